@@ -1,0 +1,71 @@
+# What can be done here; "make" or "make help" lists it. Needs Go, make and git, nothing else; only test-peers installs things.
+
+GO       ?= go
+# Time for each fuzz target of "make fuzz".
+FUZZTIME ?= 30s
+
+# Pure Go by default: one static binary for every distribution. The journald backend wants CGO_ENABLED=1 and TAGS=systemd.
+CGO_ENABLED ?= 0
+export CGO_ENABLED
+TAGS ?=
+
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo dev)
+LDFLAGS := -X github.com/eventsvc/eventsvc/internal/version.Version=$(VERSION)
+
+GOLANGCI         := bin/golangci-lint
+GOLANGCI_MODULE  := github.com/golangci/golangci-lint/v2
+GOLANGCI_VERSION := v2.15.0
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-peers race lint fmt generate bench fuzz clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# Go knows best what is up to date, so it is always asked. -buildvcs=false: the version is stamped above, and Go would refuse
+# to build in a checkout that belongs to another user.
+build: ## build bin/eventsvc
+	$(GO) build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/eventsvc ./cmd/eventsvc
+
+run: build ## build eventsvc and let it serve container events over Varlink; Ctrl-C ends it
+	@exec bin/eventsvc demo
+
+test: build ## run all tests; one whose peer is not installed skips and says so
+	$(GO) test -tags '$(TAGS)' ./...
+
+test-peers: build ## install Podman, varlinkctl, D-Bus tools (root, Debian 12) and run the end-to-end tests, skipping none
+	test/peers/install.sh
+	test/peers/trixie.sh
+	EVENTSVC_REQUIRE_PEERS=1 $(GO) test -count=1 -tags '$(TAGS)' ./test/...
+
+race: build ## run all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -tags '$(TAGS)' ./...
+
+lint: $(GOLANGCI).$(GOLANGCI_VERSION) ## check formatting, go vet, golangci-lint, and the shell scripts if shellcheck is there
+	$(GOLANGCI) fmt --diff
+	$(GO) vet ./...
+	$(GOLANGCI) run
+	@if command -v shellcheck >/dev/null; then \
+		git ls-files -co --exclude-standard '*.sh' .ci/run | xargs shellcheck -x -P SCRIPTDIR && echo "shellcheck: no complaints"; \
+	else echo "shellcheck is not installed: the shell scripts were not checked"; fi
+
+fmt: $(GOLANGCI).$(GOLANGCI_VERSION) ## format the Go code
+	$(GOLANGCI) fmt
+
+# The linter is kept apart from go.mod, whose versions it must not influence. The stamp's name holds the version.
+$(GOLANGCI).$(GOLANGCI_VERSION):
+	rm -f $(GOLANGCI) $(GOLANGCI).v*
+	GOBIN='$(CURDIR)/bin' $(GO) install $(GOLANGCI_MODULE)/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	touch $@
+
+generate: ## generate the Varlink bindings anew
+	$(GO) generate ./...
+
+bench: ## run the benchmarks there are in the Go packages (measurements against other readers are to come)
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## fuzz each target for FUZZTIME (30s)
+	FUZZTIME=$(FUZZTIME) test/fuzz.sh
+
+clean: ## remove what was built and installed here
+	rm -rf bin dist/out
