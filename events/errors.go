@@ -1,0 +1,102 @@
+package events
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Sentinel errors. Their texts are read by people: test with errors.Is.
+var (
+	// ErrEventTypeBlank is returned when an event without a type is written or read.
+	ErrEventTypeBlank = errors.New("event type cannot be blank")
+	// ErrEventStatusBlank is returned when an event without a status is written or read.
+	ErrEventStatusBlank = errors.New("event status cannot be blank")
+	// ErrEventTimeBlank is returned when a line of the log has no time.
+	ErrEventTimeBlank = errors.New("event time cannot be blank")
+	// ErrEventNotFound is returned when no event matches.
+	ErrEventNotFound = errors.New("unable to find event")
+	// ErrNoReading is returned when events are read from a store that keeps none.
+	ErrNoReading = errors.New("cannot read events: the backend is 'none', which keeps no events; " +
+		"set events_logger to file or journald in containers.conf")
+)
+
+// WordError is returned for a word that is no known type or status.
+type WordError struct {
+	Kind    string // "event type" or "event status"
+	Word    string // as it was given
+	Nearest string // the known word that is probably meant, "" if none is near
+}
+
+func newWordError(kind, word string, words []string) *WordError {
+	return &WordError{Kind: kind, Word: word, Nearest: nearest(word, words)}
+}
+
+func (e *WordError) Error() string {
+	if e.Nearest != "" {
+		return fmt.Sprintf("unknown %s %q, did you mean %q?", e.Kind, e.Word, e.Nearest)
+	}
+	return fmt.Sprintf("unknown %s %q", e.Kind, e.Word)
+}
+
+// FilterError is returned for a filter that cannot be understood.
+type FilterError struct {
+	Filter string // as it was given
+	Reason string // why, and the nearest valid word
+}
+
+func (e *FilterError) Error() string {
+	return fmt.Sprintf("cannot understand filter %q: %s", e.Filter, e.Reason)
+}
+
+// TimeError is returned for a time that cannot be understood.
+type TimeError struct {
+	Field  string // since, until or time
+	Value  string // as it was given
+	Reason string // why, and what is understood
+}
+
+func (e *TimeError) Error() string {
+	return fmt.Sprintf("cannot understand %s %q: %s", e.Field, e.Value, e.Reason)
+}
+
+// FieldError is returned for an event that cannot be written as it is.
+type FieldError struct {
+	Field  string // member of NewEvent in io.podman.events.varlink
+	Reason string // why
+}
+
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("cannot write event: %s: %s", e.Field, e.Reason)
+}
+
+// CursorError is returned for a cursor that was not made for the store.
+type CursorError struct {
+	Cursor string // as it was given
+	Reason string // why
+}
+
+func (e *CursorError) Error() string {
+	return fmt.Sprintf("cannot understand cursor %q: %s", e.Cursor, e.Reason)
+}
+
+// ExpiredError is returned when the store no longer holds the place behind a
+// cursor, or when it cannot be told for certain which place it is. Events
+// directly behind the cursor may be lost.
+type ExpiredError struct {
+	// Oldest is the position in front of the oldest event that the store
+	// still holds: reading after it starts there.
+	Oldest string
+}
+
+func (e *ExpiredError) Error() string {
+	return "cannot resume: the store no longer holds the place behind the cursor; " +
+		"events may have been lost, go on from the oldest event"
+}
+
+// UnavailableError is returned when the store cannot be read or written.
+type UnavailableError struct {
+	Backend EventerType // the kind of store
+	Reason  string      // why, and what to do
+}
+
+func (e *UnavailableError) Error() string { return e.Reason }

@@ -1,0 +1,174 @@
+package events
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Event is one event of Podman's event model. Its exported fields follow the
+// members of a line in Podman's event log (libpod/events.Event), which
+// MarshalJSON and UnmarshalJSON write and read. A field with its zero value was
+// not given.
+type Event struct {
+	// ContainerExitCode is the exit code of the container, or of the process
+	// started by exec; nil if libpod gave none, which Podman before 5 did for
+	// exit code 0 too.
+	ContainerExitCode *int
+	// ID is the full ID of the object; of the container for connect and
+	// disconnect of a network.
+	ID string
+	// Image is the image of the container.
+	Image string
+	// Name is the name of the object.
+	Name string
+	// Network is the name of the network.
+	Network string
+	// Status is what happened. It may be a word that this package does not know.
+	Status Status
+	// Time is when it happened, to the nanosecond.
+	Time time.Time
+	// Type is the kind of object. It may be a word that this package does not know.
+	Type Type
+	// HealthStatus is the verdict of a health check.
+	HealthStatus string
+	// HealthLog is the output of the health check.
+	HealthLog string
+	// HealthFailingStreak counts the failed health checks in succession.
+	HealthFailingStreak int
+	// Error is the text of the error, for pull-error.
+	Error string
+	Details
+
+	// Extra holds the members that this package does not know, as they were
+	// read; they are written back.
+	Extra map[string]json.RawMessage
+
+	// UID is the user whose engine it happened in: the owner of the log file,
+	// or the sender of the journal entry; nil if it is not known. It is no
+	// member of the line.
+	UID *uint32
+	// Host is the host it happened on, set only where the store collects
+	// several hosts. It is no member of the line.
+	Host string
+	// Cursor names the position right behind the event in its store: at most
+	// 255 bytes of printable ASCII, opaque. Empty if the event was not read
+	// from a store. It is no member of the line.
+	Cursor string
+}
+
+// Details are the fields that libpod keeps apart from the others.
+type Details struct {
+	// ContainerInspectData is the JSON text of podman inspect, where Podman is
+	// set to record it.
+	ContainerInspectData string
+	// PodID is the ID of the pod that the container belongs to.
+	PodID string
+	// Attributes are the labels of the object and further attributes, as
+	// libpod mixes them.
+	Attributes map[string]string
+}
+
+// NewEvent returns an event of the status that happens now.
+func NewEvent(status Status) Event {
+	return Event{Status: status, Time: time.Now()}
+}
+
+// ToJSONString returns the line of Podman's event log for the event, without
+// the newline.
+func (e *Event) ToJSONString() (string, error) {
+	line, err := e.AppendJSON(nil)
+	return string(line), err
+}
+
+// shortID is the length that podman cuts an ID to where it truncates.
+const shortID = 12
+
+// humanTime is the form in which podman events prints a time.
+const humanTime = "2006-01-02 15:04:05.999999999 -0700 MST"
+
+// ToHumanReadable returns the line that podman events prints for the event,
+// with the labels sorted, which Podman prints in random order. With truncate
+// the ID is cut to 12 letters, without the algorithm of a digest.
+func (e *Event) ToHumanReadable(truncate bool) string {
+	id := e.ID
+	if truncate {
+		if _, digest, found := strings.Cut(id, ":"); found {
+			id = digest
+		}
+		id = id[:min(len(id), shortID)]
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s", e.Time.Format(humanTime), e.Type, e.Status)
+	switch e.Type {
+	case Container, Pod:
+		fmt.Fprintf(&b, " %s (image=%s, name=%s", id, e.Image, e.Name)
+		e.writeHumanDetails(&b)
+		b.WriteByte(')')
+	case Network:
+		e.writeHumanNetwork(&b, id)
+	case Image, Artifact:
+		fmt.Fprintf(&b, " %s %s", id, e.Name)
+		if e.Error != "" {
+			b.WriteString(" " + e.Error)
+		}
+	case System:
+		if e.Name != "" {
+			b.WriteString(" " + e.Name)
+		}
+	case Volume, Machine:
+		b.WriteString(" " + e.Name)
+	case Secret:
+		b.WriteString(" " + id)
+	default:
+		if id != "" {
+			b.WriteString(" " + id)
+		}
+		if e.Name != "" {
+			b.WriteString(" " + e.Name)
+		}
+	}
+	return b.String()
+}
+
+func (e *Event) writeHumanDetails(b *strings.Builder) {
+	if e.PodID != "" {
+		b.WriteString(", pod_id=" + e.PodID)
+	}
+	if e.HealthStatus != "" {
+		b.WriteString(", health_status=" + e.HealthStatus)
+	}
+	if e.HealthFailingStreak > 0 {
+		fmt.Fprintf(b, ", health_failing_streak=%d", e.HealthFailingStreak)
+	}
+	if e.HealthLog != "" {
+		b.WriteString(", health_log=" + e.HealthLog)
+	}
+	for _, key := range sortedKeys(e.Attributes) {
+		fmt.Fprintf(b, ", %s=%s", key, e.Attributes[key])
+	}
+}
+
+func (e *Event) writeHumanNetwork(b *strings.Builder, id string) {
+	switch driver := e.Attributes["driver"]; {
+	case e.Status == Create || e.Status == Remove:
+		fmt.Fprintf(b, " %s (name=%s", id, e.Network)
+		if driver != "" {
+			b.WriteString(", type=" + driver)
+		}
+		b.WriteByte(')')
+	default:
+		fmt.Fprintf(b, " %s (container=%s, name=%s)", id, id, e.Network)
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,239 @@
+package events_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// modelMatch is the meaning of filters as io.podman.events.varlink describes
+// it, without codes, sets or short cuts.
+func modelMatch(filters []string, e *events.Event) bool {
+	chosen := make(map[string]bool) // key: whether one of its filters matches
+	for _, filter := range filters {
+		key, value, _ := strings.Cut(filter, "=")
+		key, negated := strings.CutSuffix(strings.ToLower(key), "!")
+		if key == "event" {
+			key = "status"
+		}
+		matches := modelMatchOne(key, value, e)
+		if negated {
+			if matches {
+				return false
+			}
+			continue
+		}
+		chosen[key] = chosen[key] || matches
+	}
+	for _, matches := range chosen {
+		if !matches {
+			return false
+		}
+	}
+	return true
+}
+
+func modelMatchOne(key, value string, e *events.Event) bool {
+	name := e.Name == value || e.Type == events.Network && e.Network == value
+	switch key {
+	case "type":
+		return string(e.Type) == strings.TrimPrefix(value, "raw:")
+	case "status":
+		raw, isRaw := strings.CutPrefix(value, "raw:")
+		switch {
+		case isRaw:
+			value = raw
+		case value == "die":
+			value = "died"
+		case value == "auto_update" || value == "log_rotation" || value == "pull_error":
+			value = strings.ReplaceAll(value, "_", "-")
+		}
+		return string(e.Status) == value
+	case "label":
+		label, want, hasValue := strings.Cut(value, "=")
+		got, ok := e.Attributes[label]
+		return ok && (!hasValue || got == want)
+	case "id":
+		return strings.HasPrefix(e.ID, value)
+	case "name":
+		return name
+	case "ancestor":
+		return e.Type == events.Container && e.Image == value
+	case "uid":
+		return e.UID != nil && fmt.Sprint(*e.UID) == value
+	case "host":
+		return e.Host == value
+	case "volume":
+		return e.Type == events.Volume && strings.HasPrefix(e.Name, value)
+	}
+	return string(e.Type) == key && (name || strings.HasPrefix(e.ID, value))
+}
+
+// Few words, so that filters and events meet often.
+var (
+	modelNames  = []string{"a", "b", "ab", "abc", "ba"}
+	modelLabels = []string{"k", "l"}
+)
+
+func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
+
+func randomEvent(r *rand.Rand) events.Event {
+	name := func() string {
+		if r.IntN(4) == 0 {
+			return ""
+		}
+		return pick(r, modelNames)
+	}
+	e := events.Event{
+		Type: pick(r, append(events.Types(), "gadget", "gizmo", events.Container)), ID: name(), Name: name(), Image: name(),
+		Status: pick(r, append(events.Statuses(), "levitate", "vanish", "auto_update", events.Create, events.Exited)),
+	}
+	if r.IntN(2) == 0 {
+		e.Network = name()
+	}
+	if r.IntN(2) == 0 {
+		e.Attributes = map[string]string{pick(r, modelLabels): name()}
+	}
+	if r.IntN(2) == 0 {
+		e.UID = uid(r.Uint32N(3))
+	}
+	if r.IntN(3) == 0 {
+		e.Host = name()
+	}
+	return e
+}
+
+func randomFilter(r *rand.Rand) string {
+	key := pick(r, events.FilterKeys())
+	value := pick(r, modelNames)
+	switch key {
+	case "type":
+		value = pick(r, append(events.Types(), "raw:gadget", "raw:gizmo", "raw:pod", events.Container)).String()
+	case "status", "event":
+		value = pick(r, append(events.Statuses(), "raw:levitate", "raw:vanish", "raw:create", "raw:auto_update", "die",
+			"auto_update", "log_rotation", "pull_error", events.Create, events.Exited)).String()
+	case "label":
+		value = pick(r, modelLabels) + pick(r, []string{"", "=", "=" + value})
+	case "uid":
+		value = pick(r, []string{"0", "1", "2", "4294967295"})
+	}
+	switch r.IntN(4) {
+	case 0:
+		key = strings.ToUpper(key)
+	case 1:
+		key += "!"
+	}
+	return key + "=" + value
+}
+
+func TestFiltersMatchWhatTheContractDescribes(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	matched, ruledOut := 0, 0
+	const rounds = 200_000
+	for range rounds {
+		filters := make([]string, r.IntN(5))
+		for i := range filters {
+			filters[i] = randomFilter(r)
+		}
+		f, err := events.ParseFilters(filters)
+		if err != nil {
+			t.Fatalf("%q: %v", filters, err)
+		}
+		e := randomEvent(r)
+		v := e.View()
+		want := modelMatch(filters, &e)
+		if got := f.MatchView(&v); got != want {
+			t.Fatalf("%q matches %+v: %t, want %t", filters, e, got, want)
+		}
+		// A block holds the event among others, whose types and statuses are any.
+		types, statuses := r.Uint64()&r.Uint64(), r.Uint64()&r.Uint64()
+		for _, other := range []uint64{0, ^uint64(0)} {
+			types, statuses := types&other|1<<v.TypeCode, statuses&other|1<<v.StatusCode
+			may := f.MayMatch(types, statuses)
+			if want && !may {
+				t.Fatalf("%q matches %+v, but MayMatch(%#x, %#x) says that nothing there can", filters, e, types, statuses)
+			}
+			if !may {
+				ruledOut++
+			}
+		}
+		if want {
+			matched++
+		}
+	}
+	// The test would prove nothing if next to nothing or next to everything matched, or if nothing was ruled out.
+	if matched < rounds/20 || matched > rounds*19/20 || ruledOut < rounds/20 {
+		t.Errorf("of %d rounds %d matched, and MayMatch ruled out %d", rounds, matched, ruledOut)
+	}
+}
+
+// FuzzParseFilters gives a list of filters, one a line.
+func FuzzParseFilters(f *testing.F) {
+	for _, test := range single {
+		f.Add(test.filter)
+		f.Add(negate(test.filter))
+	}
+	for _, text := range []string{
+		"type=pod\ntype=volume\nstatus!=create", "EVENT=die\nevent!=raw:x", "label=a=b=c\nlabel!=", "uid=00\nuid!=+1",
+		"type!=raw:\xff", "=\n!=\n\n==", "status=Auto_Update",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		filters := strings.Split(text, "\n")
+		parsed, err := events.ParseFilters(filters)
+		if err != nil {
+			bad, ok := err.(*events.FilterError) //nolint:errorlint // it is returned as it is
+			if !ok || parsed != nil || bad.Reason == "" || !strings.Contains("\n"+text+"\n", "\n"+bad.Filter+"\n") {
+				t.Fatalf("%q: %v, %#v", filters, parsed, err)
+			}
+			// The filter that is blamed is refused alone, too; those before it are not.
+			if _, err := events.ParseFilters([]string{bad.Filter}); err == nil {
+				t.Fatalf("%q is refused in %q, but not alone", bad.Filter, filters)
+			}
+			return
+		}
+		if parsed.IsAll() {
+			t.Fatalf("%q are said to let everything pass", filters)
+		}
+		for _, n := range assorted {
+			v := n.event.View()
+			matches := parsed.MatchView(&v)
+			if want := modelMatch(filters, &n.event); matches != want && !ambiguous(filters) {
+				t.Fatalf("%q matches %s: %t, want %t", filters, n.word, matches, want)
+			}
+			if matches && !parsed.MayMatch(1<<v.TypeCode, 1<<v.StatusCode) {
+				t.Fatalf("%q matches %s, but MayMatch says that nothing like it can", filters, n.word)
+			}
+			if len(filters) > 1 {
+				continue
+			}
+			key, value, _ := strings.Cut(filters[0], "=")
+			if bare, negated := strings.CutSuffix(key, "!"); negated {
+				key = bare
+			} else {
+				key += "!"
+			}
+			opposite, err := events.ParseFilters([]string{key + "=" + value})
+			if err != nil || opposite.Match(&n.event) == matches {
+				t.Fatalf("%q matches %s: %t, and so does its opposite, error %v", filters, n.word, matches, err)
+			}
+		}
+	})
+}
+
+// ambiguous tells whether a number of a filter has another form than its
+// shortest, which the model compares as text.
+func ambiguous(filters []string) bool {
+	for _, filter := range filters {
+		if key, value, _ := strings.Cut(strings.ToLower(filter), "="); strings.HasPrefix(key, "uid") && len(value) > 1 {
+			if value[0] == '0' {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,251 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pkg/errors"
+)
+
+// wireEvent is the shape of a line in Podman's event log for encoding/json,
+// with which Podman itself reads it. Its members are in the order in which
+// Podman 5 writes them.
+type wireEvent struct {
+	ContainerExitCode    *int
+	ID                   string
+	Image                string
+	Name                 string
+	Network              string `json:"network"`
+	Status               Status
+	Time                 time.Time
+	Type                 Type
+	HealthStatus         string `json:"health_status"`
+	HealthLog            string `json:"health_log"`
+	HealthFailingStreak  int    `json:"health_failing_streak"`
+	Error                string `json:"error"`
+	ContainerInspectData string
+	PodID                string
+	Attributes           map[string]string
+}
+
+// knownMembers are the names of wireEvent's members.
+var knownMembers = []string{
+	"ContainerExitCode", "ID", "Image", "Name", "network", "Status", "Time", "Type", "health_status",
+	"health_log", "health_failing_streak", "error", "ContainerInspectData", "PodID", "Attributes",
+}
+
+// UnmarshalJSON reads a line of Podman's event log, with the leniency and the
+// refusals of encoding/json, which is Podman's own reader. A line without type,
+// status or time is refused with ErrEventTypeBlank and its like.
+func (e *Event) UnmarshalJSON(line []byte) error {
+	var w wireEvent
+	if err := json.Unmarshal(line, &w); err != nil {
+		return errors.WithMessage(err, "cannot decode event")
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(line, &members); err != nil {
+		return errors.WithMessage(err, "cannot decode event")
+	}
+	for name := range members {
+		if isKnownMember(name) {
+			delete(members, name)
+		}
+	}
+	if len(members) == 0 {
+		members = nil
+	}
+	*e = Event{
+		ContainerExitCode: w.ContainerExitCode, ID: w.ID, Image: w.Image, Name: w.Name, Network: w.Network,
+		Status: w.Status, Time: w.Time, Type: w.Type, HealthStatus: w.HealthStatus, HealthLog: w.HealthLog,
+		HealthFailingStreak: w.HealthFailingStreak, Error: w.Error,
+		Details: Details{ContainerInspectData: w.ContainerInspectData, PodID: w.PodID, Attributes: w.Attributes},
+		Extra:   members,
+	}
+	return e.check()
+}
+
+// check refuses an event that says nothing.
+func (e *Event) check() error {
+	switch {
+	case e.Type == "":
+		return ErrEventTypeBlank
+	case e.Status == "":
+		return ErrEventStatusBlank
+	case e.Time.IsZero():
+		return ErrEventTimeBlank
+	}
+	return nil
+}
+
+func isKnownMember(name string) bool {
+	for _, known := range knownMembers {
+		if strings.EqualFold(name, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// MarshalJSON returns the line of Podman's event log for the event.
+func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
+
+// AppendJSON appends the line of Podman's event log for the event, without the
+// newline, byte for byte as Podman 5 writes it, unknown members behind the
+// known ones. On an error it appends nothing: the event says nothing, its time
+// or an unknown member has no form in JSON, or an unknown member has the name of
+// a known one.
+func (e *Event) AppendJSON(line []byte) ([]byte, error) {
+	if err := e.check(); err != nil {
+		return line, err
+	}
+	var stamp [len(`"` + time.RFC3339Nano + `"`)]byte
+	text, err := e.Time.AppendText(stamp[:0])
+	if err != nil {
+		return line, errors.WithMessage(err, "cannot encode event")
+	}
+	extra, err := e.encodeExtra()
+	if err != nil {
+		return line, err
+	}
+	line = append(line, '{')
+	if e.ContainerExitCode != nil {
+		line = append(line, `"ContainerExitCode":`...)
+		line = strconv.AppendInt(line, int64(*e.ContainerExitCode), 10)
+		line = append(line, ',')
+	}
+	line = appendMember(line, "ID", e.ID)
+	line = appendMember(line, "Image", e.Image)
+	line = appendMember(line, "Name", e.Name)
+	line = appendMember(line, "network", e.Network)
+	line = appendMember(line, "Status", string(e.Status))
+	line = append(line, `"Time":"`...)
+	line = append(line, text...)
+	line = append(line, `",`...)
+	line = appendMember(line, "Type", string(e.Type))
+	line = appendMember(line, "health_status", e.HealthStatus)
+	line = appendMember(line, "health_log", e.HealthLog)
+	if e.HealthFailingStreak != 0 {
+		line = append(line, `"health_failing_streak":`...)
+		line = strconv.AppendInt(line, int64(e.HealthFailingStreak), 10)
+		line = append(line, ',')
+	}
+	line = appendMember(line, "error", e.Error)
+	line = appendMember(line, "ContainerInspectData", e.ContainerInspectData)
+	line = appendMember(line, "PodID", e.PodID)
+	line = append(line, `"Attributes":`...)
+	line = AppendStringMap(line, e.Attributes)
+	line = append(line, extra...)
+	return append(line, '}'), nil
+}
+
+// encodeExtra returns the unknown members, each with a comma in front, sorted
+// and without white space: a newline would break the line of the log in two.
+func (e *Event) encodeExtra() ([]byte, error) {
+	if len(e.Extra) == 0 {
+		return nil, nil
+	}
+	var members bytes.Buffer
+	for _, name := range sortedKeys(e.Extra) {
+		if isKnownMember(name) {
+			return nil, errors.Errorf("cannot encode event: Extra has the member %q, which has a field of its own", name)
+		}
+		members.WriteByte(',')
+		members.Write(AppendString(nil, name))
+		members.WriteByte(':')
+		if err := json.Compact(&members, e.Extra[name]); err != nil {
+			return nil, errors.WithMessagef(err, "cannot encode event: member %q of Extra", name)
+		}
+	}
+	return members.Bytes(), nil
+}
+
+// appendMember appends a member with its comma, or nothing for an empty value.
+func appendMember(line []byte, name, value string) []byte {
+	if value == "" {
+		return line
+	}
+	line = append(line, '"')
+	line = append(line, name...)
+	line = append(line, `":`...)
+	line = AppendString(line, value)
+	return append(line, ',')
+}
+
+// AppendStringMap appends a JSON object with its keys sorted, or null for nil,
+// as encoding/json does.
+func AppendStringMap(dst []byte, m map[string]string) []byte {
+	if m == nil {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '{')
+	for i, key := range sortedKeys(m) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, key)
+		dst = append(dst, ':')
+		dst = AppendString(dst, m[key])
+	}
+	return append(dst, '}')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// AppendString appends a JSON string exactly as encoding/json does: HTML's
+// characters and the line separators of JavaScript escaped, bytes that are not
+// UTF-8 replaced by U+FFFD.
+func AppendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' {
+				i++
+				continue
+			}
+			dst = append(dst, s[start:i]...)
+			dst = appendEscape(dst, c)
+			i++
+			start = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, `\ufffd`...)
+			start = i + size
+		case r == '\u2028' || r == '\u2029':
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, `\u202`...)
+			dst = append(dst, hexDigits[r&0xf])
+			start = i + size
+		}
+		i += size
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+func appendEscape(dst []byte, c byte) []byte {
+	switch c {
+	case '\\', '"':
+		return append(dst, '\\', c)
+	case '\b':
+		return append(dst, `\b`...)
+	case '\f':
+		return append(dst, `\f`...)
+	case '\n':
+		return append(dst, `\n`...)
+	case '\r':
+		return append(dst, `\r`...)
+	case '\t':
+		return append(dst, `\t`...)
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+}

@@ -1,0 +1,78 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Labels are the attributes of an event, decoded or as they stand in a line.
+type Labels struct {
+	// Map has them decoded. If it is not nil, JSON is not looked at.
+	Map map[string]string
+	// JSON is an object whose members are strings, null, or empty. It has to
+	// be valid.
+	JSON []byte
+}
+
+// Lookup returns the value of the attribute, and whether there is one.
+func (l Labels) Lookup(key string) (string, bool) {
+	if l.Map != nil || len(l.JSON) == 0 {
+		value, ok := l.Map[key]
+		return value, ok
+	}
+	rest := l.JSON
+	for {
+		name, behind, ok := cutString(rest)
+		if !ok {
+			return "", false
+		}
+		value, behind, ok := cutString(behind)
+		if !ok {
+			return "", false
+		}
+		if stringIs(name, key) {
+			return unescape(value), true
+		}
+		rest = behind
+	}
+}
+
+// cutString returns the next string, between its quotes and still escaped, and
+// what is behind it.
+func cutString(b []byte) (content, behind []byte, ok bool) {
+	start := bytes.IndexByte(b, '"')
+	if start < 0 {
+		return nil, nil, false
+	}
+	b = b[start+1:]
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return b[:i], b[i+1:], true
+		}
+	}
+	return nil, nil, false
+}
+
+// stringIs compares an escaped string with a plain one.
+func stringIs(escaped []byte, plain string) bool {
+	if bytes.IndexByte(escaped, '\\') < 0 {
+		return string(escaped) == plain
+	}
+	return unescape(escaped) == plain
+}
+
+func unescape(escaped []byte) string {
+	if bytes.IndexByte(escaped, '\\') < 0 {
+		return string(escaped)
+	}
+	quoted := make([]byte, 0, len(escaped)+2)
+	quoted = append(append(append(quoted, '"'), escaped...), '"')
+	var plain string
+	if json.Unmarshal(quoted, &plain) != nil {
+		return string(escaped)
+	}
+	return plain
+}

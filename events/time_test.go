@@ -1,0 +1,249 @@
+package events_test
+
+import (
+	"errors"
+	"math"
+	"math/big"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// clock is the time that durations are counted from in these tests.
+var clock = time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
+
+func TestATimeIsUnderstoodInEveryForm(t *testing.T) {
+	ago := func(d time.Duration) string { return clock.Add(-d).Format(time.RFC3339Nano) }
+	ahead := func(d time.Duration) string { return clock.Add(d).Format(time.RFC3339Nano) }
+	for _, test := range []struct {
+		name, value, since, until string // until is empty where both bounds mean the same
+	}{
+		{"RFC 3339", "2026-11-23T12:41:57Z", "2026-11-23T12:41:57Z", ""},
+		{"RFC 3339 with a fraction", "2026-11-23T12:41:57.795029572Z", "2026-11-23T12:41:57.795029572Z", ""},
+		{"RFC 3339 with a short fraction", "2026-11-23T12:41:57.5Z", "2026-11-23T12:41:57.5Z", ""},
+		{"RFC 3339 east of Greenwich", "2026-11-23T12:41:57.1+02:00", "2026-11-23T10:41:57.1Z", ""},
+		{"RFC 3339 west of Greenwich", "2026-11-23T12:41:57-05:30", "2026-11-23T18:11:57Z", ""},
+		{"without a zone, in UTC", "2026-11-23T12:41:57", "2026-11-23T12:41:57Z", ""},
+		{"without a zone, with a fraction", "2026-11-23T12:41:57.795029572", "2026-11-23T12:41:57.795029572Z", ""},
+		{"more digits than nanoseconds have", "2026-11-23T12:41:57.1234567899Z", "2026-11-23T12:41:57.123456789Z", ""},
+		{"without seconds", "2026-11-23T12:41", "2026-11-23T12:41:00Z", ""},
+		{"without seconds, with a zone", "2026-11-23T12:41+01:00", "2026-11-23T11:41:00Z", ""},
+		{"without minutes", "2026-11-23T12", "2026-11-23T12:00:00Z", ""},
+		{"without minutes, with a zone", "2026-11-23T12Z", "2026-11-23T12:00:00Z", ""},
+		{"a date, in UTC", "2026-11-23", "2026-11-23T00:00:00Z", ""},
+		{"a date with a zone", "2026-11-23+02:00", "2026-11-22T22:00:00Z", ""},
+		{"a date in UTC that says so", "2026-11-23Z", "2026-11-23T00:00:00Z", ""},
+		{"a leap day", "2028-02-29", "2028-02-29T00:00:00Z", ""},
+		{"a day long ago", "1583-10-15", "1583-10-15T00:00:00Z", ""},
+
+		{"Unix seconds", "1795437717", "2026-11-23T12:41:57Z", ""},
+		{"Unix seconds with all nanoseconds", "1795437717.795029572", "2026-11-23T12:41:57.795029572Z", ""},
+		{"Unix seconds with the last nanosecond", "1795437717.000000001", "2026-11-23T12:41:57.000000001Z", ""},
+		{"Unix seconds that a float64 would round", "1795437717.999999999", "2026-11-23T12:41:57.999999999Z", ""},
+		{"Unix seconds with a short fraction", "1795437717.5", "2026-11-23T12:41:57.5Z", ""},
+		{"Unix seconds with a fraction that begins with zeros", "1795437717.05", "2026-11-23T12:41:57.05Z", ""},
+		{"Unix seconds with digits behind the nanoseconds", "1795437717.0000000019", "2026-11-23T12:41:57.000000001Z", ""},
+		{"Unix seconds with leading zeros", "000000000000000000000000001795437717", "2026-11-23T12:41:57Z", ""},
+		{"the epoch, not a duration of nothing", "0", "1970-01-01T00:00:00Z", ""},
+		{"the last second that fits", "9223372036", "2262-04-11T23:47:16Z", ""},
+
+		{"now", "now", ago(0), ""},
+		{"a duration: ago in since, ahead in until", "10m", ago(10 * time.Minute), ahead(10 * time.Minute)},
+		{"a composed duration", "1h30m10.5s", ago(5410500 * time.Millisecond), ahead(5410500 * time.Millisecond)},
+		{"a duration of one nanosecond", "1ns", ago(1), ahead(1)},
+		{"a minus is ago in both", "-10m", ago(10 * time.Minute), ""},
+		{"a plus is ahead in both", "+10m", ahead(10 * time.Minute), ""},
+		{"a signed composed duration", "-1h0m1s", ago(3601 * time.Second), ""},
+		{"a signed nothing", "-0s", ago(0), ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.until == "" {
+				test.until = test.since
+			}
+			for bound, want := range map[events.Bound]string{events.Since: test.since, events.Until: test.until} {
+				got, err := events.ParseTime(bound, test.value, clock)
+				if err != nil {
+					t.Errorf("%s %q: %v", bound, test.value, err)
+				} else if text := got.UTC().Format(time.RFC3339Nano); text != want {
+					t.Errorf("%s %q is %s, want %s", bound, test.value, text, want)
+				}
+			}
+		})
+	}
+}
+
+func TestATimeThatIsNoneIsRefusedAndSaysWhatIsUnderstood(t *testing.T) {
+	const forms = "give RFC 3339 (2006-01-02T15:04:05Z), a date, Unix seconds or 'now'"
+	const all = forms + ", or a duration such as 10m"
+	for _, test := range []struct{ name, value, reason string }{
+		{"nothing", "", "it is empty; " + all},
+		{"a word", "yesterday", all},
+		{"a word with the length of a date", "last-tuesday", all},
+		{"Now with a capital", "Now", all},
+		{"a blank in front", " 2026-11-23", all},
+		{"a blank instead of T", "2026-11-23 12:41:57", all},
+		{"a month that there is not", "2026-13-01", "there is no such date; " + all},
+		{"a day that there is not", "2026-02-29T00:00:00Z", "there is no such date; " + all},
+		{"an hour that there is not", "2026-02-28T24:00:00Z", all},
+		{"a zone that there is not", "2026-02-28T12:00:00+99:00", all},
+		{"a duration without a unit", "-10", all},
+		{"a duration with an unknown unit", "10d", all},
+		{"a duration that is too long", "999999999h", all},
+		{"a negative number of seconds", "-1.5", all},
+		{"a number in the form of a computer", "1e9", all},
+		{"a number in another script", "١٢٣", all},
+		{"a point without digits behind", "1795437717.", all},
+		{"a point without digits in front", ".5", all},
+		{"two points", "1.2.3", all},
+		{"only a sign", "-", all},
+		{"only a point", ".", all},
+		{"infinity", "inf", all},
+		{"seconds beyond the nanoseconds that fit", "9223372037", "it is too far in the future"},
+		{"seconds beyond all numbers", strings.Repeat("9", 400), "it is too far in the future"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, bound := range []events.Bound{events.Since, events.Until, events.Written} {
+				got, err := events.ParseTime(bound, test.value, clock)
+				var bad *events.TimeError
+				if !errors.As(err, &bad) {
+					t.Fatalf("%s: %s, %v", bound, got, err)
+				}
+				want := test.reason
+				if bound == events.Written {
+					want = strings.Replace(want, all, forms, 1)
+				}
+				if bad.Field != string(bound) || bad.Value != test.value || bad.Reason != want {
+					t.Errorf("%s: %q, %q, %q, want the reason %q", bound, bad.Field, bad.Value, bad.Reason, want)
+				}
+			}
+		})
+	}
+}
+
+func TestTheTimeOfAnEventToWriteIsNoDuration(t *testing.T) {
+	for _, value := range []string{"10m", "-10m", "+1h", "0s"} {
+		_, err := events.ParseTime(events.Written, value, clock)
+		var bad *events.TimeError
+		if !errors.As(err, &bad) || strings.Contains(bad.Reason, "duration") {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+	for value, want := range map[string]string{
+		"2026-11-23T12:41:57.795029572+02:00": "2026-11-23T10:41:57.795029572Z",
+		"now":                                 "2026-11-23T12:00:00.123456789Z",
+	} {
+		got, err := events.ParseTime(events.Written, value, clock)
+		if text := got.UTC().Format(time.RFC3339Nano); err != nil || text != want {
+			t.Errorf("%q is %s, want %s, error %v", value, text, want, err)
+		}
+	}
+}
+
+func TestATimeErrorNamesFieldAndValue(t *testing.T) {
+	_, err := events.ParseTime(events.Until, "tomorow", clock)
+	const want = `cannot understand until "tomorow": give RFC 3339 (2006-01-02T15:04:05Z), a date, Unix seconds or 'now', ` +
+		"or a duration such as 10m"
+	if err == nil || err.Error() != want {
+		t.Errorf("text is %v,\nwant %s", err, want)
+	}
+}
+
+func TestUnixNanoIsExactWhereItFitsAndTheEndOfTheRangeWhereNot(t *testing.T) {
+	for _, test := range []struct {
+		at   time.Time
+		want int64
+	}{
+		{time.Unix(0, 0), 0},
+		{time.Unix(0, -1), -1},
+		{time.Unix(1795437717, 795029572), 1795437717795029572},
+		{time.Unix(-1795437717, 795029572), -1795437717*1e9 + 795029572},
+		{time.Unix(9223372035, 999999999), 9223372035999999999},
+		{time.Date(2263, 1, 1, 0, 0, 0, 0, time.UTC), math.MaxInt64},
+		{time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC), math.MaxInt64},
+		{time.Date(1677, 1, 1, 0, 0, 0, 0, time.UTC), math.MinInt64},
+		{time.Time{}, math.MinInt64},
+	} {
+		if got := events.UnixNano(test.at); got != test.want {
+			t.Errorf("%s is %d, want %d", test.at, got, test.want)
+		}
+	}
+}
+
+// unixForm is the form of Unix seconds, with or without fraction.
+var unixForm = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
+
+// unixTime is what Unix seconds mean, computed with as many digits as there
+// are. ok is false if they do not fit into 64 bits of nanoseconds.
+func unixTime(value string) (at time.Time, ok bool) {
+	seconds, _ := new(big.Rat).SetString(value)
+	ns := seconds.Mul(seconds, big.NewRat(1e9, 1))
+	floor := new(big.Int).Div(ns.Num(), ns.Denom())
+	whole, rest := new(big.Int).DivMod(floor, big.NewInt(1e9), new(big.Int))
+	if whole.Cmp(big.NewInt(math.MaxInt64/1_000_000_000)) > 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(whole.Int64(), rest.Int64()), true
+}
+
+// FuzzParseTime checks the verdict and the value against package time, which
+// has its own parser for every form but Unix seconds, and those against package
+// math/big.
+func FuzzParseTime(f *testing.F) {
+	for _, value := range []string{
+		"", "now", "0", "1795437717.795029572", "9223372036.9", "10m", "-10m", "+1h2m3.5s", "2026-11-23", "2026-11-23T12",
+		"2026-11-23T12:41", "2026-11-23T12:41:57", "2026-11-23T12:41:57.795029572Z", "2026-11-23T12:41:57,5+02:00",
+		"2026-11-23Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999-23:59", "2026-02-29",
+	} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		since, sinceErr := events.ParseTime(events.Since, value, clock)
+		until, untilErr := events.ParseTime(events.Until, value, clock)
+		written, writtenErr := events.ParseTime(events.Written, value, clock)
+		for bound, err := range map[string]error{"since": sinceErr, "until": untilErr, "time": writtenErr} {
+			var bad *events.TimeError
+			if err != nil && (!errors.As(err, &bad) || bad.Field != bound || bad.Value != value || bad.Reason == "") {
+				t.Fatalf("%s %q: %#v", bound, value, err)
+			}
+		}
+		if (sinceErr == nil) != (untilErr == nil) {
+			t.Fatalf("%q: since says %v, until says %v", value, sinceErr, untilErr)
+		}
+		if writtenErr == nil && (sinceErr != nil || !written.Equal(since) || !written.Equal(until)) {
+			t.Fatalf("%q: written %s, since %s, until %s", value, written, since, until)
+		}
+
+		for _, form := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02", "2006-01-02Z07:00"} {
+			if want, err := time.Parse(form, value); err == nil && (writtenErr != nil || !written.Equal(want)) {
+				t.Fatalf("%q is %s in the form %s, not %s, %v", value, want, form, written, writtenErr)
+			}
+		}
+		if unixForm.MatchString(value) {
+			want, ok := unixTime(value)
+			if ok != (writtenErr == nil) || ok && !written.Equal(want) {
+				t.Fatalf("%q is %s, %v, want %s, %t", value, written, writtenErr, want, ok)
+			}
+			return
+		}
+		d, err := time.ParseDuration(value)
+		if err != nil {
+			if sinceErr == nil && writtenErr != nil {
+				t.Fatalf("%q is a time as a bound only, but no duration", value)
+			}
+			return
+		}
+		if sinceErr != nil || writtenErr == nil {
+			t.Fatalf("the duration %q: since says %v, written says %v", value, sinceErr, writtenErr)
+		}
+		wantSince, wantUntil := clock.Add(-d), clock.Add(d)
+		if strings.HasPrefix(value, "-") || strings.HasPrefix(value, "+") {
+			wantSince = clock.Add(d)
+		}
+		if !since.Equal(wantSince) || !until.Equal(wantUntil) {
+			t.Fatalf("the duration %q: since %s, want %s; until %s, want %s", value, since, wantSince, until, wantUntil)
+		}
+	})
+}
