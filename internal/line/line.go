@@ -1,0 +1,182 @@
+// Package line finds its way through a line of Podman's event log without
+// making an Event of it: where each member is, and the type, status and time as
+// numbers.
+//
+// Scan understands lines in the form in which every Podman writes them, at the
+// speed of memory. Whatever is unusual is left to encoding/json, which is
+// Podman's own reader, by Normalize: so a line is an event here exactly if
+// encoding/json says so. A fuzz test holds the two against each other.
+package line
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// Member is a member of the line that has a place in Fields.
+type Member uint8
+
+// The members that Podman writes.
+const (
+	ExitCode Member = iota
+	ID
+	Image
+	Name
+	Network
+	StatusWord
+	TimeText
+	TypeWord
+	HealthStatus
+	HealthLog
+	HealthStreak
+	ErrorText
+	Inspect
+	PodID
+	Attributes
+	numMembers
+)
+
+// Span is a part of a line. Of a string it is what is between the quotes, still
+// escaped; of a number or an object all of it. An empty span is an absent or
+// empty member.
+type Span struct{ Start, End uint32 }
+
+// Fields are the places of the members in a line, and what decides most
+// filters.
+type Fields struct {
+	Time    int64 // nanoseconds since the epoch
+	Type    events.TypeCode
+	Status  events.StatusCode
+	Extra   bool   // there are members that have no place in Spans
+	Escaped uint16 // bit n: the string of member n has escapes
+	Spans   [numMembers]Span
+}
+
+// Normalize reads a line that Scan does not understand as encoding/json reads
+// it, and returns it in the form that Scan does, with bytes that no client
+// could take (invalid UTF-8, NUL) replaced by U+FFFD. The error says why the
+// line is no event.
+func Normalize(b []byte, f *Fields) ([]byte, error) {
+	var e events.Event
+	if err := json.Unmarshal(b, &e); err != nil {
+		return nil, err
+	}
+	e.Extra = nil
+	dropNUL(&e)
+	normal, err := e.AppendJSON(nil)
+	if err != nil {
+		return nil, err
+	}
+	s := scanner{b: normal, f: f, anyTime: true}
+	if !s.scan() {
+		return nil, errors.Errorf("cannot read back the line %.100q", normal)
+	}
+	return normal, nil
+}
+
+// dropNUL replaces NUL, which JSON can hold but the strings of the buses cannot.
+func dropNUL(e *events.Event) {
+	clean := func(s string) string { return strings.ReplaceAll(s, "\x00", "\ufffd") }
+	for _, s := range []*string{
+		&e.ID, &e.Image, &e.Name, &e.Network, &e.HealthStatus, &e.HealthLog, &e.Error,
+		&e.ContainerInspectData, &e.PodID, (*string)(&e.Type), (*string)(&e.Status),
+	} {
+		*s = clean(*s)
+	}
+	for key, value := range e.Attributes {
+		if strings.Contains(key, "\x00") {
+			delete(e.Attributes, key)
+		}
+		e.Attributes[clean(key)] = clean(value)
+	}
+}
+
+// Raw returns the text of a member as it stands in the line, still escaped.
+func (f *Fields) Raw(b []byte, m Member) []byte {
+	s := f.Spans[m]
+	return b[s.Start:s.End]
+}
+
+// Has tells whether the member is there and not empty.
+func (f *Fields) Has(m Member) bool { return f.Spans[m].End != f.Spans[m].Start }
+
+// shared returns the text of a string member without its escapes. It shares the
+// memory of the line where it can.
+func (f *Fields) shared(b []byte, m Member) string {
+	raw := f.Raw(b, m)
+	if len(raw) == 0 {
+		return ""
+	}
+	if f.Escaped>>m&1 != 0 {
+		return unescape(raw)
+	}
+	return unsafe.String(&raw[0], len(raw))
+}
+
+// String returns the text of a string member without its escapes.
+func (f *Fields) String(b []byte, m Member) string { return strings.Clone(f.shared(b, m)) }
+
+// Int returns the value of a number.
+func (f *Fields) Int(b []byte, m Member) int {
+	n, _ := strconv.Atoi(string(f.Raw(b, m)))
+	return n
+}
+
+// View fills in what filters look at, apart from user and host. It shares the
+// memory of the line.
+func (f *Fields) View(b []byte, v *events.View) {
+	*v = events.View{
+		TypeCode: f.Type, StatusCode: f.Status, UID: -1,
+		ID: f.shared(b, ID), Name: f.shared(b, Name), Image: f.shared(b, Image), Network: f.shared(b, Network),
+		Labels: events.Labels{JSON: f.Raw(b, Attributes)},
+	}
+	if v.Type = f.Type.Type(); f.Type == 0 {
+		v.Type = events.Type(f.shared(b, TypeWord))
+	}
+	if v.Status = f.Status.Status(); f.Status == 0 {
+		v.Status = events.Status(f.shared(b, StatusWord))
+	}
+}
+
+// Event decodes the line.
+func (f *Fields) Event(b []byte) events.Event {
+	if f.Extra {
+		var e events.Event
+		if json.Unmarshal(b, &e) == nil {
+			return e
+		}
+	}
+	e := events.Event{
+		ID: f.String(b, ID), Image: f.String(b, Image), Name: f.String(b, Name), Network: f.String(b, Network),
+		Status: events.Status(f.String(b, StatusWord)), Type: events.Type(f.String(b, TypeWord)),
+		HealthStatus: f.String(b, HealthStatus), HealthLog: f.String(b, HealthLog),
+		HealthFailingStreak: f.Int(b, HealthStreak), Error: f.String(b, ErrorText),
+		Details: events.Details{ContainerInspectData: f.String(b, Inspect), PodID: f.String(b, PodID)},
+	}
+	e.Time, _ = time.Parse(time.RFC3339, f.shared(b, TimeText))
+	if f.Has(ExitCode) {
+		code := f.Int(b, ExitCode)
+		e.ContainerExitCode = &code
+	}
+	if f.Has(Attributes) {
+		_ = json.Unmarshal(f.Raw(b, Attributes), &e.Attributes)
+	}
+	return e
+}
+
+func unescape(raw []byte) string {
+	quoted := make([]byte, 0, len(raw)+2)
+	quoted = append(append(append(quoted, '"'), raw...), '"')
+	var plain string
+	if json.Unmarshal(quoted, &plain) != nil {
+		return string(raw)
+	}
+	return plain
+}

@@ -1,0 +1,140 @@
+package line
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// lines returns the lines of the real logs.
+func lines(tb testing.TB) [][]byte {
+	tb.Helper()
+	paths, err := filepath.Glob("../../events/testdata/*.log")
+	if err != nil || len(paths) == 0 {
+		tb.Fatalf("cannot find the sample logs: %v", err)
+	}
+	var all [][]byte
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for s := bufio.NewScanner(f); s.Scan(); {
+			all = append(all, append([]byte(nil), s.Bytes()...))
+		}
+		_ = f.Close()
+	}
+	return all
+}
+
+func TestEveryRealLineIsScannedWithoutHelp(t *testing.T) {
+	for _, b := range lines(t) {
+		var f Fields
+		if !Scan(b, &f) {
+			t.Errorf("Scan refuses %s", b)
+			continue
+		}
+		compare(t, b, b, &f)
+	}
+}
+
+// compare holds what was scanned against encoding/json.
+func compare(t *testing.T, original, b []byte, f *Fields) {
+	t.Helper()
+	var want events.Event
+	if err := json.Unmarshal(original, &want); err != nil {
+		t.Fatalf("Scan takes %q, encoding/json does not: %v", original, err)
+	}
+	got := f.Event(b)
+	if !got.Time.Equal(want.Time) || f.Time != events.UnixNano(want.Time) {
+		t.Fatalf("time of %q is %v, %d", original, got.Time, f.Time)
+	}
+	got.Time, want.Time = time.Time{}, time.Time{}
+	if len(got.Attributes) == 0 && len(want.Attributes) == 0 {
+		got.Attributes, want.Attributes = nil, nil
+	}
+	if len(b) != len(original) || &b[0] != &original[0] {
+		dropNUL(&want)
+		got.Extra, want.Extra = nil, nil
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("Scan of %q\n got %+v\nwant %+v", original, got, want)
+	}
+	if f.Type != events.CodeOfType(want.Type) || f.Status != events.CodeOfStatus(want.Status) {
+		t.Fatalf("codes of %q are %d, %d", original, f.Type, f.Status)
+	}
+}
+
+func TestTimesAreReadAsPackageTimeReadsThem(t *testing.T) {
+	for _, text := range []string{
+		"2026-11-23T12:46:17.155133005Z", "2026-11-23T12:46:17Z", "2026-11-23T12:46:17.1+01:00", "2000-02-29T23:59:59-11:30",
+		"1970-01-01T00:00:00Z", "1969-12-31T23:59:59.999999999Z", "1678-01-01T00:00:00Z", "2261-12-31T23:59:59Z",
+		"2100-03-01T00:00:00Z", "1900-02-28T00:00:00Z",
+	} {
+		want, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := parseTime([]byte(text)); !ok || got != want.UnixNano() {
+			t.Errorf("parseTime(%q) = %d, %v, want %d", text, got, ok, want.UnixNano())
+		}
+	}
+	for _, text := range []string{
+		"", "2026-02-29T00:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T12:46:17.Z", "2026-11-23T12:46:17", "2026-11-23 12:46:17Z",
+		"2026-11-23T12:46:17.1234567891Z", "2026-11-23T12:46:60Z", "2026-11-23T12:46:17+24:00", "2026-13-01T00:00:00Z",
+	} {
+		if _, ok := parseTime([]byte(text)); ok {
+			t.Errorf("parseTime takes %q", text)
+		}
+	}
+}
+
+func FuzzScan(f *testing.F) {
+	for _, b := range lines(f) {
+		f.Add(b)
+	}
+	f.Add([]byte(`{"Type":"x","Status":"y","Time":"2026-01-01T00:00:00Z","new":[{"a":1}],"Attributes":{"a":"\u00e9\ud83d\ude00"}}`))
+	f.Add([]byte(`{"type":"x","Status":"\u0000","Time":"9999-01-01T00:00:00Z","ID":"é\xff","ContainerExitCode":-0}`))
+	f.Add([]byte(` { "Type" : "x" , "Status" : "y" , "Time" : "2026-01-01T00:00:00Z" , "Attributes" : { } } `))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var fields Fields
+		if Scan(b, &fields) {
+			compare(t, b, b, &fields)
+			return
+		}
+		var e events.Event
+		wantErr := json.Unmarshal(b, &e)
+		if y := e.Time.Year(); wantErr == nil && (y < 0 || y > 9999) {
+			return
+		}
+		normal, err := Normalize(b, &fields)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("verdict on %q: %v, encoding/json: %v", b, err, wantErr)
+		}
+		if err == nil {
+			compare(t, b, normal, &fields)
+		}
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	all := lines(b)
+	size := 0
+	for _, l := range all {
+		size += len(l) + 1
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	var f Fields
+	for b.Loop() {
+		for _, l := range all {
+			Scan(l, &f)
+		}
+	}
+}

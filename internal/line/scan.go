@@ -1,0 +1,367 @@
+package line
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"math/bits"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// MaxLine is the longest line that is looked at, in bytes. Podman's longest are
+// those with inspect data, some ten thousand bytes; the bound keeps one line
+// without end from taking all memory.
+const MaxLine = 32 << 20
+
+// Scan finds the members of a line in the form in which Podman writes it. It
+// returns false for everything else, be it unusual or no event at all:
+// Normalize knows.
+func Scan(b []byte, f *Fields) bool {
+	s := scanner{b: b, f: f}
+	return s.scan()
+}
+
+// scanner is the state of one Scan. A method that expects something returns
+// false if it is not there in its plain form.
+type scanner struct {
+	b       []byte
+	i       int
+	f       *Fields
+	seen    uint16 // bit n: member n was there
+	anyTime bool   // times that nanoseconds cannot express are clamped instead of refused
+}
+
+func (s *scanner) scan() bool {
+	*s.f = Fields{}
+	if len(s.b) > MaxLine {
+		return false
+	}
+	s.space()
+	if !s.byte('{') {
+		return false
+	}
+	for {
+		if !s.member() {
+			return false
+		}
+		s.space()
+		if s.i >= len(s.b) {
+			return false
+		}
+		c := s.b[s.i]
+		s.i++
+		if c == ',' {
+			s.space()
+			continue
+		}
+		if c != '}' {
+			return false
+		}
+		break
+	}
+	s.space()
+	const needed = 1<<TypeWord | 1<<StatusWord | 1<<TimeText
+	return s.i == len(s.b) && s.seen&needed == needed
+}
+
+// space skips the white space that Podman does not write but JSON allows.
+func (s *scanner) space() {
+	for s.i < len(s.b) && (s.b[s.i] == ' ' || s.b[s.i] == '\t' || s.b[s.i] == '\r') {
+		s.i++
+	}
+}
+
+func (s *scanner) byte(c byte) bool {
+	if s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return true
+	}
+	return false
+}
+
+// member reads a name and its value.
+func (s *scanner) member() bool {
+	name, escaped, ok := s.string()
+	if !ok || escaped {
+		return false
+	}
+	s.space()
+	if !s.byte(':') {
+		return false
+	}
+	s.space()
+	m, known := memberOf(s.b[name.Start:name.End])
+	if !known {
+		return s.unknown(name)
+	}
+	if s.seen>>m&1 != 0 {
+		return false
+	}
+	s.seen |= 1 << m
+	switch m {
+	case ExitCode, HealthStreak:
+		return s.number(m)
+	case Attributes:
+		return s.attributes()
+	}
+	span, escaped, ok := s.string()
+	if !ok {
+		return false
+	}
+	s.f.Spans[m] = span
+	if escaped {
+		s.f.Escaped |= 1 << m
+	}
+	text := s.b[span.Start:span.End]
+	if escaped && (m == TypeWord || m == StatusWord) {
+		text = []byte(unescape(text))
+	}
+	switch m {
+	case TypeWord:
+		s.f.Type = events.CodeOfType(text)
+		return len(text) > 0
+	case StatusWord:
+		s.f.Status = events.CodeOfStatus(text)
+		return len(text) > 0
+	case TimeText:
+		s.f.Time, ok = parseTime(text)
+		if !ok && s.anyTime {
+			t, err := time.Parse(time.RFC3339, string(text))
+			s.f.Time, ok = events.UnixNano(t), err == nil
+		}
+		return ok
+	}
+	return true
+}
+
+func memberOf(name []byte) (Member, bool) {
+	switch string(name) {
+	case "ContainerExitCode":
+		return ExitCode, true
+	case "ID":
+		return ID, true
+	case "Image":
+		return Image, true
+	case "Name":
+		return Name, true
+	case "network":
+		return Network, true
+	case "Status":
+		return StatusWord, true
+	case "Time":
+		return TimeText, true
+	case "Type":
+		return TypeWord, true
+	case "health_status":
+		return HealthStatus, true
+	case "health_log":
+		return HealthLog, true
+	case "health_failing_streak":
+		return HealthStreak, true
+	case "error":
+		return ErrorText, true
+	case "ContainerInspectData":
+		return Inspect, true
+	case "PodID":
+		return PodID, true
+	case "Attributes":
+		return Attributes, true
+	}
+	return 0, false
+}
+
+// memberNames are the names that memberOf knows. encoding/json takes them in
+// any case.
+var memberNames = []string{
+	"ContainerExitCode", "ID", "Image", "Name", "network", "Status", "Time", "Type", "health_status", "health_log",
+	"health_failing_streak", "error", "ContainerInspectData", "PodID", "Attributes",
+}
+
+// unknown skips the value of a member that has no place in Fields.
+func (s *scanner) unknown(name Span) bool {
+	text := string(s.b[name.Start:name.End])
+	for _, known := range memberNames {
+		if strings.EqualFold(text, known) {
+			return false
+		}
+	}
+	d := json.NewDecoder(bytes.NewReader(s.b[s.i:]))
+	var skipped json.RawMessage
+	if d.Decode(&skipped) != nil {
+		return false
+	}
+	s.i += int(d.InputOffset())
+	s.f.Extra = true
+	return true
+}
+
+// number reads a whole number of at most nine digits.
+func (s *scanner) number(m Member) bool {
+	start := s.i
+	s.byte('-')
+	first := s.i
+	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
+		s.i++
+	}
+	digits := s.i - first
+	if digits == 0 || digits > 9 || digits > 1 && s.b[first] == '0' {
+		return false
+	}
+	s.f.Spans[m] = Span{uint32(start), uint32(s.i)}
+	return true
+}
+
+// attributes reads null or a flat object of strings. null leaves no span.
+func (s *scanner) attributes() bool {
+	start := s.i
+	if bytes.HasPrefix(s.b[s.i:], []byte("null")) {
+		s.i += len("null")
+		return true
+	}
+	if !s.byte('{') {
+		return false
+	}
+	s.space()
+	if !s.byte('}') {
+		var names labelNames
+		for {
+			name, escaped, ok := s.string()
+			if !ok || escaped || !names.add(s.b, name) {
+				return false
+			}
+			s.space()
+			if !s.byte(':') {
+				return false
+			}
+			s.space()
+			if _, _, ok := s.string(); !ok {
+				return false
+			}
+			s.space()
+			if s.byte('}') {
+				break
+			}
+			if !s.byte(',') {
+				return false
+			}
+			s.space()
+		}
+	}
+	s.f.Spans[Attributes] = Span{uint32(start), uint32(s.i)}
+	return true
+}
+
+// labelNames notices a name that comes twice, of which encoding/json takes the
+// last. Beyond its size everything is unusual.
+type labelNames struct {
+	n     int
+	names [64]Span
+}
+
+func (l *labelNames) add(b []byte, name Span) bool {
+	if l.n == len(l.names) {
+		return false
+	}
+	text := b[name.Start:name.End]
+	for _, other := range l.names[:l.n] {
+		if other.End-other.Start == uint32(len(text)) && bytes.Equal(b[other.Start:other.End], text) {
+			return false
+		}
+	}
+	l.names[l.n] = name
+	l.n++
+	return true
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// string reads a string and returns what is between its quotes, and whether it
+// has escapes. It refuses what encoding/json would change: invalid UTF-8, and
+// escapes of surrogates and NUL.
+func (s *scanner) string() (span Span, escaped, ok bool) {
+	if !s.byte('"') {
+		return span, false, false
+	}
+	b, i := s.b, s.i
+	start := i
+	for {
+		// Eight bytes at a time: the first that is a quote, a backslash, a
+		// control character or not ASCII.
+		for i+8 <= len(b) {
+			x := binary.LittleEndian.Uint64(b[i:])
+			quote, slash := x^(ones*'"'), x^(ones*'\\')
+			special := (x | (x-ones*' ')&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+			if special != 0 {
+				i += bits.TrailingZeros64(special) / 8
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			return span, false, false
+		}
+		switch c := b[i]; {
+		case c == '"':
+			s.i = i + 1
+			return Span{uint32(start), uint32(i)}, escaped, true
+		case c == '\\':
+			n := escapeLength(b[i:])
+			if n == 0 {
+				return span, false, false
+			}
+			escaped = true
+			i += n
+		case c < ' ':
+			return span, false, false
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRune(b[i:])
+			if r == utf8.RuneError && size == 1 {
+				return span, false, false
+			}
+			i += size
+		default:
+			i++
+		}
+	}
+}
+
+// escapeLength returns the length of the escape that b begins with, 0 if it is
+// none that can be passed on as it is.
+func escapeLength(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(b) < 6 {
+			return 0
+		}
+		var r rune
+		for _, c := range b[2:6] {
+			switch {
+			case c >= '0' && c <= '9':
+				r = r<<4 | rune(c-'0')
+			case c >= 'a' && c <= 'f':
+				r = r<<4 | rune(c-'a'+10)
+			case c >= 'A' && c <= 'F':
+				r = r<<4 | rune(c-'A'+10)
+			default:
+				return 0
+			}
+		}
+		if r == 0 || r >= 0xd800 && r < 0xe000 {
+			return 0
+		}
+		return 6
+	}
+	return 0
+}

@@ -1,0 +1,200 @@
+package logfile
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// A cursor of this store names an event by its content, so that it is found
+// again in whatever file the event has come to lie in, and is the same string
+// whoever reads the event:
+//
+//	f KIND TIME-AND-HASH CHECK [.TWIN.GENERATION] [@GENERATION.OFFSET]
+//
+// KIND is one letter; TIME-AND-HASH are the event's time in nanoseconds and the
+// 64-bit xxHash of its line, 16 bytes in base64; CHECK is two letters that tell
+// a mangled cursor from one whose event is gone. TWIN numbers events that are
+// equal to the byte, nanosecond included, and near each other; only within a
+// generation does it mean anything. The part behind '@' is a hint, given only
+// where the cursor stands for a position and not for an event: it saves the
+// search, and is proved by the content at that place before it is believed.
+type cursor struct {
+	kind   byte
+	id     identity
+	genID  uint64 // generation of the twin, or of the origin; 0: none
+	hinted bool
+	hint   hint
+}
+
+// identity is what an event is recognized by.
+type identity struct {
+	time int64
+	hash uint64
+	twin uint32 // how many equal events are right in front of it
+}
+
+func (i identity) sameContent(o identity) bool { return i.time == o.time && i.hash == o.hash }
+
+// hint says where a position was when the cursor was made.
+type hint struct {
+	genID uint64
+	off   int64
+}
+
+// The kinds of position.
+const (
+	kindAfter  byte = 'a' // right behind the event
+	kindBefore byte = 'b' // right in front of the event
+	kindOrigin byte = 'o' // in front of the first event of a log that has had none
+)
+
+const (
+	cursorPrefix = 'f'
+	idLength     = 22 // 16 bytes in base64
+	checkLength  = 2
+	genLength    = 11 // 8 bytes in base64
+)
+
+var base64Cursor = base64.RawURLEncoding
+
+// appendEventCursor appends the cursor of an event, as which it is the same
+// whenever it is read.
+func appendEventCursor(dst []byte, id identity, genID uint64) []byte {
+	return appendCursor(dst, cursor{kind: kindAfter, id: id, genID: genID})
+}
+
+func appendCursor(dst []byte, c cursor) []byte {
+	start := len(dst)
+	dst = append(dst, cursorPrefix, c.kind)
+	var raw [16]byte
+	binary.BigEndian.PutUint64(raw[:8], uint64(c.id.time))
+	binary.BigEndian.PutUint64(raw[8:], c.id.hash)
+	dst = base64Cursor.AppendEncode(dst, raw[:])
+	dst = append(dst, check(dst[start:])...)
+	if c.id.twin > 0 || c.kind == kindOrigin {
+		dst = append(dst, '.')
+		dst = strconv.AppendUint(dst, uint64(c.id.twin), 10)
+		dst = append(dst, '.')
+		dst = appendGeneration(dst, c.genID)
+	}
+	if c.hinted {
+		dst = append(dst, '@')
+		dst = appendGeneration(dst, c.hint.genID)
+		dst = append(dst, '.')
+		dst = strconv.AppendInt(dst, c.hint.off, 10)
+	}
+	return dst
+}
+
+func appendGeneration(dst []byte, id uint64) []byte {
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], id)
+	return base64Cursor.AppendEncode(dst, raw[:])
+}
+
+// check returns two letters over what is in front of them.
+func check(b []byte) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	sum := xxhash.Sum64(b)
+	return string([]byte{letters[sum&63], letters[sum>>6&63]})
+}
+
+// parseCursor understands a cursor that appendCursor made; any other is an
+// *events.CursorError.
+func parseCursor(text string) (cursor, error) {
+	var c cursor
+	fail := func(reason string) (cursor, error) {
+		return cursor{}, &events.CursorError{Cursor: text, Reason: reason}
+	}
+	const length = 2 + idLength + checkLength
+	if len(text) < length || text[0] != cursorPrefix {
+		return fail("it is no cursor of a log file; give one that this service sent")
+	}
+	head, rest := text[:length], text[length:]
+	raw, err := base64Cursor.Strict().DecodeString(head[2 : 2+idLength])
+	if err != nil || check([]byte(head[:2+idLength])) != head[2+idLength:] {
+		return fail("it is damaged; give it as this service sent it")
+	}
+	c.kind = head[1]
+	if c.kind != kindAfter && c.kind != kindBefore && c.kind != kindOrigin {
+		return fail("it is of a later version of this service")
+	}
+	c.id.time, c.id.hash = int64(binary.BigEndian.Uint64(raw[:8])), binary.BigEndian.Uint64(raw[8:])
+	rest, hintText, hinted := strings.Cut(rest, "@")
+	ok := true
+	if rest != "" || c.kind == kindOrigin {
+		c.id.twin, c.genID, ok = parseTwin(rest)
+	}
+	if c.hinted = hinted; hinted {
+		genText, offText, found := strings.Cut(hintText, ".")
+		var okGen bool
+		c.hint.genID, okGen = parseGeneration(genText)
+		c.hint.off, err = strconv.ParseInt(offText, 10, 64)
+		ok = ok && found && okGen && err == nil && c.hint.off >= 0
+	}
+	if !ok {
+		return fail("it is damaged; give it as this service sent it")
+	}
+	return c, nil
+}
+
+func parseTwin(text string) (twin uint32, genID uint64, ok bool) {
+	text, dotted := strings.CutPrefix(text, ".")
+	twinText, genText, found := strings.Cut(text, ".")
+	n, err := strconv.ParseUint(twinText, 10, 32)
+	genID, ok = parseGeneration(genText)
+	return uint32(n), genID, dotted && found && err == nil && ok
+}
+
+func parseGeneration(text string) (uint64, bool) {
+	if len(text) != genLength {
+		return 0, false
+	}
+	raw, err := base64Cursor.Strict().DecodeString(text)
+	if err != nil {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(raw), true
+}
+
+// hashLine is the hash that an identity holds, of a line without its newline.
+func hashLine(b []byte) uint64 { return xxhash.Sum64(b) }
+
+// twinWindow is how many events back an equal one is looked for. Podman never
+// writes two equal events; whoever does, writes them near each other.
+const twinWindow = 64
+
+// twins numbers equal events. Its state depends only on the twinWindow events
+// in front, and on how those equal ones are numbered.
+type twins struct {
+	n    int
+	ring [twinWindow]identity
+}
+
+// next returns the identity of the event behind those seen so far.
+func (t *twins) next(time int64, hash uint64) identity {
+	id := identity{time: time, hash: hash}
+	for back := 1; back <= min(t.n, twinWindow); back++ {
+		if other := &t.ring[(t.n-back)%twinWindow]; other.time == time && other.hash == hash {
+			id.twin = other.twin + 1
+			break
+		}
+	}
+	t.ring[t.n%twinWindow] = id
+	t.n++
+	return id
+}
+
+// last returns the newest event seen, if there is one.
+func (t *twins) last() (identity, bool) {
+	if t.n == 0 {
+		return identity{}, false
+	}
+	return t.ring[(t.n-1)%twinWindow], true
+}

@@ -1,0 +1,89 @@
+package logfile
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/line"
+)
+
+// decoded is an event found in a line of the file.
+type decoded struct {
+	line   []byte // in the form that fields describe
+	fields line.Fields
+	hash   uint64 // of the event as it stands in the file
+}
+
+var (
+	errTorn = errors.New("a torn line, in front of an event that was glued to it and is delivered")
+	errLong = errors.Errorf("the line is longer than %d bytes", line.MaxLine)
+)
+
+// decode finds the event in a line of the file. An error says why the line, or
+// the part of it in front of an event, is none; found says whether there is an
+// event.
+func (d *decoded) decode(b []byte) (found bool, err error) {
+	if line.Scan(b, &d.fields) {
+		d.line, d.hash = b, hashLine(b)
+		return true, nil
+	}
+	if len(b) > line.MaxLine {
+		return false, errLong
+	}
+	normal, err := line.Normalize(b, &d.fields)
+	if err == nil {
+		d.line, d.hash = normal, hashLine(b)
+		return true, nil
+	}
+	if glued := gluedEvent(b); glued != nil && d.decodeWhole(glued) {
+		return true, errTorn
+	}
+	return false, err
+}
+
+func (d *decoded) decodeWhole(b []byte) bool {
+	if line.Scan(b, &d.fields) {
+		d.line, d.hash = b, hashLine(b)
+		return true
+	}
+	normal, err := line.Normalize(b, &d.fields)
+	d.line, d.hash = normal, hashLine(b)
+	return err == nil
+}
+
+// maxGlued bounds the places at which an event glued to a torn line is looked
+// for, from the end of the line. An event in Podman's form has few objects.
+const maxGlued = 32
+
+// gluedEvent finds the event at the end of a line that begins with something
+// else: a writer died in the middle of its line, or the file has a hole, and
+// the next writer's line stands right behind it.
+func gluedEvent(b []byte) []byte {
+	end := len(b)
+	for range maxGlued {
+		start := bytes.LastIndex(b[:end], []byte(`{"`))
+		if start <= 0 {
+			return nil
+		}
+		if candidate := b[start:]; json.Valid(candidate) {
+			var f line.Fields
+			if line.Scan(candidate, &f) {
+				return candidate
+			}
+			if _, err := line.Normalize(candidate, &f); err == nil {
+				return candidate
+			}
+		}
+		end = start
+	}
+	return nil
+}
+
+// isMarker tells whether the event says that Podman rotated the log. Markers
+// come and go with rotation: they prove nothing, and nothing is aligned by them.
+func isMarker(f *line.Fields) bool { return f.Status == markerCode }
+
+var markerCode = events.CodeOfStatus(events.Rotate)

@@ -1,0 +1,267 @@
+package logfile
+
+import (
+	"bytes"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// verdict is what can be said of a file that has taken the place of another.
+type verdict int
+
+const (
+	joined    verdict = iota // it continues the other at the offset
+	lost                     // files came and went in between, or it cannot be told
+	unsettled                // it is still being filled: look again
+)
+
+// joiner finds the place at which a new generation continues an old one. It
+// goes by content: markers prove nothing, and neither do inodes.
+type joiner struct {
+	s      *Store
+	old    *generation
+	oldEnd int64 // behind the last whole line, up to which all was delivered
+	new    *generation
+}
+
+// join returns the offset in the new generation of what is not in the old one.
+func (j *joiner) join() (int64, verdict, error) {
+	if j.s.keepAside() {
+		return 0, joined, nil
+	}
+	if j.oldEnd > 0 {
+		off, v, err := j.byRotation()
+		if err != nil || v != lost {
+			return off, v, err
+		}
+		off, v, err = j.byLastLines()
+		if err != nil || v != lost {
+			return off, v, err
+		}
+	}
+	return j.byWitness()
+}
+
+// byRotation looks for what Podman's rotation keeps of the old file: from half
+// its size, behind the next newline, to its end; at the start of the new file
+// or behind one marker.
+func (j *joiner) byRotation() (int64, verdict, error) {
+	oldSize, err := j.old.size()
+	if err != nil {
+		return 0, lost, err
+	}
+	kept, err := j.old.lineStart(oldSize / 2)
+	if err != nil {
+		return 0, lost, err
+	}
+	newSize, err := j.new.size()
+	if err != nil || kept >= j.oldEnd {
+		return 0, lost, err
+	}
+	starts := []int64{0}
+	if marker, err := j.new.markerLength(); err != nil {
+		return 0, lost, err
+	} else if marker > 0 {
+		starts = append(starts, marker)
+	}
+	for _, start := range starts {
+		same, err := sameBytes(j.old, kept, j.new, start, min(oldSize-kept, newSize-start))
+		if err != nil {
+			return 0, lost, err
+		}
+		switch {
+		case !same:
+		case newSize-start >= oldSize-kept:
+			// A torn last line of the old file is part of what was kept, and
+			// may have been completed since.
+			return start + j.oldEnd - kept, joined, nil
+		case j.beingFilled():
+			return 0, unsettled, nil
+		}
+	}
+	return 0, lost, nil
+}
+
+// beingFilled tells whether the new file may still be being copied, as Podman
+// does where it cannot rename: the file is young, and shorter than what would
+// be kept.
+func (j *joiner) beingFilled() bool {
+	id, stat, err := identify(int(j.new.f.Fd()), "")
+	if err != nil {
+		return false
+	}
+	born := time.Unix(0, id.birth)
+	if id.birth == 0 {
+		born = time.Unix(stat.Ctime.Sec, int64(stat.Ctime.Nsec))
+	}
+	if time.Since(born) > settleTime {
+		return false
+	}
+	return true
+}
+
+// lineStart returns the offset of the first line that begins behind off.
+func (g *generation) lineStart(off int64) (int64, error) {
+	buf := make([]byte, 4<<10)
+	for {
+		b, err := g.readAt(buf, off)
+		if err != nil || len(b) == 0 {
+			return off, err
+		}
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			return off + int64(i) + 1, nil
+		}
+		off += int64(len(b))
+	}
+}
+
+// markerLength returns the length of the first line if it is a marker of
+// rotation, else 0.
+func (g *generation) markerLength() (int64, error) {
+	b, err := g.readAt(make([]byte, 16<<10), 0)
+	if err != nil {
+		return 0, err
+	}
+	n := bytes.IndexByte(b, '\n')
+	var d decoded
+	if n < 0 {
+		return 0, nil
+	}
+	if found, _ := d.decode(b[:n]); !found || !isMarker(&d.fields) {
+		return 0, nil
+	}
+	return int64(n) + 1, nil
+}
+
+// sameBytes compares n bytes of two files.
+func sameBytes(a *generation, aOff int64, b *generation, bOff, n int64) (bool, error) {
+	var bufs [2][32 << 10]byte
+	for n > 0 {
+		want := min(n, int64(len(bufs[0])))
+		x, err := a.readAt(bufs[0][:want], aOff)
+		if err != nil {
+			return false, err
+		}
+		y, err := b.readAt(bufs[1][:want], bOff)
+		if err != nil || int64(len(x)) != want || !bytes.Equal(x, y) {
+			return false, err
+		}
+		aOff, bOff, n = aOff+want, bOff+want, n-want
+	}
+	return true, nil
+}
+
+// byLastLines looks for the last event of the old file in the new one, preceded
+// by the same events as there. It is how a file is joined that is not the
+// direct successor, but still holds the end of what was read.
+func (j *joiner) byLastLines() (int64, verdict, error) {
+	last, err := j.old.lastEvents(j.oldEnd, alignEvents)
+	if err != nil || len(last) == 0 {
+		return 0, lost, err
+	}
+	var places []int64
+	err = j.new.search(fractionPattern(last[0].time), func(text []byte, start, end int64) bool {
+		var d decoded
+		if found, _ := d.decode(text); found && d.fields.Time == last[0].time && d.hash == last[0].hash {
+			places = append(places, end)
+		}
+		return true
+	})
+	if err != nil {
+		return 0, lost, err
+	}
+	var matched []int64
+	for _, end := range places {
+		before, err := j.new.lastEvents(end, len(last))
+		if err != nil {
+			return 0, lost, err
+		}
+		same := true
+		for i := range before {
+			same = same && before[i].sameContent(last[i])
+		}
+		// With less in front than could be compared, the events there have to
+		// be all that the file has.
+		if same {
+			matched = append(matched, end)
+		}
+	}
+	if len(matched) != 1 {
+		return 0, lost, nil
+	}
+	return matched[0], joined, nil
+}
+
+// alignEvents is how many events in front of a place are compared before it is
+// believed to be the same.
+const alignEvents = 4
+
+// lastEvents returns up to n events in front of off, newest first, without
+// markers.
+func (g *generation) lastEvents(off int64, n int) ([]identity, error) {
+	lines := g.back(off)
+	var d decoded
+	var ids []identity
+	for len(ids) < n {
+		b, _, ok, err := lines.next()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		if found, _ := d.decode(b); found && !isMarker(&d.fields) {
+			ids = append(ids, identity{time: d.fields.Time, hash: d.hash})
+		}
+	}
+	return ids, nil
+}
+
+// byWitness takes a file that has nothing of the old one for its successor if
+// it is certain that no other came between: the kernel has told of exactly one
+// file that appeared at the path.
+func (j *joiner) byWitness() (int64, verdict, error) {
+	if j.s.created != 1 || !j.stillThere() {
+		return 0, lost, nil
+	}
+	// Events that were delivered already must not come again.
+	recent, err := j.old.lastEvents(j.oldEnd, twinWindow)
+	if err != nil || len(recent) == 0 {
+		return 0, joined, err
+	}
+	c, _, err := j.new.readChunk(nil, 0, 1<<62)
+	if err != nil {
+		return 0, lost, err
+	}
+	for data := c.data; len(data) > 0; {
+		n := bytes.IndexByte(data, '\n')
+		var d decoded
+		if found, _ := d.decode(data[:n]); found {
+			for _, id := range recent {
+				if id.time == d.fields.Time && id.hash == d.hash {
+					return 0, lost, nil
+				}
+			}
+		}
+		data = data[n+1:]
+	}
+	return 0, joined, nil
+}
+
+// stillThere tells whether the new file is the one at the path, so that all
+// files that the kernel told of are known.
+func (j *joiner) stillThere() bool {
+	id, _, err := identify(unix.AT_FDCWD, j.s.path)
+	return err == nil && id == j.new.file
+}
+
+// keepAside tells whether the present generation was set aside by eventsvc, and
+// so still lies in the store.
+func (s *Store) keepAside() bool {
+	if !s.own || s.cur == nil {
+		return false
+	}
+	id, _, err := identify(unix.AT_FDCWD, keptPath(s.path, 1))
+	return err == nil && id == s.cur.file
+}

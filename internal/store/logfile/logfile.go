@@ -1,0 +1,310 @@
+package logfile
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// Options say which log file to open and how.
+type Options struct {
+	// Path is the path of the log file. It need not exist yet.
+	Path string
+	// MaxSize bounds the log with what of it is kept aside, in bytes; 0: no
+	// bound. It is only for a log that no Podman rotates.
+	MaxSize int64
+	// Own says that the log is eventsvc's own: it is created at once.
+	Own bool
+	// LockTimeout bounds the wait for the lock that Podman's writers take; 0:
+	// DefaultLockTimeout.
+	LockTimeout time.Duration
+	// Logger takes what the store has to say about itself; nil: nobody.
+	Logger *slog.Logger
+}
+
+// Store is a log file. It is safe for concurrent use.
+type Store struct {
+	path   string
+	own    bool
+	log    *slog.Logger
+	lock   *fileLock
+	maxSeg int64 // size at which the own log is set aside, 0: never
+
+	appends appendQueue
+	watch   *watcher
+	done    chan struct{} // closed when following has ended
+
+	mu       sync.Mutex
+	closed   bool
+	sink     store.Sink
+	chain    []*generation // in the store, oldest first; the last may be cur
+	held     []*generation // retired, no longer in the store, held for readings
+	cur      *generation   // the one that is followed, nil before there was a file
+	off      int64         // how far cur was followed
+	twins    twins         // at off
+	gone     bool          // cur is no longer at the path
+	created  int           // files that appeared at the path since cur was adopted
+	again    *time.Timer   // looks again at a file that is being filled, nil if none is
+	nextSeq  uint64
+	readings map[*reading]struct{}
+	read     uint64
+	written  uint64
+	skipped  uint64
+	lastSkip string
+	fault    error
+}
+
+// Open opens the log file at the path for following, reading and appending. It
+// creates an own log; Podman's need not exist yet.
+func Open(o Options) (*Store, error) {
+	if o.Path == "" {
+		return nil, errors.New("cannot open the log: no path was given")
+	}
+	path, err := filepath.Abs(o.Path)
+	if err != nil {
+		return nil, errors.Wrapf(err, "cannot open the log %s", o.Path)
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	} else if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(real, filepath.Base(path))
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.LockTimeout == 0 {
+		o.LockTimeout = DefaultLockTimeout
+	}
+	s := &Store{
+		path: path, own: o.Own || o.MaxSize > 0, log: o.Logger, lock: newFileLock(path+".lock", o.LockTimeout),
+		done: make(chan struct{}), readings: make(map[*reading]struct{}), nextSeq: 1,
+	}
+	if o.MaxSize > 0 {
+		s.maxSeg = max(1, o.MaxSize/(keptSegments+1))
+	}
+	if s.own {
+		if err := s.createOwn(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// createOwn makes the directory and the file of a log of eventsvc's own.
+func (s *Store) createOwn() error {
+	if err := os.MkdirAll(filepath.Dir(s.path), dirMode); err != nil {
+		return errors.Wrap(err, "cannot create the directory of the log")
+	}
+	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, fileMode)
+	if err != nil {
+		return errors.Wrap(err, "cannot create the log")
+	}
+	return errors.Wrap(f.Close(), "cannot create the log")
+}
+
+// Type returns events.LogFile.
+func (s *Store) Type() events.EventerType { return events.LogFile }
+
+// Path returns the path of the log file.
+func (s *Store) Path() string { return s.path }
+
+// Follow begins to tell the sink what is new.
+func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
+	w, err := newWatcher(s.path)
+	if err != nil {
+		return store.Pos{}, "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch, s.sink = w, sink
+	if s.own {
+		s.openKept()
+	}
+	s.openFirst()
+	go s.follow()
+	return s.posLocked(), s.cursorLocked(), nil
+}
+
+// openFirst adopts the file that is the log when following begins, from its end
+// on.
+func (s *Store) openFirst() {
+	if err := s.watch.arm(); err != nil {
+		s.setFault(err)
+	}
+	s.watch.drain()
+	g, err := openGeneration(s.path)
+	if err != nil {
+		s.setFault(ignoreMissing(err))
+		return
+	}
+	s.adopt(g)
+	size, err := g.size()
+	if err == nil {
+		s.off, err = g.wholeEnd(size)
+	}
+	if err == nil {
+		s.twins, err = g.warm(s.off)
+	}
+	s.setFault(err)
+}
+
+// adopt makes a file the log that is followed.
+func (s *Store) adopt(g *generation) {
+	g.seq = s.nextSeq
+	s.nextSeq++
+	g.refs++ // of the chain
+	s.chain = append(s.chain, g)
+	s.cur, s.off, s.gone = g, 0, false
+}
+
+// posLocked returns how far the log was followed.
+func (s *Store) posLocked() store.Pos {
+	if s.cur == nil {
+		return store.Pos{}
+	}
+	return s.cur.pos(s.off)
+}
+
+// cursorLocked names how far the log was followed.
+func (s *Store) cursorLocked() string {
+	return string(appendPosition(nil, s.cur, s.off, &s.twins))
+}
+
+// appendPosition appends the cursor for an offset in a generation, nil for the
+// place in front of the first file.
+func appendPosition(dst []byte, g *generation, off int64, t *twins) []byte {
+	c := cursor{kind: kindOrigin}
+	if g != nil {
+		c.genID, c.hinted, c.hint = g.id, true, hint{genID: g.id, off: off}
+		if id, ok := t.last(); ok {
+			c.kind, c.id = kindAfter, id
+		}
+	}
+	return appendCursor(dst, c)
+}
+
+// Close ends following, waits for it, and closes the files.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	w := s.watch
+	s.mu.Unlock()
+	if w != nil {
+		w.close()
+		<-s.done
+	}
+	s.lock.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.again != nil {
+		s.again.Stop()
+	}
+	for _, g := range append(s.chain, s.held...) {
+		s.release(g)
+	}
+	s.chain, s.held = nil, nil
+	s.appends.close()
+	return nil
+}
+
+// release gives up one reference to a generation.
+func (s *Store) release(g *generation) {
+	if g.refs--; g.refs == 0 {
+		_ = g.f.Close()
+	}
+}
+
+// setFault remembers what keeps the log from being read, nil for nothing, and
+// says so once.
+func (s *Store) setFault(err error) {
+	switch {
+	case err == nil && s.fault != nil:
+		s.log.Info("the log can be read again", "path", s.path)
+	case err != nil && (s.fault == nil || s.fault.Error() != err.Error()):
+		s.log.Warn("cannot read the log", "path", s.path, "error", err)
+	}
+	s.fault = err
+}
+
+// ignoreMissing drops the error that the file is not there: that is a log
+// without events.
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// maxSkips bounds the places per generation that are remembered so that a line
+// is counted once, however often it is read.
+const maxSkips = 1 << 16
+
+// skip counts a line that could not be decoded, once.
+func (s *Store) skip(g *generation, off int64, reason error) {
+	if _, again := g.skips[off]; again || len(g.skips) >= maxSkips {
+		return
+	}
+	if g.skips == nil {
+		g.skips = make(map[int64]struct{})
+	}
+	g.skips[off] = struct{}{}
+	s.skipped++
+	s.lastSkip = fmt.Sprintf("%s, byte %d: %v", filepath.Base(s.path), off, reason)
+	s.log.Warn("left out a line of the log", "path", s.path, "offset", off, "reason", reason)
+}
+
+// Status returns the state of the store.
+func (s *Store) Status() store.Status {
+	_ = s.Look()
+	s.mu.Lock()
+	status := store.Status{
+		Read: s.read, Written: s.written, Skipped: s.skipped, LastSkipped: s.lastSkip,
+	}
+	if s.fault != nil {
+		status.Fault = s.unavailable(s.fault).Error()
+	}
+	s.mu.Unlock()
+	ctx := context.Background()
+	if r, err := s.Read(ctx, store.Start{}, store.Everything()); err == nil {
+		var b store.Batch
+		if r.(*reading).nextSome(ctx, &b, 1) == nil {
+			status.Oldest = b.Records[0].Event().Time
+		}
+		r.Close()
+	}
+	var b store.Batch
+	if newest, err := s.Last(ctx, store.Everything(), &b); err == nil {
+		status.Newest = newest.Event().Time
+	}
+	return status
+}
+
+// unavailable wraps an error of the file system for those who asked.
+func (s *Store) unavailable(err error) error {
+	return &events.UnavailableError{Backend: events.LogFile, Reason: faultReason(err)}
+}
+
+func faultReason(err error) string {
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return "cannot read the log: " + err.Error() + "; run eventsvc as the user whose Podman writes it"
+	case errors.Is(err, errNoFile):
+		return "cannot read the log: " + err.Error()
+	case errors.Is(err, os.ErrNotExist):
+		return "cannot read the log: " + err.Error()
+	}
+	return err.Error()
+}

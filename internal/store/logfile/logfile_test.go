@@ -1,0 +1,471 @@
+package logfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// watched is a store with a sink that remembers what it was told.
+type watched struct {
+	*Store
+	t    *testing.T
+	mu   sync.Mutex
+	more *sync.Cond
+	got  []store.Record
+	lost int
+}
+
+func open(t *testing.T, path string, o Options) *watched {
+	t.Helper()
+	o.Path = path
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watched{Store: s, t: t}
+	w.more = sync.NewCond(&w.mu)
+	if _, _, err := s.Follow(w.take); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return w
+}
+
+func (w *watched) take(e store.Emission) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.got = append(w.got, e.Records...)
+	if e.Lost {
+		w.lost++
+	}
+	w.more.Broadcast()
+}
+
+// names waits until n events were told and returns their names.
+func (w *watched) names(n int) []string {
+	w.t.Helper()
+	timer := time.AfterFunc(10*time.Second, func() { w.mu.Lock(); defer w.mu.Unlock(); w.more.Broadcast() })
+	defer timer.Stop()
+	deadline := time.Now().Add(10 * time.Second)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.got) < n && time.Now().Before(deadline) {
+		w.more.Wait()
+	}
+	if len(w.got) < n {
+		w.t.Fatalf("%d events were told, want %d", len(w.got), n)
+	}
+	var names []string
+	for i := range w.got {
+		names = append(names, w.got[i].Event().Name)
+	}
+	return names
+}
+
+func (w *watched) losses() int { w.mu.Lock(); defer w.mu.Unlock(); return w.lost }
+
+var epoch = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// event returns the nth event of a series.
+func event(n int) events.Event {
+	return events.Event{
+		Type: events.Volume, Status: events.Create, Name: fmt.Sprintf("v%d", n),
+		Time: epoch.Add(time.Duration(n) * 1234567 * time.Nanosecond),
+	}
+}
+
+// lineOf returns the line of the nth event.
+func lineOf(n int) string {
+	e := event(n)
+	s, err := e.ToJSONString()
+	if err != nil {
+		panic(err)
+	}
+	return s + "\n"
+}
+
+func linesOf(from, to int) string {
+	var b strings.Builder
+	for n := from; n < to; n++ {
+		b.WriteString(lineOf(n))
+	}
+	return b.String()
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func namesOf(from, to int) []string {
+	var names []string
+	for n := from; n < to; n++ {
+		names = append(names, fmt.Sprintf("v%d", n))
+	}
+	return names
+}
+
+func equal(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Fatalf("%s:\n got %.300v\nwant %.300v", what, got, want)
+	}
+}
+
+// history reads everything behind the cursor.
+func (w *watched) history(after string) (names, cursors []string, err error) {
+	w.t.Helper()
+	r, err := w.Read(context.Background(), store.Start{After: after}, store.Everything())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	var b store.Batch
+	for {
+		err := r.Next(context.Background(), &b)
+		if errors.Is(err, io.EOF) {
+			return names, cursors, nil
+		}
+		if err != nil {
+			return names, cursors, err
+		}
+		for i := range b.Records {
+			names = append(names, b.Records[i].Event().Name)
+			cursors = append(cursors, string(b.Records[i].Cursor))
+		}
+	}
+}
+
+// rotate does to the log what Podman's rotation does: the newer half is kept.
+func rotate(t *testing.T, path string, markers int) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := b[len(b)/2:]
+	half = half[strings.IndexByte(string(half), '\n')+1:]
+	marker := func(word string) string {
+		e := events.Event{Type: events.System, Status: events.Rotate, Name: path, Time: time.Now()}
+		e.Attributes = map[string]string{"io.podman.event.rotate": word}
+		s, _ := e.ToJSONString()
+		return s + "\n"
+	}
+	out := string(half)
+	if markers > 1 {
+		out = marker("begin") + out
+	}
+	if markers > 0 {
+		out += marker("end")
+	}
+	tmp := filepath.Join(filepath.Dir(path), "tmp.rotate")
+	if err := os.WriteFile(tmp, []byte(out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFollowsWhatIsAppended(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	appendTo(t, path, linesOf(0, 3))
+	w := open(t, path, Options{})
+	appendTo(t, path, linesOf(3, 5))
+	appendTo(t, path, lineOf(5)[:20])
+	appendTo(t, path, lineOf(5)[20:])
+	equal(t, "followed", w.names(3), namesOf(3, 6))
+	names, _, err := w.history("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "history", names, namesOf(0, 6))
+}
+
+func TestFollowsPodmansRotationWithoutGapOrRepetition(t *testing.T) {
+	for markers := range 3 {
+		t.Run(fmt.Sprintf("%d markers", markers), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "events.log")
+			appendTo(t, path, linesOf(0, 10))
+			w := open(t, path, Options{})
+			n := 10
+			for round := range 20 {
+				appendTo(t, path, linesOf(n, n+7))
+				n += 7
+				rotate(t, path, markers)
+				if round%2 == 0 { // let it see each generation, or find two at once
+					w.names(1)
+					_ = w.Look()
+				} else {
+					_ = w.Look()
+				}
+			}
+			_ = w.Look()
+			var got []string
+			for _, name := range w.names(1) {
+				if name[0] == 'v' {
+					got = append(got, name)
+				}
+			}
+			equal(t, "followed", got, namesOf(10, n))
+			if w.losses() != 0 {
+				t.Fatal("continuity was lost")
+			}
+		})
+	}
+}
+
+func TestACursorSurvivesRotationAndIsTheSameForEverybody(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	w := open(t, path, Options{})
+	appendTo(t, path, linesOf(0, 100))
+	names, before, err := w.history("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "history", names, namesOf(0, 100))
+	rotate(t, path, 0)
+	other := open(t, path, Options{})
+	for _, s := range []*watched{w, other} {
+		kept, after, err := s.history("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "kept", kept, namesOf(100-len(kept), 100))
+		equal(t, "cursors", after, before[100-len(kept):])
+		for i, cursor := range after {
+			rest, _, err := s.history(cursor)
+			if err != nil {
+				t.Fatalf("after %d: %v", i, err)
+			}
+			equal(t, "rest", rest, kept[i+1:])
+		}
+		for _, cursor := range before[:100-len(kept)] {
+			var expired *events.ExpiredError
+			if _, _, err := s.history(cursor); !errors.As(err, &expired) {
+				t.Fatalf("a cursor whose event is gone: %v", err)
+			}
+			all, _, err := s.history(expired.Oldest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "from the oldest", all, kept)
+		}
+	}
+}
+
+func TestAppendReturnsTheCursorOfTheEvent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dir", "events.log")
+	w := open(t, path, Options{})
+	appended := make([]string, 5)
+	for i := range appended {
+		cursors, err := w.Append(context.Background(), []events.Event{event(i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		appended[i] = cursors[0]
+	}
+	_, cursors, err := w.history("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "cursors", appended, cursors)
+	equal(t, "followed", w.names(5), namesOf(0, 5))
+}
+
+func TestAnOwnLogIsSetAsideWithinItsBound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	w := open(t, path, Options{MaxSize: 4000})
+	for i := range 100 {
+		if _, err := w.Append(context.Background(), []events.Event{event(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	equal(t, "followed", w.names(100), namesOf(0, 100))
+	var size int64
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	for _, e := range entries {
+		info, _ := e.Info()
+		size += info.Size()
+	}
+	if size > 4000 {
+		t.Errorf("the log takes %d bytes", size)
+	}
+	names, cursors, err := w.history("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "history", names, namesOf(100-len(names), 100))
+	if len(names) < 20 {
+		t.Errorf("only %d events are kept", len(names))
+	}
+	again := open(t, path, Options{MaxSize: 4000})
+	rest, _, err := again.history(cursors[5])
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "after a restart", rest, names[6:])
+	if w.losses() != 0 {
+		t.Fatal("continuity was lost")
+	}
+}
+
+func TestWhatIsNoEventIsCountedAndTheRestDelivered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	appendTo(t, path, lineOf(0)+"garbage\n"+"\x00\x00\n"+lineOf(1)[:30]+lineOf(2)+"{}\n"+lineOf(3)+strings.Repeat("x", 5<<20)+"\n"+lineOf(4)+`{"Name":"torn`)
+	w := open(t, path, Options{})
+	for range 2 {
+		names, _, err := w.history("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "history", names, []string{"v0", "v2", "v3", "v4"})
+	}
+	if s := w.Status(); s.Skipped != 5 || !strings.Contains(s.LastSkipped, "byte") {
+		t.Errorf("skipped %d, %s", s.Skipped, s.LastSkipped)
+	}
+	if _, err := w.Append(context.Background(), []events.Event{event(5)}); err != nil {
+		t.Fatal(err)
+	}
+	names, _, _ := w.history("")
+	equal(t, "history", names, []string{"v0", "v2", "v3", "v4", "v5"})
+	if s := w.Status(); s.Skipped != 6 {
+		t.Errorf("skipped %d, %s", s.Skipped, s.LastSkipped)
+	}
+}
+
+func TestEqualEventsAreToldApart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	period := linesOf(0, 40)
+	appendTo(t, path, strings.Repeat(period, 50)+strings.Repeat(lineOf(50), 300))
+	w := open(t, path, Options{})
+	names, cursors, err := w.history("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unique := make(map[string]bool)
+	for _, c := range cursors {
+		unique[c] = true
+	}
+	if len(unique) != len(names) || len(names) != 2300 {
+		t.Fatalf("%d cursors for %d events", len(unique), len(names))
+	}
+	for _, i := range []int{0, 39, 40, 1000, 1999, 2000, 2001, 2299} {
+		rest, _, err := w.history(cursors[i])
+		if err != nil {
+			t.Fatalf("after %d: %v", i, err)
+		}
+		if len(rest) != 2299-i {
+			t.Fatalf("after %d: %d events", i, len(rest))
+		}
+	}
+}
+
+func TestALogThatIsReplacedIsFollowed(t *testing.T) {
+	for name, replace := range map[string]func(t *testing.T, path string){
+		"deleted":         func(t *testing.T, path string) { _ = os.Remove(path) },
+		"moved away":      func(t *testing.T, path string) { _ = os.Rename(path, path+".1") },
+		"moved elsewhere": func(t *testing.T, path string) { _ = os.Rename(path, filepath.Join(t.TempDir(), "x")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "events.log")
+			appendTo(t, path, linesOf(0, 5))
+			w := open(t, path, Options{})
+			appendTo(t, path, linesOf(5, 8))
+			replace(t, path)
+			appendTo(t, path, linesOf(8, 10))
+			equal(t, "followed", w.names(5), namesOf(5, 10))
+			if w.losses() != 0 {
+				t.Error("continuity was lost")
+			}
+		})
+	}
+}
+
+func TestALogTruncatedInPlaceIsALoss(t *testing.T) {
+	for _, behind := range []int{0, 2, 30} {
+		path := filepath.Join(t.TempDir(), "events.log")
+		appendTo(t, path, linesOf(0, 5))
+		w := open(t, path, Options{})
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		appendTo(t, path, linesOf(100, 100+behind))
+		equal(t, "followed", w.names(behind), namesOf(100, 100+behind))
+		_ = w.Look()
+		if w.losses() != 1 {
+			t.Errorf("%d behind: %d losses", behind, w.losses())
+		}
+	}
+}
+
+func TestUnseenGenerationsAreALoss(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	appendTo(t, path, linesOf(0, 10))
+	w := open(t, path, Options{})
+	w.mu.Lock() // whoever follows is held up
+	w.Store.mu.Lock()
+	n := 10
+	for range 5 {
+		appendTo(t, path, linesOf(n, n+10))
+		n += 10
+		rotate(t, path, 1)
+	}
+	w.Store.mu.Unlock()
+	w.mu.Unlock()
+	if err := w.Look(); err != nil {
+		t.Fatal(err)
+	}
+	if w.losses() != 1 {
+		t.Errorf("%d losses", w.losses())
+	}
+}
+
+func TestALogThatComesLaterIsReadFromItsStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a", "b", "events.log")
+	w := open(t, path, Options{})
+	names, _, err := w.history("")
+	if err != nil || len(names) != 0 {
+		t.Fatal(names, err)
+	}
+	r, err := w.Read(context.Background(), store.Start{}, store.Everything())
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin, err := r.Cursor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, path, linesOf(0, 3))
+	equal(t, "followed", w.names(3), namesOf(0, 3))
+	again := open(t, path, Options{})
+	names, _, err = again.history(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "after the origin", names, namesOf(0, 3))
+}

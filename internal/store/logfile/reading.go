@@ -1,0 +1,455 @@
+package logfile
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// reading is one reader's way through the chain of generations. The generation
+// it is in is held open for it, and so are those behind, within limits.
+type reading struct {
+	s     *Store
+	query store.Query
+	g     *generation // nil: in front of the first file
+	off   int64
+	twins twins
+	end   store.Pos // of the store, as it was when it was last asked for
+	atEnd bool      // io.EOF was returned for end
+}
+
+// Read begins a reading of the past.
+func (s *Store) Read(ctx context.Context, start store.Start, query store.Query) (store.Reading, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.Look(); err != nil {
+		return nil, err
+	}
+	r := &reading{s: s, query: query}
+	var err error
+	switch {
+	case start.HasPos:
+		err = r.startAt(start.Pos)
+	case start.After != "":
+		err = r.startAfter(ctx, start.After)
+	default:
+		err = r.startOldest()
+	}
+	if err == nil {
+		err = r.setEnd()
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// startOldest begins with the first event of the chain.
+func (r *reading) startOldest() error {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if g := r.s.oldestLocked(); g != nil {
+		r.enter(g, 0)
+	} else if r.s.cur != nil { // the file is gone, and nothing is kept
+		r.enter(r.s.cur, r.s.off)
+		r.twins = r.s.twins
+	}
+	return nil
+}
+
+// oldestLocked returns the first generation that is in the store, nil if there
+// is none.
+func (s *Store) oldestLocked() *generation {
+	if len(s.chain) == 0 || s.gone && len(s.chain) == 1 {
+		return nil
+	}
+	return s.chain[0]
+}
+
+// startAt begins at a position that this store gave out.
+func (r *reading) startAt(pos store.Pos) error {
+	if pos == (store.Pos{}) {
+		r.s.mu.Lock()
+		defer r.s.mu.Unlock()
+		return nil
+	}
+	r.s.mu.Lock()
+	g := r.s.generationLocked(pos.Generation)
+	if g == nil {
+		err := r.s.expiredLocked()
+		r.s.mu.Unlock()
+		return err
+	}
+	r.enter(g, pos.Offset)
+	r.s.mu.Unlock()
+	var err error
+	r.twins, err = g.warm(pos.Offset)
+	return err
+}
+
+// generationLocked returns the generation with the number if it is held open.
+func (s *Store) generationLocked(seq uint64) *generation {
+	for _, g := range s.chain {
+		if g.seq == seq {
+			return g
+		}
+	}
+	for _, g := range s.held {
+		if g.seq == seq {
+			return g
+		}
+	}
+	return nil
+}
+
+// enter moves the reading to a place in a generation. It is called with the
+// store's mutex held.
+func (r *reading) enter(g *generation, off int64) {
+	old := r.g
+	g.refs++
+	r.g, r.off = g, off
+	r.s.readings[r] = struct{}{}
+	if old != nil {
+		r.s.release(old)
+	}
+	r.s.trimHeldLocked()
+}
+
+// setEnd notes the end of the store as it is now.
+func (r *reading) setEnd() error {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	cur := r.s.cur
+	if cur == nil || r.s.gone {
+		r.end = r.s.posLocked()
+		return nil
+	}
+	size, err := cur.size()
+	if err != nil {
+		return r.s.unavailable(err)
+	}
+	r.end = cur.pos(max(size, r.s.off))
+	return nil
+}
+
+// batchBytes is about how much of the log one batch holds.
+const batchBytes = chunkSize
+
+// Next fills the batch with the next records that answer the query.
+func (r *reading) Next(ctx context.Context, b *store.Batch) error {
+	return r.nextSome(ctx, b, 0)
+}
+
+// nextSome is Next for at most so many records, 0 for as many as a chunk has.
+func (r *reading) nextSome(ctx context.Context, b *store.Batch, most int) error {
+	b.Records, b.Arena = b.Records[:0], b.Arena[:0]
+	if r.atEnd {
+		r.atEnd = false
+		if err := r.s.Look(); err != nil {
+			return err
+		}
+		if err := r.setEnd(); err != nil {
+			return err
+		}
+	}
+	for len(b.Records) == 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		more, err := r.step(b, most)
+		if err != nil {
+			return err
+		}
+		if !more {
+			r.atEnd = true
+			return io.EOF
+		}
+	}
+	return nil
+}
+
+// step reads one chunk, or goes from one generation to the next. more is false
+// at the end.
+func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
+	limit, retired, err := r.limit()
+	if err != nil {
+		return false, err
+	}
+	if r.g == nil {
+		return false, nil
+	}
+	c, buf, err := r.g.readChunk(b.Buffer, r.off, limit)
+	b.Buffer = buf
+	if err != nil {
+		return false, r.s.unavailable(err)
+	}
+	if c.next > r.off {
+		r.scan(&c, b, most)
+		return true, nil
+	}
+	if !retired {
+		return false, nil
+	}
+	return r.cross()
+}
+
+// limit returns how far the present generation may be read, and whether it has
+// a successor. In front of the first file it looks whether there is one by now.
+func (r *reading) limit() (limit int64, retired bool, err error) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if r.g == nil {
+		if len(r.s.chain) == 0 {
+			return 0, false, nil
+		}
+		first := r.s.chain[0]
+		if first.lost {
+			return 0, false, r.s.expiredLocked()
+		}
+		r.enter(first, first.join)
+	}
+	switch {
+	case r.g.seq == r.end.Generation:
+		return r.end.Offset, false, nil
+	case r.g.retired && r.g.seq < r.end.Generation:
+		return r.g.end, true, nil
+	}
+	return r.off, false, nil // it was entered behind the end
+}
+
+// cross goes on in the generation that continues the present one.
+func (r *reading) cross() (bool, error) {
+	r.s.mu.Lock()
+	next := r.s.generationLocked(r.g.seq + 1)
+	if next == nil || next.lost {
+		err := r.s.expiredLocked()
+		r.s.mu.Unlock()
+		return false, err
+	}
+	r.enter(next, next.join)
+	r.s.mu.Unlock()
+	var err error
+	r.twins, err = next.warm(next.join)
+	return true, err
+}
+
+// scan turns the lines of a chunk into records of the batch.
+func (r *reading) scan(c *chunk, b *store.Batch, most int) {
+	if c.tooLong >= 0 {
+		r.s.noteSkip(r.g, c.tooLong, errLong)
+	}
+	var d decoded
+	data, off := c.data, c.off
+	for len(data) > 0 {
+		n := bytes.IndexByte(data, '\n')
+		text := data[:n]
+		data = data[n+1:]
+		start := off
+		off += int64(n) + 1
+		if n == 0 {
+			continue
+		}
+		found, err := d.decode(text)
+		if err != nil {
+			r.s.noteSkip(r.g, start, err)
+		}
+		if !found {
+			continue
+		}
+		id := r.twins.next(d.fields.Time, d.hash)
+		rec := store.Record{Line: d.line, Fields: d.fields, Pos: r.g.pos(off), UID: r.g.uid}
+		if !r.query.Match(&rec) {
+			continue
+		}
+		arena := len(b.Arena)
+		b.Arena = appendEventCursor(b.Arena, id, r.g.id)
+		rec.Cursor = b.Arena[arena:len(b.Arena):len(b.Arena)]
+		b.Records = append(b.Records, rec)
+		if len(b.Records) == most {
+			r.off = off
+			return
+		}
+	}
+	r.off = c.next
+}
+
+// noteSkip counts a line that could not be decoded.
+func (s *Store) noteSkip(g *generation, off int64, reason error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skip(g, off, reason)
+}
+
+// Pos returns the position reached.
+func (r *reading) Pos() store.Pos {
+	if r.g == nil {
+		return store.Pos{}
+	}
+	return r.g.pos(r.off)
+}
+
+// Cursor names the position reached.
+func (r *reading) Cursor() (string, error) {
+	return string(appendPosition(nil, r.g, r.off, &r.twins)), nil
+}
+
+// Close frees what the reading holds.
+func (r *reading) Close() {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	delete(r.s.readings, r)
+	if r.g != nil {
+		r.s.release(r.g)
+		r.g = nil
+	}
+	r.s.trimHeldLocked()
+}
+
+// The bounds of what is held open for readings that are behind: descriptors,
+// and bytes of files that may be deleted already.
+const (
+	maxHeld      = 64
+	maxHeldBytes = 64 << 20
+)
+
+// trimHeldLocked lets go of the generations that no reading can come to, and
+// of the oldest where too much is held.
+func (s *Store) trimHeldLocked() {
+	first := uint64(1<<64 - 1)
+	for r := range s.readings {
+		if r.g != nil {
+			first = min(first, r.g.seq)
+		}
+	}
+	var bytes int64
+	for _, g := range s.held {
+		bytes += g.end
+	}
+	for len(s.held) > 0 && (s.held[0].seq < first || len(s.held) > maxHeld || bytes > maxHeldBytes) {
+		bytes -= s.held[0].end
+		s.release(s.held[0])
+		s.held = s.held[1:]
+	}
+}
+
+// expiredLocked is the error for those whose place is gone.
+func (s *Store) expiredLocked() error {
+	return &events.ExpiredError{Oldest: s.oldestCursorLocked()}
+}
+
+// oldestCursorLocked names the position in front of the oldest event.
+func (s *Store) oldestCursorLocked() string {
+	g := s.oldestLocked()
+	if g == nil {
+		return s.cursorLocked()
+	}
+	c := cursor{kind: kindOrigin, genID: g.id, hinted: true, hint: hint{genID: g.id}}
+	if chunk, _, err := g.readChunk(nil, 0, 1<<62); err == nil {
+		if id, _, ok := firstEvent(chunk.data); ok {
+			c.kind, c.id = kindBefore, id
+		}
+	}
+	return string(appendCursor(nil, c))
+}
+
+// firstEvent returns the identity of the first event in the lines, and the
+// offset of its line.
+func firstEvent(data []byte) (id identity, off int64, ok bool) {
+	var d decoded
+	for len(data) > 0 {
+		n := bytes.IndexByte(data, '\n')
+		if n < 0 {
+			return id, 0, false
+		}
+		if found, _ := d.decode(data[:n]); found {
+			return identity{time: d.fields.Time, hash: d.hash}, off, true
+		}
+		data = data[n+1:]
+		off += int64(n) + 1
+	}
+	return id, 0, false
+}
+
+// Last finds the newest record that answers the query.
+func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*store.Record, error) {
+	if err := s.Look(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	var chain []*generation
+	if s.oldestLocked() != nil {
+		chain = append(chain, s.chain...)
+		if s.gone {
+			chain = chain[:len(chain)-1]
+		}
+	}
+	ends := make([]int64, len(chain))
+	for i, g := range chain {
+		g.refs++
+		ends[i] = g.end
+		if g == s.cur {
+			ends[i] = s.off
+		}
+	}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, g := range chain {
+			s.release(g)
+		}
+	}()
+	for i := len(chain) - 1; i >= 0; i-- {
+		rec, err := s.lastIn(ctx, chain[i], ends[i], &query, b)
+		if rec != nil || err != nil {
+			return rec, err
+		}
+	}
+	return nil, events.ErrEventNotFound
+}
+
+// lastIn finds the newest record of a generation in front of end.
+func (s *Store) lastIn(ctx context.Context, g *generation, end int64, query *store.Query, b *store.Batch) (*store.Record, error) {
+	lines := g.back(end)
+	var d decoded
+	for n := 0; ; n++ {
+		behind := lines.end
+		text, start, ok, err := lines.next()
+		if err != nil {
+			return nil, s.unavailable(err)
+		}
+		if !ok {
+			return nil, nil
+		}
+		const checkEvery = 4096
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if len(text) == 0 {
+			continue
+		}
+		found, reason := d.decode(text)
+		if reason != nil {
+			s.noteSkip(g, start, reason)
+		}
+		if !found {
+			continue
+		}
+		rec := store.Record{Line: d.line, Fields: d.fields, Pos: g.pos(behind), UID: g.uid}
+		if !query.Match(&rec) {
+			continue
+		}
+		t, err := g.warm(start)
+		if err != nil {
+			return nil, s.unavailable(err)
+		}
+		rec.Cursor = appendEventCursor(nil, t.next(d.fields.Time, d.hash), g.id)
+		b.Records = append(b.Records[:0], rec)
+		return &b.Records[0], nil
+	}
+}

@@ -1,0 +1,268 @@
+package logfile
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/eventsvc/eventsvc/internal/line"
+)
+
+// startAfter begins at the place that a cursor names. A place that is gone, or
+// cannot be told for certain, is an *events.ExpiredError.
+func (r *reading) startAfter(ctx context.Context, text string) error {
+	c, err := parseCursor(text)
+	if err != nil {
+		return err
+	}
+	s := r.s
+	s.mu.Lock()
+	chain := append([]*generation(nil), s.chain...)
+	if s.gone && len(chain) == 1 && !(c.hinted && c.hint.genID == chain[0].id) {
+		chain = nil // what is gone is not searched, but who was at its end may wait there
+	}
+	for _, g := range chain {
+		g.refs++
+	}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, g := range chain {
+			s.release(g)
+		}
+	}()
+	f := finder{ctx: ctx, cursor: c, chain: chain, own: s.own}
+	found, err := f.find()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case found == nil && c.kind == kindOrigin && c.genID == 0 && len(chain) == 0:
+		return nil
+	case found == nil:
+		return s.expiredLocked()
+	}
+	r.enter(found.g, found.off)
+	r.twins = found.twins
+	return nil
+}
+
+// place is where a cursor points.
+type place struct {
+	g     *generation
+	off   int64
+	twins twins // at off
+}
+
+// finder looks for the place of a cursor in a chain of generations.
+type finder struct {
+	ctx    context.Context
+	cursor cursor
+	chain  []*generation
+	own    bool
+}
+
+// find returns the place, nil if it is gone or uncertain.
+func (f *finder) find() (*place, error) {
+	if f.cursor.hinted {
+		p, err := f.byHint()
+		if p != nil || err != nil {
+			return p, err
+		}
+	}
+	if f.cursor.kind == kindOrigin {
+		return f.origin()
+	}
+	return f.byContent()
+}
+
+// byHint looks where the position was when the cursor was made, and believes
+// it if the event in front, or behind, is the one that the cursor names.
+func (f *finder) byHint() (*place, error) {
+	h := f.cursor.hint
+	for _, g := range f.chain {
+		if g.id != h.genID {
+			continue
+		}
+		size, err := g.size()
+		if err != nil {
+			return nil, err
+		}
+		if h.off > size {
+			return nil, nil
+		}
+		if h.off > 0 {
+			var newline [1]byte
+			b, err := g.readAt(newline[:], h.off-1)
+			if err != nil || len(b) == 0 || b[0] != '\n' {
+				return nil, err
+			}
+		}
+		t, err := g.warm(h.off)
+		if err != nil {
+			return nil, err
+		}
+		if ok, err := f.proves(g, h.off, &t); !ok || err != nil {
+			return nil, err
+		}
+		return &place{g: g, off: h.off, twins: t}, nil
+	}
+	return nil, nil
+}
+
+// proves tells whether the events at the offset are those that the cursor names.
+func (f *finder) proves(g *generation, off int64, t *twins) (bool, error) {
+	last, any := t.last()
+	switch f.cursor.kind {
+	case kindAfter:
+		return any && last == f.cursor.id, nil
+	case kindBefore:
+		if any {
+			return false, nil
+		}
+		c, _, err := g.readChunk(nil, off, 1<<62)
+		if err != nil {
+			return false, err
+		}
+		id, _, ok := firstEvent(c.data)
+		return ok && id.sameContent(f.cursor.id), nil
+	}
+	return !any, nil
+}
+
+// origin is the place in front of the first event of a log that had none when
+// the cursor was made: the start of the same file, or of one that shows no sign
+// of having been rotated.
+func (f *finder) origin() (*place, error) {
+	for _, g := range f.chain {
+		if g.id == f.cursor.genID {
+			return &place{g: g}, nil
+		}
+	}
+	if f.own || f.cursor.genID != 0 || len(f.chain) == 0 {
+		return nil, nil
+	}
+	if cut, err := f.chain[0].mayBeCut(); cut || err != nil {
+		return nil, err
+	}
+	return &place{g: f.chain[0]}, nil
+}
+
+// mayBeCut tells whether the file shows that Podman dropped an older half.
+func (g *generation) mayBeCut() (bool, error) {
+	found := false
+	err := g.search([]byte(`"log-rotation"`), func([]byte, int64, int64) bool {
+		found = true
+		return false
+	})
+	return found, err
+}
+
+// byContent looks for the event that the cursor names. One that is found in
+// several places is told apart by its number among equal ones, as far as that
+// is certain.
+func (f *finder) byContent() (*place, error) {
+	var candidates []candidate
+	pattern := fractionPattern(f.cursor.id.time)
+	for _, g := range f.chain {
+		var d decoded
+		var inner error
+		err := g.search(pattern, func(text []byte, start, end int64) bool {
+			if inner = f.ctx.Err(); inner != nil {
+				return false
+			}
+			if found, _ := d.decode(text); found && d.fields.Time == f.cursor.id.time && d.hash == f.cursor.id.hash {
+				candidates = append(candidates, candidate{g: g, start: start, end: end})
+			}
+			return true
+		})
+		if err == nil {
+			err = inner
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f.choose(candidates)
+}
+
+// candidate is a line that may be the one that a cursor names.
+type candidate struct {
+	g          *generation
+	start, end int64
+}
+
+// choose decides between the lines that are equal to the one that the cursor
+// names.
+func (f *finder) choose(candidates []candidate) (*place, error) {
+	var chosen *place
+	for _, c := range candidates {
+		t, err := c.g.warm(c.start)
+		if err != nil {
+			return nil, err
+		}
+		before := t
+		id := t.next(f.cursor.id.time, f.cursor.id.hash)
+		if id.twin != f.cursor.id.twin || id.twin > 0 && c.g.id != f.cursor.genID {
+			continue
+		}
+		if chosen != nil {
+			return nil, nil
+		}
+		chosen = &place{g: c.g, off: c.end, twins: t}
+		if f.cursor.kind == kindBefore {
+			chosen = &place{g: c.g, off: c.start, twins: before}
+		}
+	}
+	if chosen != nil && len(candidates) > 1 && f.cursor.id.twin == 0 {
+		// The first of equal events may be a later one of a log that was cut.
+		if cut, err := chosen.g.mayBeCut(); cut || err != nil {
+			return nil, err
+		}
+	}
+	return chosen, nil
+}
+
+// fractionPattern returns what the time of an event looks like in every zone:
+// the fraction of its second without trailing zeros, "" if there is none.
+func fractionPattern(ns int64) []byte {
+	fraction := ns % 1e9
+	if fraction < 0 {
+		fraction += 1e9
+	}
+	if fraction == 0 {
+		return nil
+	}
+	return bytes.TrimRight(fmt.Appendf(nil, ".%09d", fraction), "0")
+}
+
+// search calls found with each line that contains the pattern, every line for
+// an empty one, with the offsets of its start and of what is behind it, until
+// it returns false.
+func (g *generation) search(pattern []byte, found func(text []byte, start, end int64) bool) error {
+	var buf []byte
+	var c chunk
+	var err error
+	for off := int64(0); ; off = c.next {
+		c, buf, err = g.readChunk(buf, off, 1<<62)
+		if err != nil || c.next == off {
+			return err
+		}
+		data, at := c.data, 0
+		for at < len(data) {
+			i := bytes.Index(data[at:], pattern)
+			if i < 0 {
+				break
+			}
+			start := bytes.LastIndexByte(data[:at+i], '\n') + 1
+			end := at + i + bytes.IndexByte(data[at+i:], '\n')
+			if end-start <= line.MaxLine && !found(data[start:end], c.off+int64(start), c.off+int64(end)+1) {
+				return nil
+			}
+			at = end + 1
+		}
+	}
+}

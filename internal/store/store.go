@@ -1,0 +1,212 @@
+// Package store is the log of events as the daemon needs it: records with a
+// cursor, raw bytes and the few numbers that decide whether a record is wanted,
+// in batches, with a position that joins history and what follows without gap
+// or overlap.
+//
+// A store promises that records come in the order of the log, each once, and
+// that a place which cannot be found again for certain is an
+// *events.ExpiredError, never a guess. It knows no bus and no subscriber: those
+// are the business of package feed and of the faces.
+//
+// Which store there is, logfile, journald or null, is decided by whoever opens
+// one.
+package store
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/line"
+)
+
+// Pos is a place between two records of a store that is open: right behind
+// everything in front of it. Positions of one store are ordered. They mean
+// nothing to another store, or after a restart: that is what cursors are for.
+type Pos struct {
+	// Generation counts the files, or journals, that took each other's place.
+	Generation uint64
+	// Offset is the place within the generation.
+	Offset int64
+}
+
+// Before tells whether the position is nearer to the start of the log.
+func (p Pos) Before(q Pos) bool {
+	return p.Generation < q.Generation || p.Generation == q.Generation && p.Offset < q.Offset
+}
+
+// Record is one event as it lies in a store.
+type Record struct {
+	// Line is the event as a JSON object in the form of Podman's log, valid
+	// UTF-8, without the newline.
+	Line []byte
+	// Fields are the places of the members in Line.
+	Fields line.Fields
+	// Cursor names the position right behind the record.
+	Cursor []byte
+	// Pos is the position right behind the record.
+	Pos Pos
+	// UID is the user whose engine it happened in; negative: not known.
+	UID int64
+	// Host is the host it happened on, where the store collects several.
+	Host string
+}
+
+// View fills in what filters look at. The view shares the memory of the record.
+func (r *Record) View(v *events.View) {
+	r.Fields.View(r.Line, v)
+	v.UID, v.Host = r.UID, r.Host
+}
+
+// Event decodes the record.
+func (r *Record) Event() events.Event {
+	e := r.Fields.Event(r.Line)
+	e.Cursor, e.Host = string(r.Cursor), r.Host
+	if r.UID >= 0 {
+		uid := uint32(r.UID)
+		e.UID = &uid
+	}
+	return e
+}
+
+// Query is a choice of records. Since and Until are exclusive.
+type Query struct {
+	Filters *events.Filters
+	Since   int64 // nanoseconds since the epoch; NoSince: no bound
+	Until   int64 // nanoseconds since the epoch; NoUntil: no bound
+	UID     int64 // only events of this user; AnyUID: of every user
+}
+
+// The values of a Query that leave a choice open.
+const (
+	NoSince int64 = math.MinInt64
+	NoUntil int64 = math.MaxInt64
+	AnyUID  int64 = -1
+)
+
+// Everything is the query that every record answers.
+func Everything() Query { return Query{Since: NoSince, Until: NoUntil, UID: AnyUID} }
+
+// IsEverything tells whether every record answers the query.
+func (q *Query) IsEverything() bool {
+	return q.Since == NoSince && q.Until == NoUntil && q.UID == AnyUID && q.Filters.IsAll()
+}
+
+// SetSince sets the lower bound.
+func (q *Query) SetSince(t time.Time) { q.Since = events.UnixNano(t) }
+
+// SetUntil sets the upper bound.
+func (q *Query) SetUntil(t time.Time) { q.Until = events.UnixNano(t) }
+
+// Match tells whether the record answers the query.
+func (q *Query) Match(r *Record) bool {
+	f := &r.Fields
+	if q.Since != NoSince && f.Time <= q.Since || q.Until != NoUntil && f.Time >= q.Until {
+		return false
+	}
+	if q.UID != AnyUID && r.UID != q.UID {
+		return false
+	}
+	if q.Filters.IsAll() {
+		return true
+	}
+	if !q.Filters.MayMatch(1<<f.Type, 1<<f.Status) {
+		return false
+	}
+	var v events.View
+	r.View(&v)
+	return q.Filters.MatchView(&v)
+}
+
+// Batch is what a reading yields at a time. Records and what they refer to are
+// valid until the batch is used again.
+type Batch struct {
+	Records []Record
+	// Buffer and Arena are memory for lines and cursors, kept from one use to
+	// the next.
+	Buffer []byte
+	Arena  []byte
+}
+
+// Reading is one reader's way through the past of a store, from its start to
+// the end of the store as it was when the reading began. It is not safe for
+// concurrent use.
+type Reading interface {
+	// Next fills the batch with the next records that answer the query, at
+	// least one unless the end has been reached, then io.EOF, with the batch
+	// empty. Called again after io.EOF it goes on to the end of the store as it
+	// is by then. If the store no longer holds what comes next, the error is
+	// an *events.ExpiredError.
+	Next(ctx context.Context, b *Batch) error
+	// Pos returns the position reached, also behind records that did not match.
+	Pos() Pos
+	// Cursor names the position reached.
+	Cursor() (string, error)
+	// Close frees what the reading holds.
+	Close()
+}
+
+// Emission is what a store tells its sink: new records, in order, each once.
+type Emission struct {
+	Records []Record
+	// Pos is the position behind the last record, or behind what was skipped.
+	Pos Pos
+	// Cursor names Pos.
+	Cursor string
+	// Lost says that records may have been lost in front of these: the log was
+	// replaced in a way that proves no continuity.
+	Lost bool
+}
+
+// Sink takes what is new in a store. It is called by one goroutine at a time,
+// and owns what it is given.
+type Sink func(Emission)
+
+// Start says where a reading begins.
+type Start struct {
+	// After is a cursor to begin behind; empty: begin with the oldest event.
+	After string
+	// Pos is a position to begin at, instead of After, if HasPos.
+	Pos    Pos
+	HasPos bool
+}
+
+// Status is the state of a store.
+type Status struct {
+	Oldest, Newest time.Time // zero: no event
+	Read           uint64    // events read since the store was opened, by the sink
+	Written        uint64    // events written since the store was opened
+	Skipped        uint64    // lines or entries that could not be decoded
+	LastSkipped    string    // where the last of them is, and why
+	Fault          string    // what keeps the store from being read or written now
+}
+
+// Store is a log of events. It is safe for concurrent use.
+type Store interface {
+	// Type is the kind of store.
+	Type() events.EventerType
+	// Path is where it lies: of the log file or of the journal directory, ""
+	// if it is nowhere.
+	Path() string
+	// Follow begins to tell the sink what is new, from the end of the store as
+	// it is now on, and returns that end and a cursor for it. It goes on until
+	// Close. It is called once, before anything else but Type and Path.
+	Follow(sink Sink) (Pos, string, error)
+	// Look tells the sink at once what is new, and returns when the sink has
+	// it. It is for those who know that there is something.
+	Look() error
+	// Read begins a reading of the past.
+	Read(ctx context.Context, start Start, query Query) (Reading, error)
+	// Last finds the newest record, in the order of the store, that answers
+	// the query; events.ErrEventNotFound if there is none. It is valid until
+	// the batch is used again.
+	Last(ctx context.Context, query Query, b *Batch) (*Record, error)
+	// Append writes events, all or none, and returns their cursors once they
+	// are in the store and the sink has them.
+	Append(ctx context.Context, batch []events.Event) ([]string, error)
+	// Status returns the state of the store.
+	Status() Status
+	// Close ends following and frees what the store holds.
+	Close() error
+}
