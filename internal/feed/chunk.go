@@ -1,0 +1,93 @@
+package feed
+
+import (
+	"sort"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// chunk is what the store told at once: records that lie behind each other.
+// What it holds never changes once others can see it, apart from frames, which
+// are made when they are first asked for, and the way to the next chunk.
+type chunk struct {
+	seq     uint64
+	start   store.Pos // the end of the chunk in front
+	end     store.Pos
+	cursor  string // for end
+	records []store.Record
+	lost    bool // records may have been lost in front of this chunk
+	size    int
+
+	frames  [maxFormats]frames
+	next    atomic.Pointer[chunk]
+	more    chan struct{} // closed when there is a next chunk
+	trimmed atomic.Bool   // it is no longer part of the memory log, and has no next
+}
+
+// frames are the frames of all records of a chunk in one format.
+type frames struct {
+	once sync.Once
+	buf  []byte
+	ends []int // of the frame of each record in buf
+}
+
+// frameSize is about what a frame has beside what is in the line.
+const frameSize = 160
+
+// in returns the frames in the format, which it makes at the first call.
+func (c *chunk) in(format *Format) *frames {
+	f := &c.frames[format.index]
+	f.once.Do(func() {
+		f.ends = make([]int, len(c.records))
+		f.buf = make([]byte, 0, c.rawSize()*2+len(c.records)*frameSize)
+		for i := range c.records {
+			f.buf = format.encode(f.buf, &c.records[i])
+			f.ends[i] = len(f.buf)
+		}
+	})
+	return f
+}
+
+// part returns the frames of the records from one index up to another.
+func (f *frames) part(from, to int) []byte {
+	start := 0
+	if from > 0 {
+		start = f.ends[from-1]
+	}
+	end := f.ends[to-1]
+	return f.buf[start:end:end]
+}
+
+func (c *chunk) rawSize() int {
+	n := 0
+	for i := range c.records {
+		n += len(c.records[i].Line)
+	}
+	return n
+}
+
+// estimate returns about how much memory the chunk takes once its frames have
+// been made.
+func (c *chunk) estimate() int {
+	const shares = 3 // a line, and a frame that is up to twice as long
+	return int(unsafe.Sizeof(*c)) + len(c.records)*(int(unsafe.Sizeof(store.Record{}))+frameSize) + shares*c.rawSize()
+}
+
+// index returns the index of the first record behind the position, -1 if the
+// position is not in the chunk.
+func (c *chunk) index(pos store.Pos) int {
+	switch {
+	case pos == c.end:
+		return len(c.records)
+	case pos == c.start:
+		return 0
+	case c.start.Generation != c.end.Generation || pos.Before(c.start) || c.end.Before(pos):
+		// Where the generation changes only the ends are part of the way: in
+		// between lies what the new file holds of the old one.
+		return -1
+	}
+	return sort.Search(len(c.records), func(i int) bool { return pos.Before(c.records[i].Pos) })
+}

@@ -1,0 +1,208 @@
+// Package feed is one reading of a store, shared by all its subscribers. Each
+// event is read once and encoded once for each face; subscribers are positions
+// in a bounded log of ready frames in memory. One that falls behind that log
+// goes on from the store, by its position, and joins again. Nobody waits for it.
+//
+// It promises each subscriber every event, once, in the order of the store, or
+// an *events.ExpiredError. It knows neither Varlink nor D-Bus: a face gives it
+// an Encoder.
+//
+// The memory log is a list of chunks, each what the store told at once. The
+// last has a channel that is closed when another follows, which is all that
+// wakes a subscriber; none takes a lock while it keeps up.
+package feed
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// Encoder appends the frame of a record in the form of a face. It has to give
+// the same bytes whenever it is called with the same record.
+type Encoder func(frame []byte, r *store.Record) []byte
+
+// Format is an encoder known to a feed: frames are encoded once for each
+// format, however many subscribers there are.
+type Format struct {
+	index  int
+	encode Encoder
+}
+
+// maxFormats bounds the formats of a feed: two interfaces of the Varlink face,
+// the signals and the streams of the D-Bus face.
+const maxFormats = 4
+
+// The bounds of the memory log. Beyond baseSize only what the store cannot give
+// any more is kept, for subscribers that are behind, and nothing beyond
+// maxSize.
+const (
+	baseSize = 8 << 20
+	maxSize  = 64 << 20
+)
+
+// ErrClosed is returned when the feed is shut down.
+var ErrClosed = errors.New("cannot go on: the service is shutting down")
+
+// Feed is one reading of a store. It is safe for concurrent use.
+type Feed struct {
+	st      store.Store
+	formats int
+	base    int // baseSize, but in tests
+	max     int // maxSize, but in tests
+	closed  chan struct{}
+
+	mu     sync.Mutex
+	once   sync.Once
+	chunks []*chunk // oldest first, never empty once started
+	size   int
+	subs   map[*Subscription]struct{}
+}
+
+// New returns a feed of the store. Start has to be called before Subscribe.
+func New(st store.Store) *Feed {
+	return &Feed{st: st, base: baseSize, max: maxSize, closed: make(chan struct{}), subs: make(map[*Subscription]struct{})}
+}
+
+// Register adds a format, of which there can be four. It has to be called
+// before Start.
+func (f *Feed) Register(e Encoder) *Format {
+	format := &Format{index: f.formats, encode: e}
+	f.formats++
+	_ = [maxFormats]struct{}{}[format.index]
+	return format
+}
+
+// Start begins to follow the store.
+func (f *Feed) Start() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	pos, cursor, err := f.st.Follow(f.take)
+	if err != nil {
+		return err
+	}
+	f.chunks = []*chunk{{start: pos, end: pos, cursor: cursor, more: make(chan struct{})}}
+	return nil
+}
+
+// Store returns the store that the feed reads.
+func (f *Feed) Store() store.Store { return f.st }
+
+// Subscribers returns how many subscriptions are open.
+func (f *Feed) Subscribers() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.subs)
+}
+
+// Close ends all subscriptions with ErrClosed. It does not close the store.
+func (f *Feed) Close() { f.once.Do(func() { close(f.closed) }) }
+
+// take is the sink of the store.
+func (f *Feed) take(e store.Emission) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last := f.chunks[len(f.chunks)-1]
+	c := &chunk{
+		seq: last.seq + 1, start: last.end, end: e.Pos, cursor: e.Cursor, records: e.Records, lost: e.Lost,
+		more: make(chan struct{}),
+	}
+	c.size = c.estimate()
+	f.chunks = append(f.chunks, c)
+	f.size += c.size
+	last.next.Store(c)
+	close(last.more)
+	f.trim()
+}
+
+// trim drops the oldest chunks beyond the bounds of the memory log.
+func (f *Feed) trim() {
+	needed := uint64(0) // the oldest chunk that a subscriber is at, once it is known
+	for f.size > f.base && len(f.chunks) > 1 {
+		oldest, newest := f.chunks[0], f.chunks[len(f.chunks)-1]
+		if f.size <= f.max && oldest.end.Generation != newest.end.Generation {
+			// The store cannot give it again. Is anybody waiting for it?
+			if needed == 0 {
+				needed = f.oldestNeeded(newest.seq)
+			}
+			if oldest.seq >= needed {
+				return
+			}
+		}
+		f.size -= oldest.size
+		f.chunks[0] = nil
+		f.chunks = f.chunks[1:]
+		oldest.trimmed.Store(true)
+		oldest.next.Store(nil)
+	}
+}
+
+func (f *Feed) oldestNeeded(newest uint64) uint64 {
+	needed := newest
+	for s := range f.subs {
+		if at := s.at.Load(); at != notLive {
+			needed = min(needed, at)
+		}
+	}
+	return needed
+}
+
+// join puts the subscription at the place in the memory log at which a reading
+// of the store at this position goes on, and tells whether there is one.
+func (f *Feed) join(s *Subscription, pos store.Pos) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := len(f.chunks) - 1; i >= 0; i-- {
+		if at := f.chunks[i].index(pos); at >= 0 {
+			s.follow(f.chunks[i], at)
+			return true
+		}
+		if f.chunks[i].start.Before(pos) {
+			break
+		}
+	}
+	return false
+}
+
+// joinTail puts the subscription at the end of the memory log.
+func (f *Feed) joinTail(s *Subscription) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	tail := f.chunks[len(f.chunks)-1]
+	s.follow(tail, len(tail.records))
+	s.cursor = tail.cursor
+}
+
+// Subscribe begins a subscription: from its return on nothing that the request
+// asks for is missed. An unknown cursor is an *events.CursorError, one whose
+// place is gone an *events.ExpiredError, a store that cannot be read an
+// *events.UnavailableError.
+func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) {
+	select {
+	case <-f.closed:
+		return nil, ErrClosed
+	default:
+	}
+	s := &Subscription{f: f, request: r, all: r.Query.IsEverything()}
+	s.at.Store(notLive)
+	f.add(s)
+	if err := s.start(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (f *Feed) add(s *Subscription) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.subs[s] = struct{}{}
+}
+
+func (f *Feed) remove(s *Subscription) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.subs, s)
+}

@@ -1,0 +1,339 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// Request says what a subscriber wants.
+type Request struct {
+	// Query is the choice of events.
+	Query store.Query
+	// History sends what the store already holds first: what comes after the
+	// cursor After, or from the oldest event on if After is empty. Without it
+	// the subscription starts with the next new event.
+	History bool
+	After   string
+	// Until ends the subscription once that time has passed; zero: never.
+	Until time.Time
+	// Format is the form of the frames.
+	Format *Format
+}
+
+// Delivery is what a subscription yields at a time. It is valid until the next
+// call of Next.
+type Delivery struct {
+	// Frames are the frames of the events, ready to be written. They are
+	// shared: they must not be changed. net.Buffers consumes the slice, not
+	// the bytes.
+	Frames net.Buffers
+	// Records are the records of the same events, in the same order.
+	Records []*store.Record
+	// Live is set once: every event of the past has been delivered, what
+	// follows is new. A delivery with Live has no frames.
+	Live bool
+}
+
+// The bounds of one delivery, so that one write does not hold up the others of
+// a connection, nor a filter that matches nothing the timers of a subscriber.
+const (
+	maxDeliveryBytes   = 256 << 10
+	maxDeliveryBuffers = 512
+	maxLook            = 1 << 16 // records looked at
+)
+
+// notLive is the place of a subscription that reads from the store.
+const notLive = ^uint64(0)
+
+// Subscription is one subscriber's way through the feed. It is not safe for
+// concurrent use.
+type Subscription struct {
+	f        *Feed
+	request  Request
+	all      bool // every record matches
+	delivery Delivery
+	cursor   string
+	told     bool // Live was delivered
+	ended    bool // Until has passed, and what was written before has been looked at
+
+	// While it reads from the store.
+	reading store.Reading
+	batch   store.Batch
+	buf     []byte
+
+	// While it follows the memory log.
+	chunk *chunk
+	index int           // of the next record in chunk
+	at    atomic.Uint64 // seq of chunk, or notLive; for Feed.trim
+}
+
+// start finds the place where the subscription begins.
+func (s *Subscription) start(ctx context.Context) (err error) {
+	if !s.request.History {
+		if err := s.f.st.Look(); err != nil {
+			return err
+		}
+		s.f.joinTail(s)
+		s.told = true
+		return nil
+	}
+	if s.reading, err = s.f.st.Read(ctx, store.Start{After: s.request.After}, s.request.Query); err != nil {
+		return err
+	}
+	s.cursor, err = s.reading.Cursor()
+	return err
+}
+
+// follow goes on in the memory log. It is called with the feed's mutex held, so
+// that what comes next is not dropped meanwhile.
+func (s *Subscription) follow(c *chunk, index int) {
+	s.chunk, s.index = c, index
+	s.at.Store(c.seq)
+}
+
+// leavePast frees what was needed to read from the store.
+func (s *Subscription) leavePast() {
+	if s.reading != nil {
+		s.reading.Close()
+	}
+	s.reading, s.batch, s.buf = nil, store.Batch{}, nil
+}
+
+// Next waits for something to deliver. The error is io.EOF when Until has
+// passed, *events.ExpiredError when the store no longer holds what comes next,
+// ErrClosed when the feed is shut down, the context's when that is done, or
+// that of the store. After an error there is nothing more to come.
+func (s *Subscription) Next(ctx context.Context) (*Delivery, error) {
+	s.delivery.Frames, s.delivery.Records, s.delivery.Live = s.delivery.Frames[:0], s.delivery.Records[:0], false
+	for {
+		select {
+		case <-s.f.closed:
+			return nil, ErrClosed
+		default:
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var ready bool
+		var err error
+		if s.reading != nil {
+			ready, err = s.readPast(ctx)
+		} else {
+			ready, err = s.takeNew(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if ready {
+			return &s.delivery, nil
+		}
+	}
+}
+
+// readPast delivers from the store, until the place is reached that the memory
+// log begins with.
+func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
+	if s.f.join(s, s.reading.Pos()) {
+		s.cursor, err = s.reading.Cursor()
+		s.leavePast()
+		return false, err
+	}
+	err = s.reading.Next(ctx, &s.batch)
+	if errors.Is(err, io.EOF) {
+		// What the reading has seen the feed has to see before they can meet.
+		return false, s.f.st.Look()
+	}
+	if err != nil {
+		return false, err
+	}
+	s.buf = s.buf[:0]
+	for i := range s.batch.Records {
+		rec := &s.batch.Records[i]
+		s.buf = s.request.Format.encode(s.buf, rec)
+		s.delivery.Records = append(s.delivery.Records, rec)
+	}
+	s.delivery.Frames = append(s.delivery.Frames, s.buf)
+	s.cursor, err = s.reading.Cursor()
+	return true, err
+}
+
+// takeNew delivers from the memory log, and waits if there is nothing.
+func (s *Subscription) takeNew(ctx context.Context) (ready bool, err error) {
+	if !s.told && s.atTail() {
+		if s.past() {
+			return false, io.EOF
+		}
+		s.told, s.delivery.Live = true, true
+		return true, nil
+	}
+	matched, err := s.gather()
+	if matched || err != nil {
+		return matched, err
+	}
+	if s.chunk.next.Load() != nil {
+		return false, nil
+	}
+	if s.chunk.trimmed.Load() {
+		return false, s.fallBehind(ctx)
+	}
+	if !s.told {
+		return false, nil
+	}
+	return false, s.wait(ctx)
+}
+
+// atTail tells whether everything in the memory log has been delivered.
+func (s *Subscription) atTail() bool {
+	return s.index == len(s.chunk.records) && s.chunk.next.Load() == nil && !s.chunk.trimmed.Load()
+}
+
+// past tells whether Until has passed, with everything that was written before
+// having come to the feed.
+func (s *Subscription) past() bool {
+	if s.request.Until.IsZero() || time.Now().Before(s.request.Until) {
+		return false
+	}
+	if s.ended {
+		return s.atTail()
+	}
+	s.ended = true
+	_ = s.f.st.Look()
+	return s.atTail()
+}
+
+// gather collects the frames of matching records from the memory log.
+func (s *Subscription) gather() (matched bool, err error) {
+	d, size, looked := &s.delivery, 0, 0
+	for size < maxDeliveryBytes && len(d.Frames) < maxDeliveryBuffers && looked < maxLook {
+		c := s.chunk
+		if s.index == len(c.records) {
+			next := c.next.Load()
+			if next == nil || next.lost && len(d.Frames) > 0 {
+				break
+			}
+			s.chunk, s.index = next, 0
+			s.at.Store(next.seq)
+			if next.lost {
+				return false, s.expired()
+			}
+			s.cursor = next.cursor
+			continue
+		}
+		from, to := s.match(c)
+		looked += to - s.index
+		s.index = to
+		if from < to {
+			part := c.in(s.request.Format).part(from, to)
+			d.Frames = append(d.Frames, part)
+			for i := from; i < to; i++ {
+				d.Records = append(d.Records, &c.records[i])
+			}
+			size += len(part)
+		}
+	}
+	if len(d.Records) == 0 {
+		if s.index > 0 {
+			s.cursorAt()
+		}
+		return false, nil
+	}
+	s.cursorAt()
+	return true, nil
+}
+
+// cursorAt sets the cursor to the present place.
+func (s *Subscription) cursorAt() {
+	switch {
+	case s.index == len(s.chunk.records):
+		s.cursor = s.chunk.cursor
+	case s.index > 0:
+		s.cursor = string(s.chunk.records[s.index-1].Cursor)
+	}
+}
+
+// match returns the next run of records that answer the query, or an empty one
+// whose end is where looking has to go on.
+func (s *Subscription) match(c *chunk) (from, to int) {
+	const maxRun = 1024
+	if s.all {
+		return s.index, min(len(c.records), s.index+maxRun)
+	}
+	from = s.index
+	for from < len(c.records) && !s.request.Query.Match(&c.records[from]) {
+		from++
+	}
+	to = from
+	for to < len(c.records) && to-from < maxRun && (to == from || s.request.Query.Match(&c.records[to])) {
+		to++
+	}
+	return from, to
+}
+
+// fallBehind goes on from the store: the memory log no longer has what comes
+// next.
+func (s *Subscription) fallBehind(ctx context.Context) error {
+	reading, err := s.f.st.Read(ctx, store.Start{Pos: s.chunk.end, HasPos: true}, s.request.Query)
+	var expired *events.ExpiredError
+	if errors.As(err, &expired) {
+		// The file is gone, but what followed may have been carried over.
+		reading, err = s.f.st.Read(ctx, store.Start{After: s.chunk.cursor}, s.request.Query)
+	}
+	if err != nil {
+		return err
+	}
+	s.reading, s.chunk = reading, nil
+	s.at.Store(notLive)
+	return nil
+}
+
+// expired is the error for a subscriber whose next events may have been lost.
+func (s *Subscription) expired() error {
+	reading, err := s.f.st.Read(context.Background(), store.Start{}, store.Everything())
+	if err != nil {
+		return err
+	}
+	defer reading.Close()
+	oldest, err := reading.Cursor()
+	if err != nil {
+		return err
+	}
+	return &events.ExpiredError{Oldest: oldest}
+}
+
+// wait returns when there is a next chunk, or when the subscription has to end.
+func (s *Subscription) wait(ctx context.Context) error {
+	var until <-chan time.Time
+	if !s.request.Until.IsZero() {
+		if s.past() {
+			return io.EOF
+		}
+		timer := time.NewTimer(time.Until(s.request.Until))
+		defer timer.Stop()
+		until = timer.C
+	}
+	select {
+	case <-s.chunk.more:
+	case <-until:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.f.closed:
+		return ErrClosed
+	}
+	return nil
+}
+
+// Cursor names where the subscription is, also behind events that did not match.
+func (s *Subscription) Cursor() string { return s.cursor }
+
+// Close ends the subscription.
+func (s *Subscription) Close() {
+	s.leavePast()
+	s.f.remove(s)
+}
