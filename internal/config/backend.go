@@ -1,0 +1,118 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pkg/errors"
+)
+
+// The backends, in the words of events_logger and of podman info.
+const (
+	// File is Podman's event log file, or eventsvc's own.
+	File = "file"
+	// Journald is the systemd journal.
+	Journald = "journald"
+	// None keeps no events.
+	None = "none"
+	// Auto, which is no backend, stands for the one that the host's Podman uses.
+	Auto = "auto"
+)
+
+// backends are the valid words of events_logger.
+var backends = []string{File, Journald, None}
+
+// parseBackend reads the word of events_logger, whose case does not matter.
+func parseBackend(text string) (string, error) {
+	lower := strings.ToLower(text)
+	for _, backend := range backends {
+		if lower == backend {
+			return backend, nil
+		}
+	}
+	if near := nearest(lower, backends); near != "" {
+		return "", errors.Errorf("unknown backend %q, did you mean %q?", text, near)
+	}
+	return "", errors.Errorf("unknown backend %q", text)
+}
+
+// The places that tell whether systemd runs a host and keeps a journal there.
+const (
+	bootedDir      = "/run/systemd/system"
+	firstProcess   = "/proc/1/comm"
+	systemdProcess = "systemd"
+)
+
+var journalDirs = []string{"/run/log/journal", "/var/log/journal"}
+
+// defaultBackend returns what Podman uses if no file says it, and why.
+func defaultBackend(env Environment, release Release) (backend, why string) {
+	if !runsSystemd(env, release) {
+		return File, "Podman's default where systemd does not run the host"
+	}
+	for _, root := range journalDirs {
+		entries, err := os.ReadDir(env.real(root))
+		if err != nil {
+			continue
+		}
+		for _, entry := range entries {
+			if !entry.IsDir() {
+				continue
+			}
+			dir := filepath.Join(root, entry.Name())
+			if _, err := os.ReadDir(env.real(dir)); err == nil {
+				return Journald, "Podman's default where systemd runs the host and " + dir + " can be read"
+			}
+		}
+	}
+	return File, "Podman's default where no journal in " + strings.Join(journalDirs, " or ") + " can be read"
+}
+
+// runsSystemd asks as the release does. An older Podman looks at process 1;
+// where a sandbox hides that from us, the directory in /run tells the same.
+func runsSystemd(env Environment, release Release) bool {
+	if !release.has(bootedSince) {
+		if name, err := os.ReadFile(env.real(firstProcess)); err == nil {
+			return strings.TrimSuffix(string(name), "\n") == systemdProcess
+		}
+	}
+	return env.isDir(bootedDir)
+}
+
+// nearest returns the word that the fewest changes of a letter lead to, "" if
+// none is near: more than half of the letters would have to change.
+func nearest(text string, words []string) string {
+	best, least := "", len(text)/2+1
+	for _, word := range words {
+		if d := distance(text, word); d < least {
+			best, least = word, d
+		}
+	}
+	return best
+}
+
+// distance counts the insertions, deletions and substitutions that turn text
+// into word. A text much longer than the word is not looked into.
+func distance(text, word string) int {
+	if len(text) > 2*len(word) {
+		return len(text)
+	}
+	row := make([]int, len(word)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(text) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(word) {
+			change := diagonal
+			if text[i] != word[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(word)]
+}

@@ -1,0 +1,123 @@
+package config
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/pkg/errors"
+)
+
+// The names below the directories of the host and of a user.
+const (
+	serviceName = "eventsvc"
+	socketName  = "io.podman.events"
+	logName     = "events.log"
+
+	systemRuntimeDir = "/run"
+	systemStateDir   = "/var/lib"
+	systemTmpDir     = "/run/libpod"
+	fallbackTmpDir   = "/tmp"
+)
+
+// RuntimeDir returns the directory for sockets and other things that live as
+// long as the host is up (root: /run) or the user is logged in: XDG_RUNTIME_DIR
+// or, without that, /run/user/UID. A user's directory exists and is the user's
+// own; otherwise an error says what to do.
+func RuntimeDir(env Environment) (string, error) {
+	if !env.rootless() {
+		return systemRuntimeDir, nil
+	}
+	const advice = "log in as this user (machinectl shell USER@, ssh), let it linger (loginctl enable-linger USER), " +
+		"or set XDG_RUNTIME_DIR to a directory of its own"
+	dir, err := env.pathVariable("XDG_RUNTIME_DIR")
+	if err != nil {
+		return "", err
+	}
+	if dir != "" {
+		if !env.isDir(dir) {
+			return "", refuse("use XDG_RUNTIME_DIR="+dir, errors.New("it is no directory that can be seen"), advice)
+		}
+		if !env.isOwnDir(dir) {
+			return "", refuse("use XDG_RUNTIME_DIR="+dir, errors.Errorf("it does not belong to uid %d", env.UID), advice)
+		}
+		return dir, nil
+	}
+	dir = filepath.Join("/run/user", strconv.Itoa(env.UID))
+	if !env.isOwnDir(dir) {
+		return "", refuse("find a runtime directory",
+			errors.Errorf("XDG_RUNTIME_DIR is not set and %s is no directory of uid %d", dir, env.UID), advice)
+	}
+	return dir, nil
+}
+
+// ListenPath returns the path of the socket that eventsvc listens on, and that
+// clients look for, unless told otherwise: eventsvc/io.podman.events below
+// RuntimeDir, whose errors it returns.
+func ListenPath(env Environment) (string, error) {
+	dir, err := RuntimeDir(env)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, serviceName, socketName), nil
+}
+
+// ownLog returns the path of eventsvc's own log: below the state directory that
+// systemd made for the service, else /var/lib/eventsvc for root and the XDG
+// state directory for others.
+func ownLog(env Environment) (string, error) {
+	// StateDirectory= may name several; the first is ours.
+	if dir, _, _ := strings.Cut(env.variable("STATE_DIRECTORY"), ":"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, logName), nil
+	}
+	if !env.rootless() {
+		return filepath.Join(systemStateDir, serviceName, logName), nil
+	}
+	dir, err := env.pathVariable("XDG_STATE_HOME")
+	if err != nil {
+		return "", err
+	}
+	if dir == "" {
+		if !filepath.IsAbs(env.Home) {
+			return "", refuse("find a place for the event log",
+				errors.Errorf("uid %d has no home directory and XDG_STATE_HOME is not set", env.UID),
+				"set HOME or XDG_STATE_HOME, or name a log file")
+		}
+		dir = filepath.Join(env.Home, ".local", "state")
+	}
+	return filepath.Join(dir, serviceName, logName), nil
+}
+
+// podmanTmpDir returns the directory that Podman keeps its state of this boot
+// in, unless tmp_dir says otherwise.
+func podmanTmpDir(env Environment, release Release) (string, error) {
+	if !env.rootless() {
+		return systemTmpDir, nil
+	}
+	dir, err := RuntimeDir(env)
+	if err != nil {
+		if env.variable("XDG_RUNTIME_DIR") != "" {
+			return "", err
+		}
+		var found bool
+		if dir, found = podmanRunDir(env, release); !found {
+			return "", err
+		}
+	}
+	return filepath.Join(dir, "libpod", "tmp"), nil
+}
+
+// podmanRunDir returns the directory that Podman makes for itself where a user
+// has no runtime directory, if it is there and is to be trusted.
+func podmanRunDir(env Environment, release Release) (dir string, found bool) {
+	tmp := env.variable("TMPDIR")
+	if !filepath.IsAbs(tmp) {
+		tmp = fallbackTmpDir
+	}
+	name := "podman-run-"
+	if release.has(storageRunSince) {
+		name = "storage-run-"
+	}
+	dir = filepath.Join(tmp, name+strconv.Itoa(env.UID))
+	return dir, env.isPrivateDir(dir)
+}
