@@ -128,7 +128,7 @@ func (s *Store) choose(backend, why string) {
 
 // findLog fills in the log file of the host's Podman and its size.
 func (s *Store) findLog(env Environment, found settings) error {
-	why := ""
+	var why string
 	switch {
 	case found.path.value != "":
 		if err := absolute(found.path); err != nil {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -309,9 +308,7 @@ func TestDiscoverRefuses(t *testing.T) {
 func TestDiscoverTellsWhatItMayNotRead(t *testing.T) {
 	t.Run("Error when a file is not readable", func(t *testing.T) {
 		env := host{podman: "4.3.1", files: map[string]string{etcConf: engineFile()}}.environment(t)
-		if err := os.Chmod(filepath.Join(env.Root, etcConf), 0); err != nil {
-			t.Fatal(err)
-		}
+		lock(t, filepath.Join(env.Root, etcConf))
 		withoutPrivilege(t, func() {
 			_, err := Discover(env)
 			if err == nil || !strings.Contains(err.Error(), "cannot read "+etcConf+": permission denied; ") {
@@ -321,9 +318,7 @@ func TestDiscoverTellsWhatItMayNotRead(t *testing.T) {
 	})
 	t.Run("Error when a directory of drop-ins cannot be listed", func(t *testing.T) {
 		env := host{podman: "4.3.1", files: map[string]string{etcConf + ".d/x.conf": engineFile()}}.environment(t)
-		if err := os.Chmod(filepath.Join(env.Root, etcConf+".d"), 0); err != nil {
-			t.Fatal(err)
-		}
+		lock(t, filepath.Join(env.Root, etcConf+".d"))
 		withoutPrivilege(t, func() {
 			_, err := Discover(env)
 			if err == nil || !strings.Contains(err.Error(), "cannot list "+etcConf+".d: permission denied; ") {
@@ -338,10 +333,7 @@ func TestDiscoverTellsWhatItMayNotRead(t *testing.T) {
 				"/root/.config/containers/containers.conf.d/x.conf": engineFile(`events_logger = "none"`),
 				etcConf: engineFile(`events_logger = "journald"`),
 			}}.environment(t)
-			if err := os.Chmod(filepath.Join(env.Root, "/root"), 0); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.Chmod(filepath.Join(env.Root, "/root"), 0o755) })
+			lock(t, filepath.Join(env.Root, "/root"))
 			withoutPrivilege(t, func() {
 				store, err := Discover(env)
 				if err != nil || store.Backend != Journald {

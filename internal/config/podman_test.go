@@ -36,7 +36,7 @@ func needPodman(t *testing.T) {
 // shortDir is t.TempDir for Podman, which refuses a runroot of more than 50 characters.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "podman")
+	dir, err := os.MkdirTemp("/tmp", "podman") //nolint:usetesting // The names that t.TempDir makes are too long.
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,6 +102,19 @@ func ownDir(t *testing.T, path string, mode os.FileMode) {
 	}
 }
 
+// lock takes all rights off a file or directory for the length of the test.
+func lock(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // withoutPrivilege runs check on a thread that root's rights over files are
 // taken from, so that modes count. The thread ends with the goroutine.
 func withoutPrivilege(t *testing.T, check func()) {
