@@ -10,6 +10,8 @@ package line
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -90,10 +92,9 @@ func dropNUL(e *events.Event) {
 	} {
 		*s = clean(*s)
 	}
-	for key, value := range e.Attributes {
-		if strings.Contains(key, "\x00") {
-			delete(e.Attributes, key)
-		}
+	for _, key := range slices.Sorted(maps.Keys(e.Attributes)) {
+		value := e.Attributes[key]
+		delete(e.Attributes, key)
 		e.Attributes[clean(key)] = clean(value)
 	}
 }

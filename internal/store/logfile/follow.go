@@ -3,6 +3,8 @@ package logfile
 import (
 	"bytes"
 	"os"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/pkg/errors"
@@ -11,14 +13,139 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// follow looks whenever something happens to the log, until the store is closed.
+// breath is the least time between two looks that were not asked for. It makes
+// one reading of what several writers do at once.
+const breath = 300 * time.Microsecond
+
+// follow looks whenever something is written to the log, until the store is
+// closed.
 func (s *Store) follow() {
-	defer close(s.done)
-	for s.watch.wait() {
-		if err := s.Look(); err != nil {
-			s.log.Debug("cannot follow the log", "path", s.path, "error", err)
+	defer s.done.Done()
+	runtime.LockOSThread()
+	var last time.Time
+	for s.writes.wait() {
+		if since := time.Since(last); since < breath {
+			ts := unix.NsecToTimespec(int64(breath - since))
+			_ = unix.Nanosleep(&ts, nil)
+		}
+		s.writes.drain()
+		s.lookNow()
+		last = time.Now()
+	}
+}
+
+// watchNames notes every file that appears at the path, until the store is
+// closed. It has a thread to itself, and does no more than open the file: one
+// that is noted too late, after the next has taken its place, is one whose
+// events are gone.
+func (s *Store) watchNames() {
+	defer s.done.Done()
+	defer close(s.appeared)
+	runtime.LockOSThread()
+	preferThread()
+	for s.names.wait() {
+		s.successors.note(s)
+		select {
+		case s.appeared <- struct{}{}:
+		default:
 		}
 	}
+}
+
+// followNames looks whenever a file has appeared at the path or gone from it.
+func (s *Store) followNames() {
+	defer s.done.Done()
+	for range s.appeared {
+		s.lookNow()
+	}
+}
+
+func (s *Store) lookNow() {
+	if err := s.Look(); err != nil {
+		s.log.Debug("cannot follow the log", "path", s.path, "error", err)
+	}
+}
+
+// preferThread asks the kernel to prefer this thread, which needs little time
+// but soon. Without the right to ask it does without.
+func preferThread() {
+	const nice = -10
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), nice)
+}
+
+// successors are the files that took the place of the one that is followed, in
+// order, held open until they are followed in turn.
+type successors struct {
+	mu      sync.Mutex
+	queue   []*generation
+	newest  fileID // of the queue, or of the generation that is followed
+	created int    // files that appeared at the path since newest did
+	fault   error
+	missing bool // there is no file at the path
+}
+
+// maxSuccessors bounds the files that are held open. A follower that is so far
+// behind has lost its way.
+const maxSuccessors = 256
+
+// note looks which file is at the path now.
+func (q *successors) note(s *Store) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.fault = s.names.arm()
+	for {
+		q.drain(s)
+		id, _, err := identify(unix.AT_FDCWD, s.path)
+		q.missing = errors.Is(err, os.ErrNotExist)
+		if err != nil {
+			if q.fault == nil && !q.missing {
+				q.fault = &os.PathError{Op: "open", Path: s.path, Err: err}
+			}
+			return
+		}
+		if id == q.newest || len(q.queue) >= maxSuccessors {
+			return
+		}
+		g, err := openGeneration(s.path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			q.fault = err
+			return
+		}
+		q.drain(s)
+		// Exactly one appeared: it is certain that this is the next. If
+		// another has appeared since, that is seen the next time around.
+		g.direct = q.created == 1
+		q.created = 0
+		q.queue, q.newest = append(q.queue, g), g.file
+	}
+}
+
+func (q *successors) drain(s *Store) {
+	seen := s.names.drain()
+	q.created += seen.created
+	if seen.overflow {
+		q.created += 2 // it proves nothing
+	}
+}
+
+// next returns the next file, nil if there is none, and what else was noted.
+func (q *successors) next() (g *generation, missing bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.queue) > 0 {
+		return q.queue[0], false, nil
+	}
+	return nil, q.missing, q.fault
+}
+
+// pop removes the file that next returned.
+func (q *successors) pop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue = q.queue[1:]
 }
 
 // Look tells the sink at once what is new in the log. The error is an
@@ -45,50 +172,44 @@ func (s *Store) lookLocked() error {
 	return nil
 }
 
-// look reads what was appended, and follows the path to the file that took the
-// place of the present one, as often as that happened.
+// look reads what was appended, and follows the path to the files that took
+// the place of the present one, one after the other.
 func (s *Store) look() error {
+	if err := s.writes.arm(); err != nil {
+		return err
+	}
+	s.successors.note(s)
 	for {
-		s.noteSeen()
-		if err := s.watch.arm(); err != nil {
+		g, missing, err := s.successors.next()
+		if g == nil {
+			return s.lookAtPresent(missing, err)
+		}
+		wait, err := s.succeed(g)
+		if err != nil || wait {
 			return err
 		}
-		id, _, err := identify(unix.AT_FDCWD, s.path)
-		switch {
-		case err != nil && s.cur != nil:
-			if readErr := s.advance(); readErr != nil {
-				return readErr
-			}
-			s.gone = true
-			return ignoreMissing(&os.PathError{Op: "open", Path: s.path, Err: err})
-		case err != nil:
-			return ignoreMissing(&os.PathError{Op: "open", Path: s.path, Err: err})
-		case s.cur != nil && id == s.cur.file:
-			s.gone = false
-			replaced, err := s.wasCutInPlace()
-			if err != nil || !replaced {
-				if err == nil {
-					err = s.advance()
-				}
-				return err
-			}
-			if err := s.replaceInPlace(); err != nil {
-				return err
-			}
-		default:
-			if wait, err := s.succeed(); err != nil || wait {
-				return err
-			}
-		}
+		s.successors.pop()
 	}
 }
 
-func (s *Store) noteSeen() {
-	seen := s.watch.drain()
-	s.created += seen.created
-	if seen.overflow {
-		s.created += 1 << 16 // it proves nothing any more
+// lookAtPresent reads what was appended to the generation that has no successor.
+func (s *Store) lookAtPresent(missing bool, err error) error {
+	if s.cur == nil || err != nil {
+		return err
 	}
+	s.gone = missing
+	if !missing {
+		replaced, err := s.wasCutInPlace()
+		if err != nil {
+			return err
+		}
+		if replaced {
+			if err := s.replaceInPlace(); err != nil {
+				return err
+			}
+		}
+	}
+	return s.advance()
 }
 
 // advance reads the whole lines that were appended to the present generation
@@ -222,26 +343,22 @@ func (s *Store) retire(kept bool) {
 
 // succeed goes on to the file that has taken the place of the present
 // generation. wait is true if that file is still being filled.
-func (s *Store) succeed() (wait bool, err error) {
-	g, err := openGeneration(s.path)
-	if err != nil {
-		return errors.Is(err, os.ErrNotExist), ignoreMissing(err)
-	}
-	s.noteSeen()
+func (s *Store) succeed(g *generation) (wait bool, err error) {
 	if s.cur == nil {
 		return false, s.beginWith(g)
 	}
 	if err := s.advance(); err != nil {
-		_ = g.f.Close()
 		return false, err
 	}
 	j := joiner{s: s, old: s.cur, oldEnd: s.off, new: g}
 	off, verdict, err := j.join()
-	if err != nil || verdict == unsettled {
-		_ = g.f.Close()
+	if err != nil {
+		return false, err
+	}
+	if verdict == unsettled {
 		s.gone = true
 		s.lookAgain()
-		return true, err
+		return true, nil
 	}
 	if verdict == lost {
 		s.log.Warn("the log was replaced and its continuity cannot be proved; events may have been lost",
@@ -249,7 +366,6 @@ func (s *Store) succeed() (wait bool, err error) {
 	}
 	s.retire(s.keepAside())
 	s.adopt(g)
-	s.created = 0
 	g.join, g.lost, s.off = off, verdict == lost, off
 	if s.twins, err = g.warm(off); err != nil {
 		return false, err
@@ -277,12 +393,10 @@ func (s *Store) lookAgain() {
 func (s *Store) beginWith(g *generation) error {
 	cut, err := g.mayBeCut()
 	if err != nil {
-		_ = g.f.Close()
 		return err
 	}
 	s.adopt(g)
-	g.lost = cut && s.created != 1
-	s.created = 0
+	g.lost = cut && !g.direct
 	s.emitNothing(g.lost)
 	return nil
 }

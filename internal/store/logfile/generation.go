@@ -20,6 +20,9 @@ type generation struct {
 	file fileID
 	f    *os.File
 	uid  int64
+	// direct says that it is certain that no other file was at the path
+	// between its predecessor and this one.
+	direct bool
 
 	// guarded by Store.mu
 	refs    int

@@ -222,7 +222,7 @@ func (g *generation) lastEvents(off int64, n int) ([]identity, error) {
 // it is certain that no other came between: the kernel has told of exactly one
 // file that appeared at the path.
 func (j *joiner) byWitness() (int64, verdict, error) {
-	if j.s.created != 1 || !j.stillThere() {
+	if !j.new.direct {
 		return 0, lost, nil
 	}
 	// Events that were delivered already must not come again.
@@ -247,13 +247,6 @@ func (j *joiner) byWitness() (int64, verdict, error) {
 		data = data[n+1:]
 	}
 	return 0, joined, nil
-}
-
-// stillThere tells whether the new file is the one at the path, so that all
-// files that the kernel told of are known.
-func (j *joiner) stillThere() bool {
-	id, _, err := identify(unix.AT_FDCWD, j.s.path)
-	return err == nil && id == j.new.file
 }
 
 // keepAside tells whether the present generation was set aside by eventsvc, and

@@ -39,9 +39,12 @@ type Store struct {
 	lock   *fileLock
 	maxSeg int64 // size at which the own log is set aside, 0: never
 
-	appends appendQueue
-	watch   *watcher
-	done    chan struct{} // closed when following has ended
+	appends    appendQueue
+	names      *watcher // of what appears at the path
+	writes     *watcher // of what is written
+	successors successors
+	appeared   chan struct{} // holds one when something appeared at the path
+	done       sync.WaitGroup
 
 	mu       sync.Mutex
 	closed   bool
@@ -52,7 +55,6 @@ type Store struct {
 	off      int64         // how far cur was followed
 	twins    twins         // at off
 	gone     bool          // cur is no longer at the path
-	created  int           // files that appeared at the path since cur was adopted
 	again    *time.Timer   // looks again at a file that is being filled, nil if none is
 	nextSeq  uint64
 	readings map[*reading]struct{}
@@ -86,7 +88,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		path: path, own: o.Own || o.MaxSize > 0, log: o.Logger, lock: newFileLock(path+".lock", o.LockTimeout),
-		done: make(chan struct{}), readings: make(map[*reading]struct{}), nextSeq: 1,
+		appeared: make(chan struct{}, 1), readings: make(map[*reading]struct{}), nextSeq: 1,
 	}
 	if o.MaxSize > 0 {
 		s.maxSeg = max(1, o.MaxSize/(keptSegments+1))
@@ -119,33 +121,43 @@ func (s *Store) Path() string { return s.path }
 
 // Follow begins to tell the sink what is new.
 func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
-	w, err := newWatcher(s.path)
+	names, err := newWatcher(s.path, watchNames)
 	if err != nil {
+		return store.Pos{}, "", err
+	}
+	writes, err := newWatcher(s.path, watchWrites)
+	if err != nil {
+		names.close()
 		return store.Pos{}, "", err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.watch, s.sink = w, sink
+	s.names, s.writes, s.sink = names, writes, sink
 	if s.own {
 		s.openKept()
 	}
 	s.openFirst()
+	s.done.Add(3)
 	go s.follow()
+	go s.watchNames()
+	go s.followNames()
 	return s.posLocked(), s.cursorLocked(), nil
 }
 
 // openFirst adopts the file that is the log when following begins, from its end
 // on.
 func (s *Store) openFirst() {
-	if err := s.watch.arm(); err != nil {
+	if err := s.writes.arm(); err != nil {
 		s.setFault(err)
-	}
-	s.watch.drain()
-	g, err := openGeneration(s.path)
-	if err != nil {
-		s.setFault(ignoreMissing(err))
 		return
 	}
+	s.successors.note(s)
+	g, _, err := s.successors.next()
+	if g == nil {
+		s.setFault(err)
+		return
+	}
+	s.successors.pop()
 	s.adopt(g)
 	size, err := g.size()
 	if err == nil {
@@ -200,11 +212,14 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	w := s.watch
+	following := s.names != nil
 	s.mu.Unlock()
-	if w != nil {
-		w.close()
-		<-s.done
+	if following {
+		s.names.interrupt()
+		s.writes.interrupt()
+		s.done.Wait()
+		s.names.close()
+		s.writes.close()
 	}
 	s.lock.close()
 	s.mu.Lock()
@@ -214,6 +229,9 @@ func (s *Store) Close() error {
 	}
 	for _, g := range append(s.chain, s.held...) {
 		s.release(g)
+	}
+	for _, g := range s.successors.queue {
+		_ = g.f.Close()
 	}
 	s.chain, s.held = nil, nil
 	s.appends.close()

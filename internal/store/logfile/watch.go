@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
@@ -18,38 +17,42 @@ import (
 // that exactly one file took another's place.
 type watcher struct {
 	dir, base string
-	file      *os.File // the inotify instance
-	raw       syscall.RawConn
+	mask      uint32 // of what is wanted to be known of dir
+	fd        int    // the inotify instance
+	stop      int    // an eventfd that ends wait
 
 	mu      sync.Mutex
 	watched map[int32]string // directories by watch descriptor
 	armed   bool             // dir itself is watched
+	closed  bool
 }
 
-func newWatcher(path string) (*watcher, error) {
+// What is wanted to be known of the directory of the log: the coming and going
+// of names, what is written, and, for a directory above, whether the one below
+// comes to be.
+const (
+	watchNames = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB |
+		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+	watchWrites = unix.IN_MODIFY | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+	watchAbove  = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF |
+		unix.IN_ATTRIB | unix.IN_ONLYDIR
+)
+
+func newWatcher(path string, mask uint32) (*watcher, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot watch the log: raise fs.inotify.max_user_instances")
 	}
-	w := &watcher{
-		dir: filepath.Dir(path), base: filepath.Base(path),
-		file: os.NewFile(uintptr(fd), "inotify"), watched: make(map[int32]string),
-	}
-	if w.raw, err = w.file.SyscallConn(); err != nil {
-		_ = w.file.Close()
+	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		_ = unix.Close(fd)
 		return nil, errors.Wrap(err, "cannot watch the log")
 	}
-	return w, nil
+	return &watcher{
+		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, stop: stop,
+		watched: make(map[int32]string),
+	}, nil
 }
-
-// The events that may mean that the log has changed, and those that mean so
-// for a directory above.
-const (
-	watchLog = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE |
-		unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
-	watchAbove = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF |
-		unix.IN_ATTRIB | unix.IN_ONLYDIR
-)
 
 // arm makes sure that the directory of the log is watched, or as long as it is
 // missing the nearest above.
@@ -60,43 +63,42 @@ func (w *watcher) arm() error {
 }
 
 func (w *watcher) armLocked() error {
-	if w.armed {
+	if w.armed || w.closed {
 		return nil
 	}
 	for wd := range w.watched {
-		w.control(func(fd int) { _, _ = unix.InotifyRmWatch(fd, uint32(wd)) })
+		_, _ = unix.InotifyRmWatch(w.fd, uint32(wd))
 		delete(w.watched, wd)
 	}
-	for dir, mask := w.dir, uint32(watchLog); ; dir, mask = filepath.Dir(dir), watchAbove {
-		var wd int
-		var err error
-		w.control(func(fd int) { wd, err = unix.InotifyAddWatch(fd, dir, mask) })
+	dir := w.dir
+	for {
+		err := w.add(w.dir, w.mask)
 		if err == nil {
-			w.watched[int32(wd)] = dir
-			if dir == w.dir {
-				w.armed = true
-				return nil
-			}
-			// It may have come to be between the two calls.
-			if _, err := os.Stat(w.dir); err != nil {
-				return nil
-			}
-			dir, mask = w.dir, watchLog
-			w.control(func(fd int) { wd, err = unix.InotifyAddWatch(fd, dir, mask) })
-			if err == nil {
-				w.watched[int32(wd)] = dir
-				w.armed = true
-				return nil
-			}
+			w.armed = true
+			return nil
 		}
-		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) || dir == filepath.Dir(dir) {
-			return errors.Wrapf(err, "cannot watch the directory %s", dir)
+		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+			return errors.Wrapf(err, "cannot watch the directory %s", w.dir)
+		}
+		if dir != w.dir { // one above is watched, and what is below did not come to be meanwhile
+			return nil
+		}
+		for err != nil {
+			if dir == filepath.Dir(dir) {
+				return errors.Wrapf(err, "cannot watch the directory %s", dir)
+			}
+			dir = filepath.Dir(dir)
+			err = w.add(dir, watchAbove)
 		}
 	}
 }
 
-func (w *watcher) control(f func(fd int)) {
-	_ = w.raw.Control(func(fd uintptr) { f(int(fd)) })
+func (w *watcher) add(dir string, mask uint32) error {
+	wd, err := unix.InotifyAddWatch(w.fd, dir, mask)
+	if err == nil {
+		w.watched[int32(wd)] = dir
+	}
+	return err
 }
 
 // seen is what has happened since the last drain.
@@ -112,9 +114,10 @@ func (w *watcher) drain() seen {
 	var s seen
 	var buf [16 << 10]byte
 	for {
-		var n int
-		var err error
-		w.control(func(fd int) { n, err = unix.Read(fd, buf[:]) })
+		if w.closed {
+			break
+		}
+		n, err := unix.Read(w.fd, buf[:])
 		if err == unix.EINTR {
 			continue
 		}
@@ -150,13 +153,32 @@ func (w *watcher) parse(b []byte, s *seen) {
 }
 
 // wait returns when something has happened that was not drained; false: the
-// watcher was closed.
+// watcher is to be closed. It blocks in the kernel, not in the scheduler of Go,
+// whose threads may all be busy.
 func (w *watcher) wait() bool {
-	err := w.raw.Read(func(fd uintptr) bool {
-		n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
-		return err != nil || n > 0
-	})
-	return err == nil
+	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.stop), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		switch {
+		case err == unix.EINTR:
+		case err != nil || fds[1].Revents != 0:
+			return false
+		case fds[0].Revents != 0:
+			return true
+		}
+	}
 }
 
-func (w *watcher) close() { _ = w.file.Close() }
+// interrupt ends wait for good.
+func (w *watcher) interrupt() { _, _ = unix.Write(w.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+
+// close frees the watcher. Nobody may be waiting any more.
+func (w *watcher) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.closed = true
+		_ = unix.Close(w.fd)
+		_ = unix.Close(w.stop)
+	}
+}
