@@ -1,0 +1,208 @@
+// Package eventer opens the stores of container events for programs that want
+// to read and write them in their own process, in the shape of libpod:
+//
+//	e, err := eventer.New(events.EventerOptions{EventerType: "file", LogFilePath: "/run/libpod/events/events.log"})
+//	...
+//	results := make(chan events.ReadResult, 1)
+//	go func() { err = e.Read(ctx, events.ReadOptions{EventChannel: results, FromStart: true}) }()
+//	for r := range results {
+//		...
+//	}
+//
+// What is read is what Podman wrote, in the order of the store, each event once,
+// also while Podman rotates its log. Where that cannot be had for certain Read
+// returns an *events.ExpiredError, never less than it was asked for in silence.
+package eventer
+
+import (
+	"context"
+	"io"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/internal/store/null"
+)
+
+// New opens a store. The Eventer is also an io.Closer; it follows the store
+// from the first Read that needs to until it is closed.
+func New(options events.EventerOptions) (events.Eventer, error) {
+	switch events.EventerType(options.EventerType) {
+	case events.LogFile:
+		if options.LogFileMaxSize > math.MaxInt64 {
+			return nil, errors.Errorf("cannot open the log: a size of %d bytes is too much", options.LogFileMaxSize)
+		}
+		st, err := logfile.Open(logfile.Options{Path: options.LogFilePath, MaxSize: int64(options.LogFileMaxSize)})
+		if err != nil {
+			return nil, err
+		}
+		return newEventer(st), nil
+	case events.Null:
+		return newEventer(new(null.Store)), nil
+	case events.Journald:
+		return nil, errors.New("cannot open the journal: this build has no journald support; " +
+			"use a log file, or build with the tag systemd once it has")
+	}
+	return nil, errors.Errorf("cannot open a store of type %q: the types are %q", options.EventerType, events.EventerTypes())
+}
+
+// eventer is a store in libpod's shape.
+type eventer struct {
+	st store.Store
+
+	once      sync.Once
+	followErr error
+
+	mu   sync.Mutex
+	more chan struct{} // closed when something new has come
+}
+
+func newEventer(st store.Store) *eventer { return &eventer{st: st, more: make(chan struct{})} }
+
+// String returns the kind of store.
+func (e *eventer) String() string { return string(e.st.Type()) }
+
+// Close closes the store.
+func (e *eventer) Close() error { return e.st.Close() }
+
+// Write appends an event to the store.
+func (e *eventer) Write(event events.Event) error {
+	_, err := e.st.Append(context.Background(), []events.Event{event})
+	return err
+}
+
+// take is the sink of the store: it wakes those who wait for something new.
+func (e *eventer) take(store.Emission) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.more)
+	e.more = make(chan struct{})
+}
+
+func (e *eventer) waiting() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.more
+}
+
+// Read sends the events that the options ask for.
+func (e *eventer) Read(ctx context.Context, options events.ReadOptions) error {
+	defer close(options.EventChannel)
+	query, until, err := parse(&options)
+	if err != nil {
+		return err
+	}
+	e.once.Do(func() { _, _, e.followErr = e.st.Follow(e.take) })
+	if e.followErr != nil {
+		return e.followErr
+	}
+	reading, err := e.st.Read(ctx, store.Start{}, query)
+	if err != nil {
+		return err
+	}
+	defer func() { reading.Close() }()
+	if options.Stream && !options.FromStart && options.Since == "" && options.Until == "" {
+		if reading, err = e.fromNow(ctx, reading, query); err != nil {
+			return err
+		}
+	}
+	for {
+		more := e.waiting()
+		if err := send(ctx, reading, &options); err != nil {
+			return err
+		}
+		if !options.Stream || !until.IsZero() && !time.Now().Before(until) {
+			return nil
+		}
+		if err := wait(ctx, more, until); err != nil {
+			return err
+		}
+	}
+}
+
+// fromNow replaces a reading by one that begins at the end of the store.
+func (e *eventer) fromNow(ctx context.Context, reading store.Reading, query store.Query) (store.Reading, error) {
+	nothing := store.Everything()
+	nothing.Since = math.MaxInt64
+	end, err := e.st.Read(ctx, store.Start{}, nothing)
+	if err != nil {
+		return reading, err
+	}
+	defer end.Close()
+	var b store.Batch
+	if err := end.Next(ctx, &b); err != nil && !errors.Is(err, io.EOF) {
+		return reading, err
+	}
+	fresh, err := e.st.Read(ctx, store.Start{Pos: end.Pos(), HasPos: true}, query)
+	if err != nil {
+		return reading, err
+	}
+	reading.Close()
+	return fresh, nil
+}
+
+// parse turns the options into a query, and the time at which a stream ends.
+func parse(options *events.ReadOptions) (query store.Query, until time.Time, err error) {
+	query, now := store.Everything(), time.Now()
+	if query.Filters, err = events.ParseFilters(options.Filters); err != nil {
+		return query, until, err
+	}
+	if options.Since != "" {
+		since, err := events.ParseTime(events.Since, options.Since, now)
+		if err != nil {
+			return query, until, err
+		}
+		query.SetSince(since)
+	}
+	if options.Until != "" {
+		if until, err = events.ParseTime(events.Until, options.Until, now); err != nil {
+			return query, until, err
+		}
+		query.SetUntil(until)
+	}
+	return query, until, nil
+}
+
+// send sends what the store holds up to now.
+func send(ctx context.Context, reading store.Reading, options *events.ReadOptions) error {
+	var b store.Batch
+	for {
+		err := reading.Next(ctx, &b)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range b.Records {
+			event := b.Records[i].Event()
+			select {
+			case options.EventChannel <- events.ReadResult{Event: &event}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// wait returns when something new has come, or until has passed.
+func wait(ctx context.Context, more <-chan struct{}, until time.Time) error {
+	var passed <-chan time.Time
+	if !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		passed = timer.C
+	}
+	select {
+	case <-more:
+	case <-passed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}

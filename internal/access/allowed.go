@@ -1,0 +1,73 @@
+package access
+
+import (
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/pkg/errors"
+)
+
+// Add lets one more user or group in: a name or a number, of a user, or with a
+// '@' in front of a group. The error says what is wrong with it.
+func (a *Allowed) Add(word string) error {
+	if name, isGroup := strings.CutPrefix(word, "@"); isGroup {
+		gid, err := number(name, func() (string, error) {
+			g, err := user.LookupGroup(name)
+			if err != nil {
+				return "", err
+			}
+			return g.Gid, nil
+		})
+		if err != nil {
+			return errors.Wrapf(err, "cannot allow group %q", name)
+		}
+		a.GIDs = append(a.GIDs, gid)
+		return nil
+	}
+	uid, err := number(word, func() (string, error) {
+		u, err := user.Lookup(word)
+		if err != nil {
+			return "", err
+		}
+		return u.Uid, nil
+	})
+	if err != nil {
+		return errors.Wrapf(err, "cannot allow user %q", word)
+	}
+	a.UIDs = append(a.UIDs, uid)
+	return nil
+}
+
+// ParseAllowed adds all words, in the form that Add takes.
+func ParseAllowed(words []string) (Allowed, error) {
+	var a Allowed
+	for _, word := range words {
+		if err := a.Add(word); err != nil {
+			return Allowed{}, err
+		}
+	}
+	return a, nil
+}
+
+// notAnID is what the kernel takes for "none" where an ID is expected.
+const notAnID = 1<<32 - 1
+
+// number returns the ID that the word is, or that it stands for.
+func number(word string, lookUp func() (string, error)) (uint32, error) {
+	if word == "" {
+		return 0, errors.New("it has no name; give USER or @GROUP, by name or number")
+	}
+	digits := word
+	if strings.Trim(word, "0123456789") != "" {
+		var err error
+		if digits, err = lookUp(); err != nil {
+			return 0, err
+		}
+	}
+	id, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || id == notAnID {
+		return 0, errors.New("an ID is a number from 0 to 4294967294")
+	}
+	return uint32(id), nil
+}

@@ -1,0 +1,10 @@
+// Package access decides who may read and write events. It is the one place
+// that does, for both faces of the service: they ask, and hand on the answer.
+//
+// Root and the user of the service read everything and write. Everybody else
+// reads the events of their own uid and writes nothing, unless the Policy
+// allows more. Who is asking is told by the kernel, or by the bus, never by
+// what the client sends.
+//
+// It knows no bus, no store and no event.
+package access

@@ -1,0 +1,111 @@
+package access
+
+import (
+	"log/slog"
+	"os"
+	"slices"
+
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// Policy is who may do what. The zero value admits root alone; NewPolicy adds
+// the user of the service. It must not be changed once it is in use, and is
+// then safe for concurrent use.
+type Policy struct {
+	// Self is the user of the service, who may do what root may.
+	Self uint32
+	// Readers may read every event.
+	Readers Allowed
+	// Writers may write events.
+	Writers Allowed
+	// Log is told of denials; nil: nobody is.
+	Log *slog.Logger
+
+	denials throttle
+}
+
+// NewPolicy returns the policy of a service that runs as the user of this
+// process.
+func NewPolicy(readers, writers Allowed, log *slog.Logger) *Policy {
+	return &Policy{Self: uint32(os.Geteuid()), Readers: readers, Writers: writers, Log: log}
+}
+
+// Action is what a peer was denied.
+type Action string
+
+// The actions that can be denied.
+const (
+	ReadEvents  Action = "read events"
+	WriteEvents Action = "write events"
+)
+
+// overflowUID is what the kernel shows for a user who has no ID in this user
+// namespace, be it that of a peer or of a file. Whoever it is, it is not one
+// user.
+const overflowUID = 65534
+
+// Denied is returned when the policy does not let a peer do something.
+type Denied struct {
+	Peer   Peer
+	Action Action
+	// Reason is what stands against it.
+	Reason string
+}
+
+func (e *Denied) Error() string {
+	return "cannot " + string(e.Action) + ": permission denied for " + e.Peer.String() + ": " + e.Reason
+}
+
+// IsTrusted tells whether the peer is root or the user of the service. No bound
+// that protects users from each other applies to them.
+func (p *Policy) IsTrusted(peer *Peer) bool { return peer.UID == 0 || peer.UID == p.Self }
+
+// Read returns whose events the peer may read: store.AnyUID for everybody's, or
+// the one user. It returns a *Denied if that cannot be told.
+func (p *Policy) Read(peer *Peer) (uid int64, err error) {
+	switch {
+	case p.IsTrusted(peer) || p.Readers.admit(peer):
+		return store.AnyUID, nil
+	case peer.UID == overflowUID:
+		return 0, p.deny(peer, ReadEvents, "the kernel does not tell which user it is")
+	}
+	return int64(peer.UID), nil
+}
+
+// ReadsAll tells whether the peer may read everybody's events, and so may know
+// where they are kept.
+func (p *Policy) ReadsAll(peer *Peer) bool {
+	return p.IsTrusted(peer) || p.Readers.admit(peer)
+}
+
+// Write returns a *Denied if the peer may not write events. A door that is
+// read-only lets nobody write, root included.
+func (p *Policy) Write(peer *Peer, readOnlyDoor bool) error {
+	switch {
+	case readOnlyDoor:
+		return p.deny(peer, WriteEvents, "this socket is read-only")
+	case p.IsTrusted(peer) || p.Writers.admit(peer):
+		return nil
+	}
+	return p.deny(peer, WriteEvents, "only root, the user of the service and who is allowed may")
+}
+
+func (p *Policy) deny(peer *Peer, action Action, reason string) error {
+	if p.Log != nil {
+		if ok, suppressed := p.denials.pass(); ok {
+			p.Log.Warn("permission denied", "action", string(action), "uid", peer.UID, "pid", peer.PID,
+				"reason", reason, "notLogged", suppressed)
+		}
+	}
+	return &Denied{Peer: *peer, Action: action, Reason: reason}
+}
+
+// Allowed are users and groups that may do something. The zero value is nobody.
+type Allowed struct {
+	UIDs []uint32
+	GIDs []uint32
+}
+
+func (a *Allowed) admit(peer *Peer) bool {
+	return slices.Contains(a.UIDs, peer.UID) || len(a.GIDs) > 0 && peer.in(a.GIDs)
+}

@@ -1,0 +1,101 @@
+// Package limits names every bound of this service in one place, each with its
+// reason. A bound keeps one client, or one mistake, from taking what the others
+// need; at a bound the one who hit it gets a clear error, and nobody else
+// notices. Whatever an administrator may want to turn has an option where it is
+// used, with the constant here as its default.
+package limits
+
+import "time"
+
+// Connections. There is one call at a time on a connection, in the order of the
+// calls, and so at most one subscription: bounding connections bounds both.
+const (
+	// Connections is how many connections there may be at a time. An idle
+	// subscriber takes well under 16 KiB, so that all of them take about as
+	// much memory as one browser tab.
+	Connections = 8192
+	// ReservedConnections are those of them that only root and the user of the
+	// service can have: an administrator gets in when everybody else is
+	// refused.
+	ReservedConnections = 64
+	// ConnectionsPerUID is how many a user other than those may have, so that
+	// it takes more than a dozen users to shut out the next.
+	ConnectionsPerUID = 512
+	// Refusals is how many clients beyond these bounds are told so at a time.
+	// Any more are just closed.
+	Refusals = 64
+	// RefusalTimeout is how long a client that is to be told so may take to
+	// ask. The answer is a reply to its first call.
+	RefusalTimeout = 2 * time.Second
+)
+
+// Requests.
+const (
+	// Request is the longest request in bytes. The longest honest one writes an
+	// event with all labels of a container, some ten kilobytes.
+	Request = 1 << 20
+	// RequestMemoryPerUID is how much memory the unfinished requests of a user
+	// other than root and the user of the service may take beyond ReadBuffer
+	// for each connection: otherwise ConnectionsPerUID requests of almost
+	// Request bytes, never finished, would take half a gigabyte.
+	RequestMemoryPerUID = 16 << 20
+	// RequestTimeout is how long a request may take from its first byte to its
+	// last. Local programs need microseconds; people who type one need less
+	// than this.
+	RequestTimeout = 30 * time.Second
+	// ReadBuffer is what is read at a time. Nearly every request fits, and
+	// there are only as many buffers as there are requests being read.
+	ReadBuffer = 4 << 10
+	// Depth is how deep the JSON of a request may be nested. The contract needs
+	// four levels.
+	Depth = 32
+)
+
+// Replies.
+const (
+	// WriteTimeout is how long a client may take no byte of what is sent to it.
+	// It is generous because a person who reads a stream in a pager stops
+	// reading now and then; a client that is held up costs no more than its
+	// connection.
+	WriteTimeout = 5 * time.Minute
+	// ShutdownGrace is how long the service waits for clients to take their
+	// last reply when it stops. systemd kills it after 90 seconds, and whoever
+	// restarts it waits.
+	ShutdownGrace = 2 * time.Second
+	// PageEvents and PageBytes bound one reply of GetEvents, as the contract
+	// says. An event that is longer than PageBytes makes a page of its own.
+	PageEvents = 1000
+	PageBytes  = 1 << 20
+)
+
+// Accepting connections when the process, or the kernel, has run out of
+// something: descriptors above all. Each try costs a system call, so the first
+// is soon and the later ones are seldom.
+const (
+	AcceptBackoffMin = 5 * time.Millisecond
+	AcceptBackoffMax = time.Second
+)
+
+// Parameters.
+const (
+	// Filters is how many filters a call may have, and FilterLength how many
+	// bytes each: every event is held against every filter.
+	Filters      = 256
+	FilterLength = 4096
+	// Cursor is the length of a cursor in bytes, as the contract says.
+	Cursor = 255
+	// HeartbeatMin and HeartbeatMax bound heartbeatSec, as the contract says.
+	HeartbeatMin = time.Second
+	HeartbeatMax = time.Hour
+	// Event is how long the line of an event that is written may be in bytes.
+	// Podman's default limit for its whole log is 1,000,000; one event must not
+	// take up most of it.
+	Event = 256 << 10
+)
+
+// Denials are logged one by one up to DenialBurst, and then at most one for
+// each DenialPause: a client that is refused must not be able to fill the log.
+const (
+	DenialBurst = 20
+	DenialPause = time.Second
+)
