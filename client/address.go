@@ -1,0 +1,88 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// AddressVariable is the environment variable that names the address of the
+// service.
+const AddressVariable = "EVENTSVC_ADDRESS"
+
+// The places of the socket: below /run for the service of the system, below
+// $XDG_RUNTIME_DIR for that of a user.
+const (
+	socketName    = "eventsvc/io.podman.events"
+	systemSocket  = "/run/" + socketName
+	unixPrefix    = "unix:"
+	sshExecPrefix = "ssh-exec:"
+)
+
+// DefaultAddress returns the address of the service for this process:
+// $EVENTSVC_ADDRESS if it is set; for root unix:/run/eventsvc/io.podman.events;
+// for another user unix:$XDG_RUNTIME_DIR/eventsvc/io.podman.events (/run/user/UID
+// without that variable), or, if there is no such socket but the user may
+// connect to that of the system, the latter.
+func DefaultAddress() string {
+	if address := os.Getenv(AddressVariable); address != "" {
+		return address
+	}
+	if os.Geteuid() == 0 {
+		return unixPrefix + systemSocket
+	}
+	runtimeDir := os.Getenv("XDG_RUNTIME_DIR")
+	if runtimeDir == "" {
+		runtimeDir = filepath.Join("/run/user", strconv.Itoa(os.Geteuid()))
+	}
+	return unixPrefix + userSocket(runtimeDir, systemSocket)
+}
+
+// userSocket returns the socket that a user connects to.
+func userSocket(runtimeDir, system string) string {
+	own := filepath.Join(runtimeDir, socketName)
+	if _, err := os.Lstat(own); err != nil && unix.Access(system, unix.W_OK) == nil {
+		return system
+	}
+	return own
+}
+
+// dialer returns what connects to the address.
+func dialer(address string) (Dialer, error) {
+	if command, ok := strings.CutPrefix(address, sshExecPrefix); ok {
+		return dialSSH(command)
+	}
+	path, err := socketPath(address)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}, nil
+}
+
+// socketPath understands the address of a socket: unix:PATH as Varlink writes
+// it, with options behind ';' that mean nothing to a client, or just the path.
+func socketPath(address string) (string, error) {
+	path, isUnix := strings.CutPrefix(address, unixPrefix)
+	switch {
+	case isUnix:
+		path, _, _ = strings.Cut(path, ";")
+	case !strings.ContainsRune(address, '/'):
+		return "", errors.New("it is no address; give unix:PATH, or ssh-exec:HOST for the service of another host")
+	}
+	if path == "" {
+		return "", errors.New("it has no path; give unix:PATH")
+	}
+	if limit := len(unix.RawSockaddrUnix{}.Path); len(path) >= limit {
+		return "", errors.New("the path is too long, the kernel allows 107 bytes; give a shorter one")
+	}
+	return path, nil
+}

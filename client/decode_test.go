@@ -1,0 +1,214 @@
+package client
+
+import (
+	"encoding/json"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+const fullFrame = `{"parameters":{"event":{"cursor":"1.abc","time":"2026-11-23T12:44:42.260041044Z",` +
+	`"timestampUSec":1795437882260041,"type":"container","status":"exec_died","rawType":"x","id":"deadbeef",` +
+	`"name":"c\"1\u00e9","image":"localhost/scratch:1","podId":"p","network":"n","exitCode":0,"healthStatus":"healthy",` +
+	`"healthLog":"l","healthFailingStreak":3,"error":"e","containerInspectData":"{}","attributes":{"a":"b","":"\n"},` +
+	`"uid":1000,"host":"h","newer":{"a":[1,2.5e3,{"b":null}],"c":"]"}},"cursor":"1.abc"},"continues":true}`
+
+func TestDecodeReadsEveryMember(t *testing.T) {
+	zero, uid := 0, uint32(1000)
+	want := events.Event{
+		ContainerExitCode: &zero, ID: "deadbeef", Image: "localhost/scratch:1", Name: `c"1é`, Network: "n",
+		Status: events.ExecDied, Time: time.Date(2026, 11, 23, 12, 44, 42, 260041044, time.UTC), Type: events.Container,
+		HealthStatus: "healthy", HealthLog: "l", HealthFailingStreak: 3, Error: "e",
+		Details: events.Details{ContainerInspectData: "{}", PodID: "p", Attributes: map[string]string{"a": "b", "": "\n"}},
+		UID:     &uid, Host: "h", Cursor: "1.abc",
+	}
+	for name, frame := range map[string]string{
+		"The way the service writes it":   fullFrame,
+		"With nulls and white space":      strings.Replace(strings.ReplaceAll(fullFrame, ",", " ,\n"), `"rawType":"x"`, `"rawStatus":null`, 1),
+		"With members in capital letters": strings.Replace(fullFrame, `"id"`, `"ID"`, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got subscribeReply
+			continues, err := decode([]byte(frame), &got)
+			if err != nil || !continues || !got.hasEvent || got.cursor != "1.abc" {
+				t.Fatalf("decode: %v %+v, %v", continues, got, err)
+			}
+			if !reflect.DeepEqual(got.event, want) {
+				t.Errorf("got  %+v\nwant %+v", got.event, want)
+			}
+		})
+	}
+}
+
+func TestDecodeKeepsWordsOfANewerLibpod(t *testing.T) {
+	for _, test := range []struct{ name, words, wantType, wantStatus string }{
+		{"Raw words", `"type":"unknown","rawType":"gadget","status":"unknown","rawStatus":"re-spin"`, "gadget", "re-spin"},
+		{"Words with a dash", `"type":"image","status":"pull_error"`, "image", "pull-error"},
+		{"Members of a newer enum", `"type":"gadget","status":"respin"`, "gadget", "respin"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got subscribeReply
+			_, err := decode([]byte(`{"parameters":{"event":{"cursor":"c","time":"2026-11-23T12:44:42Z",`+test.words+`},"cursor":"c"}}`), &got)
+			if err != nil || string(got.event.Type) != test.wantType || string(got.event.Status) != test.wantStatus {
+				t.Errorf("got %q %q, %v", got.event.Type, got.event.Status, err)
+			}
+		})
+	}
+}
+
+func TestDecodeRefusesWhatIsNoReply(t *testing.T) {
+	for name, frame := range map[string]string{
+		"Nothing":                ``,
+		"No JSON":                `hello`,
+		"Cut off":                fullFrame[:len(fullFrame)/2],
+		"Two values":             `{} {}`,
+		"An array":               `[]`,
+		"A time that is no time": strings.Replace(fullFrame, "2026-11-23T", "yesterday ", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := decode([]byte(frame), new(subscribeReply)); err == nil {
+				t.Error("there is no error")
+			}
+		})
+	}
+}
+
+func TestFastPathIsTaken(t *testing.T) {
+	s := scan{text: fullFrame}
+	if err := new(envelope).scan(&s, new(subscribeReply)); err != nil || !s.atEnd() {
+		t.Errorf("scan gave up at %q, %v", s.text[s.pos:], err)
+	}
+	s = scan{text: `{"parameters":{"events":[],"cursor":"c","complete":true}}`}
+	if err := new(envelope).scan(&s, new(pageReply)); err != nil || !s.atEnd() {
+		t.Errorf("scan gave up on a page at %q, %v", s.text[s.pos:], err)
+	}
+}
+
+// FuzzDecode holds the fast way against encoding/json.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(fullFrame))
+	f.Add([]byte(`{"parameters":{"events":[{"cursor":"c","time":"2026-11-23T12:44:42Z","type":"pod","status":"create"}],"cursor":"c","complete":true}}`))
+	f.Add([]byte(`{"error":"io.podman.events.CursorExpired","parameters":{"oldest":"c"}}`))
+	f.Add([]byte(`{"parameters":{"ready":true,"live":null,"cursor":"\u0063"},"continues":true,"continues":false}`))
+	f.Add([]byte(`{"parameters":{"event":{"attributes":{"a":"b"},"attributes":{"c":null},"uid":1e3}},"x":[[[]]]}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		for _, kind := range []func() payload{
+			func() payload { return new(subscribeReply) },
+			func() payload { return new(pageReply) },
+		} {
+			fast := kind()
+			var env envelope
+			s := scan{text: string(frame)}
+			fastErr := env.scan(&s, fast)
+			if !s.atEnd() || !json.Valid(frame) || strings.ToValidUTF8(string(frame), "") != string(frame) {
+				continue
+			}
+			var slow struct {
+				Parameters json.RawMessage `json:"parameters"`
+				Continues  bool            `json:"continues"`
+				Error      string          `json:"error"`
+			}
+			if err := json.Unmarshal(frame, &slow); err != nil {
+				t.Fatalf("encoding/json refuses what scan takes: %v", err)
+			}
+			if slow.Continues != env.continues || slow.Error != env.errorName {
+				t.Fatalf("scan reads %+v, encoding/json %+v", env, slow)
+			}
+			if slow.Error != "" {
+				continue
+			}
+			if len(slow.Parameters) == 0 {
+				slow.Parameters = json.RawMessage("{}")
+			}
+			want := kind()
+			slowErr := want.unmarshal(slow.Parameters)
+			if (fastErr == nil) != (slowErr == nil) {
+				t.Fatalf("scan says %v, encoding/json %v", fastErr, slowErr)
+			}
+			if fastErr == nil && !reflect.DeepEqual(fast, want) {
+				t.Fatalf("scan reads  %+v\nencoding/json %+v", fast, want)
+			}
+		}
+	})
+}
+
+func TestFramesAreWholeHoweverTheyArrive(t *testing.T) {
+	long := strings.Repeat("x", 5<<20)
+	text := "one\x00\x00" + long + "\x00last\x00cut off"
+	for name, reader := range map[string]io.Reader{
+		"At once":               strings.NewReader(text),
+		"With an error at once": iotest.DataErrReader(strings.NewReader(text)),
+		"By halves":             iotest.HalfReader(strings.NewReader(text)),
+		"With timeouts":         iotest.TimeoutReader(strings.NewReader(text)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := frames{r: reader}
+			for _, want := range []string{"one", "", long, "last"} {
+				frame, err := f.next()
+				if err == iotest.ErrTimeout {
+					frame, err = f.next()
+				}
+				if err != nil || string(frame) != want {
+					t.Fatalf("got %d bytes, %v, want %d", len(frame), err, len(want))
+				}
+			}
+			if _, err := f.next(); err != io.ErrUnexpectedEOF {
+				t.Errorf("the error within a frame is %v", err)
+			}
+		})
+	}
+}
+
+func TestFrameThatIsTooLargeIsRefused(t *testing.T) {
+	f := frames{r: zeros{}}
+	if _, err := f.next(); err != errFrameSize {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// zeros is a peer that never ends its message.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '0'
+	}
+	return len(p), nil
+}
+
+func BenchmarkDecode(b *testing.B) {
+	frame := []byte(`{"parameters":{"event":{"cursor":"18a2b3c4d5e6f708.0123456789abcdef.0123456789abcdef.1",` +
+		`"time":"2026-11-23T12:44:42.509384812Z","timestampUSec":1795437882509384,"type":"container","status":"create",` +
+		`"id":"f1f9685b8877e930ab573e4a8f1a0ab79c892a062eddf14bc8c3cc68b3951c5a","name":"c1","image":"localhost/scratch:1",` +
+		`"attributes":{"a":"b","q":"x=y"},"uid":0},"cursor":"18a2b3c4d5e6f708.0123456789abcdef.0123456789abcdef.1"},"continues":true}`)
+	for name, run := range map[string]func() error{
+		"scan": func() error {
+			_, err := decode(frame, new(subscribeReply))
+			return err
+		},
+		"encoding-json": func() error {
+			var slow struct {
+				Parameters json.RawMessage `json:"parameters"`
+			}
+			if err := json.Unmarshal(frame, &slow); err != nil {
+				return err
+			}
+			return new(subscribeReply).unmarshal(slow.Parameters)
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(frame)))
+			b.ReportAllocs()
+			for range b.N {
+				if err := run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

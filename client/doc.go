@@ -1,0 +1,77 @@
+// Package client lets a Go program read, follow and write the container events
+// of a host: it calls eventsvc over Varlink (io.podman.events).
+//
+// # Connecting
+//
+// New takes the address of the service, a unix socket, and finds the usual one
+// if it is empty: $EVENTSVC_ADDRESS, or eventsvc/io.podman.events below /run
+// for root and below $XDG_RUNTIME_DIR for others (see DefaultAddress). Over
+// ssh, "ssh-exec:HOST" reaches the service of another host. A Client connects
+// when it is used, and may be shared by goroutines.
+//
+// # Following
+//
+// Subscribe follows events as they come, and the past first if it is asked to:
+//
+//	c, err := client.New("")
+//	if err != nil {
+//		return err
+//	}
+//	defer c.Close()
+//	s, err := c.Subscribe(ctx, client.SubscribeOptions{Filters: []string{"type=container", "event=died"}})
+//	if err != nil {
+//		return err
+//	}
+//	defer s.Close()
+//	for e, err := range s.Events(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(e.Name, *e.ContainerExitCode)
+//	}
+//
+// Once Subscribe has returned nothing is missed: a program may then start what
+// it wants to watch. What the service promises holds for a Subscription across
+// restarts of the service too: every event that is wanted comes, once, in the
+// order of the store. When the connection breaks, or the service stops, Next
+// connects again, waiting longer each time up to five seconds, and continues
+// behind the last event that it returned. OnLost and OnResumed tell about it.
+// Only its context ends the attempts.
+//
+// To go on where an earlier run of the program ended, keep the Cursor of the
+// last event, or of the Subscription, once the event has been dealt with, and
+// give it as After. Should the store have lost that place meanwhile, the error
+// is an *events.ExpiredError, never a silent gap; OnExpired may decide to go on
+// from the oldest event that there is.
+//
+// # Reading the past
+//
+// History goes through past events, GetEvents returns a page of them, and
+// GetLastEvent the newest that matches, which is how one asks for the exit code
+// of a container: GetLastEvent(ctx, "container=web", "event=died").
+//
+// # Writing
+//
+// WriteEvent writes an event into the store of the host and returns once it is
+// there. It needs the right to write.
+//
+// # Filters and times
+//
+// Filters are strings in Podman's grammar, KEY=VALUE or KEY!=VALUE: package
+// events describes them with ParseFilters, and times with ParseTime.
+//
+// # Errors
+//
+// Errors are told apart by type, with errors.As and errors.Is: of package
+// events *FilterError, *TimeError, *CursorError, *ExpiredError, *FieldError,
+// *UnavailableError (the service cannot read or write its store) and
+// ErrEventNotFound; of this package *ConnectionError (the service cannot be
+// reached), ErrPermissionDenied (which is a fs.ErrPermission), ErrShuttingDown
+// and ErrClosed. When a context ends, its error is returned as it is.
+//
+// # Limits
+//
+// A reply may have up to 64 MiB. A Subscription holds what one read of its
+// socket brings, a History one page; neither reads ahead of its user beyond
+// that, and a slow user slows nobody else down.
+package client

@@ -1,0 +1,179 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/varlink/go/varlink"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/iopodmanevents"
+)
+
+// Sentinel errors. Their texts are read by people: test with errors.Is.
+var (
+	// ErrPermissionDenied is returned when the service refuses a call because
+	// of who makes it. It is a fs.ErrPermission too.
+	ErrPermissionDenied error = permissionError{}
+	// ErrShuttingDown is returned when the service ends a call because it is
+	// stopping. A Subscription never returns it, it waits for the service to
+	// come back.
+	ErrShuttingDown = errors.New("the service is stopping; call again once it is back")
+	// ErrClosed is returned after Close.
+	ErrClosed = errors.New("the client, subscription or history is closed")
+)
+
+type permissionError struct{}
+
+func (permissionError) Error() string {
+	return "permission denied by the service: root, the user of the service and whom the administrator allows may do this"
+}
+
+func (permissionError) Is(target error) bool { return target == fs.ErrPermission }
+
+// ConnectionError is returned when the service cannot be reached, or when the
+// connection to it breaks during a call.
+type ConnectionError struct {
+	// Address is the address of the service.
+	Address string
+	// Lost says that there was a connection.
+	Lost bool
+	// Err is the error of package net.
+	Err error
+}
+
+func (e *ConnectionError) Error() string {
+	if e.Lost {
+		return fmt.Sprintf("lost the connection to %s: %v", e.Address, cause(e.Err))
+	}
+	return fmt.Sprintf("cannot connect to %s: %v%s", e.Address, cause(e.Err), e.hint())
+}
+
+func (e *ConnectionError) Unwrap() error { return e.Err }
+
+// hint says what to do.
+func (e *ConnectionError) hint() string {
+	switch {
+	case errors.Is(e.Err, fs.ErrNotExist), errors.Is(e.Err, syscall.ECONNREFUSED):
+		return "; is the service running? Start it with 'eventsvc serve', or name its address"
+	case errors.Is(e.Err, fs.ErrPermission):
+		return "; ask the administrator for access to the socket"
+	case errors.Is(e.Err, syscall.EAGAIN):
+		return "; the service does not accept connections fast enough"
+	}
+	return ""
+}
+
+// cause leaves the operation and the address of package net out, which are
+// said already.
+func cause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errors.New("the service gave no sign of life")
+	}
+	return err
+}
+
+// isLost tells whether the connection broke or the service is stopping, so
+// that it is worth trying again.
+func isLost(err error) bool {
+	var connection *ConnectionError
+	return errors.As(err, &connection) || errors.Is(err, ErrShuttingDown)
+}
+
+// The errors of io.podman.events and org.varlink.service that have a type of
+// their own here.
+const (
+	nameInvalidFilter      = interfaceName + ".InvalidFilter"
+	nameInvalidTime        = interfaceName + ".InvalidTime"
+	nameInvalidEvent       = interfaceName + ".InvalidEvent"
+	nameEventNotFound      = interfaceName + ".EventNotFound"
+	nameInvalidCursor      = interfaceName + ".InvalidCursor"
+	nameCursorExpired      = interfaceName + ".CursorExpired"
+	nameBackendUnavailable = interfaceName + ".BackendUnavailable"
+	nameShuttingDown       = interfaceName + ".ShuttingDown"
+
+	serviceInterface         = "org.varlink.service"
+	namePermissionDenied     = serviceInterface + ".PermissionDenied"
+	nameInterfaceNotFound    = serviceInterface + ".InterfaceNotFound"
+	nameMethodNotFound       = serviceInterface + ".MethodNotFound"
+	nameMethodNotImplemented = serviceInterface + ".MethodNotImplemented"
+	nameInvalidParameter     = serviceInterface + ".InvalidParameter"
+)
+
+// serviceError returns the error that the service sent, as a type of package
+// events where there is one.
+func serviceError(name, parameters string) error {
+	read := func(into any) { _ = json.Unmarshal([]byte(parameters), into) } // what cannot be read stays empty
+	switch name {
+	case nameInvalidFilter:
+		var p iopodmanevents.InvalidFilter
+		read(&p)
+		return &events.FilterError{Filter: p.Filter, Reason: p.Reason}
+	case nameInvalidTime:
+		var p iopodmanevents.InvalidTime
+		read(&p)
+		return &events.TimeError{Field: p.Field, Value: p.Value, Reason: p.Reason}
+	case nameInvalidEvent:
+		var p iopodmanevents.InvalidEvent
+		read(&p)
+		return &events.FieldError{Field: p.Field, Reason: p.Reason}
+	case nameEventNotFound:
+		return events.ErrEventNotFound
+	case nameInvalidCursor:
+		var p iopodmanevents.InvalidCursor
+		read(&p)
+		return &events.CursorError{Cursor: p.Cursor, Reason: p.Reason}
+	case nameCursorExpired:
+		var p iopodmanevents.CursorExpired
+		read(&p)
+		return &events.ExpiredError{Oldest: p.Oldest}
+	case nameBackendUnavailable:
+		var p iopodmanevents.BackendUnavailable
+		read(&p)
+		return &events.UnavailableError{Backend: events.EventerType(p.Backend), Reason: p.Reason}
+	case nameShuttingDown:
+		return ErrShuttingDown
+	case namePermissionDenied:
+		return ErrPermissionDenied
+	}
+	return varlinkError(name, parameters)
+}
+
+// varlinkError returns an error that says that this client and the service do
+// not understand each other, wrapping the type of package varlink.
+func varlinkError(name, parameters string) error {
+	read := func(into any) { _ = json.Unmarshal([]byte(parameters), into) }
+	switch name {
+	case nameInterfaceNotFound:
+		p := new(varlink.InterfaceNotFound)
+		read(p)
+		return fmt.Errorf("cannot call %s: the service there does not have this interface: %w", p.Interface, p)
+	case nameMethodNotFound:
+		p := new(varlink.MethodNotFound)
+		read(p)
+		return fmt.Errorf("cannot call %s: the service there does not have this method: %w", p.Method, p)
+	case nameMethodNotImplemented:
+		p := new(varlink.MethodNotImplemented)
+		read(p)
+		return fmt.Errorf("cannot call %s: the service there does not implement this method: %w", p.Method, p)
+	case nameInvalidParameter:
+		p := new(varlink.InvalidParameter)
+		read(p)
+		return fmt.Errorf("the service refuses parameter %q: %w", p.Parameter, p)
+	}
+	raw := json.RawMessage(strings.Clone(parameters))
+	err := &varlink.Error{Name: name, Parameters: &raw}
+	if parameters == "" || parameters == "{}" {
+		return fmt.Errorf("the service refuses the call: %w", err)
+	}
+	return fmt.Errorf("the service refuses the call: %w %s", err, parameters)
+}

@@ -1,0 +1,196 @@
+package client
+
+import (
+	"context"
+	"io"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// Query says which past events are wanted. The zero value means all.
+type Query struct {
+	// Filters are strings as events.ParseFilters understands them.
+	Filters []string
+	// Since and Until bound the time of the events, both exclusive, in the
+	// forms that events.ParseTime understands; empty means no bound.
+	Since, Until string
+	// After is a cursor: only events behind it.
+	After string
+	// Limit is the most events to return in all; 0 means all.
+	Limit int
+}
+
+// queryParameters are the parameters of GetEvents.
+type queryParameters struct {
+	Filters []string `json:"filters,omitempty"`
+	Since   string   `json:"since,omitempty"`
+	Until   string   `json:"until,omitempty"`
+	After   string   `json:"after,omitempty"`
+	Limit   int      `json:"limit,omitempty"`
+}
+
+func (q Query) parameters() queryParameters {
+	return queryParameters{Filters: q.Filters, Since: q.Since, Until: q.Until, After: q.After, Limit: q.Limit}
+}
+
+// Page is a part of the past.
+type Page struct {
+	// Events are at most one page, oldest first.
+	Events []events.Event
+	// Cursor is where the page ends, also behind events that did not match:
+	// give it as After to go on, in GetEvents, History or Subscribe.
+	Cursor string
+	// Complete says that everything up to the end of the store has been looked at.
+	Complete bool
+}
+
+// GetEvents returns one page of past events. Give its Cursor as After for the
+// next one, until it is Complete; or let History do that.
+func (c *Client) GetEvents(ctx context.Context, q Query) (*Page, error) {
+	var reply pageReply
+	if err := c.call(ctx, "GetEvents", q.parameters(), &reply, true); err != nil {
+		return nil, err
+	}
+	return &Page{Events: reply.events, Cursor: reply.cursor, Complete: reply.complete}, nil
+}
+
+// History is a way through past events, from the oldest that is wanted to the
+// end of the store as it was when the call was made. It has a connection of its
+// own, and holds one page at a time. It is not safe for concurrent use, but for
+// Close.
+type History struct {
+	mu     sync.Mutex
+	conn   *conn
+	closed bool
+
+	page   pageReply
+	next   int
+	last   bool // no page follows
+	err    error
+	cursor string
+}
+
+// History reads past events. The context bounds the start of the call only.
+func (c *Client) History(ctx context.Context, q Query) (*History, error) {
+	cn, err := c.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := cn.send(ctx, "GetEvents", q.parameters(), true); err != nil {
+		_ = cn.Close()
+		return nil, err
+	}
+	h := &History{conn: cn}
+	if err := h.turn(ctx); err != nil {
+		_ = cn.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// turn reads the next page.
+func (h *History) turn(ctx context.Context) error {
+	frame, err := h.conn.receive(ctx, 0)
+	if err != nil {
+		return err
+	}
+	continues, err := decode(frame, &h.page)
+	if err != nil {
+		return err
+	}
+	h.next, h.last = 0, !continues
+	if len(h.page.events) == 0 {
+		h.cursor = h.page.cursor
+	}
+	return nil
+}
+
+// Next returns the next event, and io.EOF behind the last one. When its context
+// ends it returns the context's error and may be called again; every other
+// error stays.
+func (h *History) Next(ctx context.Context) (events.Event, error) {
+	for h.next == len(h.page.events) {
+		switch {
+		case h.err != nil:
+			return events.Event{}, h.err
+		case h.isClosed():
+			return events.Event{}, ErrClosed
+		case h.last:
+			return events.Event{}, io.EOF
+		}
+		if err := h.turn(ctx); err != nil {
+			if h.isClosed() {
+				err = ErrClosed
+			}
+			if err != ctx.Err() {
+				h.err = err
+			}
+			return events.Event{}, err
+		}
+	}
+	e := h.page.events[h.next]
+	h.next++
+	h.cursor = e.Cursor
+	if h.next == len(h.page.events) {
+		h.cursor = h.page.cursor
+	}
+	return e, nil
+}
+
+// All returns the remaining events, for use with range. An error other than
+// the end of the history is yielded last.
+func (h *History) All(ctx context.Context) iter.Seq2[events.Event, error] { return all(ctx, h.Next) }
+
+// Cursor names the place behind the last event that Next returned, or behind
+// those that did not match up to the end of the page.
+func (h *History) Cursor() string { return h.cursor }
+
+// Buffered tells whether Next would return without waiting for the service.
+func (h *History) Buffered() bool { return h.next < len(h.page.events) || h.last || h.conn.in.ready() }
+
+// Close closes the connection. It may be called while Next waits, which then
+// returns ErrClosed.
+func (h *History) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil
+	}
+	h.closed = true
+	return h.conn.Close()
+}
+
+func (h *History) isClosed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
+}
+
+// all turns a Next into a sequence that ends at io.EOF or with an error.
+func all(ctx context.Context, next func(context.Context) (events.Event, error)) iter.Seq2[events.Event, error] {
+	return func(yield func(events.Event, error) bool) {
+		for {
+			e, err := next(ctx)
+			if err == io.EOF || !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// absolute returns a time that does not depend on when it is understood, so
+// that a call can be made again with it. What is not understood is left for
+// the service to refuse.
+func absolute(bound events.Bound, value string, now time.Time) string {
+	if value == "" {
+		return ""
+	}
+	t, err := events.ParseTime(bound, value, now)
+	if err != nil {
+		return value
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

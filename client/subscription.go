@@ -1,0 +1,242 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// The waits between attempts to connect again: doubled each time, and cut by up
+// to a half at random, so that many clients do not come back in step.
+const (
+	firstWait = 50 * time.Millisecond
+	lastWait  = 5 * time.Second
+)
+
+// Subscription follows events, through restarts of the service. It is not safe
+// for concurrent use, but for Close.
+type Subscription struct {
+	client   *Client
+	options  SubscribeOptions
+	request  subscribeParameters
+	patience time.Duration
+
+	reply  subscribeReply
+	cursor string // of the last reply, whose event the user has
+	live   bool
+	ended  bool // until has passed
+
+	outage   bool          // the connection was lost, and does not stand again
+	failures int           // in succession, since something came
+	pause    time.Duration // before the next attempt
+
+	closed chan struct{}
+	mu     sync.Mutex
+	conn   *conn // nil: there is none
+	done   bool  // closed is closed
+}
+
+// Next waits for the next event. It returns io.EOF once Until has passed. When
+// its context ends it returns the context's error; that and every other error
+// but ErrClosed leave the subscription where it is: Next may be called again,
+// and then tries to go on behind the last event.
+//
+// An *events.ExpiredError says that the service cannot continue there: see
+// SubscribeOptions.OnExpired.
+func (s *Subscription) Next(ctx context.Context) (events.Event, error) {
+	for {
+		cn, done := s.connection()
+		switch {
+		case s.ended:
+			_ = s.Close()
+			return events.Event{}, io.EOF
+		case done:
+			return events.Event{}, ErrClosed
+		case cn == nil:
+			if err := s.resume(ctx); err != nil {
+				return events.Event{}, err
+			}
+			continue
+		}
+		got, err := s.read(ctx, cn)
+		switch {
+		case got:
+			return s.reply.event, nil
+		case err == nil:
+		case err == ctx.Err():
+			return events.Event{}, err
+		default:
+			s.drop(cn)
+			if err := s.failed(err); err != nil {
+				return events.Event{}, err
+			}
+		}
+	}
+}
+
+// read takes in one reply and tells whether it has an event.
+func (s *Subscription) read(ctx context.Context, cn *conn) (got bool, err error) {
+	frame, err := cn.receive(ctx, s.patience)
+	if err != nil {
+		return false, err
+	}
+	continues, err := decode(frame, &s.reply)
+	if err != nil {
+		return false, err
+	}
+	if s.reply.cursor == "" {
+		return false, notUnderstood(errors.New("it has no cursor"))
+	}
+	s.cursor = s.reply.cursor
+	s.ended = !continues
+	if s.reply.live {
+		s.live = true
+	} else {
+		s.failures = 0
+	}
+	if !s.reply.hasEvent {
+		s.mark()
+	}
+	return s.reply.hasEvent, nil
+}
+
+// resume connects again, as often as it takes.
+func (s *Subscription) resume(ctx context.Context) error {
+	for {
+		if err := s.rest(ctx); err != nil {
+			return err
+		}
+		err := s.stand(ctx)
+		if err == nil {
+			if s.outage && s.options.OnResumed != nil {
+				s.options.OnResumed(s.failures)
+			}
+			s.outage = false
+			return nil
+		}
+		if done := ctx.Err(); done != nil {
+			return done
+		}
+		if err := s.failed(err); err != nil {
+			return err
+		}
+	}
+}
+
+// failed decides what follows from an error: nil means to connect again. It
+// sets the pause before that.
+func (s *Subscription) failed(err error) error {
+	if s.isClosed() {
+		return ErrClosed
+	}
+	s.failures++
+	s.pause = min(firstWait<<min(s.failures-1, 10), lastWait)
+	s.pause -= rand.N(s.pause / 2)
+	if isLost(err) {
+		s.outage = true
+		if s.options.OnLost != nil {
+			s.options.OnLost(err, s.pause)
+		}
+		return nil
+	}
+	if s.goesOn(err) {
+		return nil
+	}
+	return err
+}
+
+// rest waits for as long as the pause says.
+func (s *Subscription) rest(ctx context.Context) error {
+	if s.isClosed() {
+		return ErrClosed
+	}
+	if s.pause > 0 {
+		timer := time.NewTimer(s.pause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-s.closed:
+			return ErrClosed
+		case <-ctx.Done():
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.pause = 0
+	return nil
+}
+
+// Events returns the events as they come, for use with range. An error other
+// than the end of the subscription is yielded last.
+func (s *Subscription) Events(ctx context.Context) iter.Seq2[events.Event, error] {
+	return all(ctx, s.Next)
+}
+
+// Cursor names where the subscription is: behind the last event that Next
+// returned, and behind those that did not match. A later subscription resumes
+// from it.
+func (s *Subscription) Cursor() string { return s.cursor }
+
+// Live tells whether all past events have been delivered.
+func (s *Subscription) Live() bool { return s.live }
+
+// Buffered tells whether Next would return, or move the cursor, without waiting
+// for the service.
+func (s *Subscription) Buffered() bool {
+	cn, _ := s.connection()
+	return s.ended || cn != nil && cn.in.ready()
+}
+
+// Close ends the subscription. It may be called while Next waits, which then
+// returns ErrClosed.
+func (s *Subscription) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done {
+		return nil
+	}
+	s.done = true
+	close(s.closed)
+	if s.conn == nil {
+		return nil
+	}
+	return s.conn.Close()
+}
+
+func (s *Subscription) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.done
+}
+
+func (s *Subscription) connection() (cn *conn, done bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn, s.done
+}
+
+// adopt makes the connection that of the subscription, unless that is closed.
+func (s *Subscription) adopt(cn *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done {
+		return false
+	}
+	s.conn = cn
+	return true
+}
+
+// drop gives up the connection.
+func (s *Subscription) drop(cn *conn) {
+	s.mu.Lock()
+	s.conn = nil
+	s.mu.Unlock()
+	_ = cn.Close()
+}

@@ -1,0 +1,155 @@
+package client
+
+import (
+	"math"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/iopodmanevents"
+)
+
+// interfaceName is the interface that this client calls.
+const interfaceName = "io.podman.events"
+
+// unknownWord is the member of the enums that stands for a word of a newer
+// libpod, which rawType or rawStatus has.
+const unknownWord = "unknown"
+
+// wireTypes and wireStatuses lead from the members of the enums to libpod's
+// words.
+var (
+	wireTypes    = make(map[string]events.Type)
+	wireStatuses = make(map[string]events.Status)
+)
+
+func init() {
+	for _, t := range events.Types() {
+		wireTypes[t.Varlink()] = t
+	}
+	for _, s := range events.Statuses() {
+		wireStatuses[s.Varlink()] = s
+	}
+}
+
+// words are the members of an event on the wire that need a look: the rest is
+// taken as it is.
+type words struct {
+	kind, status, rawType, rawStatus, time string
+}
+
+// apply sets the type, status and time of the event. A word that neither the
+// enum nor libpod has, as a newer service may send it, is kept.
+func (w *words) apply(e *events.Event) error {
+	known := false
+	if e.Type, known = wireTypes[w.kind]; !known {
+		e.Type = events.Type(w.kind)
+		if w.kind == unknownWord && w.rawType != "" {
+			e.Type = events.Type(w.rawType)
+		}
+	}
+	if e.Status, known = wireStatuses[w.status]; !known {
+		e.Status = events.Status(w.status)
+		if w.status == unknownWord && w.rawStatus != "" {
+			e.Status = events.Status(w.rawStatus)
+		}
+	}
+	var err error
+	e.Time, err = time.Parse(time.RFC3339Nano, w.time)
+	return errors.WithMessagef(err, "cannot understand the time of event %q", e.Cursor)
+}
+
+// fromWire makes an event of what the bindings read.
+func fromWire(w *iopodmanevents.Event) (events.Event, error) {
+	e := events.Event{
+		ID: text(w.Id), Name: text(w.Name), Image: text(w.Image), Network: text(w.Network),
+		HealthStatus: text(w.HealthStatus), HealthLog: text(w.HealthLog), Error: text(w.Error),
+		Details: events.Details{ContainerInspectData: text(w.ContainerInspectData), PodID: text(w.PodId)},
+		Host:    text(w.Host), Cursor: w.Cursor,
+	}
+	if w.ExitCode != nil {
+		e.ContainerExitCode = number(*w.ExitCode)
+	}
+	if w.HealthFailingStreak != nil {
+		e.HealthFailingStreak = int(*w.HealthFailingStreak)
+	}
+	if w.Attributes != nil {
+		e.Attributes = *w.Attributes
+	}
+	if w.Uid != nil {
+		e.UID = user(*w.Uid)
+	}
+	some := words{
+		kind: string(w.Type), status: string(w.Status), rawType: text(w.RawType), rawStatus: text(w.RawStatus),
+		time: w.Time,
+	}
+	return e, some.apply(&e)
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func number(n int64) *int {
+	i := int(n)
+	return &i
+}
+
+// user returns the user with the number, nil if there can be none.
+func user(n int64) *uint32 {
+	if n < 0 || n > math.MaxUint32 {
+		return nil
+	}
+	uid := uint32(n)
+	return &uid
+}
+
+// toWire makes what WriteEvent takes of an event. What it cannot carry is a
+// *events.FieldError.
+func toWire(e *events.Event) (iopodmanevents.NewEvent, error) {
+	var w iopodmanevents.NewEvent
+	if _, err := events.StringToType(string(e.Type)); err != nil {
+		return w, &events.FieldError{Field: "type", Reason: err.Error()}
+	}
+	if _, err := events.StringToStatus(string(e.Status)); err != nil {
+		return w, &events.FieldError{Field: "status", Reason: err.Error()}
+	}
+	switch {
+	case e.ContainerInspectData != "":
+		return w, &events.FieldError{Field: "containerInspectData", Reason: "it is Podman's own to write; leave it out"}
+	case len(e.Extra) > 0:
+		return w, &events.FieldError{Field: "extra", Reason: "members that the contract does not know cannot be sent"}
+	}
+	w = iopodmanevents.NewEvent{
+		Type: iopodmanevents.EventType(e.Type.Varlink()), Status: iopodmanevents.EventStatus(e.Status.Varlink()),
+		Id: given(e.ID), Name: given(e.Name), Image: given(e.Image), PodId: given(e.PodID), Network: given(e.Network),
+		HealthStatus: given(e.HealthStatus), HealthLog: given(e.HealthLog), Error: given(e.Error),
+	}
+	if !e.Time.IsZero() {
+		w.Time = given(e.Time.Format(time.RFC3339Nano))
+	}
+	if e.ContainerExitCode != nil {
+		code := int64(*e.ContainerExitCode)
+		w.ExitCode = &code
+	}
+	if e.HealthFailingStreak != 0 {
+		streak := int64(e.HealthFailingStreak)
+		w.HealthFailingStreak = &streak
+	}
+	if e.Attributes != nil {
+		w.Attributes = &e.Attributes
+	}
+	return w, nil
+}
+
+// given returns nil for an empty string: absent on the wire.
+func given(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

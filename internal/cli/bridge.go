@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"context"
+	"io"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/client"
+)
+
+const bridgeLong = `Connect stdin and stdout to the service, for Varlink clients that reach this
+host over ssh or start a command to talk to. It ends when the service closes
+the connection; the end of stdin closes the connection's sending half only.`
+
+const bridgeExample = `  varlink --bridge 'ssh host eventsvc bridge' info
+  varlinkctl info ssh-exec:host:'eventsvc bridge'
+  eventsvc events --address ssh-exec:host`
+
+func (a *app) bridgeCommand() *cobra.Command {
+	var address string
+	c := &cobra.Command{
+		Use:     "bridge",
+		Short:   "Connect stdin and stdout to the service, for ssh",
+		Long:    bridgeLong,
+		Example: bridgeExample,
+		Args:    noWords,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.bridge(c.Context(), address) },
+	}
+	addressFlag(c, &address)
+	return c
+}
+
+func (a *app) bridge(ctx context.Context, address string) error {
+	ctx, stop := untilReaderGone(ctx, a.stdout)
+	defer stop()
+	conn, err := client.Dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+
+	// This goroutine may wait for stdin when the bridge is done: nothing but
+	// the end of the process ends a read of a terminal.
+	go func() {
+		_, _ = io.Copy(conn, a.stdin) // a connection that breaks is seen below
+		if half, ok := conn.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
+	}()
+	_, err = io.Copy(a.stdout, conn)
+	if ctx.Err() != nil {
+		if gone := context.Cause(ctx); errors.Is(gone, errReaderGone) {
+			return gone
+		}
+		return ctx.Err()
+	}
+	return errors.Wrap(err, "cannot go on bridging")
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/client"
+)
+
+// program is the name of this program in messages.
+const program = "eventsvc"
+
+// app is one run of the program.
+type app struct {
+	// name is how the program was called, for examples that can be copied.
+	name   string
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// Main runs the command line of the process and returns its exit code. A signal
+// that ends programs ends the command in order; a second one ends the process.
+func Main() int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// Asked for, so that a write to a reader who has gone is an error and does
+	// not kill.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	go func() {
+		number, _ := (<-signals).(syscall.Signal)
+		signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+		cancel(interrupted(number))
+	}()
+	return Run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
+}
+
+// Run runs a command line, whose first word is the name of the program, and
+// returns the exit code. The cause of the context's end may be a signal.
+func Run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{name: arguments[0], stdin: stdin, stdout: stdout, stderr: stderr}
+	root := a.rootCommand()
+	root.SetArgs(arguments[1:])
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(ctx, err)
+	if err != nil && code != exitOK && code < exitSignal {
+		a.say("%v", err)
+	}
+	return code
+}
+
+// say tells the user something beside the output.
+func (a *app) say(format string, arguments ...any) {
+	fmt.Fprintf(a.stderr, program+": "+format+"\n", arguments...)
+}
+
+const rootLong = `eventsvc makes the container events of this host, in Podman's event model,
+available over Varlink: history, and every new event as it comes, once and in
+order, resumable by cursor.`
+
+const exitCodesLong = `The exit code of eventsvc is
+
+  0    the command did what it should
+  1    the command line or the call was wrong, or it failed
+  4    permission denied, by the service or by its socket
+  7    the service cannot be reached
+  10   the cursor has expired: the store no longer holds the place behind it,
+       so that events may have been lost (see eventsvc events --if-expired)
+  130  interrupted from the keyboard (128 and the number of the signal; 143 is
+       SIGTERM); serve and demo end with 0 then
+
+When the reader of its output goes away, as head does, it ends with 0.`
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           program,
+		Short:         "Container events of this host as a system service",
+		Long:          rootLong,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// Commands complete words, not files, unless they say otherwise.
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		Args:              unknownCommand,
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		SuggestionsMinimumDistance: 2,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return errors.Errorf("%v; see '%s --help'", err, c.CommandPath())
+	})
+	root.AddCommand(
+		a.serveCommand(), a.eventsCommand(), a.writeCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(),
+		a.versionCommand(),
+		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
+	)
+	return root
+}
+
+// unknownCommand names the nearest command.
+func unknownCommand(c *cobra.Command, words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	if near := c.SuggestionsFor(words[0]); len(near) > 0 {
+		return errors.Errorf("unknown command %q, did you mean %q?", words[0], near[0])
+	}
+	return errors.Errorf("unknown command %q; see '%s --help'", words[0], c.CommandPath())
+}
+
+// noWords refuses words that belong to no flag.
+func noWords(c *cobra.Command, words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	hint := fmt.Sprintf("see '%s --help'", c.CommandPath())
+	if strings.Contains(words[0], "=") && c.Flags().Lookup("filter") != nil {
+		hint = "give --filter " + words[0]
+	}
+	return errors.Errorf("cannot use %q: '%s' takes no arguments; %s", words[0], c.CommandPath(), hint)
+}
+
+// addressFlag adds the flag that says which service to call.
+func addressFlag(c *cobra.Command, address *string) {
+	c.Flags().StringVar(address, "address", "", "`ADDRESS` of the service: unix:PATH, or ssh-exec:HOST for that of another\n"+
+		"host (default $"+client.AddressVariable+", else that of root or of the user)")
+	complete(c, "address", func(string) []string { return []string{"unix:", "ssh-exec:"} }, cobra.ShellCompDirectiveNoSpace)
+}
+
+// complete completes the values of a flag.
+func complete(c *cobra.Command, flag string, values func(typed string) []string, directive cobra.ShellCompDirective) {
+	err := c.RegisterFlagCompletionFunc(flag,
+		func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			var fitting []cobra.Completion
+			for _, value := range values(typed) {
+				if strings.HasPrefix(value, typed) {
+					fitting = append(fitting, value)
+				}
+			}
+			return fitting, directive | cobra.ShellCompDirectiveNoFileComp
+		})
+	if err != nil {
+		panic(err) // the flag does not exist: a mistake of this program
+	}
+}
+
+// anyOf completes one of a few words.
+func anyOf(words ...string) func(string) []string {
+	return func(string) []string { return words }
+}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestCompletion(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		words []string
+		has   []string
+		hasNo []string
+		nope  bool // no blank behind the word
+	}{
+		{"Commands", []string{""}, []string{"events", "serve", "write", "status", "bridge", "demo", "version", "completion"}, nil, false},
+		{"Keys of filters", []string{"events", "--filter", ""}, []string{"type=", "event=", "label=", "volume="}, nil, true},
+		{"Keys of filters by their beginning", []string{"events", "--filter", "vo"}, []string{"volume="}, []string{"type="}, true},
+		{"Types", []string{"events", "--filter", "type="}, []string{"type=container", "type=pod"}, nil, true},
+		{"Types that are not wanted", []string{"events", "-f", "type!=c"}, []string{"type!=container"}, []string{"type!=pod"}, true},
+		{"Statuses", []string{"events", "-f", "event=c"}, []string{"event=create", "event=cleanup"}, []string{"event=start"}, true},
+		{"Values that nobody knows", []string{"events", "-f", "label="}, nil, nil, true},
+		{"Formats", []string{"events", "--format", ""}, []string{"json"}, nil, true},
+		{"Types to write", []string{"write", "--type", ""}, []string{"container", "volume"}, nil, false},
+		{"Statuses to write", []string{"write", "--status", "auto"}, []string{"auto-update"}, []string{"create"}, false},
+		{"Backends", []string{"serve", "--backend", ""}, []string{"auto", "file", "journald", "none"}, nil, false},
+		{"Answers to an expired cursor", []string{"events", "--if-expired", ""}, []string{"stop", "oldest"}, nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, _, code := runIn(t.Context(), append([]string{"__complete"}, test.words...)...)
+			checkCode(t, code, exitOK)
+			lines := strings.Split(stdout, "\n")
+			var words []string
+			for _, line := range lines {
+				word, _, _ := strings.Cut(line, "\t")
+				words = append(words, word)
+			}
+			for _, want := range test.has {
+				if !slices.Contains(words, want) {
+					t.Errorf("%q is not offered: %q", want, words)
+				}
+			}
+			for _, unwanted := range test.hasNo {
+				if slices.Contains(words, unwanted) {
+					t.Errorf("%q is offered: %q", unwanted, words)
+				}
+			}
+			want := ":4" // no files
+			if test.nope {
+				want = ":6" // and no blank behind the word
+			}
+			if !slices.Contains(lines, want) {
+				t.Errorf("the directive is not %s: %q", want, lines)
+			}
+		})
+	}
+}
+
+func TestCompletionScriptsAreThere(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		stdout, _, code := runIn(t.Context(), "completion", shell)
+		checkCode(t, code, exitOK)
+		if !strings.Contains(stdout, "eventsvc") {
+			t.Errorf("the script for %s does not know eventsvc", shell)
+		}
+	}
+}

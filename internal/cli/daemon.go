@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/version"
+	"github.com/eventsvc/eventsvc/service"
+)
+
+// daemon is a store, its feed and the faces that serve it.
+type daemon struct {
+	store  store.Store
+	feed   *feed.Feed
+	server *service.Server
+}
+
+// newDaemon opens the store and begins to follow it.
+func newDaemon(c *choice, readers, writers access.Allowed, log *slog.Logger) (*daemon, error) {
+	st, err := c.openStore(log)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{store: st, feed: feed.New(st)}
+	d.server, err = service.New(service.Options{
+		Feed: d.feed, Access: access.NewPolicy(readers, writers, log), Version: version.Version, Logger: log,
+	})
+	if err == nil {
+		err = d.feed.Start()
+	}
+	if err != nil {
+		_ = d.stop()
+		return nil, err
+	}
+	return d, nil
+}
+
+// serve serves listeners until the context is done, and connections until
+// their clients are. It returns the first error.
+func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns []*net.UnixConn) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var faces sync.WaitGroup
+	run := func(face func() error) {
+		faces.Go(func() {
+			if err := face(); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	for _, l := range listeners {
+		run(func() error { return d.server.Serve(ctx, l) })
+	}
+	for _, c := range conns {
+		run(func() error { return d.server.ServeConn(ctx, c) })
+	}
+	faces.Wait()
+	if ctx.Err() == nil {
+		return nil
+	}
+	if err := context.Cause(ctx); err != nil && err != context.Canceled && !isInterrupted(err) {
+		return err
+	}
+	return nil
+}
+
+func isInterrupted(err error) bool {
+	_, ok := err.(interrupted)
+	return ok
+}
+
+// stopTimeout bounds the whole of an orderly end. systemd allows 90 seconds.
+const stopTimeout = 10 * time.Second
+
+// stop tells the clients, and frees everything.
+func (d *daemon) stop() error {
+	var err error
+	if d.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		err = d.server.Shutdown(ctx)
+	}
+	d.feed.Close()
+	if closed := d.store.Close(); err == nil {
+		err = closed
+	}
+	return err
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/service"
+)
+
+const demoLong = `Serve a sample of real Podman events on a socket of its own, in a private
+directory that goes away at the end, and print commands to try on it. It needs
+neither Podman nor root, and touches nothing on this host.
+
+It writes a new event every few seconds, and prints every event that comes,
+those that you write with 'eventsvc write' too.`
+
+// demoFlags are the flags of eventsvc demo.
+type demoFlags struct {
+	once  bool
+	every time.Duration
+}
+
+func (a *app) demoCommand() *cobra.Command {
+	var f demoFlags
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Serve sample events, to try the other commands on",
+		Long:  demoLong,
+		Args:  noWords,
+		RunE:  func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), &f) },
+	}
+	c.Flags().DurationVar(&f.every, "every", 5*time.Second, "write an event once in this `TIME`; 0: never")
+	c.Flags().BoolVar(&f.once, "once", false, "write one event, see it come, and end: a check that all works")
+	complete(c, "every", anyOf("1s", "5s", "1m", "0"), 0)
+	return c
+}
+
+func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
+	room, err := newDemoRoom()
+	if err != nil {
+		return err
+	}
+	defer room.remove()
+	log := slog.New(slog.NewTextHandler(a.stderr, nil))
+	d, err := newDaemon(&choice{backend: events.LogFile, path: room.log(), own: true}, access.Allowed{}, access.Allowed{}, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopped := d.stop(); err == nil {
+			err = stopped
+		}
+	}()
+	listener, err := service.Listen(room.address())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- d.serve(ctx, []*service.Listener{listener}, nil) }()
+	defer func() {
+		cancel()
+		if failed := <-served; err == nil {
+			err = failed
+		}
+	}()
+	return a.showDemo(ctx, f, room.address())
+}
+
+// demoEvents is how many of the sample's events are shown.
+const demoEvents = 5
+
+// showDemo is what the user sees: the past, the commands, and then what comes.
+func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error {
+	c, err := client.New(address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	printEvent := humanPrinter(true, a.stdout)
+	past, err := a.showPast(ctx, c, printEvent)
+	if err != nil {
+		return err
+	}
+	s, err := c.Subscribe(ctx, client.SubscribeOptions{After: past})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if !f.once {
+		a.showCommands(address)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	writer := make(chan struct{})
+	go func() {
+		defer close(writer)
+		if err := writeDemoEvents(ctx, c, f); err != nil {
+			cancel(err)
+		}
+	}()
+	defer func() {
+		cancel(nil)
+		<-writer
+	}()
+	for {
+		e, err := s.Next(ctx)
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil && cause != context.Canceled && !isInterrupted(cause) {
+				return cause
+			}
+			if ctx.Err() != nil {
+				return nil // ^C is how a demo ends
+			}
+			return err
+		}
+		e.Time = e.Time.Local()
+		if err := printEvent(a.stdout, &e); err != nil {
+			return errors.Wrap(err, "cannot write the output")
+		}
+		if f.once {
+			fmt.Fprintln(a.stdout, "\nIt works: the event that was written came back through the service.")
+			return nil
+		}
+	}
+}
+
+// showPast prints the end of the sample, read through the service, and returns
+// the cursor behind it.
+func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer) (string, error) {
+	h, err := c.History(ctx, client.Query{})
+	if err != nil {
+		return "", err
+	}
+	defer h.Close()
+	var past []events.Event
+	for e, err := range h.All(ctx) {
+		if err != nil {
+			return "", err
+		}
+		past = append(past, e)
+	}
+	shown := past[max(0, len(past)-demoEvents):]
+	fmt.Fprintf(a.stdout, "eventsvc serves a log of %d events that Podman wrote. The last %d, as it tells them:\n\n", len(past), len(shown))
+	for i := range shown {
+		shown[i].Time = shown[i].Time.Local()
+		if err := printEvent(a.stdout, &shown[i]); err != nil {
+			return "", errors.Wrap(err, "cannot write the output")
+		}
+	}
+	return h.Cursor(), nil
+}
+
+// showCommands prints what can be tried, ready to be copied.
+func (a *app) showCommands(address string) {
+	name, at := shellWord(a.name), " --address "+shellWord(address)
+	lines := []string{
+		"",
+		"Try in another terminal:",
+		"",
+		"  " + name + " events" + at,
+		"  " + name + " events" + at + " --stream=false --filter type=container --filter event=died",
+		"  " + name + " events" + at + " --stream=false --format json",
+		"  " + name + " write" + at + " --type volume --status create --name mine",
+		"  " + name + " status" + at,
+		"",
+	}
+	if _, err := exec.LookPath("varlinkctl"); err == nil {
+		lines = append(lines, "or, as any Varlink client can:", "")
+	} else {
+		lines = append(lines, "or with varlinkctl (systemd 257 and later; it is not installed here):", "")
+	}
+	socket := shellWord(address)
+	lines = append(lines,
+		"  varlinkctl info "+socket,
+		"  varlinkctl introspect "+socket+" io.podman.events",
+		"  varlinkctl call "+socket+` io.podman.events.GetLastEvent '{"filters":["event=died"]}'`,
+		"  varlinkctl call --more -E "+socket+` io.podman.events.Subscribe '{"fromStart":true}'`,
+		"",
+		"New events appear here as they come. Ctrl-C ends the demo.",
+		"",
+	)
+	_, _ = io.WriteString(a.stdout, strings.Join(lines, "\n")+"\n")
+}
+
+// shellWord quotes a word for a shell if it has to be.
+func shellWord(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-+./:,@%=", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

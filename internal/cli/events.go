@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"time"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// eventsFlags are the flags of eventsvc events, those of podman events first.
+type eventsFlags struct {
+	filters      []string
+	since, until string
+	stream       bool
+	format       string
+	noTrunc      bool
+
+	afterCursor string
+	cursorFile  string
+	ifExpired   string
+	address     string
+}
+
+const eventsLong = `Print container events as podman events does. With neither --since nor --until
+it follows new events from now on; with one of them it prints past events
+first; with --stream=false it prints past events only.
+
+Filters are KEY=VALUE or KEY!=VALUE. The same key given again widens the
+choice, different keys narrow it. Keys: container, image, pod, network, secret,
+artifact, machine (name, or beginning of the ID), volume (beginning of the
+name), type, event or status, label, id, name, ancestor, uid, host.
+
+Times are RFC 3339, a date, Unix seconds, 'now', or a duration: 10m in --since
+is ten minutes ago, in --until ten minutes ahead.
+
+The format is 'json', which prints a line with the members of Podman's event
+log and the Cursor, or a Go template with the fields .Attributes
+.ContainerExitCode .ContainerInspectData .Cursor .Error .HealthFailingStreak
+.HealthLog .HealthStatus .Host .ID .Image .Name .Network .PodID .Status .Time
+.TimeNano .Type .UID and Podman's functions (json, join, lower, pad, split,
+title, truncate, upper).
+
+With a cursor file nothing is missed and nothing is printed twice from one run
+to the next. If the service restarts meanwhile, the command connects again,
+continues where it was, and says so on stderr.`
+
+const eventsExample = `  eventsvc events
+  eventsvc events --filter type=container --filter event=died
+  eventsvc events --since 1h --stream=false --format json
+  eventsvc events --format '{{.Time.Format "15:04:05"}} {{.Type}} {{.Status}} {{.Name}}'
+  eventsvc events --cursor-file ~/.cache/events.cursor --format json | my-indexer`
+
+// The values of --if-expired.
+const (
+	expiredStop   = "stop"
+	expiredOldest = "oldest"
+)
+
+func (a *app) eventsCommand() *cobra.Command {
+	var f eventsFlags
+	c := &cobra.Command{
+		Use:     "events",
+		Short:   "Print container events, past and new",
+		Long:    eventsLong,
+		Example: eventsExample,
+		Args:    noWords,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.events(c.Context(), &f) },
+	}
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be given again")
+	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
+	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
+	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
+	flags.StringVar(&f.format, "format", "", "`FORMAT` is json, or a Go template for each event")
+	flags.BoolVar(&f.noTrunc, "no-trunc", true, "do not cut IDs to 12 letters")
+	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right behind the event with this `CURSOR`")
+	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue behind the cursor in this `FILE` if it exists, and keep\n"+
+		"there the cursor of what has been printed")
+	flags.StringVar(&f.ifExpired, "if-expired", expiredStop, "what to do when the store has lost the place of the cursor:\n"+
+		"`ACTION` is stop (exit code 10), or oldest: go on from the oldest event")
+	addressFlag(c, &f.address)
+	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	complete(c, "format", anyOf("json", "{{."), cobra.ShellCompDirectiveNoSpace)
+	complete(c, "if-expired", anyOf(expiredStop, expiredOldest), 0)
+	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
+	complete(c, "until", anyOf("now", "10m", "1h"), 0)
+	complete(c, "after-cursor", anyOf(), 0)
+	return c
+}
+
+// source is where events come from: a client.Subscription or client.History.
+type source interface {
+	Next(ctx context.Context) (events.Event, error)
+	Buffered() bool
+	Cursor() string
+	Close() error
+}
+
+// eventsRun is one run of eventsvc events.
+type eventsRun struct {
+	*app
+	flags  *eventsFlags
+	out    *bufio.Writer
+	print  printer
+	place  *cursorFile // nil: none
+	outage bool        // has been told
+	broken error       // in a callback
+}
+
+// outputBuffer is how much output is gathered while more events are ready, in
+// bytes.
+const outputBuffer = 64 << 10
+
+func (a *app) events(ctx context.Context, f *eventsFlags) error {
+	if f.ifExpired != expiredStop && f.ifExpired != expiredOldest {
+		return errors.Errorf("cannot use --if-expired %s: it is either %s or %s", f.ifExpired, expiredStop, expiredOldest)
+	}
+	ctx, stop := untilReaderGone(ctx, a.stdout)
+	defer stop()
+	run := &eventsRun{app: a, flags: f, out: bufio.NewWriterSize(a.stdout, outputBuffer)}
+	var err error
+	if run.print, err = newPrinter(f.format, !f.noTrunc, a.stdout); err != nil {
+		return err
+	}
+	after := f.afterCursor
+	if f.cursorFile != "" {
+		run.place = &cursorFile{path: f.cursorFile}
+		kept, err := run.place.read()
+		if err != nil {
+			return err
+		}
+		if kept != "" {
+			after = kept
+		}
+	}
+	c, err := client.New(f.address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	from, err := run.open(ctx, c, after)
+	if err == nil {
+		err = run.copy(ctx, from)
+		_ = from.Close()
+	}
+	if gone := context.Cause(ctx); errors.Is(gone, errReaderGone) {
+		return gone
+	}
+	return run.explain(err)
+}
+
+// open starts to read where the flags say.
+func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (source, error) {
+	f := r.flags
+	if !f.stream {
+		q := client.Query{Filters: f.filters, Since: f.since, Until: f.until, After: after}
+		h, err := c.History(ctx, q)
+		var expired *events.ExpiredError
+		if errors.As(err, &expired) && r.goOn(expired) {
+			q.After = expired.Oldest
+			h, err = c.History(ctx, q)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return h, nil
+	}
+	s, err := c.Subscribe(ctx, client.SubscribeOptions{
+		Filters: f.filters, Since: f.since, Until: f.until, After: after,
+		OnLost: r.lost, OnResumed: r.resumed, OnExpired: r.goOn,
+		OnMark: func(cursor string) {
+			if err := r.keep(cursor); err != nil && r.broken == nil {
+				r.broken = err
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// copy prints events until there are no more.
+func (r *eventsRun) copy(ctx context.Context, from source) error {
+	for {
+		e, err := from.Next(ctx)
+		if err == nil {
+			err = r.broken
+		}
+		if err != nil {
+			if kept := r.keep(from.Cursor()); kept != nil {
+				return kept
+			}
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+		e.Time = e.Time.Local()
+		if err := r.print(r.out, &e); err != nil {
+			return err
+		}
+		if !from.Buffered() {
+			if err := r.keep(from.Cursor()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// keep flushes what has been printed, and then remembers how far that is.
+func (r *eventsRun) keep(cursor string) error {
+	if err := r.out.Flush(); err != nil {
+		return errors.Wrap(err, "cannot write the output")
+	}
+	if r.place == nil {
+		return nil
+	}
+	return r.place.write(cursor)
+}
+
+func (r *eventsRun) lost(cause error, _ time.Duration) {
+	if !r.outage {
+		r.say("%v; trying again", cause)
+	}
+	r.outage = true
+}
+
+func (r *eventsRun) resumed(int) {
+	r.say("connected again, and continued behind the last event")
+	r.outage = false
+}
+
+// goOn decides about a cursor that has expired.
+func (r *eventsRun) goOn(expired *events.ExpiredError) bool {
+	if r.flags.ifExpired != expiredOldest {
+		return false
+	}
+	r.say("%v: going on from there, some events may be missing and some may come again", expired)
+	return true
+}
+
+// explain adds what to do to an error.
+func (r *eventsRun) explain(err error) error {
+	var expired *events.ExpiredError
+	if errors.As(err, &expired) {
+		return errors.WithMessage(err, "run the command again with --if-expired oldest to go on from the oldest event")
+	}
+	return err
+}

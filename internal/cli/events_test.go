@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestEventsFormats(t *testing.T) {
+	r := newRig(t, sample)
+	for _, test := range []struct {
+		name      string
+		arguments []string
+		want      string
+	}{
+		{
+			"Without a format the lines are those of podman events, labels sorted", nil,
+			"2026-11-23 12:45:39.002295797 +0000 UTC system refresh\n" +
+				"2026-11-23 12:45:39.84681649 +0000 UTC container create " + sampleID + " (image=localhost/scratch:1, name=c1, a=b, q=x=y <&>)\n" +
+				"2026-11-23 12:45:40 +0000 UTC container died " + sampleID + " (image=localhost/scratch:1, name=c1, a=b)\n" +
+				"2026-11-23 12:45:40.354929405 +0000 UTC volume remove vol1\n",
+		},
+		{
+			"IDs are cut on request",
+			[]string{"--no-trunc=false", "-f", "event=died"},
+			"2026-11-23 12:45:40 +0000 UTC container died b1e15d4efac7 (image=localhost/scratch:1, name=c1, a=b)\n",
+		},
+		{"A template prints a line for each event", []string{"--format", "{{.Type}}/{{.Status}} {{.Name}}"}, "system/refresh \ncontainer/create c1\ncontainer/died c1\nvolume/remove vol1\n"},
+		{"A template with a newline of its own gets no second one", []string{"--format", `{{.Type}}\n`, "-f", "volume=vol"}, "volume\n"},
+		{"Two newlines stay two", []string{"--format", `{{.Type}}\n\n`, "-f", "volume=vol"}, "volume\n\n"},
+		{"A tab may be written as an escape", []string{"--format", `{{.Type}}\t{{.Name}}`, "-f", "volume=vol"}, "volume\tvol1\n"},
+		{"The time is a Go time", []string{"--format", `{{.Time}} {{.Time.Format "15:04"}} {{.TimeNano}}`, "-f", "volume=vol"}, "2026-11-23 12:45:40.354929405 +0000 UTC 12:45 1795437940354929405\n"},
+		{"An exit code of 0 is told from none", []string{"--format", "{{.ContainerExitCode}}", "-f", "type=container"}, "<nil>\n0\n"},
+		{"Labels print as a map, and one by one", []string{"--format", `{{.Attributes}} {{.Attributes.q}} {{index .Attributes "none"}}`, "-f", "event=create"}, "map[a:b q:x=y <&>] x=y <&> \n"},
+		{"Labels as JSON keep their letters", []string{"--format", "{{json .Attributes}}", "-f", "event=create"}, `{"a":"b","q":"x=y <&>"}` + "\n"},
+		{"Podman's functions are there", []string{"--format", `{{upper .Name}}{{lower "A"}}{{title "a b"}}{{truncate .ID 3}}{{pad .Name 1 2}}{{join (split .Image "/") "+"}}`, "-f", "event=died"}, "C1aA Bb1e c1  localhost+scratch:1\n"},
+		{"A template may ask for the line of podman events", []string{"--format", "{{.ToHumanReadable true}}", "-f", "volume=vol"}, "2026-11-23 12:45:40.354929405 +0000 UTC volume remove vol1\n"},
+		{"Literal text prints for each event", []string{"--format", "x", "-f", "type=container"}, "x\nx\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, stderr, code := r.run(append([]string{"events", "--stream=false"}, test.arguments...)...)
+			checkCode(t, code, exitOK)
+			check(t, "stderr", stderr, "")
+			check(t, "stdout", stdout, test.want)
+		})
+	}
+}
+
+func TestEventsAsJSONAreTheLinesOfTheLogWithTheCursor(t *testing.T) {
+	r := newRig(t, string(sampleLog))
+	stdout, _, code := r.run("events", "--stream=false", "--format", "json")
+	checkCode(t, code, exitOK)
+	template, _, _ := r.run("events", "--stream=false", "--format", "{{ json . }}")
+	check(t, "the output of {{ json . }}", template, stdout)
+	inner, _, _ := r.run("events", "--stream=false", "--format", "{{json .}}{{/* not alone */}}")
+	check(t, "the output of {{json .}} in a template", inner, stdout)
+
+	want := strings.Split(strings.TrimSuffix(string(sampleLog), "\n"), "\n")
+	got := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+	if len(got) != len(want) {
+		t.Fatalf("there are %d lines, want %d", len(got), len(want))
+	}
+	cursors := make(map[string]bool)
+	for i := range got {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(got[i]), &line); err != nil {
+			t.Fatal(err)
+		}
+		cursor, _ := line["Cursor"].(string)
+		if cursor == "" || cursors[cursor] {
+			t.Errorf("line %d has the cursor %q, which is none or not its own", i+1, cursor)
+		}
+		cursors[cursor] = true
+		bare := strings.Replace(got[i], `,"Cursor":"`+cursor+`"`, "", 1)
+		// An empty map of labels and none are the same over Varlink.
+		check(t, "a line", bare, strings.Replace(want[i], `"Attributes":{}`, `"Attributes":null`, 1))
+	}
+}
+
+func TestEventsRefusesTemplatesThatCannotWork(t *testing.T) {
+	r := newRig(t, sample)
+	for _, test := range []struct{ name, format, want string }{
+		{"A field that does not exist", "{{.Nope}}", "can't evaluate field Nope; the fields are .Attributes"},
+		{"A template that does not end", "{{.ID", "unclosed action\n"},
+		{"A function that does not exist", "{{nope .ID}}", `function "nope" not defined`},
+		{"A table", "table {{.ID}}", "leave 'table' out"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, stderr, code := r.run("events", "--stream=false", "--filter", "type=machine", "--format", test.format)
+			checkCode(t, code, exitError)
+			check(t, "stdout", stdout, "")
+			if !strings.HasPrefix(stderr, "eventsvc: cannot use --format") || !strings.Contains(stderr, test.want) {
+				t.Errorf("stderr is %q", stderr)
+			}
+		})
+	}
+}
+
+func TestEventsStartWherePodmansDo(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		arguments []string
+		past      bool
+		follows   bool
+	}{
+		{"Without bounds: from now on", nil, false, true},
+		{"With since: the past first", []string{"--since", "2020-01-01"}, true, true},
+		{"With until in the future: the past first", []string{"--until", "1h"}, true, true},
+		{"With until in the past: the past, and then the end", []string{"--until", "now"}, true, false},
+		{"Without streaming: the past, and then the end", []string{"--stream=false"}, true, false},
+		{"Without streaming an until in the future is not waited for", []string{"--stream=false", "--until", "1h"}, true, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, strings.ReplaceAll(sample, "2026-11-23", "2025-11-23"))
+			c := r.begin(append([]string{"events", "--format", "{{.Name}}"}, test.arguments...)...)
+			want := ""
+			if test.past {
+				want = "\nc1\nc1\nvol1\n"
+			}
+			if test.follows {
+				r.waitForSubscriber()
+				r.write("new")
+				want += "new\n"
+				c.out.expect(t, "new\n")
+				checkCode(t, c.end(t), exitSignal+2)
+			} else {
+				checkCode(t, c.wait(t), exitOK)
+			}
+			check(t, "stdout", c.out.String(), want)
+			check(t, "stderr", c.errs.String(), "")
+		})
+	}
+}
+
+func TestEventsComeWhileTheyHappen(t *testing.T) {
+	r := newRig(t, "")
+	c := r.begin("events", "--filter", "type=volume")
+	r.waitForSubscriber()
+	r.write("one")
+	c.out.expect(t, "volume create one\n")
+	r.write("two")
+	c.out.expect(t, "volume create two\n")
+	c.end(t)
+}
+
+func TestEventsSeeWhatPodmanAppends(t *testing.T) {
+	r := newRig(t, sample)
+	c := r.begin("events")
+	r.waitForSubscriber()
+	log, err := os.OpenFile(r.log(), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	if _, err := log.WriteString(`{"Name":"late","Status":"create","Time":"2026-11-23T12:45:41Z","Type":"volume","Attributes":null}` + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	c.out.expect(t, "2026-11-23 12:45:41 +0000 UTC volume create late\n")
+	c.end(t)
+}
+
+func TestErrorsOfTheServiceAreToldInItsWords(t *testing.T) {
+	r := newRig(t, sample)
+	for _, test := range []struct {
+		name      string
+		arguments []string
+		want      string
+	}{
+		{"Filter", []string{"--filter", "tpye=x"}, `eventsvc: cannot understand filter "tpye=x": unknown key "tpye", did you mean "type"?`},
+		{"Time", []string{"--since", "yesterday"}, `eventsvc: cannot understand since "yesterday": `},
+		{"Cursor", []string{"--after-cursor", "no!cursor"}, `eventsvc: cannot understand cursor "no!cursor": `},
+		{"Flag", []string{"--if-expired", "maybe"}, "eventsvc: cannot use --if-expired maybe: "},
+	} {
+		for _, stream := range []string{"--stream=true", "--stream=false"} {
+			t.Run(test.name+" "+stream, func(t *testing.T) {
+				_, stderr, code := r.run(append([]string{"events", stream}, test.arguments...)...)
+				checkCode(t, code, exitError)
+				if !strings.HasPrefix(stderr, test.want) || strings.Count(stderr, "\n") != 1 {
+					t.Errorf("stderr is %q, want a line that begins with %q", stderr, test.want)
+				}
+			})
+		}
+	}
+}

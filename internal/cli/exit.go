@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// The exit codes, as "eventsvc help exit-codes" explains them. 4 and 7 are
+// those of systemd and of init scripts (systemd.exec(5), "Process Exit Codes").
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitDenied      = 4
+	exitUnreachable = 7
+	exitExpired     = 10
+	exitSignal      = 128 // and the number of the signal
+)
+
+// interrupted is the cause of the end of a command's context.
+type interrupted syscall.Signal
+
+func (s interrupted) Error() string { return fmt.Sprintf("interrupted by %v", syscall.Signal(s)) }
+
+// errReaderGone ends a command whose output nobody reads any more.
+var errReaderGone = errors.New("nobody reads the output any more")
+
+// exitCode returns the exit code for what a command returned.
+func exitCode(ctx context.Context, err error) int {
+	var signal interrupted
+	var expired *events.ExpiredError
+	var connection *client.ConnectionError
+	switch {
+	case err == nil, errors.Is(err, errReaderGone), errors.Is(err, syscall.EPIPE) && !errors.As(err, &connection):
+		return exitOK
+	case errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &signal):
+		return exitSignal + int(signal)
+	case errors.As(err, &expired):
+		return exitExpired
+	case errors.Is(err, client.ErrPermissionDenied), errors.As(err, &connection) && errors.Is(err, fs.ErrPermission):
+		return exitDenied
+	case errors.As(err, &connection), errors.Is(err, client.ErrShuttingDown):
+		return exitUnreachable
+	}
+	return exitError
+}

@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestExitCodes(t *testing.T) {
+	r := newRig(t, sample)
+	nowhere := "unix:" + filepath.Join(t.TempDir(), "s")
+	readOnly := r.address + "-ro"
+	for _, test := range []struct {
+		name      string
+		arguments []string
+		code      int
+		stderr    string // how it begins
+	}{
+		{"No command prints help", nil, exitOK, ""},
+		{"Unknown command", []string{"evnts"}, exitError, `eventsvc: unknown command "evnts", did you mean "events"?`},
+		{"Unknown command far from any", []string{"xyzzy"}, exitError, `eventsvc: unknown command "xyzzy"; see 'eventsvc --help'`},
+		{"Unknown flag", []string{"events", "--fliter", "x"}, exitError, "eventsvc: unknown flag: --fliter; see 'eventsvc events --help'"},
+		{"Word too many", []string{"status", "now"}, exitError, `eventsvc: cannot use "now": 'eventsvc status' takes no arguments; see 'eventsvc status --help'`},
+		{"Filter without its flag", []string{"events", "type=pod"}, exitError, `eventsvc: cannot use "type=pod": 'eventsvc events' takes no arguments; give --filter type=pod`},
+		{"Bad address", []string{"status", "--address", "host:12"}, exitError, `eventsvc: cannot use address "host:12": `},
+		{"No service: status", []string{"status", "--address", nowhere}, exitUnreachable, "eventsvc: cannot connect to " + nowhere + ": no such file or directory; is the service running?"},
+		{"No service: events", []string{"events", "--address", nowhere}, exitUnreachable, "eventsvc: cannot connect to "},
+		{"No service: bridge", []string{"bridge", "--address", nowhere}, exitUnreachable, "eventsvc: cannot connect to "},
+		{"No permission", []string{"write", "--address", readOnly, "--type", "volume", "--status", "create"}, exitDenied, "eventsvc: permission denied by the service"},
+		{"Event without type", []string{"write", "--address", r.address, "--status", "create"}, exitError, "eventsvc: cannot write an event without --type; see 'eventsvc write --help'"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, stderr, code := runIn(t.Context(), test.arguments...)
+			checkCode(t, code, test.code)
+			if !strings.HasPrefix(stderr, test.stderr) || test.stderr == "" && stderr != "" {
+				t.Errorf("stderr is %q, want %q", stderr, test.stderr)
+			}
+		})
+	}
+}

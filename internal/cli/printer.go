@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// printer prints an event.
+type printer func(w io.Writer, e *events.Event) error
+
+// newPrinter returns the printer for a format: that of podman events for
+// people if it is empty, "json", or a Go template.
+func newPrinter(format string, truncate bool, stdout io.Writer) (printer, error) {
+	switch {
+	case format == "":
+		return humanPrinter(truncate, stdout), nil
+	case isJSON(format):
+		return printJSON, nil
+	}
+	return templatePrinter(format)
+}
+
+// isJSON tells whether the format asks for JSON lines, in the spellings that
+// Podman takes.
+func isJSON(format string) bool {
+	format = strings.ReplaceAll(strings.TrimSpace(format), " ", "")
+	return format == "json" || format == "{{json.}}"
+}
+
+// printJSON prints the line of Podman's event log with one more member.
+func printJSON(w io.Writer, e *events.Event) error {
+	line, err := appendEventJSON(nil, e)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(line, '\n'))
+	return err
+}
+
+func appendEventJSON(line []byte, e *events.Event) ([]byte, error) {
+	line, err := e.AppendJSON(line)
+	if err != nil || e.Cursor == "" {
+		return line, err
+	}
+	line = append(line[:len(line)-1], `,"Cursor":`...)
+	return append(events.AppendString(line, e.Cursor), '}'), nil
+}
+
+// humanPrinter prints the line of podman events, on a terminal in colour and
+// with control characters made visible.
+func humanPrinter(truncate bool, stdout io.Writer) printer {
+	if !isTerminal(stdout) {
+		return func(w io.Writer, e *events.Event) error {
+			_, err := io.WriteString(w, e.ToHumanReadable(truncate)+"\n")
+			return err
+		}
+	}
+	coloured := wantsColour()
+	return func(w io.Writer, e *events.Event) error {
+		line := visible(e.ToHumanReadable(truncate))
+		if coloured {
+			line = colour(line, e)
+		}
+		_, err := io.WriteString(w, line+"\n")
+		return err
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// wantsColour honours NO_COLOR (no-color.org) and terminals that have none.
+func wantsColour() bool { return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" }
+
+// The colours of a line (ECMA-48, select graphic rendition).
+const (
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	cyan   = "36"
+)
+
+func paint(code, text string) string { return "\x1b[" + code + "m" + text + "\x1b[0m" }
+
+// statusColours are those of statuses that catch the eye.
+var statusColours = map[events.Status]string{
+	events.Create: green, events.Start: green, events.Unpause: green, events.Restart: green, events.Pull: green,
+	events.Remove: red, events.Kill: red, events.PullError: red,
+	events.Stop: yellow, events.Pause: yellow, events.Exited: yellow, events.ExecDied: yellow, events.Untag: yellow,
+}
+
+// colour paints the time, type and status at the beginning of a line.
+func colour(line string, e *events.Event) string {
+	head, rest, found := strings.Cut(line, fmt.Sprintf(" %s %s", visible(string(e.Type)), visible(string(e.Status))))
+	if !found {
+		return line
+	}
+	status := paint(cyan, visible(string(e.Status)))
+	code, known := statusColours[e.Status]
+	if e.ContainerExitCode != nil && *e.ContainerExitCode != 0 {
+		code, known = red, true
+	}
+	if known {
+		status = paint(code, visible(string(e.Status)))
+	}
+	return paint(dim, head) + " " + visible(string(e.Type)) + " " + status + rest
+}
+
+// visible replaces characters that steer a terminal, or the direction of its
+// text, by their escapes.
+func visible(text string) string {
+	steers := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar
+	}
+	if !strings.ContainsFunc(text, steers) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if steers(r) {
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// compactJSON returns a value as JSON in one line, HTML's characters as they
+// are.
+func compactJSON(value any) (string, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}

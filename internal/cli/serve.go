@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/service"
+)
+
+// serveFlags are the flags of eventsvc serve.
+type serveFlags struct {
+	backend    string
+	logFile    string
+	logMaxSize string
+	listen     []string
+	allowRead  []string
+	allowWrite []string
+}
+
+const serveLong = `Serve the container events of this host over Varlink (io.podman.events), until
+it is told to stop.
+
+It reads and writes the store that the host's Podman uses, as containers.conf
+and Podman's defaults say; on a host without Podman, a log file of its own. On
+start it says which one and why.
+
+It listens on /run/eventsvc/io.podman.events as root, and as another user on
+$XDG_RUNTIME_DIR/eventsvc/io.podman.events, unless --listen names other places.
+Started by systemd with sockets it serves those; connected to one client, as by
+'varlinkctl exec:', it serves that client and ends.
+
+Root and the user of the service may read everything and write. Another user
+who can connect reads the events of its own uid, unless it is allowed more.`
+
+const serveExample = `  eventsvc serve
+  eventsvc serve --listen unix:/run/eventsvc/public,mode=0666,readonly --allow-read @wheel
+  eventsvc serve --log-file /var/lib/eventsvc/events.log --log-max-size 100m`
+
+func (a *app) serveCommand() *cobra.Command {
+	var f serveFlags
+	c := &cobra.Command{
+		Use:     "serve",
+		Short:   "Serve container events over Varlink",
+		Long:    serveLong,
+		Example: serveExample,
+		Args:    noWords,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), &f) },
+	}
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.backend, "backend", config.Auto, "the store: `KIND` is auto (the one that Podman uses), file, journald or none")
+	flags.StringVar(&f.logFile, "log-file", "", "`PATH` of the log file (default that of Podman)")
+	flags.StringVar(&f.logMaxSize, "log-max-size", "", "bound of a log of eventsvc's own: `SIZE` is in bytes, or has k, m or g behind\n"+
+		"(powers of 1000); 0: none (default 64m)")
+	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
+	flags.StringArrayVar(&f.allowRead, "allow-read", nil, "`WHO` may read every event: USER or @GROUP, by name or number; may be given again")
+	flags.StringArrayVar(&f.allowWrite, "allow-write", nil, "`WHO` may write events: USER or @GROUP; may be given again")
+	complete(c, "backend", anyOf(config.Auto, config.File, config.Journald, config.None), 0)
+	complete(c, "log-max-size", anyOf("10m", "100m", "1g"), 0)
+	complete(c, "listen", anyOf("unix:"), cobra.ShellCompDirectiveNoSpace)
+	complete(c, "allow-read", anyOf(), 0)
+	complete(c, "allow-write", anyOf(), 0)
+	return c
+}
+
+func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
+	env := config.Host()
+	readers, err := access.ParseAllowed(f.allowRead)
+	if err != nil {
+		return err
+	}
+	writers, err := access.ParseAllowed(f.allowWrite)
+	if err != nil {
+		return err
+	}
+	chosen, err := chooseStore(f, env)
+	if err != nil {
+		return err
+	}
+	given, err := service.FromActivation()
+	if err != nil {
+		return err
+	}
+	listeners, err := openListeners(f.listen, given, env)
+	if err != nil {
+		given.Close()
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(a.stderr, nil))
+	d, err := newDaemon(chosen, readers, writers, log)
+	if err != nil {
+		closeListeners(listeners)
+		given.Close()
+		return err
+	}
+	defer func() {
+		_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping)
+		if stopped := d.stop(); err == nil {
+			err = stopped
+		}
+	}()
+	if len(listeners) > 0 {
+		a.announce(chosen, listeners)
+	}
+	// Without systemd nobody listens, which is no error.
+	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady+"\nSTATUS=Serving "+chosen.String()); err != nil {
+		log.Warn("cannot tell systemd that the service is ready", "error", err)
+	}
+	return d.serve(ctx, listeners, given.Conns)
+}
+
+// openListeners returns the sockets to accept connections on: those that
+// systemd gave, those that were asked for, or else the usual one. A service
+// that was connected to its client needs none.
+func openListeners(addresses []string, given *service.Activated, env config.Environment) ([]*service.Listener, error) {
+	listeners := given.Listeners
+	if len(addresses) == 0 && !given.Any() {
+		path, err := config.ListenPath(env)
+		if err != nil {
+			return nil, errors.WithMessage(err, "cannot decide where to listen; name a socket with --listen unix:PATH")
+		}
+		usual := service.Address{Path: path, MakeDir: true}
+		l, err := usual.Listen()
+		if err != nil {
+			return nil, err
+		}
+		return []*service.Listener{l}, nil
+	}
+	for i, address := range addresses {
+		l, err := service.Listen(address)
+		if err != nil {
+			closeListeners(listeners[len(listeners)-i:])
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+func closeListeners(listeners []*service.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+}
+
+// announce says what is served, why, and where.
+func (a *app) announce(c *choice, listeners []*service.Listener) {
+	a.say("serving %s", c)
+	for _, reason := range c.because {
+		a.say("  %s", reason)
+	}
+	var addresses []string
+	for _, l := range listeners {
+		addresses = append(addresses, l.Address())
+	}
+	a.say("listening on %s", strings.Join(addresses, " and "))
+}

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"log/slog"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/internal/store/null"
+)
+
+// choice is the store that was decided for, and why.
+type choice struct {
+	backend events.EventerType
+	path    string
+	// maxSize bounds a log of eventsvc's own, in bytes; 0: no bound.
+	maxSize int64
+	own     bool
+	because []string
+}
+
+// Bounds of a log of eventsvc's own, in bytes.
+const (
+	defaultMaxSize = 64e6
+	// leastMaxSize leaves room for some events in each part that is set aside.
+	leastMaxSize = 64e3
+)
+
+// chooseStore decides what to read and write, from the flags and from what the
+// host's Podman does.
+func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
+	maxSize, err := parseSize(f.logMaxSize)
+	if err != nil {
+		return nil, err
+	}
+	sized := f.logMaxSize != ""
+	if f.logFile != "" {
+		return chooseFile(f, env, maxSize, sized)
+	}
+	found, err := config.DiscoverBackend(env, f.backend)
+	if err != nil {
+		return nil, err
+	}
+	c := &choice{backend: events.EventerType(found.Backend), path: found.Path, own: !found.Shared, because: found.Because}
+	switch {
+	case c.backend != events.LogFile && sized:
+		return nil, errors.Errorf("cannot use --log-max-size: it bounds a log file, and the backend is %s; leave it out", c.backend)
+	case c.backend != events.LogFile:
+		c.own = false
+	case !c.own && sized:
+		return nil, podmanRotates(c.path)
+	case c.own && sized:
+		c.maxSize = maxSize
+	case c.own:
+		c.maxSize = defaultMaxSize
+	}
+	return c, nil
+}
+
+func podmanRotates(path string) error {
+	return errors.Errorf("cannot use --log-max-size: %s is Podman's log, which Podman rotates itself "+
+		"(events_logfile_max_size in containers.conf); leave it out, or name a log of eventsvc's own with --log-file", path)
+}
+
+// chooseFile decides about a log file that was named. It is taken for one that
+// others may write and rotate unless it is bounded here.
+func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool) (*choice, error) {
+	if f.backend != config.Auto && !strings.EqualFold(f.backend, config.File) {
+		if _, err := config.DiscoverBackend(env, f.backend); err != nil {
+			return nil, err // a word that is no backend
+		}
+		return nil, errors.Errorf("cannot use --log-file: it names a log file, and the backend is %s; leave one of them out", f.backend)
+	}
+	path, err := filepath.Abs(f.logFile)
+	if err != nil {
+		return nil, errors.Wrapf(err, "cannot use --log-file %s", f.logFile)
+	}
+	if found, err := config.DiscoverBackend(env, config.File); err == nil && found.Shared && sameFile(found.Path, path) && sized {
+		return nil, podmanRotates(path)
+	}
+	c := &choice{backend: events.LogFile, path: path, own: sized, maxSize: maxSize, because: []string{"log " + path + ": asked for by name"}}
+	return c, nil
+}
+
+// sameFile tells whether two paths lead to the same place.
+func sameFile(a, b string) bool {
+	for _, path := range []*string{&a, &b} {
+		if real, err := filepath.EvalSymlinks(*path); err == nil {
+			*path = real
+		}
+	}
+	return a == b
+}
+
+// openStore opens the store.
+func (c *choice) openStore(log *slog.Logger) (store.Store, error) {
+	switch c.backend {
+	case events.Null:
+		return new(null.Store), nil
+	case events.Journald:
+		return nil, errors.Errorf("cannot read the journal (%s): this eventsvc was built without it; take one that was "+
+			"built with it, or let Podman log to a file (events_logger = \"file\" in containers.conf), or choose --backend file",
+			strings.Join(c.because, "; "))
+	}
+	return logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Logger: log})
+}
+
+// String says what is read and written.
+func (c *choice) String() string {
+	switch {
+	case c.backend != events.LogFile:
+		return "backend " + string(c.backend)
+	case c.maxSize > 0:
+		return "log file " + c.path + ", kept below " + strconv.FormatInt(c.maxSize, 10) + " bytes"
+	}
+	return "log file " + c.path
+}
+
+// units are those of events_logfile_max_size in containers.conf.
+var units = map[byte]int64{'k': 1e3, 'm': 1e6, 'g': 1e9}
+
+// parseSize understands the size of a log: a number of bytes, or of k, m or g.
+func parseSize(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	number, factor := strings.ToLower(text), int64(1)
+	if unit, known := units[number[len(number)-1]]; known {
+		number, factor = number[:len(number)-1], unit
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	switch {
+	case err != nil || n < 0 || n > math.MaxInt64/factor:
+		return 0, errors.Errorf("cannot understand --log-max-size %q: give a number of bytes, or one with k, m or g behind it", text)
+	case n > 0 && n*factor < leastMaxSize:
+		return 0, errors.Errorf("cannot use --log-max-size %s: it takes at least %dk; 0 means no bound", text, int(leastMaxSize/1e3))
+	}
+	return n * factor, nil
+}

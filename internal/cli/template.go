@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"io"
+	"strings"
+	"text/template"
+	"time"
+	"unicode"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// templateEvent is what a template sees of an event: Podman's fields, and those
+// that only this service has.
+type templateEvent struct {
+	ContainerExitCode   *int
+	ID                  string
+	Image               string
+	Name                string
+	Network             string
+	Status              events.Status
+	Time                time.Time
+	TimeNano            int64
+	Type                events.Type
+	HealthStatus        string
+	HealthLog           string
+	HealthFailingStreak int
+	Error               string
+	events.Details
+	UID    *uint32
+	Host   string
+	Cursor string
+
+	event *events.Event
+}
+
+func newTemplateEvent(e *events.Event) *templateEvent {
+	return &templateEvent{
+		ContainerExitCode: e.ContainerExitCode, ID: e.ID, Image: e.Image, Name: e.Name, Network: e.Network,
+		Status: e.Status, Time: e.Time, TimeNano: e.Time.UnixNano(), Type: e.Type, HealthStatus: e.HealthStatus,
+		HealthLog: e.HealthLog, HealthFailingStreak: e.HealthFailingStreak, Error: e.Error, Details: e.Details,
+		UID: e.UID, Host: e.Host, Cursor: e.Cursor, event: e,
+	}
+}
+
+// MarshalJSON makes {{json .}} the line that --format json prints.
+func (e *templateEvent) MarshalJSON() ([]byte, error) { return appendEventJSON(nil, e.event) }
+
+// ToHumanReadable returns the line that is printed without a template.
+func (e *templateEvent) ToHumanReadable(truncate bool) string {
+	return e.event.ToHumanReadable(truncate)
+}
+
+// ToJSONString returns the line that --format json prints.
+func (e *templateEvent) ToJSONString() (string, error) {
+	line, err := appendEventJSON(nil, e.event)
+	return string(line), err
+}
+
+// templateFields are the fields, as errors name them.
+const templateFields = ".Attributes .ContainerExitCode .ContainerInspectData .Cursor .Error .HealthFailingStreak .HealthLog " +
+	".HealthStatus .Host .ID .Image .Name .Network .PodID .Status .Time .TimeNano .Type .UID"
+
+// templateFunctions are those of Podman's formats.
+var templateFunctions = template.FuncMap{
+	"join":     strings.Join,
+	"json":     compactJSON,
+	"lower":    strings.ToLower,
+	"pad":      pad,
+	"split":    strings.Split,
+	"title":    title,
+	"truncate": cut,
+	"upper":    strings.ToUpper,
+}
+
+// pad puts blanks in front of and behind a text that is not empty.
+func pad(text string, before, behind int) string {
+	if text == "" {
+		return ""
+	}
+	return strings.Repeat(" ", max(0, before)) + text + strings.Repeat(" ", max(0, behind))
+}
+
+// title makes the first letter of each word a capital.
+func title(text string) string {
+	previous := ' '
+	return strings.Map(func(r rune) rune {
+		begins := !unicode.IsLetter(previous) && !unicode.IsDigit(previous) && previous != '_' && previous != '\''
+		previous = r
+		if begins {
+			return unicode.ToTitle(r)
+		}
+		return r
+	}, text)
+}
+
+// cut returns at most so many letters from the beginning of a text.
+func cut(text string, length int) string {
+	letters := []rune(text)
+	return string(letters[:min(max(0, length), len(letters))])
+}
+
+// templatePrinter prints by a Go template, as Podman does: \n and \t in it are
+// a newline and a tab, and a line ends in a newline even if the template does
+// not.
+func templatePrinter(format string) (printer, error) {
+	if strings.HasPrefix(format, "table ") {
+		return nil, errors.New("cannot use --format: events come one by one and make no table; leave 'table' out")
+	}
+	text := strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(format)
+	if !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	t, err := template.New("format").Funcs(templateFunctions).Parse(text)
+	if err != nil {
+		return nil, badTemplate(format, err)
+	}
+	// A field that does not exist is told now, and not with the first event.
+	if err := t.Execute(io.Discard, newTemplateEvent(&sampleEvent)); isUnknownField(err) {
+		return nil, badTemplate(format, err)
+	}
+	return func(w io.Writer, e *events.Event) error {
+		var b strings.Builder
+		if err := t.Execute(&b, newTemplateEvent(e)); err != nil {
+			return badTemplate(format, err)
+		}
+		_, err := io.WriteString(w, b.String())
+		return err
+	}, nil
+}
+
+// sampleEvent is for trying a template.
+var sampleEvent = events.Event{
+	ContainerExitCode: new(int), ID: strings.Repeat("0", 64), Image: "image", Name: "name", Status: events.Create,
+	Time: time.Unix(0, 0), Type: events.Container, Details: events.Details{Attributes: map[string]string{"label": "value"}},
+}
+
+func isUnknownField(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "can't evaluate field")
+}
+
+// badTemplate turns an error of text/template into words about the flag.
+func badTemplate(format string, err error) error {
+	text := strings.TrimPrefix(err.Error(), "template: format:")
+	// What is left begins with the line, and maybe the column, of the mistake.
+	text = strings.TrimLeft(text, "0123456789: ")
+	text, _, _ = strings.Cut(text, " started at format:")
+	text = strings.ReplaceAll(text, `executing "format" `, "")
+	text = strings.ReplaceAll(text, " in type *cli.templateEvent", "")
+	if isUnknownField(err) {
+		text += "; the fields are " + templateFields
+	}
+	return errors.Errorf("cannot use --format %q: %s", format, text)
+}

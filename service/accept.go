@@ -1,0 +1,162 @@
+package service
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// Serve accepts connections on a listener until the context is done or Shutdown
+// is called; then it closes the listener, which removes its file, and returns
+// nil. It may be called for several listeners at once. Connections outlive it:
+// Shutdown ends them.
+func (s *Server) Serve(ctx context.Context, l *Listener) error {
+	if !s.begin(l) {
+		_ = l.Close()
+		return nil
+	}
+	defer s.end(l)
+	unblock := context.AfterFunc(ctx, l.interrupt)
+	defer unblock()
+	err := s.accept(ctx, l)
+	if closeErr := l.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// interrupt ends the accepting of connections, now and in future.
+func (l *Listener) interrupt() { _ = l.sock.SetDeadline(longAgo) }
+
+// accept accepts connections. Whatever the process or the kernel runs out of is
+// survived: the clients wait in the backlog meanwhile.
+func (s *Server) accept(ctx context.Context, l *Listener) error {
+	var failures int
+	var pause time.Duration
+	for {
+		sock, err := l.sock.AcceptUnix()
+		switch {
+		case ctx.Err() != nil || s.isStopping():
+			if err == nil {
+				_ = sock.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return errors.Wrapf(err, "cannot accept connections on %s", l.Address())
+		case err != nil:
+			failures++
+			next := min(max(2*pause, limits.AcceptBackoffMin), limits.AcceptBackoffMax)
+			if next != pause {
+				s.log.Warn("cannot accept connections now", "listener", l.Address(), "error", err, "retryIn", next)
+			}
+			pause = next
+			s.wait(ctx, pause)
+			continue
+		}
+		if failures > 0 {
+			s.log.Info("accepting connections again", "listener", l.Address(), "failures", failures)
+			failures, pause = 0, 0
+		}
+		s.start(sock, l.ReadOnly())
+	}
+}
+
+// wait returns after a pause, or when the service stops.
+func (s *Server) wait(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-s.stopped:
+	}
+}
+
+// start serves a connection that was accepted, in a goroutine of its own.
+func (s *Server) start(sock *net.UnixConn, readOnly bool) {
+	s.goroutines.Add(1)
+	go func() {
+		defer s.goroutines.Done()
+		if err := s.serveSock(sock, readOnly); err != nil {
+			s.log.Debug("a connection was not served", "error", err)
+		}
+	}()
+}
+
+// ServeConn serves a client that is connected already, as after Accept=yes in a
+// socket unit or by "varlinkctl exec:". It returns when the client is done, the
+// context is done, or Shutdown is called, and closes the connection.
+func (s *Server) ServeConn(ctx context.Context, sock *net.UnixConn) error {
+	if !s.begin(nil) {
+		_ = sock.Close()
+		return nil
+	}
+	defer s.end(nil)
+	stop := context.AfterFunc(ctx, func() { s.stopConn(sock) })
+	defer stop()
+	return s.serveSock(sock, false)
+}
+
+// serveSock serves a connection, or tells the client why it is not served.
+func (s *Server) serveSock(sock *net.UnixConn, readOnly bool) error {
+	defer sock.Close()
+	c, err := s.newConn(sock, readOnly)
+	if err != nil {
+		return err
+	}
+	if r := s.admission.admit(c.peer.UID, c.trusted); r != nil {
+		s.refuse(c, r)
+		return nil
+	}
+	defer s.admission.leave(c.peer.UID, c.trusted)
+	if !s.add(c) {
+		return nil
+	}
+	defer s.remove(c)
+	defer c.in.drop()
+	c.serve()
+	return nil
+}
+
+// refuse answers the client's first call with the reason why there is no
+// connection for it. Nothing but a reply could be read by a Varlink client.
+func (s *Server) refuse(c *conn, r *refusal) {
+	if r.news {
+		s.log.Warn("refusing connections", "reason", r.reason, "uid", c.peer.UID, "pid", c.peer.PID)
+	}
+	select {
+	case s.refusals <- struct{}{}:
+		defer func() { <-s.refusals }()
+	default:
+		return
+	}
+	if !s.add(c) {
+		return
+	}
+	defer s.remove(c)
+	// A long request is of no interest here.
+	c.in.reserve = func(n int) bool { return n <= 0 }
+	defer c.in.drop()
+	c.in.timed = true
+	_ = c.sock.SetDeadline(time.Now().Add(limits.RefusalTimeout))
+	if s.isStopping() {
+		return
+	}
+	iface := ""
+	if frame, err := c.in.next(); err == nil {
+		request, err := parseRequest(frame)
+		if err != nil || request.oneway {
+			return
+		}
+		if request.fault == nil {
+			iface, _ = request.split()
+		}
+	} else if !errors.Is(err, errNoMemory) && !errors.Is(err, errTooLong) {
+		return
+	}
+	_ = (&Call{conn: c}).reply(s.unavailable(iface, r.reason))
+}

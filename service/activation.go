@@ -1,0 +1,110 @@
+package service
+
+import (
+	"net"
+	"os"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// Activated are the sockets that the process was started with, by systemd
+// (sd_listen_fds(3)) or by "varlinkctl exec:".
+type Activated struct {
+	// Listeners are those on which clients will connect. One whose name in
+	// FileDescriptorName= ends in "readonly" is read-only. Their files are
+	// systemd's: they are not removed.
+	Listeners []*Listener
+	// Conns are those on which a client is connected already, for ServeConn:
+	// of Accept=yes, or of "varlinkctl exec:".
+	Conns []*net.UnixConn
+}
+
+// Any tells whether there are any sockets.
+func (a *Activated) Any() bool { return len(a.Listeners)+len(a.Conns) > 0 }
+
+// Close closes all sockets.
+func (a *Activated) Close() {
+	for _, l := range a.Listeners {
+		_ = l.sock.Close()
+	}
+	for _, c := range a.Conns {
+		_ = c.Close()
+	}
+}
+
+// FromActivation takes over the sockets that the process was started with. It
+// forgets them in the environment, so that it can be called once only, and
+// child processes do not take them for theirs.
+func FromActivation() (*Activated, error) {
+	a := new(Activated)
+	var first error
+	for _, file := range activation.Files(true) {
+		err := a.add(file)
+		_ = file.Close()
+		if err != nil && first == nil {
+			first = errors.WithMessagef(err, "cannot use the socket %q that the service was started with", file.Name())
+		}
+	}
+	if first != nil {
+		a.Close()
+		return nil, first
+	}
+	return a, nil
+}
+
+// readOnlyName is the end of the name of an activated socket that is read-only.
+const readOnlyName = "readonly"
+
+func (a *Activated) add(file *os.File) error {
+	listens, err := listensOn(file)
+	if err != nil {
+		return err
+	}
+	if !listens {
+		c, err := fileConn(file)
+		if err != nil {
+			return err
+		}
+		a.Conns = append(a.Conns, c)
+		return nil
+	}
+	l := &Listener{name: file.Name()}
+	l.address.ReadOnly = strings.HasSuffix(l.name, readOnlyName)
+	if err := l.adopt(file); err != nil {
+		return err
+	}
+	l.address.Path = l.sock.Addr().String()
+	a.Listeners = append(a.Listeners, l)
+	return nil
+}
+
+// listensOn tells whether the socket is for accepting connections. Anything but
+// a unix stream socket is an error: only there the kernel says who the peer is,
+// and bytes come as they were sent.
+func listensOn(file *os.File) (bool, error) {
+	fd := int(file.Fd())
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return false, errors.Wrap(err, "it is no socket")
+	}
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return false, errors.Wrap(err, "it is no socket")
+	}
+	if domain != unix.AF_UNIX || kind != unix.SOCK_STREAM {
+		return false, errors.New("it is no unix stream socket; use ListenStream= with a path in the socket unit")
+	}
+	listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	return listens != 0, errors.Wrap(err, "cannot tell whether it is for accepting connections")
+}
+
+func fileConn(file *os.File) (*net.UnixConn, error) {
+	c, err := net.FileConn(file)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot use it")
+	}
+	return c.(*net.UnixConn), nil
+}

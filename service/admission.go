@@ -1,0 +1,102 @@
+package service
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// admission counts what connections take, and says who has to be refused.
+type admission struct {
+	most       int // connections in all
+	mostPerUID int
+
+	mu    sync.Mutex
+	total int
+	users map[uint32]*usage // of those who are not trusted
+	full  bool              // the bound of all has been hit, and that was logged
+}
+
+// usage is what one user takes.
+type usage struct {
+	conns  int
+	memory int  // of long requests, in bytes
+	full   bool // the user's bound has been hit, and that was logged
+}
+
+// refusal says why there is no connection for a client.
+type refusal struct {
+	reason string // for the client
+	news   bool   // it is the first since the bound was last not near
+}
+
+// admit counts one more connection, or says why there can be none.
+func (a *admission) admit(uid uint32, trusted bool) *refusal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	most := a.most
+	if !trusted {
+		most -= min(limits.ReservedConnections, most/2)
+	}
+	if a.total >= most {
+		news := !a.full
+		a.full = true
+		return &refusal{fmt.Sprintf("there are too many connections to the service (%d); try again later", a.total), news}
+	}
+	if !trusted {
+		u := a.user(uid)
+		if u.conns >= a.mostPerUID {
+			news := !u.full
+			u.full = true
+			return &refusal{fmt.Sprintf("your user has too many connections to the service (%d); close some", u.conns), news}
+		}
+		u.conns++
+	}
+	a.total++
+	return nil
+}
+
+// leave counts one connection less. A bound is news again once half of it is
+// free.
+func (a *admission) leave(uid uint32, trusted bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.total--
+	if a.total <= a.most/2 {
+		a.full = false
+	}
+	if trusted {
+		return
+	}
+	u := a.users[uid]
+	u.conns--
+	if u.conns <= a.mostPerUID/2 {
+		u.full = false
+	}
+	if u.conns == 0 {
+		delete(a.users, uid)
+	}
+}
+
+// reserve counts memory that a user's long requests take, if there may be as
+// much; a negative number is given back. The user has a connection.
+func (a *admission) reserve(uid uint32, n int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	u := a.users[uid]
+	if u == nil || n > 0 && u.memory+n > limits.RequestMemoryPerUID {
+		return false
+	}
+	u.memory += n
+	return true
+}
+
+func (a *admission) user(uid uint32) *usage {
+	u := a.users[uid]
+	if u == nil {
+		u = new(usage)
+		a.users[uid] = u
+	}
+	return u
+}

@@ -1,0 +1,230 @@
+package service
+
+import (
+	"context"
+	"io"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/access"
+)
+
+// conn is a connection. One goroutine reads its calls, handles them one after
+// the other, and writes the replies.
+type conn struct {
+	server   *Server
+	sock     *net.UnixConn
+	peer     access.Peer
+	trusted  bool // no bound that protects users from each other applies
+	readOnly bool
+	in       frameReader
+	out      frameWriter
+
+	mu       sync.Mutex
+	stopping bool
+	cancel   context.CancelCauseFunc // of the call that is watched, nil if there is none
+}
+
+func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
+	peer, err := s.identify(sock)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := sock.SyscallConn()
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot use the connection")
+	}
+	c := &conn{server: s, sock: sock, peer: peer, trusted: s.options.Access.IsTrusted(&peer), readOnly: readOnly}
+	c.in = frameReader{sock: sock, raw: raw, reserve: c.reserve, stopping: s.isStopping}
+	c.in.fillFunc = c.in.fill
+	c.out = frameWriter{raw: raw, startClock: c.startWriteClock, stopClock: c.stopWriteClock}
+	c.out.flushFunc = c.out.flush
+	return c, nil
+}
+
+// serve handles calls until the client is done or gone, says something that is
+// no call, or the service stops.
+func (c *conn) serve() {
+	for !c.server.isStopping() {
+		frame, err := c.in.next()
+		if err != nil {
+			c.endOfRequests(err)
+			return
+		}
+		r, err := parseRequest(frame)
+		if err != nil {
+			c.debug("a frame is no call", err)
+			return
+		}
+		if err := c.handle(&r); err != nil {
+			c.debug("a call ended the connection", err)
+			return
+		}
+	}
+}
+
+// endOfRequests tells the client why no more requests are read, if it can hear
+// that.
+func (c *conn) endOfRequests(err error) {
+	call := &Call{conn: c}
+	switch {
+	case errors.Is(err, errTooLong):
+		_ = call.reply(invalidParameter(memberParameters))
+	case errors.Is(err, errNoMemory):
+		_ = call.reply(c.server.unavailable("", "your user has too many long requests unfinished; finish or close some"))
+	case errors.Is(err, io.EOF):
+		return
+	}
+	c.debug("reading ended", err)
+}
+
+// handle answers one call. An error means that the connection has to end.
+func (c *conn) handle(r *request) error {
+	call := &Call{conn: c, more: r.more, oneway: r.oneway}
+	if r.fault != nil {
+		return call.reply(r.fault)
+	}
+	iface, method := r.split()
+	if iface == serviceInterface {
+		return c.server.handleService(call, r, method)
+	}
+	served := c.server.interfaces[iface]
+	if served == nil {
+		return call.reply(interfaceNotFound(iface))
+	}
+	if f := served.refuse(call, r, method); f != nil {
+		return call.reply(f)
+	}
+	return c.dispatch(call, r.frame(), r.method)
+}
+
+// refuse returns what is wrong with a call before its handler has seen it, nil
+// if nothing is.
+func (i *served) refuse(call *Call, r *request, method string) *fault {
+	m, ok := i.schema.methods[method]
+	switch {
+	case !ok && i.IsPartOfMore:
+		return methodNotImplemented(r.method)
+	case !ok:
+		return methodNotFound(r.method)
+	case m.needsMore && !r.more:
+		return expectedMore
+	}
+	if i.Admit != nil {
+		if err := i.Admit(call, method); err != nil {
+			return permissionDenied
+		}
+	}
+	if field, ok := i.schema.check(m, r.parameters); !ok {
+		return invalidParameter(field)
+	}
+	return nil
+}
+
+// dispatch lets the handler answer. A handler that panics, or that says nothing
+// to a client that waits, has its call answered here.
+func (c *conn) dispatch(call *Call, frame []byte, method string) error {
+	c.in.release()
+	err := c.protect(call, frame, method)
+	if call.replied || call.oneway || err != nil && !errors.Is(err, errPanicked) {
+		return err
+	}
+	if err == nil {
+		c.server.log.Error("a call was not answered", "method", method)
+	}
+	iface, _ := (&request{method: method}).split()
+	return call.reply(c.server.unavailable(iface, "the service failed on this call; its log says more"))
+}
+
+var errPanicked = errors.New("the handler panicked")
+
+func (c *conn) protect(call *Call, frame []byte, method string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.server.log.Error("a call panicked", "method", method, "uid", c.peer.UID, "pid", c.peer.PID,
+				"panic", p, "stack", string(debug.Stack()))
+			err = errPanicked
+		}
+	}()
+	return c.server.library.HandleMessage(c.server.base, call, frame)
+}
+
+// watch ties a context to the client being there and the service going on.
+func (c *conn) watch(ctx context.Context) (context.Context, func(), error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	token, err := c.server.watcher.add(c.in.raw, func() { cancel(ErrGone) })
+	if err != nil {
+		cancel(err)
+		return nil, nil, err
+	}
+	c.setCancel(cancel)
+	return ctx, func() {
+		c.setCancel(nil)
+		c.server.watcher.remove(c.in.raw, token)
+		cancel(context.Canceled)
+	}, nil
+}
+
+func (c *conn) setCancel(cancel context.CancelCauseFunc) {
+	c.mu.Lock()
+	c.cancel = cancel
+	stopping := c.stopping
+	c.mu.Unlock()
+	if stopping && cancel != nil {
+		cancel(ErrStopping)
+	}
+}
+
+// stop ends the connection in an orderly way: a watched call is told, another
+// one is finished, and if there is none the connection is closed.
+func (c *conn) stop() {
+	c.mu.Lock()
+	c.stopping = true
+	cancel := c.cancel
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel(ErrStopping)
+	}
+	_ = c.sock.SetReadDeadline(longAgo)
+	_ = c.sock.SetWriteDeadline(c.writeDeadline())
+}
+
+// writeDeadline returns until when the client has to take something.
+func (c *conn) writeDeadline() time.Time {
+	deadline := time.Now().Add(c.server.options.WriteTimeout)
+	if stop := c.server.stopAt.Load(); stop != nil && stop.Before(deadline) {
+		return *stop
+	}
+	return deadline
+}
+
+func (c *conn) startWriteClock() {
+	deadline := c.writeDeadline()
+	_ = c.sock.SetWriteDeadline(deadline)
+	// stop may have come in between, with an earlier one.
+	if now := c.writeDeadline(); now.Before(deadline) {
+		_ = c.sock.SetWriteDeadline(now)
+	}
+}
+
+func (c *conn) stopWriteClock() {
+	if !c.server.isStopping() {
+		_ = c.sock.SetWriteDeadline(time.Time{})
+		if c.server.isStopping() {
+			_ = c.sock.SetWriteDeadline(c.writeDeadline())
+		}
+	}
+}
+
+// reserve asks for memory for a long request, or gives it back.
+func (c *conn) reserve(n int) bool {
+	return c.trusted || c.server.admission.reserve(c.peer.UID, n)
+}
+
+func (c *conn) debug(message string, err error) {
+	c.server.log.Debug(message, "uid", c.peer.UID, "pid", c.peer.PID, "error", err)
+}

@@ -1,0 +1,130 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+
+	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/iopodmanevents"
+)
+
+// eventsInterface is the name of the interface of this project.
+const eventsInterface = "io.podman.events"
+
+// eventsFace handles the calls of io.podman.events.
+type eventsFace struct {
+	feed    *feed.Feed
+	format  *feed.Format // frames of Subscribe
+	access  *access.Policy
+	version string
+	log     *slog.Logger
+
+	lastFailure atomic.Pointer[string] // what was last logged, for logFailure
+}
+
+// registerAll registers io.podman.events and the interfaces of the options.
+func (s *Server) registerAll() error {
+	var err error
+	if s.library, err = newLibrary(s.options.Version); err != nil {
+		return err
+	}
+	if s.own, err = parseSchema(serviceDescription); err != nil {
+		return err
+	}
+	face := &eventsFace{
+		feed: s.options.Feed, format: s.options.Feed.Register(appendEventFrame), access: s.options.Access,
+		version: s.options.Version, log: s.log,
+	}
+	own := Interface{Dispatcher: iopodmanevents.VarlinkNew(face), Admit: face.admit, Unavailable: face.unavailable}
+	for _, i := range append([]Interface{own}, s.options.Interfaces...) {
+		if err := s.register(i); err != nil {
+			return err
+		}
+	}
+	s.first = eventsInterface
+	s.names = append(s.names, serviceInterface)
+	slices.Sort(s.names)
+	return nil
+}
+
+// admit refuses calls of methods that the caller may not use at all.
+func (f *eventsFace) admit(c *Call, method string) error {
+	if method == "WriteEvent" {
+		return f.access.Write(c.Peer(), c.ReadOnly())
+	}
+	return nil
+}
+
+// unavailable is what is said when a call cannot be served.
+func (f *eventsFace) unavailable(reason string) (name string, parameters any) {
+	e := f.backendUnavailable(reason)
+	return e.name, e.parameters
+}
+
+// GetLastEvent answers with the newest matching event.
+func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string) error {
+	call := CallOf(c.Conn)
+	if call.Oneway() {
+		return nil
+	}
+	query, err := f.query(call, filters)
+	if err != nil {
+		return f.fail(call, err, "")
+	}
+	ctx, stop, err := call.Watch(ctx)
+	if err != nil {
+		return f.fail(call, err, "")
+	}
+	defer stop()
+	batch := batches.Get().(*store.Batch)
+	defer batches.Put(batch)
+	record, err := f.feed.Store().Last(ctx, query, batch)
+	if err != nil {
+		return f.fail(call, cause(ctx, err), "")
+	}
+	frame := append(make([]byte, 0, 2*len(record.Line)+len(record.Cursor)+256), `{"parameters":{"event":`...)
+	frame = appendEvent(frame, record)
+	return call.WriteFrame(append(frame, "}}\x00"...))
+}
+
+// GetStatus answers with the state of the service.
+func (f *eventsFace) GetStatus(ctx context.Context, c iopodmanevents.VarlinkCall) error {
+	call := CallOf(c.Conn)
+	if call.Oneway() {
+		return nil
+	}
+	if _, err := f.access.Read(call.Peer()); err != nil {
+		return f.fail(call, err, "")
+	}
+	st := f.feed.Store()
+	status := st.Status()
+	var path, oldest, newest, lastSkipped, fault *string
+	if text := st.Path(); text != "" {
+		path = &text
+	}
+	if !status.Oldest.IsZero() {
+		oldest = new(string(appendTime(nil, status.Oldest)))
+	}
+	if !status.Newest.IsZero() {
+		newest = new(string(appendTime(nil, status.Newest)))
+	}
+	if status.LastSkipped != "" {
+		lastSkipped = &status.LastSkipped
+	}
+	if status.Fault != "" {
+		fault = &status.Fault
+	}
+	if !f.access.ReadsAll(call.Peer()) {
+		// Where the events are kept, and what else there is, is not for everybody.
+		path, lastSkipped = nil, nil
+		if fault != nil {
+			fault = new(hiddenReason)
+		}
+	}
+	return c.ReplyGetStatus(ctx, f.version, st.Type().String(), path, oldest, newest, int64(status.Read),
+		int64(status.Written), int64(f.feed.Subscribers()), int64(status.Skipped), lastSkipped, fault)
+}

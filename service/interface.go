@@ -1,0 +1,71 @@
+package service
+
+import (
+	"context"
+
+	"github.com/pkg/errors"
+	"github.com/varlink/go/varlink"
+)
+
+// Dispatcher is what varlink/go's generator makes of an interface, by its
+// VarlinkNew.
+type Dispatcher interface {
+	VarlinkDispatch(ctx context.Context, c varlink.Call, methodname string) error
+	VarlinkGetName() string
+	VarlinkGetDescription() string
+}
+
+// Interface is an interface to be served, and what has to be known about it
+// where its handlers are not asked. Calls that do not fit its description, and
+// those of methods that it does not have, never reach the Dispatcher.
+type Interface struct {
+	Dispatcher
+	// Admit is asked before the parameters of a call are looked at. An
+	// *access.Denied is answered with org.varlink.service.PermissionDenied.
+	// nil admits everybody.
+	Admit func(c *Call, method string) error
+	// Unavailable makes the error reply to a call that cannot be served,
+	// whatever it is: there are too many connections, or the handler panicked.
+	// The name is that of an error of the interface, the parameters are a
+	// struct for encoding/json. The reason is for people. It must not be nil.
+	Unavailable func(reason string) (name string, parameters any)
+	// IsPartOfMore says that the interface is known to have had more methods
+	// than are described here: others are MethodNotImplemented, not
+	// MethodNotFound.
+	IsPartOfMore bool
+}
+
+// served is an interface with what its description says.
+type served struct {
+	Interface
+	schema *schema
+}
+
+// register adds an interface, before any connection is served.
+func (s *Server) register(i Interface) error {
+	name := i.VarlinkGetName()
+	if i.Unavailable == nil {
+		return errors.Errorf("cannot serve interface %s: it does not say how it is unavailable", name)
+	}
+	schema, err := parseSchema(i.VarlinkGetDescription())
+	if err != nil {
+		return errors.WithMessagef(err, "cannot serve interface %s", name)
+	}
+	if err := s.library.RegisterInterface(i.Dispatcher); err != nil {
+		return errors.Wrapf(err, "cannot serve interface %s", name)
+	}
+	s.interfaces[name] = &served{i, schema}
+	s.names = append(s.names, name)
+	return nil
+}
+
+// unavailable makes the fault for a call of an interface that cannot be served.
+// For interfaces that are not known it is that of io.podman.events.
+func (s *Server) unavailable(iface, reason string) *fault {
+	i := s.interfaces[iface]
+	if i == nil {
+		i = s.interfaces[s.first]
+	}
+	name, parameters := i.Unavailable(reason)
+	return &fault{name, parameters}
+}

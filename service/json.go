@@ -1,0 +1,161 @@
+package service
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// The walker below goes through JSON that checkJSON has found to be valid. It
+// hands out parts of the text as they stand there, which is all that holding a
+// call against a description takes.
+
+// checkJSON tells why the text is no JSON value that a call can be made of:
+// valid UTF-8, valid JSON, not nested deeper than limits.Depth.
+func checkJSON(text []byte) error {
+	if !utf8.Valid(text) {
+		return errors.New("it is not UTF-8")
+	}
+	if depthOf(text) > limits.Depth {
+		return errors.Errorf("it is nested deeper than %d levels", limits.Depth)
+	}
+	if !json.Valid(text) {
+		return errors.New("it is not JSON")
+	}
+	return nil
+}
+
+// depthOf returns the greatest number of open brackets, without asking whether
+// they match. It comes first, so that nobody else has to bear the nesting.
+func depthOf(text []byte) int {
+	depth, deepest := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			i = endOfString(text, i) - 1
+		case '{', '[':
+			depth++
+			deepest = max(deepest, depth)
+		case '}', ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
+// endOfString returns the index behind the string that begins at i, or the
+// length of the text if it has no end.
+func endOfString(text []byte, i int) int {
+	for i++; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
+// skipSpace returns the index of the first byte at or behind i that is no white
+// space.
+func skipSpace(text []byte, i int) int {
+	for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// endOfValue returns the index behind the value that begins at i.
+func endOfValue(text []byte, i int) int {
+	depth := 0
+	for i < len(text) {
+		switch text[i] {
+		case '"':
+			i = endOfString(text, i)
+			if depth == 0 {
+				return i
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return i
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case ',', ' ', '\t', '\n', '\r':
+			if depth == 0 {
+				return i
+			}
+		}
+		i++
+	}
+	return i
+}
+
+// members calls each for every member of an object, its name without escapes,
+// until each returns false.
+func members(object []byte, each func(name string, value []byte) bool) {
+	for i := skipSpace(object, 0) + 1; ; {
+		i = skipSpace(object, i)
+		if i >= len(object) || object[i] == '}' {
+			return
+		}
+		end := endOfString(object, i)
+		name := unquote(object[i:end])
+		i = skipSpace(object, skipSpace(object, end)+1)
+		end = endOfValue(object, i)
+		if !each(name, object[i:end]) {
+			return
+		}
+		i = skipSpace(object, end)
+		if i < len(object) && object[i] == ',' {
+			i++
+		}
+	}
+}
+
+// elements calls each for every element of an array, until it returns false.
+func elements(array []byte, each func(value []byte) bool) {
+	for i := skipSpace(array, 0) + 1; ; {
+		i = skipSpace(array, i)
+		if i >= len(array) || array[i] == ']' {
+			return
+		}
+		end := endOfValue(array, i)
+		if !each(array[i:end]) {
+			return
+		}
+		i = skipSpace(array, end)
+		if i < len(array) && array[i] == ',' {
+			i++
+		}
+	}
+}
+
+// unquote returns the text of a string, given with its quotes.
+func unquote(quoted []byte) string {
+	for _, c := range quoted {
+		if c == '\\' {
+			var s string
+			_ = json.Unmarshal(quoted, &s)
+			return s
+		}
+	}
+	return string(quoted[1 : len(quoted)-1])
+}
+
+// Kinds of values, told by their first byte.
+func isString(v []byte) bool { return v[0] == '"' }
+func isObject(v []byte) bool { return v[0] == '{' }
+func isArray(v []byte) bool  { return v[0] == '[' }
+func isNull(v []byte) bool   { return v[0] == 'n' }
+func isTrue(v []byte) bool   { return v[0] == 't' }
+func isBool(v []byte) bool   { return v[0] == 't' || v[0] == 'f' }
+func isNumber(v []byte) bool { return v[0] == '-' || v[0] >= '0' && v[0] <= '9' }

@@ -1,0 +1,250 @@
+package service
+
+import (
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// Listener is a socket on which a Server accepts connections.
+type Listener struct {
+	sock     *net.UnixListener
+	address  Address
+	name     string // of an activated socket
+	dev, ino uint64 // of the socket file, 0 if it is not ours to remove
+}
+
+// Address returns the address in the form that Listen takes.
+func (l *Listener) Address() string { return l.address.String() }
+
+// Path returns the path of the socket, or '@' and its name; "" if it has none.
+func (l *Listener) Path() string { return l.address.Path }
+
+// Name returns the name that systemd gave an activated socket
+// (FileDescriptorName= in systemd.socket(5)), "" for others.
+func (l *Listener) Name() string { return l.name }
+
+// ReadOnly tells whether nobody may write events through this socket.
+func (l *Listener) ReadOnly() bool { return l.address.ReadOnly }
+
+// SetReadOnly lets nobody write events through this socket. It has to be called
+// before Serve.
+func (l *Listener) SetReadOnly() { l.address.ReadOnly = true }
+
+// Listen begins to listen on an address in the form that ParseAddress takes.
+func Listen(address string) (*Listener, error) {
+	a, err := ParseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	return a.Listen()
+}
+
+// Listen begins to listen. A socket file that nobody listens on any more is
+// replaced. One that somebody listens on is an error, and so is a file that is
+// no socket: both are left alone.
+//
+// The file never has a laxer mode than the one that is wanted, and nobody can
+// connect before it has exactly that, whatever the umask is.
+func (a Address) Listen() (*Listener, error) {
+	if err := a.check(a.String()); err != nil {
+		return nil, err
+	}
+	if a.Mode == 0 && !a.isAbstract() {
+		a.Mode = DefaultMode
+	}
+	l := &Listener{address: a}
+	if err := l.listen(); err != nil {
+		return nil, errors.WithMessagef(err, "cannot listen on %q", a.Path)
+	}
+	return l, nil
+}
+
+func (l *Listener) listen() error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return errors.Wrap(err, "cannot create a socket")
+	}
+	file := os.NewFile(uintptr(fd), l.address.Path)
+	defer file.Close()
+	if l.address.isAbstract() {
+		err = l.bindAbstract(fd)
+	} else {
+		err = l.bindFile(fd)
+	}
+	if err != nil {
+		return err
+	}
+	return l.adopt(file)
+}
+
+// adopt lets the Go runtime wait for connections on the socket.
+func (l *Listener) adopt(file *os.File) error {
+	sock, err := net.FileListener(file)
+	if err != nil {
+		l.removeFile()
+		return errors.Wrap(err, "cannot use the socket")
+	}
+	unixSock, ok := sock.(*net.UnixListener)
+	if !ok {
+		_ = sock.Close()
+		return errors.New("it is no unix socket")
+	}
+	// The file is removed by Close, and only if it is still ours.
+	unixSock.SetUnlinkOnClose(false)
+	l.sock = unixSock
+	return nil
+}
+
+// backlog is how many connections may wait to be accepted. The kernel lowers it
+// to net.core.somaxconn.
+const backlog = 4096
+
+func (l *Listener) bindAbstract(fd int) error {
+	err := unix.Bind(fd, &unix.SockaddrUnix{Name: l.address.Path})
+	if err == unix.EADDRINUSE {
+		return errors.New("another process listens there; stop it, or choose another name")
+	}
+	if err != nil {
+		return errors.Wrap(err, "cannot bind")
+	}
+	return errors.Wrap(unix.Listen(fd, backlog), "cannot listen")
+}
+
+// bindFile makes the socket file. Between bind and listen nobody can connect.
+// The directory is locked meanwhile, so that of two services that start at the
+// same time one finds the other, and not its socket between the two.
+func (l *Listener) bindFile(fd int) error {
+	dir, err := l.openDir()
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		return errors.Wrap(err, "cannot lock the directory")
+	}
+	if err := removeStale(l.address.Path); err != nil {
+		return err
+	}
+	// The kernel creates the file with the mode of the socket's own inode, less
+	// the umask: with no bit too many, maybe some too few.
+	if err := unix.Fchmod(fd, uint32(l.address.Mode)); err != nil {
+		return errors.Wrap(err, "cannot set the mode of the socket")
+	}
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: l.address.Path}); err != nil {
+		return errors.Wrap(err, "cannot bind")
+	}
+	if err := l.own(); err != nil {
+		return err
+	}
+	if err := unix.Listen(fd, backlog); err != nil {
+		l.removeFile()
+		return errors.Wrap(err, "cannot listen")
+	}
+	return nil
+}
+
+// openDir opens the directory of the socket, and makes it if it is to be made.
+func (l *Listener) openDir() (*os.File, error) {
+	const dirMode = 0o755
+	path := filepath.Dir(l.address.Path)
+	if l.address.MakeDir {
+		switch err := os.Mkdir(path, dirMode); {
+		case err == nil:
+			// Whatever the umask is: who may connect is said by the socket.
+			if err := os.Chmod(path, dirMode); err != nil {
+				return nil, errors.Wrap(err, "cannot set the mode of its directory")
+			}
+		case !errors.Is(err, fs.ErrExist):
+			return nil, errors.Wrap(err, "cannot create its directory")
+		}
+	}
+	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.Errorf("there is no directory %q; create it first", path)
+	}
+	return dir, errors.Wrap(err, "cannot open its directory")
+}
+
+// own notes which file the socket is, and gives it the bits of its mode that
+// the umask took. It goes by the file that was bound, not by whatever has the
+// name by now.
+func (l *Listener) own() error {
+	fd, err := unix.Open(l.address.Path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return errors.Wrap(err, "cannot find the socket that was just made")
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return errors.Wrap(err, "cannot look at the socket that was just made")
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != os.Geteuid() {
+		return errors.New("another process put something else in its place; use a directory that only this user can write to")
+	}
+	l.dev, l.ino = st.Dev, st.Ino
+	if fs.FileMode(st.Mode).Perm() == l.address.Mode {
+		return nil
+	}
+	if err := unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), uint32(l.address.Mode)); err != nil {
+		l.removeFile()
+		return errors.Wrap(err, "cannot set the mode of the socket")
+	}
+	return nil
+}
+
+// removeStale removes a socket file that nobody listens on. Anything else that
+// is there is an error.
+func removeStale(path string) error {
+	var st unix.Stat_t
+	switch err := unix.Lstat(path, &st); {
+	case err == unix.ENOENT:
+		return nil
+	case err != nil:
+		return errors.Wrap(err, "cannot look at what is there")
+	case st.Mode&unix.S_IFMT != unix.S_IFSOCK:
+		return errors.New("there is a file that is no socket, which is left alone; remove it, or choose another path")
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return errors.Wrap(err, "cannot create a socket")
+	}
+	defer unix.Close(fd)
+	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
+	case unix.ECONNREFUSED:
+		return errors.Wrap(os.Remove(path), "cannot remove the socket that nobody listens on")
+	case unix.ENOENT:
+		return nil
+	case nil, unix.EAGAIN:
+		return errors.New("another process listens there; stop it, or choose another path")
+	case unix.EPROTOTYPE:
+		return errors.New("there is a socket of another kind, which is left alone; remove it, or choose another path")
+	default:
+		return errors.Wrap(err, "cannot tell whether another process listens there")
+	}
+}
+
+// Close stops listening and removes the socket file if it is still the one that
+// Listen made. Connections that were accepted go on.
+func (l *Listener) Close() error {
+	// While the file is removed the socket still answers, so that whoever
+	// looks at it does not take it for stale.
+	l.removeFile()
+	return errors.Wrap(l.sock.Close(), "cannot close the socket")
+}
+
+func (l *Listener) removeFile() {
+	if l.ino == 0 {
+		return
+	}
+	var st unix.Stat_t
+	if unix.Lstat(l.address.Path, &st) == nil && st.Dev == l.dev && st.Ino == l.ino {
+		_ = os.Remove(l.address.Path)
+	}
+	l.ino = 0
+}

@@ -1,0 +1,61 @@
+package service
+
+import (
+	"net"
+	"unsafe"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/access"
+)
+
+// peerOf asks the kernel who is at the other end.
+func peerOf(conn *net.UnixConn) (access.Peer, error) {
+	var peer access.Peer
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return peer, errors.Wrap(err, "cannot tell who the peer is")
+	}
+	var callErr error
+	err = raw.Control(func(fd uintptr) {
+		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if err != nil {
+			callErr = err
+			return
+		}
+		peer.UID, peer.GID, peer.PID = cred.Uid, cred.Gid, cred.Pid
+		peer.Groups, callErr = peerGroups(int(fd))
+	})
+	if err == nil {
+		err = callErr
+	}
+	return peer, errors.Wrap(err, "cannot tell who the peer is")
+}
+
+// peerGroups returns the supplementary groups that the peer had when it
+// connected (SO_PEERGROUPS in unix(7)). A kernel before 4.13 does not know
+// them: then there are none.
+func peerGroups(fd int) ([]uint32, error) {
+	const size = unsafe.Sizeof(uint32(0))
+	var first [32]uint32
+	groups := first[:]
+	for {
+		length := uint32(uintptr(len(groups)) * size)
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(unsafe.SliceData(groups))), uintptr(unsafe.Pointer(&length)), 0)
+		needed := int(uintptr(length) / size)
+		switch {
+		case errno == unix.ERANGE && needed > len(groups):
+			groups = make([]uint32, needed)
+		case errno == unix.ENOPROTOOPT || errno == unix.ENODATA:
+			return nil, nil
+		case errno != 0:
+			return nil, errno
+		case needed == 0:
+			return nil, nil
+		default:
+			return append([]uint32(nil), groups[:needed]...), nil
+		}
+	}
+}

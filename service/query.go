@@ -1,0 +1,80 @@
+package service
+
+import (
+	"sync"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// batches are kept for readings of the past, whose buffers are large.
+var batches = sync.Pool{New: func() any { return new(store.Batch) }}
+
+// query returns the choice of events that the filters make among those that the
+// caller may read.
+func (f *eventsFace) query(call *Call, filters *[]string) (store.Query, error) {
+	query := store.Everything()
+	uid, err := f.access.Read(call.Peer())
+	if err != nil {
+		return query, err
+	}
+	query.UID = uid
+	if filters == nil {
+		return query, nil
+	}
+	if err := checkFilters(*filters); err != nil {
+		return query, err
+	}
+	query.Filters, err = events.ParseFilters(*filters)
+	return query, err
+}
+
+// checkFilters bounds what every event is held against.
+func checkFilters(filters []string) error {
+	if len(filters) > limits.Filters {
+		return &events.FilterError{Filter: filters[limits.Filters], Reason: "there are too many filters; give at most 256"}
+	}
+	for _, text := range filters {
+		if len(text) > limits.FilterLength {
+			return &events.FilterError{Filter: text, Reason: "it is too long; give at most 4096 bytes"}
+		}
+	}
+	return nil
+}
+
+// setBounds adds the bounds of time that were given. It returns the time of
+// until, zero if it was not given.
+func setBounds(query *store.Query, since, until *string, now time.Time) (time.Time, error) {
+	if since != nil {
+		t, err := events.ParseTime(events.Since, *since, now)
+		if err != nil {
+			return time.Time{}, err
+		}
+		query.SetSince(t)
+	}
+	if until == nil {
+		return time.Time{}, nil
+	}
+	t, err := events.ParseTime(events.Until, *until, now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	query.SetUntil(t)
+	return t, nil
+}
+
+// startAfter returns where to begin, with a check that spares the store cursors
+// which nobody ever gave out.
+func startAfter(after *string) (store.Start, error) {
+	switch {
+	case after == nil:
+		return store.Start{}, nil
+	case *after == "":
+		return store.Start{}, &events.CursorError{Cursor: *after, Reason: "it is empty; leave it out to begin with the oldest event"}
+	case len(*after) > limits.Cursor:
+		return store.Start{}, &events.CursorError{Cursor: *after, Reason: "it is longer than any cursor"}
+	}
+	return store.Start{After: *after}, nil
+}

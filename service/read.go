@@ -1,0 +1,179 @@
+package service
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// The errors of a frameReader that can be told to the client, whose request
+// will not be read any further.
+var (
+	errTooLong  = errors.New("the request is too long")
+	errNoMemory = errors.New("too much memory is taken by unfinished requests of this user")
+)
+
+// frameReader finds the frames in what a client sends. Each byte is looked at
+// once. While it waits for a request to begin it holds no buffer.
+type frameReader struct {
+	sock *net.UnixConn
+	raw  syscall.RawConn
+
+	buf     []byte // what was read and not yet handed out is buf[start:]
+	start   int
+	scanned int                      // there is no NUL in buf[start:scanned]
+	pooled  *[limits.ReadBuffer]byte // what buf is part of, nil if it is of its own
+	timed   bool                     // a read deadline is set
+	err     error                    // of the read that fills
+
+	fillFunc func(fd uintptr) bool // fill, made once
+	reserve  func(n int) bool      // asks for n bytes of memory, or gives them back
+	reserved int
+	stopping func() bool // the service stops: what is not yet read is not wanted
+}
+
+var readBuffers = sync.Pool{New: func() any { return new([limits.ReadBuffer]byte) }}
+
+// next returns the next frame without its NUL. It is valid until the next call
+// of next or release. The error is io.EOF when the client has sent its last
+// request, errTooLong, errNoMemory, or that of the socket.
+func (r *frameReader) next() ([]byte, error) {
+	for {
+		if i := bytes.IndexByte(r.buf[r.scanned:], 0); i >= 0 {
+			frame := r.buf[r.start : r.scanned+i]
+			r.start = r.scanned + i + 1
+			r.scanned = r.start
+			if len(frame) > limits.Request {
+				return nil, errTooLong
+			}
+			r.setTimed(false)
+			return frame, nil
+		}
+		r.scanned = len(r.buf)
+		if len(r.buf)-r.start > limits.Request {
+			return nil, errTooLong
+		}
+		if err := r.more(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// more reads what there is behind buf.
+func (r *frameReader) more() error {
+	if r.start == len(r.buf) {
+		r.release()
+	} else {
+		r.setTimed(true)
+		if err := r.grow(); err != nil {
+			return err
+		}
+	}
+	r.err = nil
+	if err := r.raw.Read(r.fillFunc); err != nil {
+		return err
+	}
+	if r.err == io.EOF && r.start < len(r.buf) {
+		return io.ErrUnexpectedEOF
+	}
+	return r.err
+}
+
+// fill reads once. It returns false if there is nothing to be read yet.
+func (r *frameReader) fill(fd uintptr) bool {
+	if r.buf == nil {
+		r.pooled = readBuffers.Get().(*[limits.ReadBuffer]byte)
+		r.buf = r.pooled[:0]
+	}
+	for {
+		n, err := unix.Read(int(fd), r.buf[len(r.buf):cap(r.buf)])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			if len(r.buf) == 0 {
+				r.release()
+			}
+			return false
+		case err != nil:
+			r.err = errors.Wrap(err, "cannot read from the client")
+		case n == 0:
+			r.err = io.EOF
+		default:
+			r.buf = r.buf[:len(r.buf)+n]
+		}
+		return true
+	}
+}
+
+// grow makes room behind an unfinished request: by moving it to the front, or
+// by a buffer of twice the size.
+func (r *frameReader) grow() error {
+	unfinished := r.buf[r.start:]
+	if len(r.buf) < cap(r.buf) {
+		return nil
+	}
+	if r.start > 0 && len(unfinished) <= cap(r.buf)/2 {
+		r.buf = r.buf[:copy(r.buf, unfinished)]
+	} else {
+		size := min(2*max(len(unfinished), limits.ReadBuffer/2), limits.Request+limits.ReadBuffer)
+		if !r.reserve(size) {
+			return errNoMemory
+		}
+		larger := append(make([]byte, 0, size), unfinished...)
+		r.drop()
+		r.buf, r.reserved = larger, size
+	}
+	r.scanned -= r.start
+	r.start = 0
+	return nil
+}
+
+// release gives the buffer back if everything that was read has been handed
+// out. The last frame is not valid any more then.
+func (r *frameReader) release() {
+	if r.start < len(r.buf) {
+		return
+	}
+	r.drop()
+	r.buf, r.start, r.scanned = nil, 0, 0
+}
+
+// drop gives the memory of the buffer back.
+func (r *frameReader) drop() {
+	if r.pooled != nil {
+		readBuffers.Put(r.pooled)
+		r.pooled = nil
+	}
+	if r.reserved > 0 {
+		r.reserve(-r.reserved)
+		r.reserved = 0
+	}
+}
+
+// setTimed starts or stops the clock for an unfinished request.
+func (r *frameReader) setTimed(timed bool) {
+	if timed == r.timed {
+		return
+	}
+	r.timed = timed
+	var deadline time.Time
+	if timed {
+		deadline = time.Now().Add(limits.RequestTimeout)
+	}
+	_ = r.sock.SetReadDeadline(deadline)
+	if r.stopping() {
+		_ = r.sock.SetReadDeadline(longAgo)
+	}
+}
+
+// longAgo as a deadline ends whatever waits.
+var longAgo = time.Unix(1, 0)

@@ -1,0 +1,140 @@
+package service
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/pkg/errors"
+)
+
+// request is a call as the client sent it.
+type request struct {
+	method     string // with its interface
+	parameters []byte // an object
+	more       bool
+	oneway     bool
+	fault      *fault // what is wrong with it, if it can be answered
+}
+
+// The members of a call (https://varlink.org/Method-Call).
+const (
+	memberMethod     = "method"
+	memberParameters = "parameters"
+	memberMore       = "more"
+	memberOneway     = "oneway"
+	memberUpgrade    = "upgrade"
+)
+
+var noParameters = []byte("{}")
+
+// parseRequest reads a frame, without its NUL. The error says why it is no call
+// at all, or none that could be answered: then the connection has to end,
+// since client and service no longer agree on what is said. What can be
+// answered is a fault of the request.
+//
+// Members of a call that Varlink does not know are ignored: they are how it
+// may grow. A member that comes twice could mean either.
+func parseRequest(frame []byte) (request, error) {
+	var r request
+	if err := checkJSON(frame); err != nil {
+		return r, err
+	}
+	start := skipSpace(frame, 0)
+	if !isObject(frame[start:]) {
+		return r, errors.New("it is no object")
+	}
+	if err := r.readMembers(frame[start:]); err != nil {
+		return r, err
+	}
+	switch {
+	case r.more && r.oneway:
+		return r, errors.New("it wants both more replies and none")
+	case r.fault != nil:
+	case r.method == "":
+		r.fault = invalidParameter(memberMethod)
+	case strings.LastIndexByte(r.method, '.') <= 0 || strings.HasSuffix(r.method, "."):
+		r.fault = invalidParameter(memberMethod)
+	}
+	if r.parameters == nil {
+		r.parameters = noParameters
+	}
+	return r, nil
+}
+
+// readMembers reads the members of a call.
+func (r *request) readMembers(object []byte) error {
+	seen := make(map[string]bool, 5)
+	var err error
+	members(object, func(name string, value []byte) bool {
+		switch name {
+		case memberMethod, memberParameters, memberMore, memberOneway, memberUpgrade:
+		default:
+			return true
+		}
+		if seen[name] {
+			err = errors.Errorf("its member %q comes twice", name)
+			return false
+		}
+		seen[name] = true
+		if isNull(value) {
+			return true
+		}
+		if ok := r.readMember(name, value); !ok && r.fault == nil {
+			r.fault = invalidParameter(name)
+		}
+		return true
+	})
+	return err
+}
+
+// readMember reads one member. It returns false if the value cannot be meant.
+func (r *request) readMember(name string, value []byte) bool {
+	switch name {
+	case memberMethod:
+		if !isString(value) {
+			return false
+		}
+		r.method = unquote(value)
+	case memberParameters:
+		if !isObject(value) {
+			return false
+		}
+		r.parameters = value
+	case memberMore:
+		r.more = isTrue(value)
+		return isBool(value)
+	case memberOneway:
+		r.oneway = isTrue(value)
+		return isBool(value)
+	case memberUpgrade:
+		return string(value) == "false"
+	}
+	return true
+}
+
+// split returns the interface and the method of the call.
+func (r *request) split() (iface, method string) {
+	dot := strings.LastIndexByte(r.method, '.')
+	return r.method[:dot], r.method[dot+1:]
+}
+
+// frame returns the call in the form that varlink/go reads without doubt: each
+// member once, in the spelling it looks for, parameters never missing.
+func (r *request) frame() []byte {
+	const members = `{"method":"","parameters":,"more":true,"oneway":true}`
+	var b bytes.Buffer
+	b.Grow(len(members) + len(r.method) + len(r.parameters))
+	b.WriteString(`{"method":"`)
+	// A method that is found has letters, digits, dots and hyphens only.
+	b.WriteString(r.method)
+	b.WriteString(`","parameters":`)
+	b.Write(r.parameters)
+	if r.more {
+		b.WriteString(`,"more":true`)
+	}
+	if r.oneway {
+		b.WriteString(`,"oneway":true`)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}

@@ -1,0 +1,181 @@
+package service
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pkg/errors"
+	"github.com/varlink/go/varlink/idl"
+)
+
+// schema is what the description of an interface says about calls.
+type schema struct {
+	types   map[string]*idl.Type
+	methods map[string]methodSchema
+}
+
+type methodSchema struct {
+	in        *idl.Type
+	needsMore bool
+}
+
+// needsMoreMark is what systemd writes, and reads, in the comment of a method
+// that may only be called with 'more' (SD_VARLINK_REQUIRES_MORE).
+const needsMoreMark = "[Requires 'more' flag]"
+
+// parseSchema reads the description of an interface.
+func parseSchema(description string) (*schema, error) {
+	parsed, err := idl.New(description)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot understand the description of the interface")
+	}
+	s := &schema{types: make(map[string]*idl.Type), methods: make(map[string]methodSchema)}
+	for _, alias := range parsed.Aliases {
+		s.types[alias.Name] = alias.Type
+	}
+	for _, m := range parsed.Methods {
+		s.methods[m.Name] = methodSchema{in: m.In, needsMore: strings.Contains(m.Doc, needsMoreMark)}
+	}
+	for _, m := range parsed.Methods {
+		if err := s.resolves(m.In, 0); err != nil {
+			return nil, errors.WithMessagef(err, "cannot understand method %s of interface %s", m.Name, parsed.Name)
+		}
+	}
+	return s, nil
+}
+
+// maxTypeDepth bounds how types may contain each other. Parameters are bounded
+// by limits.Depth in any case.
+const maxTypeDepth = 16
+
+// resolves finds types that are used and not declared.
+func (s *schema) resolves(t *idl.Type, depth int) error {
+	switch {
+	case t == nil || depth > maxTypeDepth:
+		return nil
+	case t.Kind == idl.TypeAlias && s.types[t.Alias] == nil:
+		return errors.Errorf("type %q is not declared", t.Alias)
+	case t.Kind == idl.TypeAlias:
+		return s.resolves(s.types[t.Alias], depth+1)
+	}
+	for _, field := range t.Fields {
+		if err := s.resolves(field.Type, depth+1); err != nil {
+			return err
+		}
+	}
+	return s.resolves(t.ElementType, depth+1)
+}
+
+// check holds the parameters of a call against the description. It returns the
+// name of the first field that is wrong, and whether all are right. A field is
+// wrong that is unknown, missing, given twice, of another type, a number that
+// is not whole or not in 64 bits, or no member of its enum. Of fields within
+// fields it is the inner one; of an array or a map the field that holds it.
+func (s *schema) check(m methodSchema, parameters []byte) (field string, ok bool) {
+	return s.checkStruct(m.in, parameters, memberParameters)
+}
+
+func (s *schema) checkStruct(t *idl.Type, value []byte, name string) (field string, ok bool) {
+	if !isObject(value) {
+		return name, false
+	}
+	var given []string
+	ok = true
+	members(value, func(name string, value []byte) bool {
+		i := slices.IndexFunc(t.Fields, func(f idl.TypeField) bool { return f.Name == name })
+		if i < 0 || slices.Contains(given, name) {
+			field, ok = name, false
+			return false
+		}
+		given = append(given, name)
+		field, ok = s.checkValue(t.Fields[i].Type, value, name)
+		return ok
+	})
+	if !ok {
+		return field, false
+	}
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		if f.Type.Kind != idl.TypeMaybe && !slices.Contains(given, f.Name) {
+			return f.Name, false
+		}
+	}
+	return "", true
+}
+
+// checkValue holds a value against its type. name is the field that it is in.
+func (s *schema) checkValue(t *idl.Type, value []byte, name string) (field string, ok bool) {
+	switch t.Kind {
+	case idl.TypeMaybe:
+		return s.checkMaybe(t, value, name)
+	case idl.TypeAlias:
+		return s.checkValue(s.types[t.Alias], value, name)
+	case idl.TypeStruct:
+		return s.checkStruct(t, value, name)
+	case idl.TypeArray:
+		return s.checkArray(t, value, name)
+	case idl.TypeMap:
+		return s.checkMap(t, value, name)
+	case idl.TypeEnum:
+		ok = isString(value) && isMemberOf(t, unquote(value))
+	case idl.TypeBool:
+		ok = isBool(value)
+	case idl.TypeInt:
+		_, err := strconv.ParseInt(string(value), 10, 64)
+		ok = isNumber(value) && err == nil
+	case idl.TypeFloat:
+		var f float64
+		ok = isNumber(value) && json.Unmarshal(value, &f) == nil
+	case idl.TypeString:
+		ok = isString(value)
+	case idl.TypeObject:
+		ok = isObject(value)
+	}
+	if !ok {
+		return name, false
+	}
+	return "", true
+}
+
+func (s *schema) checkMaybe(t *idl.Type, value []byte, name string) (string, bool) {
+	if isNull(value) {
+		return "", true
+	}
+	return s.checkValue(t.ElementType, value, name)
+}
+
+func (s *schema) checkArray(t *idl.Type, value []byte, name string) (field string, ok bool) {
+	if !isArray(value) {
+		return name, false
+	}
+	ok = true
+	elements(value, func(element []byte) bool {
+		field, ok = s.checkValue(t.ElementType, element, name)
+		return ok
+	})
+	return field, ok
+}
+
+func (s *schema) checkMap(t *idl.Type, value []byte, name string) (field string, ok bool) {
+	if !isObject(value) {
+		return name, false
+	}
+	given := make(map[string]bool)
+	ok = true
+	members(value, func(key string, element []byte) bool {
+		if given[key] {
+			field, ok = name, false
+			return false
+		}
+		given[key] = true
+		field, ok = s.checkValue(t.ElementType, element, name)
+		return ok
+	})
+	return field, ok
+}
+
+func isMemberOf(t *idl.Type, word string) bool {
+	return slices.ContainsFunc(t.Fields, func(f idl.TypeField) bool { return f.Name == word })
+}

@@ -1,0 +1,245 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pkg/errors"
+	"github.com/varlink/go/varlink"
+
+	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// Who the service says it is (org.varlink.service.GetInfo).
+const (
+	Vendor  = "eventsvc"
+	Product = "eventsvc"
+	URL     = "https://github.com/eventsvc/eventsvc"
+)
+
+// Options say what a Server serves and to whom. Feed is needed; the zero value
+// of each other field means its default.
+type Options struct {
+	// Feed is where the events come from. New registers the form of its frames
+	// with it, so the feed must not have been started yet.
+	Feed *feed.Feed
+	// Access decides who may do what; nil: root and the user of the service.
+	Access *access.Policy
+	// Version is what GetInfo and GetStatus say.
+	Version string
+	// Logger is told what an administrator should know; nil: nobody is.
+	Logger *slog.Logger
+	// Interfaces are served beside io.podman.events, on the same sockets.
+	Interfaces []Interface
+	// Connections and ConnectionsPerUID bound the connections; 0: the bound of
+	// the same name in package limits.
+	Connections       int
+	ConnectionsPerUID int
+	// WriteTimeout is how long a client may take no byte of what is sent to
+	// it; 0: limits.WriteTimeout.
+	WriteTimeout time.Duration
+}
+
+// Server serves the events of a feed over Varlink. It is safe for concurrent
+// use.
+type Server struct {
+	options    Options
+	log        *slog.Logger
+	library    *varlink.Service
+	interfaces map[string]*served
+	names      []string // of all interfaces, sorted
+	first      string   // the interface that answers where none is known
+	own        *schema  // of org.varlink.service
+	watcher    *watcher
+	admission  admission
+	refusals   chan struct{} // as many as there are clients being refused
+	identify   func(*net.UnixConn) (access.Peer, error)
+
+	base   context.Context // ends when handlers have to give up
+	cancel context.CancelFunc
+
+	goroutines sync.WaitGroup
+	stopped    chan struct{} // closed when the service begins to stop
+	stopAt     atomic.Pointer[time.Time]
+
+	mu        sync.Mutex
+	stopping  bool
+	watching  bool // the watcher runs
+	listeners map[*Listener]struct{}
+	conns     map[*conn]struct{}
+}
+
+// New returns a server of the interface io.podman.events and of those in the
+// options. It holds a descriptor until Shutdown is called.
+func New(o Options) (*Server, error) {
+	if o.Feed == nil {
+		return nil, errors.New("cannot serve events: there is no feed")
+	}
+	if o.Access == nil {
+		o.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, o.Logger)
+	}
+	o.Connections = orDefault(o.Connections, limits.Connections)
+	o.ConnectionsPerUID = orDefault(o.ConnectionsPerUID, limits.ConnectionsPerUID)
+	o.WriteTimeout = orDefault(o.WriteTimeout, limits.WriteTimeout)
+	s := &Server{
+		options: o, log: o.Logger, interfaces: make(map[string]*served),
+		admission: admission{most: o.Connections, mostPerUID: o.ConnectionsPerUID, users: make(map[uint32]*usage)},
+		refusals:  make(chan struct{}, limits.Refusals), stopped: make(chan struct{}), identify: peerOf,
+		listeners: make(map[*Listener]struct{}), conns: make(map[*conn]struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.registerAll(); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.watcher, err = newWatcher(); err != nil {
+		return nil, err
+	}
+	s.base, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+func orDefault[T int | time.Duration](value, byDefault T) T {
+	if value <= 0 {
+		return byDefault
+	}
+	return value
+}
+
+// begin counts a call of Serve or ServeConn in. It returns false if the service
+// stops.
+func (s *Server) begin(l *Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	if l != nil {
+		s.listeners[l] = struct{}{}
+	}
+	s.goroutines.Add(1)
+	if !s.watching {
+		s.watching = true
+		s.goroutines.Add(1)
+		go func() {
+			defer s.goroutines.Done()
+			s.watcher.run()
+		}()
+	}
+	return true
+}
+
+func (s *Server) end(l *Listener) {
+	s.mu.Lock()
+	delete(s.listeners, l)
+	s.mu.Unlock()
+	s.goroutines.Done()
+}
+
+// add counts a connection in. It returns false if the service stops.
+func (s *Server) add(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+}
+
+// isStopping tells whether Shutdown has been called.
+func (s *Server) isStopping() bool { return s.stopAt.Load() != nil }
+
+// Shutdown stops the service: nothing more is accepted, followers are told
+// ShuttingDown with their cursor, other calls are finished, and clients get
+// limits.ShutdownGrace, or less if the context ends earlier, to take what is
+// sent to them. It returns when every goroutine of the server has ended. The
+// error says that some handler did not end in time, although the context is
+// done.
+func (s *Server) Shutdown(ctx context.Context) error {
+	deadline := time.Now().Add(limits.ShutdownGrace)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	for _, c := range s.beginStop(deadline) {
+		c.stop()
+	}
+	idle := make(chan struct{})
+	go func() {
+		s.goroutines.Wait()
+		close(idle)
+	}()
+	grace := time.NewTimer(time.Until(deadline))
+	defer grace.Stop()
+	select {
+	case <-idle:
+	case <-grace.C:
+	case <-ctx.Done():
+	}
+	s.cancel()
+	for _, c := range s.connections() {
+		_ = c.sock.Close()
+	}
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-idle:
+		return nil
+	default:
+		return errors.Errorf("cannot stop in time: %d connections have calls that do not end", len(s.connections()))
+	}
+}
+
+// beginStop lets nothing new in, and returns the connections there are.
+func (s *Server) beginStop(deadline time.Time) []*conn {
+	s.mu.Lock()
+	first := !s.stopping
+	s.stopping = true
+	s.stopAt.CompareAndSwap(nil, &deadline)
+	for l := range s.listeners {
+		l.interrupt()
+	}
+	s.mu.Unlock()
+	if first {
+		close(s.stopped)
+		// Nobody needs to be watched who is about to be told.
+		s.watcher.close()
+	}
+	return s.connections()
+}
+
+func (s *Server) connections() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	conns := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// stopConn stops one connection, as Shutdown does with all.
+func (s *Server) stopConn(sock *net.UnixConn) {
+	for _, c := range s.connections() {
+		if c.sock == sock {
+			c.stop()
+		}
+	}
+}

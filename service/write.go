@@ -1,0 +1,121 @@
+package service
+
+import (
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// ErrStalled is returned when a client took no byte for as long as is allowed.
+var ErrStalled = errors.New("the client does not read")
+
+// frameWriter sends frames to a client. As long as the client reads as fast, a
+// write is one system call and nothing else; only one that has to wait starts a
+// clock, and starts it anew whenever the client has taken something.
+type frameWriter struct {
+	raw syscall.RawConn
+
+	pending   net.Buffers
+	one       [1][]byte // memory for a pending of one frame
+	progress  bool      // since the clock was started
+	timed     bool      // the clock was started
+	err       error
+	flushFunc func(fd uintptr) bool // flush, made once
+
+	startClock func()
+	stopClock  func()
+}
+
+// write sends frames and consumes the slice.
+func (w *frameWriter) write(frames net.Buffers) error {
+	w.pending, w.progress, w.timed, w.err = frames, false, false, nil
+	err := w.raw.Write(w.flushFunc)
+	w.pending, w.one[0] = nil, nil
+	if w.timed {
+		w.stopClock()
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return ErrStalled
+	case err == nil:
+		err = w.err
+	}
+	return errors.Wrap(err, "cannot write to the client")
+}
+
+// writeOne sends one frame.
+func (w *frameWriter) writeOne(frame []byte) error {
+	w.one[0] = frame
+	return w.write(w.one[:])
+}
+
+// flush writes until everything is written. It returns false if it has to wait
+// for the client.
+func (w *frameWriter) flush(fd uintptr) bool {
+	for len(w.pending) > 0 {
+		n, err := writev(int(fd), w.pending)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			if !w.timed || w.progress {
+				w.startClock()
+			}
+			w.timed, w.progress = true, false
+			return false
+		case err != nil:
+			w.err = err
+			return true
+		default:
+			w.progress = w.progress || n > 0
+			w.consume(n)
+		}
+	}
+	return true
+}
+
+// consume takes n bytes that were written from the front.
+func (w *frameWriter) consume(n int) {
+	for len(w.pending) > 0 && n >= len(w.pending[0]) {
+		n -= len(w.pending[0])
+		w.pending[0] = nil
+		w.pending = w.pending[1:]
+	}
+	if n > 0 {
+		w.pending[0] = w.pending[0][n:]
+	}
+}
+
+// maxVector is how many buffers the kernel takes at a time (UIO_MAXIOV).
+const maxVector = 1024
+
+// vectors are not kept for each connection, as package net does: a thousand
+// idle subscribers would hold sixteen megabytes after a burst.
+var vectors = sync.Pool{New: func() any { return new([maxVector]unix.Iovec) }}
+
+// writev writes the beginning of the frames in one system call.
+func writev(fd int, frames net.Buffers) (int, error) {
+	if len(frames) == 1 {
+		return unix.Write(fd, frames[0])
+	}
+	vector := vectors.Get().(*[maxVector]unix.Iovec)
+	used := 0
+	for _, frame := range frames[:min(len(frames), maxVector)] {
+		if len(frame) > 0 {
+			vector[used].Base = unsafe.SliceData(frame)
+			vector[used].SetLen(len(frame))
+			used++
+		}
+	}
+	n, _, errno := unix.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(vector)), uintptr(used))
+	clear(vector[:used])
+	vectors.Put(vector)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
