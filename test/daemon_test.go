@@ -1,0 +1,180 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/client"
+)
+
+// daemon is a running eventsvc serve with a log file and a socket of its own.
+type daemon struct {
+	t      *testing.T
+	dir    string
+	log    string
+	socket string
+	args   []string
+	cmd    *exec.Cmd
+	stderr *syncBuffer
+}
+
+// syncBuffer is a buffer that a process writes to while a test reads it.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) { b.mu.Lock(); defer b.mu.Unlock(); return b.b.Write(p) }
+func (b *syncBuffer) String() string              { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
+
+// shortDir returns a directory whose path leaves room for a socket's name.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// newDaemon describes a daemon that is not started yet.
+func newDaemon(t *testing.T, args ...string) *daemon {
+	dir := shortDir(t)
+	return &daemon{t: t, dir: dir, log: filepath.Join(dir, "events.log"), socket: filepath.Join(dir, "s"), args: args}
+}
+
+// startDaemon starts a daemon on the log file, or on an empty one of its own.
+func startDaemon(t *testing.T, args ...string) *daemon {
+	t.Helper()
+	d := newDaemon(t, args...)
+	d.start()
+	return d
+}
+
+// start starts the daemon and returns when it answers.
+func (d *daemon) start() {
+	d.t.Helper()
+	args := append([]string{"serve", "--backend", "file", "--log-file", d.log, "--listen", "unix:" + d.socket}, d.args...)
+	d.cmd = exec.Command(binary, args...)
+	d.stderr = new(syncBuffer)
+	d.cmd.Stdout, d.cmd.Stderr = d.stderr, d.stderr
+	if err := d.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	cmd := d.cmd
+	d.t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		c, err := dial(d.socket)
+		if err == nil {
+			c.close()
+			return
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("the daemon does not answer: %v\n%s", err, d.stderr)
+		}
+		time.Sleep(2 * time.Millisecond) // for the socket, of which nobody tells
+	}
+}
+
+// kill ends the daemon without warning.
+func (d *daemon) kill() {
+	d.t.Helper()
+	_ = d.cmd.Process.Kill()
+	_ = d.cmd.Wait()
+}
+
+// stop asks the daemon to end, and waits for it.
+func (d *daemon) stop() {
+	d.t.Helper()
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		d.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- d.cmd.Wait() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			d.t.Fatalf("the daemon ended with %v\n%s", err, d.stderr)
+		}
+	case <-time.After(20 * time.Second):
+		d.t.Fatalf("the daemon does not stop\n%s", d.stderr)
+	}
+}
+
+// client returns a client of the daemon.
+func (d *daemon) client() *client.Client {
+	d.t.Helper()
+	c, err := client.New("unix:" + d.socket)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return c
+}
+
+// memory returns the resident memory of the daemon in kB.
+func (d *daemon) memory() int {
+	d.t.Helper()
+	return d.status("VmRSS")
+}
+
+// descriptors returns how many descriptors the daemon has open.
+func (d *daemon) descriptors() int {
+	d.t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.cmd.Process.Pid))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func (d *daemon) status(field string) int {
+	d.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		var n int
+		if _, err := fmt.Sscanf(line, field+": %d", &n); err == nil {
+			return n
+		}
+	}
+	d.t.Fatalf("/proc has no %s", field)
+	return 0
+}
+
+// within returns a context that ends a test that hangs.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,147 @@
+// Package test holds the end-to-end tests: the built daemon, watched from
+// outside over its sockets, with real peers as producers and as clients.
+//
+// A peer that is not installed skips the tests that need it, and says which
+// script installs it; with EVENTSVC_REQUIRE_PEERS=1, as in CI, it fails them.
+// The counts of the long tests are parameters (see counts); their seed is
+// printed, and EVENTSVC_SEED sets it.
+package test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/test/imitate"
+)
+
+// binary is the daemon under test, built by TestMain.
+var binary string
+
+// The environment that makes this test binary a writer that imitates Podman.
+const (
+	writerPath    = "EVENTSVC_TEST_WRITER_PATH"
+	writerName    = "EVENTSVC_TEST_WRITER_NAME"
+	writerLimit   = "EVENTSVC_TEST_WRITER_LIMIT"
+	writerCount   = "EVENTSVC_TEST_WRITER_COUNT"
+	writerRate    = "EVENTSVC_TEST_WRITER_RATE"
+	writerMarkers = "EVENTSVC_TEST_WRITER_MARKERS"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(writerPath); path != "" {
+		os.Exit(imitatePodman(path))
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "eventsvc-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "eventsvc")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "../cmd/eventsvc")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "cannot build eventsvc: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// imitatePodman writes as one Podman process does, and prints how often it
+// rotated the log.
+func imitatePodman(path string) int {
+	number := func(name string) int { n, _ := strconv.Atoi(os.Getenv(name)); return n }
+	name, count, rate := os.Getenv(writerName), number(writerCount), number(writerRate)
+	p := imitate.Podman{Path: path, Limit: int64(number(writerLimit)), Markers: imitate.Markers(number(writerMarkers))}
+	began := time.Now()
+	for i := range count {
+		if rate > 0 {
+			if ahead := time.Duration(i)*time.Second/time.Duration(rate) - time.Since(began); ahead > time.Millisecond {
+				time.Sleep(ahead)
+			}
+		}
+		if err := p.Write(imitate.Line(fmt.Sprintf("%s-%d", name, i), time.Now())); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	fmt.Println(p.Rotations)
+	return 0
+}
+
+// counts returns how often a long test does what it does: the count for CI if
+// EVENTSVC_LONG is set, a number in it multiplies it, else the short count.
+func counts(short, ci int) int {
+	long := os.Getenv("EVENTSVC_LONG")
+	if long == "" {
+		return short
+	}
+	if times, err := strconv.Atoi(long); err == nil && times > 1 {
+		return ci * times
+	}
+	return ci
+}
+
+// random returns a source whose seed is printed.
+func random(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if s, err := strconv.ParseUint(os.Getenv("EVENTSVC_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("EVENTSVC_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, seed))
+}
+
+// requirePeers tells whether a missing peer is a failure.
+func requirePeers() bool { return os.Getenv("EVENTSVC_REQUIRE_PEERS") == "1" }
+
+// missing skips the test, or fails it, for want of a peer.
+func missing(t *testing.T, what, install string) {
+	t.Helper()
+	if requirePeers() {
+		t.Fatalf("%s is missing: run %s", what, install)
+	}
+	t.Skipf("%s is missing: run %s", what, install)
+}
+
+// needProgram skips the test if a program is not installed.
+func needProgram(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		missing(t, name, "test/peers/install.sh")
+	}
+}
+
+// needRoot skips the test for other users.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("this needs root")
+	}
+}
+
+// peer returns a command of test/peers, and skips the test if what it runs is
+// not there.
+func peer(t *testing.T, script string, args ...string) *exec.Cmd {
+	t.Helper()
+	if script == "varlinkctl.sh" || script == "pyvarlink.sh" {
+		tree := os.Getenv("EVENTSVC_PEERS")
+		if tree == "" {
+			tree = "/var/cache/eventsvc-peers"
+		}
+		if _, err := os.Stat(filepath.Join(tree, "trixie", "usr", "bin", "varlinkctl")); err != nil {
+			missing(t, "the trixie tree with varlinkctl", "test/peers/trixie.sh")
+		}
+	}
+	return exec.Command(filepath.Join("peers", script), args...)
+}
