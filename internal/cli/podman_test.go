@@ -15,6 +15,9 @@ import (
 // against those that a real podman prints for the same log.
 func TestLinesAreThoseOfPodman(t *testing.T) {
 	podman, err := exec.LookPath("podman")
+	if err != nil && os.Getenv("EVENTSVC_REQUIRE_PEERS") != "" {
+		t.Fatal(err)
+	}
 	if err != nil {
 		t.Skip("there is no podman to compare with")
 	}
@@ -48,6 +51,8 @@ func TestLinesAreThoseOfPodman(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRig(t, string(text))
+	// No --until: with one that has passed podman 4.3.1 stops reading after a
+	// few lines, now these, now those.
 	for _, arguments := range [][]string{
 		nil,
 		{"--no-trunc=false"},
@@ -56,7 +61,6 @@ func TestLinesAreThoseOfPodman(t *testing.T) {
 		{"--filter", "image=localhost/scratch:1"},
 		{"--filter", "label=a=b"},
 		{"--since", "2026-11-23T12:46:15Z"},
-		{"--until", "2026-11-23T12:46:15Z"},
 		{"--format", "{{.ID}}|{{.Status}}|{{.Type}}|{{.Time}}|{{.Name}}|{{.Image}}|{{.PodID}}|{{.Network}}|{{.Attributes}}"},
 		{"--format", `{{.Type}}\t{{.Name}}\n`},
 		{"--format", "{{json .Attributes}} {{json .Name}}", "--filter", "type=pod"},
@@ -94,7 +98,7 @@ func onlyOldTypes(log string) string {
 	return strings.Join(kept, "")
 }
 
-var inParentheses = regexp.MustCompile(`\((image=[^,]*, name=[^,]*), (.*)\)\n`)
+var inParentheses = regexp.MustCompile(`\((image=[^,\n]*, name=[^,)\n]*), (.*)\)\n`)
 
 // sortLabels sorts what Podman prints in random order.
 func sortLabels(text string) string {

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -201,7 +200,11 @@ func (o *output) String() string {
 // expect waits until a text has been printed.
 func (o *output) expect(t *testing.T, text string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%q in the output", text), func() bool { return strings.Contains(o.String(), text) })
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(o.String(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("there is no %q in %q", text, o)
+		}
+	}
 }
 
 func eventually(t *testing.T, what string, holds func() bool) {

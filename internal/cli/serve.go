@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"log/slog"
+	"os"
+	"runtime"
 	"strings"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
@@ -71,6 +73,7 @@ func (a *app) serveCommand() *cobra.Command {
 }
 
 func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
+	leaveRoomForFollower()
 	env := config.Host()
 	readers, err := access.ParseAllowed(f.allowRead)
 	if err != nil {
@@ -114,6 +117,21 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		log.Warn("cannot tell systemd that the service is ready", "error", err)
 	}
 	return d.serve(ctx, listeners, given.Conns)
+}
+
+// spareProcs is how many more threads may run Go code than the machine has
+// processors.
+const spareProcs = 4
+
+// leaveRoomForFollower lets the kernel, not the scheduler of Go, decide who
+// runs when there is more to do than there are processors: the thread that
+// notes a new generation of the log then never waits for one that serves
+// clients. With as many threads as processors, followers of a log that is
+// rotated hundreds of times a second lose its track.
+func leaveRoomForFollower() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
+	}
 }
 
 // openListeners returns the sockets to accept connections on: those that

@@ -30,7 +30,7 @@ type choice struct {
 const (
 	defaultMaxSize = 64e6
 	// leastMaxSize leaves room for some events in each part that is set aside.
-	leastMaxSize = 64e3
+	leastMaxSize = 4e3
 )
 
 // chooseStore decides what to read and write, from the flags and from what the
@@ -48,6 +48,11 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.EqualFold(f.backend, config.Auto) && found.Backend == config.Journald {
+		if found, err = withoutJournal(env, found); err != nil {
+			return nil, err
+		}
+	}
 	c := &choice{backend: events.EventerType(found.Backend), path: found.Path, own: !found.Shared, because: found.Because}
 	switch {
 	case c.backend != events.LogFile && sized:
@@ -62,6 +67,16 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 		c.maxSize = defaultMaxSize
 	}
 	return c, nil
+}
+
+// withoutJournal chooses the log file on a host whose Podman uses the journal,
+// which this build cannot read, and says so among the reasons.
+func withoutJournal(env config.Environment, journal config.Store) (config.Store, error) {
+	found, err := config.DiscoverBackend(env, config.File)
+	found.Because = append(append(journal.Because,
+		"this eventsvc was built without the journal: it takes the log file instead, where this host's Podman writes nothing "+
+			"unless events_logger is \"file\""), found.Because...)
+	return found, err
 }
 
 func podmanRotates(path string) error {
@@ -82,8 +97,10 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot use --log-file %s", f.logFile)
 	}
-	if found, err := config.DiscoverBackend(env, config.File); err == nil && found.Shared && sameFile(found.Path, path) && sized {
-		return nil, podmanRotates(path)
+	if sized {
+		if found, err := config.DiscoverBackend(env, config.File); err == nil && found.Shared && sameFile(found.Path, path) {
+			return nil, podmanRotates(path)
+		}
 	}
 	c := &choice{backend: events.LogFile, path: path, own: sized, maxSize: maxSize, because: []string{"log " + path + ": asked for by name"}}
 	return c, nil

@@ -56,7 +56,9 @@ mkdir -p "$PODMAN_RUN"
 #                            would rearrange the locks of the machine's own containers
 #   network_backend          given, so that Podman does not look for netavark and decide by what it finds
 #   log_driver               the default of 4.3.1 may be journald, which needs not run
-cat >"$PODMAN_DIR/conf/containers.conf" <<CONF
+# Several processes may source this for one DIR at the same time: each writes a file of its own and puts it in place whole.
+conf=$(mktemp "$PODMAN_DIR/conf/new.XXXXXX")
+cat >"$conf" <<CONF
 [containers]
 netns = "host"
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -79,16 +81,20 @@ events_logfile_path = "$PODMAN_LOG"
 CONF
 if [[ -n ${EVENTSVC_LOG_MAX_SIZE:-} ]]; then
 	# The last table of the file is [engine].
-	echo "events_logfile_max_size = \"$EVENTSVC_LOG_MAX_SIZE\"" >>"$PODMAN_DIR/conf/containers.conf"
+	echo "events_logfile_max_size = \"$EVENTSVC_LOG_MAX_SIZE\"" >>"$conf"
 fi
+mv "$conf" "$PODMAN_DIR/conf/containers.conf"
 
 # vfs copies instead of mounting: slow with big images, works everywhere, and leaves no mounts behind.
-cat >"$PODMAN_DIR/conf/storage.conf" <<CONF
+conf=$(mktemp "$PODMAN_DIR/conf/new.XXXXXX")
+cat >"$conf" <<CONF
 [storage]
 driver = "vfs"
 graphroot = "$PODMAN_DIR/root"
 runroot = "$PODMAN_RUN"
 CONF
+mv "$conf" "$PODMAN_DIR/conf/storage.conf"
+unset conf
 
 # Exported for programs that start podman by themselves, and for the clean-up process that conmon starts when a container ends.
 export CONTAINERS_CONF=$PODMAN_DIR/conf/containers.conf

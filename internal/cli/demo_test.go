@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestDemoOnceProvesThatAllWorks(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	stdout, stderr, code := runIn(t.Context(), "demo", "--once")
+	checkCode(t, code, exitOK)
+	check(t, "stderr", stderr, "")
+	for _, want := range []string{
+		"a log of 48 events that Podman wrote", "image remove b56a8c4c91c7 localhost/committed:1\n",
+		"container create decaf0000000 (image=localhost/demo:latest, name=demo-1, demo=true)\n", "It works",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the demo does not print %q:\n%s", want, stdout)
+		}
+	}
+}
+
+func TestDemoPrintsCommandsThatWorkAndLeavesNothingBehind(t *testing.T) {
+	c := begin(t, "demo", "--every", "10ms")
+	c.out.expect(t, "container remove decaf0000000")
+	address := regexp.MustCompile(`unix:\S+`).FindString(c.out.String())
+	dir := filepath.Dir(strings.TrimPrefix(address, "unix:"))
+	commands := regexp.MustCompile(`(?m)^  eventsvc (.*)$`).FindAllStringSubmatch(c.out.String(), -1)
+	if len(commands) != 5 {
+		t.Errorf("the demo prints %d commands, want 5:\n%s", len(commands), c.out)
+	}
+	for _, command := range commands {
+		words := strings.Fields(command[1])
+		if words[0] == "events" && !strings.Contains(command[1], "--stream=false") {
+			words = append(words, "--until", "now")
+		}
+		stdout, stderr, code := runIn(t.Context(), words...)
+		if code != exitOK || stderr != "" || stdout == "" {
+			t.Errorf("%s: exit code %d, %q, %q", command[0], code, stdout, stderr)
+		}
+	}
+	c.out.expect(t, "volume create mine\n")
+	checkCode(t, c.end(t), exitOK)
+	check(t, "stderr", c.errs.String(), "")
+	if _, err := os.Stat(dir); err == nil {
+		t.Errorf("%s is still there", dir)
+	}
+}
+
+func TestDemoFindsAPlaceWithAShortPath(t *testing.T) {
+	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", long)
+	t.Setenv("XDG_RUNTIME_DIR", long)
+	stdout, _, code := runIn(t.Context(), "demo", "--once")
+	checkCode(t, code, exitOK)
+	if !strings.Contains(stdout, "It works") {
+		t.Error(stdout)
+	}
+	if left, err := os.ReadDir(long); err != nil || len(left) != 0 {
+		t.Errorf("%v is left behind, %v", left, err)
+	}
+}
+
+func TestWordsOfAShell(t *testing.T) {
+	for word, want := range map[string]string{
+		"bin/eventsvc": "bin/eventsvc", "unix:/run/x": "unix:/run/x", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$x": "'$x'",
+	} {
+		check(t, "the word", shellWord(word), want)
+	}
+}
