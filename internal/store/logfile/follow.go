@@ -13,9 +13,13 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// breath is the least time between two looks that were not asked for. It makes
-// one reading of what several writers do at once.
-const breath = 300 * time.Microsecond
+// breath is the least time between two looks while there is much to see, which
+// makes one reading of what several writers do at once. Much is burst events or
+// more in a look: who writes one event and waits for it waits for no breath.
+const (
+	breath = 300 * time.Microsecond
+	burst  = 4
+)
 
 // follow looks whenever something is written to the log, until the store is
 // closed.
@@ -23,15 +27,24 @@ func (s *Store) follow() {
 	defer s.done.Done()
 	runtime.LockOSThread()
 	var last time.Time
+	var before uint64
 	for s.writes.wait() {
-		if since := time.Since(last); since < breath {
+		read := s.eventsRead()
+		if since := time.Since(last); since < breath && read >= before+burst {
 			ts := unix.NsecToTimespec(int64(breath - since))
 			_ = unix.Nanosleep(&ts, nil)
 		}
+		before = read
 		s.writes.drain()
 		s.lookNow()
 		last = time.Now()
 	}
+}
+
+func (s *Store) eventsRead() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read
 }
 
 // watchNames notes every file that appears at the path, until the store is

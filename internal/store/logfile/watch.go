@@ -66,39 +66,41 @@ func (w *watcher) armLocked() error {
 	if w.armed || w.closed {
 		return nil
 	}
-	for wd := range w.watched {
-		_, _ = unix.InotifyRmWatch(w.fd, uint32(wd))
-		delete(w.watched, wd)
-	}
-	dir := w.dir
+	above := w.dir
 	for {
-		err := w.add(w.dir, w.mask)
+		// Watching again what is watched already leaves no gap.
+		wd, err := unix.InotifyAddWatch(w.fd, w.dir, w.mask)
 		if err == nil {
+			w.keepOnly(int32(wd), w.dir)
 			w.armed = true
 			return nil
 		}
 		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
 			return errors.Wrapf(err, "cannot watch the directory %s", w.dir)
 		}
-		if dir != w.dir { // one above is watched, and what is below did not come to be meanwhile
+		if above != w.dir { // it did not come to be before the one above was watched
 			return nil
 		}
 		for err != nil {
-			if dir == filepath.Dir(dir) {
-				return errors.Wrapf(err, "cannot watch the directory %s", dir)
+			if above == filepath.Dir(above) {
+				return errors.Wrapf(err, "cannot watch the directory %s", above)
 			}
-			dir = filepath.Dir(dir)
-			err = w.add(dir, watchAbove)
+			above = filepath.Dir(above)
+			wd, err = unix.InotifyAddWatch(w.fd, above, watchAbove)
 		}
+		w.keepOnly(int32(wd), above)
 	}
 }
 
-func (w *watcher) add(dir string, mask uint32) error {
-	wd, err := unix.InotifyAddWatch(w.fd, dir, mask)
-	if err == nil {
-		w.watched[int32(wd)] = dir
+// keepOnly gives up all watches but one.
+func (w *watcher) keepOnly(keep int32, dir string) {
+	for wd := range w.watched {
+		if wd != keep {
+			_, _ = unix.InotifyRmWatch(w.fd, uint32(wd))
+			delete(w.watched, wd)
+		}
 	}
-	return err
+	w.watched[keep] = dir
 }
 
 // seen is what has happened since the last drain.
@@ -136,18 +138,20 @@ func (w *watcher) parse(b []byte, s *seen) {
 		length := binary.NativeEndian.Uint32(b[12:])
 		name := b[unix.SizeofInotifyEvent : unix.SizeofInotifyEvent+int(length)]
 		b = b[unix.SizeofInotifyEvent+int(length):]
-		switch {
-		case mask&unix.IN_Q_OVERFLOW != 0:
+		if mask&unix.IN_Q_OVERFLOW != 0 {
 			s.overflow = true
-		case mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && w.watched[wd] == w.dir &&
-			string(bytes.TrimRight(name, "\x00")) == w.base:
+			continue
+		}
+		dir, known := w.watched[wd]
+		if !known { // of a watch that was given up
+			continue
+		}
+		if mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && dir == w.dir &&
+			string(bytes.TrimRight(name, "\x00")) == w.base {
 			s.created++
 		}
-		if mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0 || w.watched[wd] != w.dir {
+		if mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0 || dir != w.dir {
 			w.armed = false // another directory may now be the one to watch
-		}
-		if mask&unix.IN_IGNORED != 0 {
-			delete(w.watched, wd)
 		}
 	}
 }
