@@ -200,6 +200,10 @@ func TestAStalledSubscriberCostsNobodyAnything(t *testing.T) {
 	stalledMedian, stalledP99 := run("stalled")
 	t.Logf("a write takes %v (p99 %v) alone, %v (p99 %v) with a stalled subscriber; memory %d kB, then %d kB",
 		aloneMedian, aloneP99, stalledMedian, stalledP99, aloneMemory, d.memory())
+	const bound = 200_000 // kB, several times what it takes
+	if kB := d.memory(); kB > bound {
+		t.Errorf("the daemon takes %d kB", kB)
+	}
 	m.end(d)
 	got := watched{who: "the stalled subscriber"}
 	if got.events, err = stalled.collect(isEnd); err != nil {

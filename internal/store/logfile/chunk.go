@@ -31,7 +31,7 @@ type chunk struct {
 // empty chunk whose next is off means that there is no whole line before the
 // limit.
 func (g *generation) readChunk(buf []byte, off, limit int64) (chunk, []byte, error) {
-	if cap(buf) < chunkSize {
+	if cap(buf) == 0 {
 		buf = make([]byte, chunkSize)
 	}
 	for {

@@ -236,7 +236,8 @@ func (s *Store) advance() error {
 		if size <= s.off {
 			return nil
 		}
-		c, _, err := s.cur.readChunk(make([]byte, min(max(size-s.off, 1), chunkSize)), s.off, size)
+		// The records keep this buffer alive: it is no larger than it has to be.
+		c, _, err := s.cur.readChunk(make([]byte, min(size-s.off, chunkSize)), s.off, size)
 		if err != nil {
 			return err
 		}
