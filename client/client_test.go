@@ -209,7 +209,7 @@ func TestClosedClientMakesNoCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	if _, err := c.GetEvents(t.Context(), Query{}); err != ErrClosed {
+	if _, err := c.GetEvents(t.Context(), Query{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -100,7 +100,7 @@ func (c *conn) lost(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case err == ctx.Err(), errors.Is(err, errFrameSize):
+	case errors.Is(err, ctx.Err()), errors.Is(err, errFrameSize):
 		return err
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = errClosedByPeer

@@ -177,7 +177,7 @@ type pageReply struct {
 }
 
 func (r *pageReply) scan(s *scan) error {
-	*r = pageReply{}
+	*r = pageReply{events: r.events[:0]}
 	var once seen
 	var err error
 	for key := range s.members() {
@@ -218,7 +218,7 @@ func (r *pageReply) unmarshal(text []byte) error {
 		Cursor   string                 `json:"cursor"`
 		Complete bool                   `json:"complete"`
 	}
-	*r = pageReply{}
+	*r = pageReply{events: r.events[:0]}
 	if err := json.Unmarshal(text, &slow); err != nil {
 		return notUnderstood(err)
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"reflect"
 	"strings"
@@ -150,14 +151,14 @@ func TestFramesAreWholeHoweverTheyArrive(t *testing.T) {
 			f := frames{r: reader}
 			for _, want := range []string{"one", "", long, "last"} {
 				frame, err := f.next()
-				if err == iotest.ErrTimeout {
+				if errors.Is(err, iotest.ErrTimeout) {
 					frame, err = f.next()
 				}
 				if err != nil || string(frame) != want {
 					t.Fatalf("got %d bytes, %v, want %d", len(frame), err, len(want))
 				}
 			}
-			if _, err := f.next(); err != io.ErrUnexpectedEOF {
+			if _, err := f.next(); !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("the error within a frame is %v", err)
 			}
 		})
@@ -166,7 +167,7 @@ func TestFramesAreWholeHoweverTheyArrive(t *testing.T) {
 
 func TestFrameThatIsTooLargeIsRefused(t *testing.T) {
 	f := frames{r: zeros{}}
-	if _, err := f.next(); err != errFrameSize {
+	if _, err := f.next(); !errors.Is(err, errFrameSize) {
 		t.Errorf("the error is %v", err)
 	}
 }

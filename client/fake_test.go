@@ -32,6 +32,7 @@ type fake struct {
 	listener net.Listener
 	conns    map[net.Conn]bool
 	stopping bool
+	killed   bool
 	done     sync.WaitGroup
 	// answer may take a call over; nil or false leaves it to the fake.
 	answer func(conn net.Conn, method string, parameters json.RawMessage) bool
@@ -39,7 +40,7 @@ type fake struct {
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ev") // t.TempDir is too long for a socket
+	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func (f *fake) start() {
 		f.t.Fatal(err)
 	}
 	f.mu.Lock()
-	f.listener, f.conns, f.stopping = listener, make(map[net.Conn]bool), false
+	f.listener, f.conns, f.stopping, f.killed = listener, make(map[net.Conn]bool), false, false
 	f.mu.Unlock()
 	f.done.Go(func() {
 		for {
@@ -68,7 +69,10 @@ func (f *fake) start() {
 				return
 			}
 			f.mu.Lock()
-			f.conns[conn] = true
+			f.conns[conn] = !f.killed
+			if f.killed {
+				conn.Close() // accepted just before
+			}
 			f.mu.Unlock()
 			f.done.Go(func() { f.serve(conn) })
 		}
@@ -78,6 +82,7 @@ func (f *fake) start() {
 // kill ends all connections without a word, as SIGKILL would.
 func (f *fake) kill() {
 	f.mu.Lock()
+	f.killed = true
 	f.listener.Close()
 	for conn := range f.conns {
 		conn.Close()
@@ -239,9 +244,12 @@ func (f *fake) subscribe(conn net.Conn, parameters json.RawMessage) {
 	live := false
 	for {
 		f.mu.Lock()
-		changed, stopping := f.changed, f.stopping
+		changed, stopping, open := f.changed, f.stopping, f.conns[conn]
 		log := f.log
 		f.mu.Unlock()
+		if !open {
+			return
+		}
 		for ; pos < len(log); pos++ {
 			if !send(conn, map[string]any{"event": log[pos], "cursor": cursorOf(pos + 1)}, true) {
 				return
@@ -262,12 +270,6 @@ func (f *fake) subscribe(conn net.Conn, parameters json.RawMessage) {
 		select {
 		case <-changed:
 		case <-time.After(10 * time.Second):
-			return
-		}
-		f.mu.Lock()
-		open := f.conns[conn]
-		f.mu.Unlock()
-		if !open {
 			return
 		}
 	}

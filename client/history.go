@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"sync"
@@ -33,7 +34,7 @@ type queryParameters struct {
 }
 
 func (q Query) parameters() queryParameters {
-	return queryParameters{Filters: q.Filters, Since: q.Since, Until: q.Until, After: q.After, Limit: q.Limit}
+	return queryParameters(q)
 }
 
 // Page is a part of the past.
@@ -112,12 +113,13 @@ func (h *History) turn(ctx context.Context) error {
 // ends it returns the context's error and may be called again; every other
 // error stays.
 func (h *History) Next(ctx context.Context) (events.Event, error) {
+	if h.isClosed() {
+		return events.Event{}, ErrClosed
+	}
 	for h.next == len(h.page.events) {
 		switch {
 		case h.err != nil:
 			return events.Event{}, h.err
-		case h.isClosed():
-			return events.Event{}, ErrClosed
 		case h.last:
 			return events.Event{}, io.EOF
 		}
@@ -125,7 +127,7 @@ func (h *History) Next(ctx context.Context) (events.Event, error) {
 			if h.isClosed() {
 				err = ErrClosed
 			}
-			if err != ctx.Err() {
+			if !errors.Is(err, ctx.Err()) {
 				h.err = err
 			}
 			return events.Event{}, err
@@ -174,7 +176,7 @@ func all(ctx context.Context, next func(context.Context) (events.Event, error)) 
 	return func(yield func(events.Event, error) bool) {
 		for {
 			e, err := next(ctx)
-			if err == io.EOF || !yield(e, err) || err != nil {
+			if errors.Is(err, io.EOF) || !yield(e, err) || err != nil {
 				return
 			}
 		}

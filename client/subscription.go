@@ -69,7 +69,7 @@ func (s *Subscription) Next(ctx context.Context) (events.Event, error) {
 		case got:
 			return s.reply.event, nil
 		case err == nil:
-		case err == ctx.Err():
+		case errors.Is(err, ctx.Err()):
 			return events.Event{}, err
 		default:
 			s.drop(cn)

@@ -42,18 +42,15 @@ type words struct {
 // apply sets the type, status and time of the event. A word that neither the
 // enum nor libpod has, as a newer service may send it, is kept.
 func (w *words) apply(e *events.Event) error {
-	known := false
-	if e.Type, known = wireTypes[w.kind]; !known {
-		e.Type = events.Type(w.kind)
-		if w.kind == unknownWord && w.rawType != "" {
-			e.Type = events.Type(w.rawType)
-		}
+	if t, known := wireTypes[w.kind]; known {
+		e.Type = t
+	} else if e.Type = events.Type(w.kind); w.kind == unknownWord && w.rawType != "" {
+		e.Type = events.Type(w.rawType)
 	}
-	if e.Status, known = wireStatuses[w.status]; !known {
-		e.Status = events.Status(w.status)
-		if w.status == unknownWord && w.rawStatus != "" {
-			e.Status = events.Status(w.rawStatus)
-		}
+	if s, known := wireStatuses[w.status]; known {
+		e.Status = s
+	} else if e.Status = events.Status(w.status); w.status == unknownWord && w.rawStatus != "" {
+		e.Status = events.Status(w.rawStatus)
 	}
 	var err error
 	e.Time, err = time.Parse(time.RFC3339Nano, w.time)

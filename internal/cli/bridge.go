@@ -52,8 +52,8 @@ func (a *app) bridge(ctx context.Context, address string) error {
 	}()
 	_, err = io.Copy(a.stdout, conn)
 	if ctx.Err() != nil {
-		if gone := context.Cause(ctx); errors.Is(gone, errReaderGone) {
-			return gone
+		if failed := failure(ctx); failed != nil {
+			return failed
 		}
 		return ctx.Err()
 	}

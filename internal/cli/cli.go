@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/internal/config"
 )
 
 // program is the name of this program in messages.
@@ -91,13 +93,13 @@ func (a *app) rootCommand() *cobra.Command {
 		Long:          rootLong,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// Commands complete words, not files, unless they say otherwise.
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
-		Args:              unknownCommand,
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:       versionLine(),
+		Args:          unknownCommand,
+		RunE:          a.runBare,
 
 		SuggestionsMinimumDistance: 2,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return errors.Errorf("%v; see '%s --help'", err, c.CommandPath())
 	})
@@ -107,6 +109,16 @@ func (a *app) rootCommand() *cobra.Command {
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
 	)
 	return root
+}
+
+// runBare is eventsvc without a command. Started with sockets, as by
+// 'varlinkctl info exec:/usr/bin/eventsvc', which cannot give it any words, it
+// serves them; else it explains itself.
+func (a *app) runBare(c *cobra.Command, _ []string) error {
+	if os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) {
+		return a.serve(c.Context(), &serveFlags{backend: config.Auto})
+	}
+	return c.Help()
 }
 
 // unknownCommand names the nearest command.

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -13,6 +15,21 @@ import (
 	"github.com/eventsvc/eventsvc/internal/version"
 	"github.com/eventsvc/eventsvc/service"
 )
+
+// newLog returns the log of a service. The journal, which says in JOURNAL_STREAM
+// that it listens (systemd.exec(5)), has times of its own.
+func newLog(w io.Writer) *slog.Logger {
+	var options slog.HandlerOptions
+	if os.Getenv("JOURNAL_STREAM") != "" {
+		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey && len(groups) == 0 {
+				return slog.Attr{}
+			}
+			return a
+		}
+	}
+	return slog.New(slog.NewTextHandler(w, &options))
+}
 
 // daemon is a store, its feed and the faces that serve it.
 type daemon struct {
@@ -61,18 +78,7 @@ func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns
 		run(func() error { return d.server.ServeConn(ctx, c) })
 	}
 	faces.Wait()
-	if ctx.Err() == nil {
-		return nil
-	}
-	if err := context.Cause(ctx); err != nil && err != context.Canceled && !isInterrupted(err) {
-		return err
-	}
-	return nil
-}
-
-func isInterrupted(err error) bool {
-	_, ok := err.(interrupted)
-	return ok
+	return failure(ctx)
 }
 
 // stopTimeout bounds the whole of an orderly end. systemd allows 90 seconds.

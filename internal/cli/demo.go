@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"os/exec"
 	"strings"
 	"time"
@@ -52,8 +51,8 @@ func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
 		return err
 	}
 	defer room.remove()
-	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	d, err := newDaemon(&choice{backend: events.LogFile, path: room.log(), own: true}, access.Allowed{}, access.Allowed{}, log)
+	sample := &choice{backend: events.LogFile, path: room.log(), own: true}
+	d, err := newDaemon(sample, access.Allowed{}, access.Allowed{}, newLog(a.stderr))
 	if err != nil {
 		return err
 	}
@@ -116,11 +115,8 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 	for {
 		e, err := s.Next(ctx)
 		if err != nil {
-			if cause := context.Cause(ctx); cause != nil && cause != context.Canceled && !isInterrupted(cause) {
-				return cause
-			}
 			if ctx.Err() != nil {
-				return nil // ^C is how a demo ends
+				return failure(ctx) // none after ^C, which is how a demo ends
 			}
 			return err
 		}

@@ -5,7 +5,8 @@
 // The rules of its user interface:
 //
 //   - What was asked for goes to stdout, everything else to stderr. A line on
-//     stderr begins with "eventsvc: ".
+//     stderr begins with "eventsvc: ", but for the log that a service keeps
+//     (log/slog), which has a level and, unless the journal adds one, a time.
 //   - An error says what cannot be done, why, and what to do; the exit code says
 //     which kind it is (exit.go). There is no usage text behind an error.
 //   - What prints events uses the fingers' memory of podman events: the same

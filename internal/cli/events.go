@@ -110,8 +110,8 @@ type eventsRun struct {
 	out    *bufio.Writer
 	print  printer
 	place  *cursorFile // nil: none
-	outage bool        // has been told
-	broken error       // in a callback
+	cancel context.CancelCauseFunc
+	outage bool // has been told
 }
 
 // outputBuffer is how much output is gathered while more events are ready, in
@@ -124,7 +124,9 @@ func (a *app) events(ctx context.Context, f *eventsFlags) error {
 	}
 	ctx, stop := untilReaderGone(ctx, a.stdout)
 	defer stop()
-	run := &eventsRun{app: a, flags: f, out: bufio.NewWriterSize(a.stdout, outputBuffer)}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	run := &eventsRun{app: a, flags: f, out: bufio.NewWriterSize(a.stdout, outputBuffer), cancel: cancel}
 	var err error
 	if run.print, err = newPrinter(f.format, !f.noTrunc, a.stdout); err != nil {
 		return err
@@ -150,8 +152,8 @@ func (a *app) events(ctx context.Context, f *eventsFlags) error {
 		err = run.copy(ctx, from)
 		_ = from.Close()
 	}
-	if gone := context.Cause(ctx); errors.Is(gone, errReaderGone) {
-		return gone
+	if failed := failure(ctx); failed != nil {
+		return failed
 	}
 	return run.explain(err)
 }
@@ -176,8 +178,8 @@ func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (s
 		Filters: f.filters, Since: f.since, Until: f.until, After: after,
 		OnLost: r.lost, OnResumed: r.resumed, OnExpired: r.goOn,
 		OnMark: func(cursor string) {
-			if err := r.keep(cursor); err != nil && r.broken == nil {
-				r.broken = err
+			if err := r.keep(cursor); err != nil {
+				r.cancel(err)
 			}
 		},
 	})
@@ -191,14 +193,11 @@ func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (s
 func (r *eventsRun) copy(ctx context.Context, from source) error {
 	for {
 		e, err := from.Next(ctx)
-		if err == nil {
-			err = r.broken
-		}
 		if err != nil {
 			if kept := r.keep(from.Cursor()); kept != nil {
 				return kept
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err

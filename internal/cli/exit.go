@@ -31,6 +31,17 @@ func (s interrupted) Error() string { return fmt.Sprintf("interrupted by %v", sy
 // errReaderGone ends a command whose output nobody reads any more.
 var errReaderGone = errors.New("nobody reads the output any more")
 
+// failure returns why a context ended, if that was a failure: neither a signal
+// nor the end of what it was for.
+func failure(ctx context.Context) error {
+	var signal interrupted
+	cause := context.Cause(ctx)
+	if cause == nil || errors.Is(cause, context.Canceled) || errors.As(cause, &signal) {
+		return nil
+	}
+	return cause
+}
+
 // exitCode returns the exit code for what a command returned.
 func exitCode(ctx context.Context, err error) int {
 	var signal interrupted

@@ -12,9 +12,15 @@ const updateVariable = "UPDATE_GOLDEN"
 
 func TestHelpTexts(t *testing.T) {
 	for _, words := range [][]string{
-		{"help"}, {"help", "exit-codes"},
-		{"serve", "--help"}, {"events", "--help"}, {"write", "--help"}, {"status", "--help"}, {"bridge", "--help"},
-		{"demo", "--help"}, {"version", "--help"},
+		{"help"},
+		{"help", "exit-codes"},
+		{"serve", "--help"},
+		{"events", "--help"},
+		{"write", "--help"},
+		{"status", "--help"},
+		{"bridge", "--help"},
+		{"demo", "--help"},
+		{"version", "--help"},
 	} {
 		name := strings.Trim(strings.ReplaceAll(strings.Join(words, "-"), "---help", ""), "-")
 		t.Run(name, func(t *testing.T) {

@@ -45,7 +45,7 @@ type rig struct {
 // newRig starts a service on a log with the given text.
 func newRig(t *testing.T, text string) *rig {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ev") // t.TempDir is too long for a socket
+	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"runtime"
 	"strings"
@@ -96,7 +95,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		given.Close()
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(a.stderr, nil))
+	log := newLog(a.stderr)
 	d, err := newDaemon(chosen, readers, writers, log)
 	if err != nil {
 		closeListeners(listeners)

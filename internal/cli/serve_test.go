@@ -12,7 +12,7 @@ import (
 // directory for sockets.
 func host(t *testing.T, engine string) (dir string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ev")
+	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}

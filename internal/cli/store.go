@@ -109,8 +109,8 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 // sameFile tells whether two paths lead to the same place.
 func sameFile(a, b string) bool {
 	for _, path := range []*string{&a, &b} {
-		if real, err := filepath.EvalSymlinks(*path); err == nil {
-			*path = real
+		if target, err := filepath.EvalSymlinks(*path); err == nil {
+			*path = target
 		}
 	}
 	return a == b

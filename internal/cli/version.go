@@ -15,9 +15,12 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Print the version of this program",
 		Args:  noWords,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.stdout, "%s %s (%s, %s/%s)\n",
-				program, version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(a.stdout, versionLine())
 			return err
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("%s %s (%s, %s/%s)", program, version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
