@@ -23,6 +23,7 @@ type generation struct {
 	// direct says that it is certain that no other file was at the path
 	// between its predecessor and this one.
 	direct bool
+	index  index
 
 	// guarded by Store.mu
 	refs    int

@@ -16,7 +16,8 @@ type reading struct {
 	query store.Query
 	g     *generation // nil: in front of the first file
 	off   int64
-	twins twins
+	twins twins     // at off, unless cold
+	cold  bool      // blocks in front of off were passed over
 	end   store.Pos // of the store, as it was when it was last asked for
 	atEnd bool      // io.EOF was returned for end
 }
@@ -112,7 +113,7 @@ func (s *Store) generationLocked(seq uint64) *generation {
 func (r *reading) enter(g *generation, off int64) {
 	old := r.g
 	g.refs++
-	r.g, r.off = g, off
+	r.g, r.off, r.cold = g, off, false
 	r.s.readings[r] = struct{}{}
 	if old != nil {
 		r.s.release(old)
@@ -183,8 +184,19 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 	if r.g == nil {
 		return false, nil
 	}
-	c, buf, err := r.g.readChunk(b.Buffer, r.off, limit)
+	end := limit
+	if known, begins, ok := r.g.index.at(r.off); ok && known.end <= limit {
+		if begins && !known.mayMatch(&r.query) {
+			r.off, r.cold = known.end, true
+			return true, nil
+		}
+		end = known.end // so that the next block is met at its beginning
+	}
+	c, buf, err := r.g.readChunk(b.Buffer, r.off, end)
 	b.Buffer = buf
+	if err == nil && c.next > r.off {
+		err = r.warm()
+	}
 	if err != nil {
 		return false, r.s.unavailable(err)
 	}
@@ -192,10 +204,22 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 		r.scan(&c, b, most)
 		return true, nil
 	}
+	if end < limit { // the file is shorter than it was
+		return false, nil
+	}
 	if !retired {
 		return false, nil
 	}
 	return r.cross()
+}
+
+// warm finds out how equal events are numbered here, if blocks were passed over.
+func (r *reading) warm() (err error) {
+	if r.cold {
+		r.twins, err = r.g.warm(r.off)
+		r.cold = err != nil
+	}
+	return err
 }
 
 // limit returns how far the present generation may be read, and whether it has
@@ -244,6 +268,7 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 		r.s.noteSkip(r.g, c.tooLong, errLong)
 	}
 	var d decoded
+	sum := newBlock()
 	data, off := c.data, c.off
 	for len(data) > 0 {
 		n := bytes.IndexByte(data, '\n')
@@ -261,6 +286,7 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 		if !found {
 			continue
 		}
+		sum.add(&d.fields)
 		id := r.twins.next(d.fields.Time, d.hash)
 		rec := store.Record{Line: d.line, Fields: d.fields, Pos: r.g.pos(off), UID: r.g.uid}
 		if !r.query.Match(&rec) {
@@ -275,7 +301,8 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 			return
 		}
 	}
-	r.off = c.next
+	r.off, sum.end = c.next, c.next
+	r.g.index.add(c.off, sum)
 }
 
 // noteSkip counts a line that could not be decoded.
@@ -295,6 +322,9 @@ func (r *reading) Pos() store.Pos {
 
 // Cursor names the position reached.
 func (r *reading) Cursor() (string, error) {
+	if err := r.warm(); err != nil {
+		return "", r.s.unavailable(err)
+	}
 	return string(appendPosition(nil, r.g, r.off, &r.twins)), nil
 }
 

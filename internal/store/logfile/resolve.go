@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/eventsvc/eventsvc/internal/line"
 )
@@ -154,7 +155,7 @@ func (f *finder) origin() (*place, error) {
 // mayBeCut tells whether the file shows that Podman dropped an older half.
 func (g *generation) mayBeCut() (bool, error) {
 	found := false
-	err := g.search([]byte(`"log-rotation"`), func([]byte, int64, int64) bool {
+	err := g.search([]byte(`"log-rotation"`), anyTime, func([]byte, int64, int64) bool {
 		found = true
 		return false
 	})
@@ -170,7 +171,7 @@ func (f *finder) byContent() (*place, error) {
 	for _, g := range f.chain {
 		var d decoded
 		var inner error
-		err := g.search(pattern, func(text []byte, start, end int64) bool {
+		err := g.search(pattern, f.cursor.id.time, func(text []byte, start, end int64) bool {
 			if inner = f.ctx.Err(); inner != nil {
 				return false
 			}
@@ -239,14 +240,21 @@ func fractionPattern(ns int64) []byte {
 	return bytes.TrimRight(fmt.Appendf(nil, ".%09d", fraction), "0")
 }
 
+// anyTime lets search look at events of every time.
+const anyTime int64 = math.MinInt64
+
 // search calls found with each line that contains the pattern, every line for
 // an empty one, with the offsets of its start and of what is behind it, until
-// it returns false.
-func (g *generation) search(pattern []byte, found func(text []byte, start, end int64) bool) error {
+// it returns false. It passes over what is known to hold no event of that time.
+func (g *generation) search(pattern []byte, time int64, found func(text []byte, start, end int64) bool) error {
 	var buf []byte
 	var c chunk
 	var err error
 	for off := int64(0); ; off = c.next {
+		if known, begins, ok := g.index.at(off); ok && begins && time != anyTime && !known.mayHold(time) {
+			c.next = known.end
+			continue
+		}
 		c, buf, err = g.readChunk(buf, off, 1<<62)
 		if err != nil || c.next == off {
 			return err

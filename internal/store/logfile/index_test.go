@@ -1,0 +1,121 @@
+package logfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// bigLog writes a log of several blocks whose times are out of order, with
+// statuses that are rare in places, garbage and equal lines.
+func bigLog(t *testing.T, path string, r *rand.Rand) {
+	t.Helper()
+	var b strings.Builder
+	statuses := []events.Status{events.Create, events.Start, events.Exited, events.Remove}
+	at := epoch
+	for i := range 12000 {
+		at = at.Add(time.Duration(r.IntN(2000)) * time.Millisecond)
+		e := events.Event{
+			Type: events.Container, Status: statuses[r.IntN(len(statuses))], Name: fmt.Sprintf("c%d", r.IntN(50)), ID: fmt.Sprintf("%064x", i),
+			Time: at.Add(-time.Duration(r.IntN(5000)) * time.Millisecond),
+		}
+		if i > 5000 && i < 5100 {
+			e.Type, e.Status = events.Image, events.Pull
+		}
+		if i == 9000 {
+			e.Time = epoch.Add(-time.Hour)
+		}
+		line, err := e.ToJSONString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString(line + "\n")
+		switch r.IntN(100) {
+		case 0:
+			b.WriteString("garbage\n")
+		case 1:
+			b.WriteString(line + "\n")
+		}
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// all returns the cursors of the records that answer the query, and that of the
+// end.
+func (w *watched) all(after string, q store.Query) []string {
+	w.t.Helper()
+	r, err := w.Read(context.Background(), store.Start{After: after}, q)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer r.Close()
+	var cursors []string
+	var b store.Batch
+	for {
+		err := r.Next(context.Background(), &b)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for i := range b.Records {
+			cursors = append(cursors, string(b.Records[i].Cursor))
+		}
+	}
+	end, err := r.Cursor()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return append(cursors, end)
+}
+
+func TestWhatIsPassedOverIsNothingThatIsWanted(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, seed))
+	path := filepath.Join(t.TempDir(), "events.log")
+	bigLog(t, path, r)
+	warm := open(t, path, Options{})
+	everything := warm.all("", store.Everything())
+	if n := len(warm.cur.index.blocks); n < 4 {
+		t.Fatalf("the index has %d blocks", n)
+	}
+	for range 40 {
+		q := store.Everything()
+		var filters []string
+		if r.IntN(2) == 0 {
+			filters = append(filters, []string{"status=pull", "status=died", "status=kill", "type=image", "name=c7", "status!=died"}[r.IntN(6)])
+		}
+		var err error
+		if q.Filters, err = events.ParseFilters(filters); err != nil {
+			t.Fatal(err)
+		}
+		if r.IntN(2) == 0 {
+			q.SetSince(epoch.Add(time.Duration(r.IntN(13000)) * time.Second))
+		}
+		if r.IntN(2) == 0 {
+			q.SetUntil(epoch.Add(time.Duration(r.IntN(13000)-100) * time.Second))
+		}
+		after := ""
+		if r.IntN(2) == 0 {
+			after = everything[r.IntN(len(everything))]
+		}
+		cold := open(t, path, Options{}) // has no index yet
+		got, want := warm.all(after, q), cold.all(after, q)
+		equal(t, fmt.Sprintf("%v since %d until %d after %s", filters, q.Since, q.Until, after), got, want)
+		_ = cold.Close()
+	}
+}
