@@ -64,7 +64,7 @@ func startDaemon(t *testing.T, args ...string) *daemon {
 // start starts the daemon and returns when it answers.
 func (d *daemon) start() {
 	d.t.Helper()
-	args := append([]string{"serve", "--backend", "file", "--log-file", d.log, "--listen", "unix:" + d.socket}, d.args...)
+	args := append([]string{"serve", "--backend", "file", "--log-file", d.log, "--listen", "unix:" + d.socket, "--dbus", "none"}, d.args...)
 	d.cmd = exec.Command(binary, args...)
 	d.stderr = new(syncBuffer)
 	d.cmd.Stdout, d.cmd.Stderr = d.stderr, d.stderr

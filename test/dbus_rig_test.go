@@ -166,11 +166,17 @@ type dbusRig struct {
 // serveDBus serves a session bus, or the bus that is given.
 func serveDBus(t testing.TB, bus *busDaemon) *dbusRig {
 	t.Helper()
+	return serveDBusOf(t, bus, filepath.Join(t.TempDir(), "events.log"))
+}
+
+// serveDBusOf serves the events of a log file.
+func serveDBusOf(t testing.TB, bus *busDaemon, path string) *dbusRig {
+	t.Helper()
 	if bus == nil {
 		bus = startBus(t, sessionPolicy)
 		t.Setenv("DBUS_SESSION_BUS_ADDRESS", bus.address())
 	}
-	r := &dbusRig{t: t, bus: bus, log: filepath.Join(t.TempDir(), "events.log"), logged: new(dbusLog)}
+	r := &dbusRig{t: t, bus: bus, log: path, logged: new(dbusLog)}
 	log := slog.New(slog.NewTextHandler(r.logged, nil))
 	st, err := logfile.Open(logfile.Options{Path: r.log})
 	if err != nil {

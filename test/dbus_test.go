@@ -1,26 +1,245 @@
 package test
 
 import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/events"
 )
 
 const (
-	eventsName = "io.podman.Events1"
-	eventsPath = "/io/podman/Events1"
+	busName    = "io.podman.Events1"
+	objectPath = "/io/podman/Events1"
 )
 
-func TestDBusBusctlShowsTheWayToTheEvents(t *testing.T) {
+// contains complains about every text that is not there.
+func contains(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("there is no %q in\n%s", part, text)
+		}
+	}
+}
+
+// squeeze makes every run of blanks one.
+func squeeze(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.Join(strings.Fields(lines[i]), " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestDBusBusctlFindsItsWayAndCalls(t *testing.T) {
 	r := serveDBus(t, nil)
-	t.Log(r.busctl("tree", eventsName))
-	t.Log(r.busctl("introspect", eventsName, eventsPath))
 	r.write(dbusEvent(1), dbusEvent(2))
-	t.Log(r.busctl("call", eventsName, eventsPath, eventsName, "GetEvents", "asa{sv}", "1", "type=container", "1", "limit", "t", "10"))
-	t.Log(r.busctl("-j", "call", eventsName, eventsPath, eventsName, "GetLastEvent", "as", "0"))
-	t.Log(r.busctl("call", eventsName, eventsPath, eventsName, "WriteEvent", "a{sv}", "4", "type", "s", "volume", "status", "s", "create", "name", "s", "data", "attributes", "a{ss}", "1", "a", "b"))
-	t.Log(r.mustRun("gdbus", "introspect", "--session", "--dest", eventsName, "--object-path", "/", "--recurse"))
-	t.Log(r.mustRun("gdbus", "call", "--session", "--dest", eventsName, "--object-path", eventsPath, "--method", eventsName+".GetEvents", "[]", "{}"))
-	out, err := r.run("gdbus", "call", "--session", "--dest", eventsName, "--object-path", eventsPath, "--method", eventsName+".GetEvents", "['typ=container']", "{}")
-	t.Log(out, err)
-	_ = strings.Contains
+	contains(t, r.busctl("tree", busName), "/io/podman/Events1", "/io/podman/Events1/subscription")
+	shown := squeeze(r.busctl("introspect", busName, objectPath))
+	contains(t, shown,
+		".GetEvents method asa{sv} a(ssssta{sv})sb -", ".GetLastEvent method as (ssssta{sv}) -", ".WriteEvent method a{sv} s -",
+		".Subscribe method sasa{sv} os -", ".Unsubscribe method o - -", ".OpenStream method asa{sv} h -",
+		".Event signal ssssta{sv} - -", `.Version property s "1.2.3" const`, `.Backend property s "file" const`,
+		`.LogPath property s "`+r.log+`" const`, ".Subscribers property u 0 -", ".SkippedLines property t 0 -",
+		`.EventTypes property as 9 "artifact"`, ".GetMachineId method - s -", ".Introspect method - s -")
+	page := r.busctl("call", busName, objectPath, busName, "GetEvents", "asa{sv}", "1", "name=c2", "1", "limit", "u", "10")
+	contains(t, page, `a(ssssta{sv})sb 1 "container" "create"`, `"c2" 1795435202123456`, `"image" s "quay.io/podman/hello:latest"`, " true\n")
+	cursor := r.busctl("call", busName, objectPath, busName, "WriteEvent", "a{sv}", "4",
+		"type", "s", "volume", "status", "s", "create", "name", "s", "data", "attributes", "a{ss}", "1", "a", "b")
+	last := r.busctl("--json=short", "call", busName, objectPath, busName, "GetLastEvent", "as", "1", "label=a=b")
+	contains(t, last, `"volume","create","","data"`, strings.Trim(strings.TrimPrefix(cursor, "s "), "\n"))
+	contains(t, r.busctl("get-property", busName, objectPath, busName, "Backend"), `s "file"`)
+	out, err := r.run("busctl", "--address="+r.bus.address(), "set-property", busName, objectPath, busName, "Version", "s", "2")
+	if err == nil {
+		t.Errorf("Version was set: %s", out)
+	}
+}
+
+func TestDBusGdbusIntrospectsCallsAndShowsErrors(t *testing.T) {
+	r := serveDBus(t, nil)
+	r.write(dbusEvent(1))
+	shown := r.mustRun("gdbus", "introspect", "--session", "--dest", busName, "--object-path", "/", "--recurse")
+	contains(t, shown, "node /io/podman/Events1/subscription", "readonly s Version = '1.2.3'", "out b complete",
+		`@org.freedesktop.DBus.Property.EmitsChangedSignal("const")`, "Which events; empty: all")
+	call := func(method string, args ...string) (string, error) {
+		return r.run("gdbus", append([]string{
+			"call", "--session", "--dest", busName, "--object-path", objectPath, "--method", busName + "." + method,
+		}, args...)...)
+	}
+	out, err := call("GetEvents", "['type=container']", "{'since': <'2020-01-01'>}")
+	if err != nil {
+		t.Fatal(out)
+	}
+	contains(t, out, "'c1', uint64 1795435201123456", "'naïve': 'läbel'", "true)")
+	out, err = call("GetEvents", "['typ=container']", "{}")
+	if err == nil {
+		t.Error("a wrong filter is taken")
+	}
+	contains(t, out, "io.podman.Events1.Error.InvalidFilter", `did you mean "type"?`)
+}
+
+// background starts a client that goes on, and returns its lines.
+func (r *dbusRig) background(name string, args ...string) *bufio.Scanner {
+	r.t.Helper()
+	dbusPeer(r.t, name)
+	ctx, cancel := context.WithTimeout(context.Background(), dbusPatience)
+	r.t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "DBUS_SESSION_BUS_ADDRESS="+r.bus.address(), "LC_ALL=C.UTF-8")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return bufio.NewScanner(out)
+}
+
+// await reads lines until one has the text, and returns it.
+func await(t *testing.T, lines *bufio.Scanner, text string) string {
+	t.Helper()
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), text) {
+			return lines.Text()
+		}
+	}
+	t.Fatalf("no line has %q", text)
+	return ""
+}
+
+func TestDBusGdbusMonitorAndMatchRulesHearBroadcasts(t *testing.T) {
+	r := serveDBus(t, nil)
+	monitor := r.background("gdbus", "monitor", "--session", "--dest", busName, "--object-path", objectPath)
+	await(t, monitor, "is owned by")
+	dbusPeer(t, "dbus-monitor")
+	matched := r.background("stdbuf", "-oL", "dbus-monitor", "--session", "--profile",
+		"type='signal',interface='"+busName+"',arg0='container',arg3='c2'")
+	await(t, matched, "NameLost")
+	r.write(dbusEvent(1), dbusEvent(2))
+	for _, name := range []string{"c1", "c2"} {
+		contains(t, await(t, monitor, "Event"), "/io/podman/Events1: io.podman.Events1.Event ('container', 'create'", "'"+name+"'")
+	}
+	if line := await(t, matched, busName); !strings.Contains(line, "Event") {
+		t.Errorf("the match rule hears %q", line)
+	}
+}
+
+// python returns the command of a Python program of this directory.
+func (r *dbusRig) python(program string, args ...string) (string, []string) {
+	r.t.Helper()
+	const interpreter = "/usr/bin/python3"
+	if err := exec.Command(interpreter, "-c", "import gi; gi.require_version('Gio', '2.0')").Run(); err != nil {
+		dbusPeer(r.t, "python3-gi")
+	}
+	return interpreter, append([]string{program, r.bus.address()}, args...)
+}
+
+func TestDBusTwoSubscriptionsOfAGLibProgramGetTheirOwnEventsOnce(t *testing.T) {
+	r := serveDBus(t, nil)
+	const count = 500
+	name, args := r.python("dbus_subscriber.py", fmt.Sprint(count))
+	lines := r.background(name, args...)
+	contains(t, await(t, lines, "ready"), "ready 1.2.3")
+	for n := range count {
+		volume := dbusEvent(n)
+		volume.Type, volume.Image = events.Volume, ""
+		r.write(dbusEvent(n), volume)
+	}
+	seen := map[string]int{"volumes": 0, "containers": 0}
+	for lines.Scan() && lines.Text() != "done" {
+		var token, kind, status, object string
+		var usec, sequence uint64
+		if _, err := fmt.Sscan(lines.Text(), &token, &kind, &status, &object, &usec, &sequence); err != nil {
+			t.Fatalf("%s: %v", lines.Text(), err)
+		}
+		if token != kind+"s" || object != fmt.Sprint("c", seen[token]) || sequence != uint64(seen[token]+1) {
+			t.Fatalf("event %d of %s is %s", seen[token], token, lines.Text())
+		}
+		seen[token]++
+	}
+	if seen["volumes"] != count || seen["containers"] != count || lines.Text() != "done" {
+		t.Errorf("got %v, then %q", seen, lines.Text())
+	}
+}
+
+func TestDBusAStreamGoesToAGLibProgram(t *testing.T) {
+	r := serveDBus(t, nil)
+	r.write(dbusEvent(1), dbusEvent(2))
+	name, args := r.python("dbus_stream.py")
+	lines := strings.Split(strings.TrimSpace(r.mustRun(name, args...)), "\n")
+	var kinds []string
+	for _, line := range lines {
+		var members map[string]any
+		if err := json.Unmarshal([]byte(line), &members); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		for _, kind := range []string{"ready", "event", "live", "end"} {
+			if _, ok := members[kind]; ok {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	if len(kinds) == 5 && kinds[3] == "live" {
+		kinds = slices.Delete(kinds, 3, 4)
+	}
+	if !slices.Equal(kinds, []string{"ready", "event", "event", "end"}) {
+		t.Errorf("the lines are %v", kinds)
+	}
+}
+
+func TestDBusOnTheSystemBusUsersSeeTheirOwnEventsAlone(t *testing.T) {
+	needRoot(t)
+	r := serveDBus(t, startBus(t, systemPolicy))
+	r.write(dbusEvent(1))
+	as := func(uid uint32, args ...string) (string, error) {
+		cmd := exec.Command("busctl", append([]string{"--address=" + r.bus.address(), "--no-pager"}, args...)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	dbusPeer(t, "busctl")
+	// dbus-daemon takes only users that there are: this is "daemon".
+	const stranger = 1
+	get := []string{"call", busName, objectPath, busName, "GetEvents", "asa{sv}", "0", "0"}
+	if out, err := as(0, get...); err != nil || !strings.Contains(out, `"c1"`) {
+		t.Errorf("root: %v %s", err, out)
+	}
+	if out, err := as(stranger, get...); err != nil || !strings.HasPrefix(out, "a(ssssta{sv})sb 0 ") {
+		t.Errorf("a stranger: %v %s", err, out)
+	}
+	if out, _ := as(stranger, "get-property", busName, objectPath, busName, "LogPath"); out != "s \"\"\n" {
+		t.Errorf("a stranger sees the path %s", out)
+	}
+	out, err := as(stranger, "call", busName, objectPath, busName, "WriteEvent", "a{sv}", "2", "type", "s", "pod", "status", "s", "create")
+	if err == nil || !strings.Contains(out, "Access denied") {
+		t.Errorf("a stranger writes: %v %s", err, out)
+	}
+}
+
+func TestDBusTellsWhatRealPodmanDid(t *testing.T) {
+	p := newPodman(t)
+	r := serveDBusOf(t, nil, p.log)
+	monitor := r.background("gdbus", "monitor", "--session", "--dest", busName)
+	await(t, monitor, "is owned by")
+	p.run("volume", "create", "dbus-volume")
+	contains(t, await(t, monitor, "dbus-volume"), "('volume', 'create', '', 'dbus-volume'")
+	p.run("pod", "create", "--infra=false", "--name", "dbus-pod")
+	contains(t, await(t, monitor, "dbus-pod"), "('pod', 'create'")
+	last := r.busctl("call", busName, objectPath, busName, "GetLastEvent", "as", "1", "type=volume")
+	contains(t, last, `"volume" "create" "" "dbus-volume"`)
 }

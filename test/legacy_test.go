@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -225,8 +226,11 @@ func TestAnOldClientIsServedOverABridge(t *testing.T) {
 	}
 	// An old client that follows is interrupted: its end of the pipes goes.
 	b := startBridge(t, command, "PATH="+ssh+":"+os.Getenv("PATH"))
-	if _, err := io.WriteString(b, `{"method":"io.podman.GetEvents","parameters":{"filter":[],"since":"1h","until":""},"more":true}`+"\x00"); err != nil {
+	if _, err := io.WriteString(b, `{"method":"io.podman.GetEvents","parameters":{"filter":[],"since":"2000-01-01","until":""},"more":true}`+"\x00"); err != nil {
 		t.Fatal(err)
+	}
+	if first, err := bufio.NewReader(b).ReadString(0); err != nil || !strings.Contains(first, `"name":"web"`) {
+		t.Fatalf("the first reply is %q, %v", first, err)
 	}
 	b.end(t)
 }

@@ -48,44 +48,70 @@ func writers(t *testing.T, log string, n, count, rate, limit int) (rotations int
 
 // TestFollowersOfALogThatIsRotatedFlatOut lets four processes write and rotate
 // as Podman does, together 40,000 events a second.
+//
+// A generation of 50 kB lives a few milliseconds then. On a machine that has
+// others to serve one may go unseen, which has to be told; so a loss that is
+// told is tried again, and one that is not told fails at once.
 func TestFollowersOfALogThatIsRotatedFlatOut(t *testing.T) {
-	const processes, rate = 4, 10000
+	const tries = 5
 	each := counts(5000, 50000)
 	for _, limit := range []int{50_000, 1_000_000} {
 		t.Run(fmt.Sprintf("limit %d", limit), func(t *testing.T) {
-			d := startDaemon(t)
-			got := make([]watched, 3)
-			var following sync.WaitGroup
-			for i := range got {
-				got[i].who = fmt.Sprintf("follower %d", i)
-				w := d.subscribe(nil)
-				following.Go(func() {
-					var err error
-					if got[i].events, err = w.collect(isEnd); err != nil {
-						t.Errorf("%s: %v", got[i].who, err)
-					}
-				})
-			}
-			began := time.Now()
-			rotations := writers(t, d.log, processes, each, rate, limit)
-			took := time.Since(began)
-			newModel(t).end(d)
-			following.Wait()
-			for i := range got {
-				n, missed, repeated, disordered, last := sequences(got[i].events)
-				if n != processes*each || missed+repeated+disordered != 0 {
-					t.Errorf("%s: %d of %d events, %d missed, %d repeated, %d out of order",
-						got[i].who, n, processes*each, missed, repeated, disordered)
-				}
-				for writer, number := range last {
-					if number != each-1 {
-						t.Errorf("%s: the last event of %s is %d of %d", got[i].who, writer, number, each-1)
-					}
+			for try := range tries {
+				if told := rotateFlatOut(t, limit, each); !told {
+					return
+				} else if try == tries-1 {
+					t.Errorf("events were lost in each of %d runs", tries)
 				}
 			}
-			t.Logf("%d events, %d rotations, %.0f events/s", processes*each, rotations, float64(processes*each)/took.Seconds())
 		})
 	}
+}
+
+// rotateFlatOut runs writers and followers, and returns whether a follower was
+// told of a loss.
+func rotateFlatOut(t *testing.T, limit, each int) (told bool) {
+	t.Helper()
+	const processes, rate = 4, 10000
+	d := startDaemon(t)
+	defer d.kill()
+	got := make([]watched, 3)
+	errs := make([]error, len(got))
+	var following sync.WaitGroup
+	for i := range got {
+		got[i].who = fmt.Sprintf("follower %d", i)
+		w := d.subscribe(nil)
+		following.Go(func() { got[i].events, errs[i] = w.collect(isEnd) })
+	}
+	began := time.Now()
+	rotations := writers(t, d.log, processes, each, rate, limit)
+	took := time.Since(began)
+	newModel(t).end(d)
+	following.Wait()
+	for i := range got {
+		n, missed, repeated, disordered, last := sequences(got[i].events)
+		t.Logf("limit %d, %s: %d of %d events, %d rotations, %.0f events/s; %d missed, %d repeated, %d out of order; %v",
+			limit, got[i].who, n, processes*each, rotations, float64(processes*each)/took.Seconds(), missed, repeated, disordered, errs[i])
+		if missed+repeated+disordered != 0 {
+			t.Errorf("%s was told nothing of that", got[i].who)
+		}
+		if errs[i] != nil {
+			if !strings.Contains(errs[i].Error(), "CursorExpired") {
+				t.Errorf("%s: %v", got[i].who, errs[i])
+			}
+			told = true
+			continue
+		}
+		if n != processes*each {
+			t.Errorf("%s got %d events", got[i].who, n)
+		}
+		for writer, number := range last {
+			if number != each-1 {
+				t.Errorf("%s: the last event of %s is %d of %d", got[i].who, writer, number, each-1)
+			}
+		}
+	}
+	return told
 }
 
 // TestGenerationsThatNobodySawAreToldAsALoss stops the daemon while the log is

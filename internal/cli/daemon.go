@@ -9,11 +9,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eventsvc/eventsvc/dbus"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/version"
 	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/service/iopodman"
 )
 
 // newLog returns the log of a service. The journal, which says in JOURNAL_STREAM
@@ -36,19 +38,25 @@ type daemon struct {
 	store  store.Store
 	feed   *feed.Feed
 	server *service.Server
+	bus    *dbus.Server // nil: none
+}
+
+// faces say who is served, and where apart from the sockets.
+type faces struct {
+	readers, writers access.Allowed
+	// bus is what dbus.Options call Bus; "": none.
+	bus         string
+	busRequired bool
 }
 
 // newDaemon opens the store and begins to follow it.
-func newDaemon(c *choice, readers, writers access.Allowed, log *slog.Logger) (*daemon, error) {
+func newDaemon(c *choice, f faces, log *slog.Logger) (*daemon, error) {
 	st, err := c.openStore(log)
 	if err != nil {
 		return nil, err
 	}
 	d := &daemon{store: st, feed: feed.New(st)}
-	d.server, err = service.New(service.Options{
-		Feed: d.feed, Access: access.NewPolicy(readers, writers, log), Version: version.Version, Logger: log,
-	})
-	if err == nil {
+	if err = d.addFaces(f, log); err == nil {
 		err = d.feed.Start()
 	}
 	if err != nil {
@@ -56,6 +64,26 @@ func newDaemon(c *choice, readers, writers access.Allowed, log *slog.Logger) (*d
 		return nil, err
 	}
 	return d, nil
+}
+
+// addFaces makes the faces. They tell the feed in which forms they send events,
+// so it has not been started yet.
+func (d *daemon) addFaces(f faces, log *slog.Logger) error {
+	policy := access.NewPolicy(f.readers, f.writers, log)
+	legacy, err := iopodman.New(iopodman.Options{Feed: d.feed, Access: policy, Version: version.Version, Logger: log})
+	if err != nil {
+		return err
+	}
+	d.server, err = service.New(service.Options{
+		Feed: d.feed, Access: policy, Version: version.Version, Logger: log, Interfaces: []service.Interface{legacy},
+	})
+	if err != nil || f.bus == "" {
+		return err
+	}
+	d.bus, err = dbus.New(dbus.Options{
+		Feed: d.feed, Access: policy, Version: version.Version, Logger: log, Bus: f.bus, Required: f.busRequired,
+	})
+	return err
 }
 
 // serve serves listeners until the context is done, and connections until
@@ -76,6 +104,9 @@ func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns
 	}
 	for _, c := range conns {
 		run(func() error { return d.server.ServeConn(ctx, c) })
+	}
+	if d.bus != nil {
+		run(func() error { return d.bus.Run(ctx) })
 	}
 	faces.Wait()
 	return failure(ctx)

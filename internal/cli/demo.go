@@ -13,7 +13,6 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/service"
 )
 
@@ -52,7 +51,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
 	}
 	defer room.remove()
 	sample := &choice{backend: events.LogFile, path: room.log(), own: true}
-	d, err := newDaemon(sample, access.Allowed{}, access.Allowed{}, newLog(a.stderr))
+	d, err := newDaemon(sample, faces{}, newLog(a.stderr))
 	if err != nil {
 		return err
 	}

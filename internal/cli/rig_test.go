@@ -13,7 +13,6 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/service"
 )
 
@@ -66,7 +65,7 @@ func (r *rig) log() string { return filepath.Join(r.dir, "events.log") }
 // start starts the service; there is a read-only socket beside the usual one.
 func (r *rig) start() {
 	r.t.Helper()
-	d, err := newDaemon(&choice{backend: events.LogFile, path: r.log()}, access.Allowed{}, access.Allowed{},
+	d, err := newDaemon(&choice{backend: events.LogFile, path: r.log()}, faces{},
 		slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.t.Fatal(err)

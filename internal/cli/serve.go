@@ -10,6 +10,7 @@ import (
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 
+	"github.com/eventsvc/eventsvc/dbus"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/service"
@@ -23,10 +24,26 @@ type serveFlags struct {
 	listen     []string
 	allowRead  []string
 	allowWrite []string
+	dbus       string
 }
 
-const serveLong = `Serve the container events of this host over Varlink (io.podman.events), until
-it is told to stop.
+// noBus is what --dbus calls no bus.
+const noBus = "none"
+
+// bus returns the bus to serve on, "" for none, and whether it was asked for.
+func (f *serveFlags) bus(uid int) (bus string, required bool) {
+	switch f.dbus {
+	case noBus:
+		return "", false
+	case "":
+		return dbus.DefaultBus(uid), false
+	}
+	return f.dbus, true
+}
+
+const serveLong = `Serve the container events of this host over Varlink (io.podman.events) and D-Bus
+(io.podman.Events1), until it is told to stop. Old podman-remote clients (1.x)
+are served on the same sockets (io.podman).
 
 It reads and writes the store that the host's Podman uses, as containers.conf
 and Podman's defaults say; on a host without Podman, a log file of its own. On
@@ -61,11 +78,14 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&f.logMaxSize, "log-max-size", "", "bound of a log of eventsvc's own: `SIZE` is in bytes, or has k, m or g behind\n"+
 		"(powers of 1000); 0: none (default 64m)")
 	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
+	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none\n"+
+		"(default system as root, else session; a bus that is not there is waited for)")
 	flags.StringArrayVar(&f.allowRead, "allow-read", nil, "`WHO` may read every event: USER or @GROUP, by name or number; may be given again")
 	flags.StringArrayVar(&f.allowWrite, "allow-write", nil, "`WHO` may write events: USER or @GROUP; may be given again")
 	complete(c, "backend", anyOf(config.Auto, config.File, config.Journald, config.None), 0)
 	complete(c, "log-max-size", anyOf("10m", "100m", "1g"), 0)
 	complete(c, "listen", anyOf("unix:"), cobra.ShellCompDirectiveNoSpace)
+	complete(c, "dbus", anyOf(dbus.SystemBus, dbus.SessionBus, noBus, "unix:path="), 0)
 	complete(c, "allow-read", anyOf(), 0)
 	complete(c, "allow-write", anyOf(), 0)
 	return c
@@ -96,7 +116,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	log := newLog(a.stderr)
-	d, err := newDaemon(chosen, readers, writers, log)
+	served := faces{readers: readers, writers: writers}
+	if served.bus, served.busRequired = f.bus(env.UID); len(listeners) == 0 && !served.busRequired {
+		served.bus = "" // for one client alone
+	}
+	d, err := newDaemon(chosen, served, log)
 	if err != nil {
 		closeListeners(listeners)
 		given.Close()

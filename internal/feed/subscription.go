@@ -109,7 +109,7 @@ func (s *Subscription) leavePast() {
 // Next waits for something to deliver. The error is io.EOF when Until has
 // passed, *events.ExpiredError when the store no longer holds what comes next,
 // ErrClosed when the feed is shut down, the context's when that is done, or
-// that of the store. After an error there is nothing more to come.
+// that of the store. Only behind the context's there may be more to come.
 func (s *Subscription) Next(ctx context.Context) (*Delivery, error) {
 	s.delivery.Frames, s.delivery.Records, s.delivery.Live = s.delivery.Frames[:0], s.delivery.Records[:0], false
 	for {
@@ -151,6 +151,9 @@ func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
 		return false, s.f.st.Look()
 	}
 	if err != nil {
+		if ctx.Err() != nil { // nothing matched up to here
+			s.cursor, _ = s.reading.Cursor()
+		}
 		return false, err
 	}
 	s.buf = s.buf[:0]

@@ -53,6 +53,11 @@ const (
 
 // Replies.
 const (
+	// PastReadersPerUID is how many calls of a user other than root and the
+	// user of the service may read the past at a time; further ones wait their
+	// turn. Each holds up to two megabytes, and as long as its client does not
+	// read.
+	PastReadersPerUID = 16
 	// WriteTimeout is how long a client may take no byte of what is sent to it.
 	// It is generous because a person who reads a stream in a pager stops
 	// reading now and then; a client that is held up costs no more than its
@@ -72,8 +77,8 @@ const (
 // something: descriptors above all. Each try costs a system call, so the first
 // is soon and the later ones are seldom.
 const (
-	AcceptBackoffMin = 5 * time.Millisecond
-	AcceptBackoffMax = time.Second
+	AcceptFirstPause   = 5 * time.Millisecond
+	AcceptLongestPause = time.Second
 )
 
 // Parameters.
@@ -84,9 +89,10 @@ const (
 	FilterLength = 4096
 	// Cursor is the length of a cursor in bytes, as the contract says.
 	Cursor = 255
-	// HeartbeatMin and HeartbeatMax bound heartbeatSec, as the contract says.
-	HeartbeatMin = time.Second
-	HeartbeatMax = time.Hour
+	// ShortestHeartbeat and LongestHeartbeat bound heartbeatSec, as the
+	// contract says.
+	ShortestHeartbeat = time.Second
+	LongestHeartbeat  = time.Hour
 	// Event is how long the line of an event that is written may be in bytes.
 	// Podman's default limit for its whole log is 1,000,000; one event must not
 	// take up most of it.

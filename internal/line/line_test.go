@@ -3,6 +3,7 @@ package line
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -95,6 +96,37 @@ func TestTimesAreReadAsPackageTimeReadsThem(t *testing.T) {
 	}
 }
 
+func TestLabelsOfAnyNameAndNumberAreRead(t *testing.T) {
+	many := make(map[string]string)
+	for i := range 100 {
+		many[fmt.Sprintf("label-%d", i)] = "x"
+	}
+	for _, labels := range []map[string]string{
+		{`<&> "quoted"`: "v", `back\slash`: "w"}, {"\u2028": "", "": "empty"}, many,
+	} {
+		e := events.Event{Type: events.Container, Status: events.Create, Time: time.Unix(1, 0).UTC(), Details: events.Details{Attributes: labels}}
+		b, err := e.AppendJSON(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f Fields
+		if !Scan(b, &f) {
+			t.Fatalf("Scan refuses %s", b)
+		}
+		compare(t, b, b, &f)
+	}
+	var f Fields
+	twice := []byte(`{"Status":"a","Time":"2026-01-01T00:00:00Z","Type":"b","Attributes":{"a":"1","\u0061":"2"}}`)
+	if Scan(twice, &f) {
+		t.Error("Scan takes a label that comes twice")
+	}
+	normal, err := Normalize(twice, &f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, twice, normal, &f)
+}
+
 func FuzzScan(f *testing.F) {
 	for _, b := range lines(f) {
 		f.Add(b)
@@ -102,6 +134,7 @@ func FuzzScan(f *testing.F) {
 	f.Add([]byte(`{"Type":"x","Status":"y","Time":"2026-01-01T00:00:00Z","new":[{"a":1}],"Attributes":{"a":"\u00e9\ud83d\ude00"}}`))
 	f.Add([]byte(`{"type":"x","Status":"\u0000","Time":"9999-01-01T00:00:00Z","ID":"é\xff","ContainerExitCode":-0}`))
 	f.Add([]byte(` { "Type" : "x" , "Status" : "y" , "Time" : "2026-01-01T00:00:00Z" , "Attributes" : { } } `))
+	f.Add([]byte(`{"Type":"x","Status":"y","Time":"2026-01-01T00:00:00Z","Attributes":{"\u003c":"a","<":"b","a\"b":"\\"}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var fields Fields
 		if Scan(b, &fields) {

@@ -226,11 +226,11 @@ func (s *scanner) attributes() bool {
 		return false
 	}
 	s.space()
+	var names labelNames
 	if !s.byte('}') {
-		var names labelNames
 		for {
 			name, escaped, ok := s.string()
-			if !ok || escaped || !names.add(s.b, name) {
+			if !ok || !names.add(s.b, name, escaped) {
 				return false
 			}
 			s.space()
@@ -252,29 +252,39 @@ func (s *scanner) attributes() bool {
 		}
 	}
 	s.f.Spans[Attributes] = Span{uint32(start), uint32(s.i)}
-	return true
+	return !names.uncertain || names.differ(s.b[start:s.i])
 }
 
 // labelNames notices a name that comes twice, of which encoding/json takes the
-// last. Beyond its size everything is unusual.
+// last.
 type labelNames struct {
-	n     int
-	names [64]Span
+	n         int
+	names     [64]Span
+	uncertain bool // there are more, or some with escapes: differ has to be asked
 }
 
-func (l *labelNames) add(b []byte, name Span) bool {
-	if l.n == len(l.names) {
-		return false
+// add returns false for a name that was there before.
+func (l *labelNames) add(b []byte, name Span, escaped bool) bool {
+	l.n++
+	if escaped || l.n > len(l.names) {
+		l.uncertain = true
+		return true
 	}
 	text := b[name.Start:name.End]
-	for _, other := range l.names[:l.n] {
+	for _, other := range l.names[:l.n-1] {
 		if other.End-other.Start == uint32(len(text)) && bytes.Equal(b[other.Start:other.End], text) {
 			return false
 		}
 	}
-	l.names[l.n] = name
-	l.n++
+	l.names[l.n-1] = name
 	return true
+}
+
+// differ tells whether no two names of the object are the same once they are
+// without escapes.
+func (l *labelNames) differ(object []byte) bool {
+	var decoded map[string]string
+	return json.Unmarshal(object, &decoded) == nil && len(decoded) == l.n
 }
 
 const (
