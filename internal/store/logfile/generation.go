@@ -78,10 +78,7 @@ var errNoFile = errors.New("it is not a regular file; name the log file itself")
 // openGeneration opens the file at the path for reading. It never blocks, and
 // refuses what is not a regular file.
 func openGeneration(path string) (*generation, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	for err == unix.EINTR {
-		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	}
+	fd, err := openForReading(path)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -94,6 +91,15 @@ func openGeneration(path string) (*generation, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	return &generation{id: id.hash(), file: id, f: os.NewFile(uintptr(fd), path), uid: int64(stat.Uid)}, nil
+}
+
+func openForReading(path string) (fd int, err error) {
+	for {
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return fd, err
+		}
+	}
 }
 
 // size returns the size of the file now.

@@ -50,13 +50,7 @@ type index struct {
 	blocks []block
 }
 
-// end returns the offset behind the last block.
-func (x *index) end() int64 {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return x.endLocked()
-}
-
+// endLocked returns the offset behind the last block.
 func (x *index) endLocked() int64 {
 	if len(x.blocks) == 0 {
 		return 0

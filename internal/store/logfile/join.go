@@ -161,7 +161,7 @@ func (j *joiner) byLastLines() (int64, verdict, error) {
 		return 0, lost, err
 	}
 	var places []int64
-	err = j.new.search(fractionPattern(last[0].time), last[0].time, func(text []byte, start, end int64) bool {
+	err = j.new.search(fractionPattern(last[0].time), last[0].time, func(text []byte, _, end int64) bool {
 		var d decoded
 		if found, _ := d.decode(text); found && d.fields.Time == last[0].time && d.hash == last[0].hash {
 			places = append(places, end)

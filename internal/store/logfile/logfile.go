@@ -75,10 +75,10 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot open the log %s", o.Path)
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	} else if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		path = filepath.Join(real, filepath.Base(path))
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	} else if resolved, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(resolved, filepath.Base(path))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

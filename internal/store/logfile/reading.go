@@ -138,9 +138,6 @@ func (r *reading) setEnd() error {
 	return nil
 }
 
-// batchBytes is about how much of the log one batch holds.
-const batchBytes = chunkSize
-
 // Next fills the batch with the next records that answer the query.
 func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 	return r.nextSome(ctx, b, 0)

@@ -116,12 +116,12 @@ func (f *finder) byHint() (*place, error) {
 
 // proves tells whether the events at the offset are those that the cursor names.
 func (f *finder) proves(g *generation, off int64, t *twins) (bool, error) {
-	last, any := t.last()
+	last, known := t.last()
 	switch f.cursor.kind {
 	case kindAfter:
-		return any && last == f.cursor.id, nil
+		return known && last == f.cursor.id, nil
 	case kindBefore:
-		if any {
+		if known {
 			return false, nil
 		}
 		c, _, err := g.readChunk(nil, off, 1<<62)
@@ -131,7 +131,7 @@ func (f *finder) proves(g *generation, off int64, t *twins) (bool, error) {
 		id, _, ok := firstEvent(c.data)
 		return ok && id.sameContent(f.cursor.id), nil
 	}
-	return !any, nil
+	return !known, nil
 }
 
 // origin is the place in front of the first event of a log that had none when
