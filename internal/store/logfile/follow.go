@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/internal/store"
