@@ -177,7 +177,7 @@ func TestRealPodmansThatRotateTheLog(t *testing.T) {
 			t.Errorf("our follower: %v", err)
 		}
 	})
-	own := podman("events", "--format", "json", "--since", "0s")
+	own := podman("events", "--format", "json")
 	stdout, err := own.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func (l *fileLock) giveBack() {
 	f, waiter := l.file, l.waiter
 	l.file, l.waiter = nil, nil
 	go func() { // frees the lock by closing its descriptor as soon as it has it
-		_ = <-waiter
+		<-waiter //nolint:errcheck // whatever it says, the descriptor is closed
 		_ = f.Close()
 	}()
 }
