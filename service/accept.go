@@ -49,7 +49,7 @@ func (s *Server) accept(ctx context.Context, l *Listener) error {
 			return errors.Wrapf(err, "cannot accept connections on %s", l.Address())
 		case err != nil:
 			failures++
-			next := min(max(2*pause, limits.AcceptBackoffMin), limits.AcceptBackoffMax)
+			next := min(max(2*pause, limits.AcceptFirstPause), limits.AcceptLongestPause)
 			if next != pause {
 				s.log.Warn("cannot accept connections now", "listener", l.Address(), "error", err, "retryIn", next)
 			}
@@ -81,7 +81,7 @@ func (s *Server) start(sock *net.UnixConn, readOnly bool) {
 	s.goroutines.Add(1)
 	go func() {
 		defer s.goroutines.Done()
-		if err := s.serveSock(sock, readOnly); err != nil {
+		if err := s.serveSock(context.Background(), sock, readOnly); err != nil {
 			s.log.Debug("a connection was not served", "error", err)
 		}
 	}()
@@ -96,13 +96,11 @@ func (s *Server) ServeConn(ctx context.Context, sock *net.UnixConn) error {
 		return nil
 	}
 	defer s.end(nil)
-	stop := context.AfterFunc(ctx, func() { s.stopConn(sock) })
-	defer stop()
-	return s.serveSock(sock, false)
+	return s.serveSock(ctx, sock, false)
 }
 
 // serveSock serves a connection, or tells the client why it is not served.
-func (s *Server) serveSock(sock *net.UnixConn, readOnly bool) error {
+func (s *Server) serveSock(ctx context.Context, sock *net.UnixConn, readOnly bool) error {
 	defer sock.Close()
 	c, err := s.newConn(sock, readOnly)
 	if err != nil {
@@ -118,6 +116,7 @@ func (s *Server) serveSock(sock *net.UnixConn, readOnly bool) error {
 	}
 	defer s.remove(c)
 	defer c.in.drop()
+	defer context.AfterFunc(ctx, func() { c.stop(time.Now().Add(limits.ShutdownGrace)) })()
 	c.serve()
 	return nil
 }
@@ -143,7 +142,7 @@ func (s *Server) refuse(c *conn, r *refusal) {
 	defer c.in.drop()
 	c.in.timed = true
 	_ = c.sock.SetDeadline(time.Now().Add(limits.RefusalTimeout))
-	if s.isStopping() {
+	if c.isStopping() {
 		return
 	}
 	iface := ""

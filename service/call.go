@@ -53,6 +53,16 @@ func (c *Call) Watch(ctx context.Context) (watched context.Context, stop func(),
 	return c.conn.watch(ctx)
 }
 
+// ReadPast waits until the caller may read the past of the store, which takes
+// memory for as long as the client does not read it. leave has to be called
+// when that is over, and may be called more than once.
+func (c *Call) ReadPast(ctx context.Context) (leave func(), err error) {
+	if c.conn.trusted {
+		return func() {}, nil
+	}
+	return c.conn.server.admission.enterPast(ctx, c.conn.peer.UID)
+}
+
 // WriteFrames sends frames that are ready, each with its NUL, in one write if
 // the client takes them as fast. It consumes the slice, and leaves the bytes
 // alone. An error means that the connection is of no use any more: the handler

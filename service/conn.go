@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pkg/errors"
@@ -24,9 +25,10 @@ type conn struct {
 	in       frameReader
 	out      frameWriter
 
-	mu       sync.Mutex
-	stopping bool
-	cancel   context.CancelCauseFunc // of the call that is watched, nil if there is none
+	stopAt atomic.Pointer[time.Time] // set once the connection has to end: until when it may write
+
+	mu     sync.Mutex
+	cancel context.CancelCauseFunc // of the call that is watched, nil if there is none
 }
 
 func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
@@ -39,7 +41,7 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 		return nil, errors.Wrap(err, "cannot use the connection")
 	}
 	c := &conn{server: s, sock: sock, peer: peer, trusted: s.options.Access.IsTrusted(&peer), readOnly: readOnly}
-	c.in = frameReader{sock: sock, raw: raw, reserve: c.reserve, stopping: s.isStopping}
+	c.in = frameReader{sock: sock, raw: raw, timeout: s.requestTimeout, reserve: c.reserve, stopping: c.isStopping}
 	c.in.fillFunc = c.in.fill
 	c.out = frameWriter{raw: raw, startClock: c.startWriteClock, stopClock: c.stopWriteClock}
 	c.out.flushFunc = c.out.flush
@@ -49,7 +51,7 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 // serve handles calls until the client is done or gone, says something that is
 // no call, or the service stops.
 func (c *conn) serve() {
-	for !c.server.isStopping() {
+	for !c.isStopping() {
 		frame, err := c.in.next()
 		if err != nil {
 			c.endOfRequests(err)
@@ -172,18 +174,21 @@ func (c *conn) watch(ctx context.Context) (context.Context, func(), error) {
 func (c *conn) setCancel(cancel context.CancelCauseFunc) {
 	c.mu.Lock()
 	c.cancel = cancel
-	stopping := c.stopping
 	c.mu.Unlock()
-	if stopping && cancel != nil {
+	if cancel != nil && c.isStopping() {
 		cancel(ErrStopping)
 	}
 }
 
+// isStopping tells whether the connection has to end.
+func (c *conn) isStopping() bool { return c.stopAt.Load() != nil }
+
 // stop ends the connection in an orderly way: a watched call is told, another
-// one is finished, and if there is none the connection is closed.
-func (c *conn) stop() {
+// one is finished, and if there is none the connection is closed. The client
+// has until the deadline to take what it is sent.
+func (c *conn) stop(deadline time.Time) {
+	c.stopAt.CompareAndSwap(nil, &deadline)
 	c.mu.Lock()
-	c.stopping = true
 	cancel := c.cancel
 	c.mu.Unlock()
 	if cancel != nil {
@@ -196,7 +201,7 @@ func (c *conn) stop() {
 // writeDeadline returns until when the client has to take something.
 func (c *conn) writeDeadline() time.Time {
 	deadline := time.Now().Add(c.server.options.WriteTimeout)
-	if stop := c.server.stopAt.Load(); stop != nil && stop.Before(deadline) {
+	if stop := c.stopAt.Load(); stop != nil && stop.Before(deadline) {
 		return *stop
 	}
 	return deadline
@@ -212,9 +217,9 @@ func (c *conn) startWriteClock() {
 }
 
 func (c *conn) stopWriteClock() {
-	if !c.server.isStopping() {
+	if !c.isStopping() {
 		_ = c.sock.SetWriteDeadline(time.Time{})
-		if c.server.isStopping() {
+		if c.isStopping() {
 			_ = c.sock.SetWriteDeadline(c.writeDeadline())
 		}
 	}

@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/line"
-	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // appendEventFrame appends the reply of Subscribe for an event, with its NUL.
 // It is the feed.Encoder of this interface.
-func appendEventFrame(frame []byte, r *store.Record) []byte {
+func appendEventFrame(frame []byte, r *feed.Record) []byte {
 	frame = append(frame, `{"parameters":{"event":`...)
 	frame = appendEvent(frame, r)
 	frame = append(frame, `,"cursor":`...)
@@ -44,7 +44,7 @@ var eventFields = [...]struct {
 
 // appendEvent appends an event as type Event of the contract. It does not
 // allocate, but for what the slice grows.
-func appendEvent(dst []byte, r *store.Record) []byte {
+func appendEvent(dst []byte, r *feed.Record) []byte {
 	fields, text := &r.Fields, r.Line
 	dst = append(dst, `{"cursor":`...)
 	dst = appendCursor(dst, r.Cursor)

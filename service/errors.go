@@ -122,6 +122,6 @@ func (f *eventsFace) reason(call *Call, reason string) string {
 
 func (f *eventsFace) backendUnavailable(reason string) *fault {
 	return &fault{eventsInterface + ".BackendUnavailable", iopodmanevents.BackendUnavailable{
-		Backend: f.feed.Store().Type().String(), Reason: reason,
+		Backend: f.feed.Type().String(), Reason: reason,
 	}}
 }

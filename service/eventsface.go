@@ -8,7 +8,6 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
-	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
@@ -80,9 +79,14 @@ func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkC
 		return f.fail(call, err, "")
 	}
 	defer stop()
-	batch := batches.Get().(*store.Batch)
+	leave, err := call.ReadPast(ctx)
+	if err != nil {
+		return f.fail(call, cause(ctx, err), "")
+	}
+	defer leave()
+	batch := batches.Get().(*feed.Batch)
 	defer batches.Put(batch)
-	record, err := f.feed.Store().Last(ctx, query, batch)
+	record, err := f.feed.Last(ctx, query, batch)
 	if err != nil {
 		return f.fail(call, cause(ctx, err), "")
 	}
@@ -100,10 +104,9 @@ func (f *eventsFace) GetStatus(ctx context.Context, c iopodmanevents.VarlinkCall
 	if _, err := f.access.Read(call.Peer()); err != nil {
 		return f.fail(call, err, "")
 	}
-	st := f.feed.Store()
-	status := st.Status()
+	status := f.feed.Status()
 	var path, oldest, newest, lastSkipped, fault *string
-	if text := st.Path(); text != "" {
+	if text := f.feed.Path(); text != "" {
 		path = &text
 	}
 	if !status.Oldest.IsZero() {
@@ -125,6 +128,6 @@ func (f *eventsFace) GetStatus(ctx context.Context, c iopodmanevents.VarlinkCall
 			fault = new(hiddenReason)
 		}
 	}
-	return c.ReplyGetStatus(ctx, f.version, st.Type().String(), path, oldest, newest, int64(status.Read),
+	return c.ReplyGetStatus(ctx, f.version, f.feed.Type().String(), path, oldest, newest, int64(status.Read),
 		int64(status.Written), int64(f.feed.Subscribers()), int64(status.Skipped), lastSkipped, fault)
 }

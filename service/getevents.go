@@ -9,8 +9,8 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
-	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
@@ -27,6 +27,11 @@ func (f *eventsFace) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall
 		return f.fail(call, err, "")
 	}
 	defer stop()
+	leave, err := call.ReadPast(ctx)
+	if err != nil {
+		return f.fail(call, cause(ctx, err), "")
+	}
+	defer leave()
 	p, err := f.newPager(ctx, call, filters, since, until, after, limit)
 	if err != nil {
 		return f.fail(call, cause(ctx, err), "")
@@ -48,15 +53,15 @@ func (f *eventsFace) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall
 
 // pager makes pages of past events.
 type pager struct {
-	reading store.Reading
-	batch   *store.Batch
-	rest    []store.Record // of batch, not yet in a page
-	failed  error          // what the reading failed with, io.EOF at its end
-	more    bool           // there may be more than one page
-	left    int64          // how many events may still be sent
-	page    []byte         // the reply, complete
-	end     []byte         // the cursor of the last event in a page
-	cursor  string         // where the last page that was made ends; "" if the call is no stream
+	reading feed.Reading
+	batch   *feed.Batch
+	rest    []feed.Record // of batch, not yet in a page
+	failed  error         // what the reading failed with, io.EOF at its end
+	more    bool          // there may be more than one page
+	left    int64         // how many events may still be sent
+	page    []byte        // the reply, complete
+	end     []byte        // the cursor of the last event in a page
+	cursor  string        // where the last page that was made ends; "" if the call is no stream
 }
 
 // pages are kept for the next call; the few that grew beyond a page are not.
@@ -75,7 +80,7 @@ func (f *eventsFace) newPager(ctx context.Context, call *Call, filters *[]string
 	if _, err := setBounds(&query, since, until, time.Now()); err != nil {
 		return nil, err
 	}
-	start, err := startAfter(after)
+	cursor, err := checkAfter(after)
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +91,10 @@ func (f *eventsFace) newPager(ctx context.Context, call *Call, filters *[]string
 		}
 		p.left = *limit
 	}
-	if p.reading, err = f.feed.Store().Read(ctx, start, query); err != nil {
+	if p.reading, err = f.feed.Read(ctx, cursor, query); err != nil {
 		return nil, err
 	}
-	p.batch = batches.Get().(*store.Batch)
+	p.batch = batches.Get().(*feed.Batch)
 	p.page = *pages.Get().(*[]byte)
 	return p, nil
 }
@@ -114,7 +119,7 @@ func (p *pager) next(ctx context.Context) (last bool, err error) {
 		}
 		p.page = appendEvent(p.page, record)
 		if events > 0 && len(p.page) > limits.PageBytes {
-			p.page, full = p.page[:size], true
+			p.page = p.page[:size]
 			break
 		}
 		p.end = append(p.end[:0], record.Cursor...)

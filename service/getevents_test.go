@@ -66,7 +66,7 @@ func TestGetEventsGoesOnBehindItsCursorUntilItIsComplete(t *testing.T) {
 	for calls := 0; ; calls++ {
 		got := c.ask("GetEvents", `{"limit":4`+after+`}`)
 		names = append(names, got.names()...)
-		if got.Parameters["complete"] == true {
+		if complete, _ := got.Parameters["complete"].(bool); complete {
 			break
 		}
 		after = `,"after":"` + got.cursor() + `"`

@@ -124,7 +124,7 @@ func TestALiveSocketWhoseBacklogIsFullIsNotTakenForStale(t *testing.T) {
 
 func TestWhatIsNoStreamSocketIsAnErrorAndIsLeftAlone(t *testing.T) {
 	dir := tempDir(t)
-	make := map[string]func(path string) error{
+	others := map[string]func(path string) error{
 		"file":    func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) },
 		"dir":     func(path string) error { return os.Mkdir(path, 0o700) },
 		"fifo":    func(path string) error { return unix.Mkfifo(path, 0o600) },
@@ -137,7 +137,7 @@ func TestWhatIsNoStreamSocketIsAnErrorAndIsLeftAlone(t *testing.T) {
 			return err
 		},
 	}
-	for name, f := range make {
+	for name, f := range others {
 		path := filepath.Join(dir, name)
 		if err := f(path); err != nil {
 			t.Fatal(err)

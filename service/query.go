@@ -5,17 +5,17 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
-	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // batches are kept for readings of the past, whose buffers are large.
-var batches = sync.Pool{New: func() any { return new(store.Batch) }}
+var batches = sync.Pool{New: func() any { return new(feed.Batch) }}
 
 // query returns the choice of events that the filters make among those that the
 // caller may read.
-func (f *eventsFace) query(call *Call, filters *[]string) (store.Query, error) {
-	query := store.Everything()
+func (f *eventsFace) query(call *Call, filters *[]string) (feed.Query, error) {
+	query := feed.Everything()
 	uid, err := f.access.Read(call.Peer())
 	if err != nil {
 		return query, err
@@ -46,7 +46,7 @@ func checkFilters(filters []string) error {
 
 // setBounds adds the bounds of time that were given. It returns the time of
 // until, zero if it was not given.
-func setBounds(query *store.Query, since, until *string, now time.Time) (time.Time, error) {
+func setBounds(query *feed.Query, since, until *string, now time.Time) (time.Time, error) {
 	if since != nil {
 		t, err := events.ParseTime(events.Since, *since, now)
 		if err != nil {
@@ -65,16 +65,16 @@ func setBounds(query *store.Query, since, until *string, now time.Time) (time.Ti
 	return t, nil
 }
 
-// startAfter returns where to begin, with a check that spares the store cursors
-// which nobody ever gave out.
-func startAfter(after *string) (store.Start, error) {
+// checkAfter spares the store cursors which nobody ever gave out. It returns
+// "" where none was given.
+func checkAfter(after *string) (string, error) {
 	switch {
 	case after == nil:
-		return store.Start{}, nil
+		return "", nil
 	case *after == "":
-		return store.Start{}, &events.CursorError{Cursor: *after, Reason: "it is empty; leave it out to begin with the oldest event"}
+		return "", &events.CursorError{Cursor: *after, Reason: "it is empty; leave it out to begin with the oldest event"}
 	case len(*after) > limits.Cursor:
-		return store.Start{}, &events.CursorError{Cursor: *after, Reason: "it is longer than any cursor"}
+		return "", &events.CursorError{Cursor: *after, Reason: "it is longer than any cursor"}
 	}
-	return store.Start{After: *after}, nil
+	return *after, nil
 }

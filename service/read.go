@@ -32,6 +32,7 @@ type frameReader struct {
 	scanned int                      // there is no NUL in buf[start:scanned]
 	pooled  *[limits.ReadBuffer]byte // what buf is part of, nil if it is of its own
 	timed   bool                     // a read deadline is set
+	timeout time.Duration            // of an unfinished request
 	err     error                    // of the read that fills
 
 	fillFunc func(fd uintptr) bool // fill, made once
@@ -81,7 +82,7 @@ func (r *frameReader) more() error {
 	if err := r.raw.Read(r.fillFunc); err != nil {
 		return err
 	}
-	if r.err == io.EOF && r.start < len(r.buf) {
+	if errors.Is(r.err, io.EOF) && r.start < len(r.buf) {
 		return io.ErrUnexpectedEOF
 	}
 	return r.err
@@ -167,7 +168,7 @@ func (r *frameReader) setTimed(timed bool) {
 	r.timed = timed
 	var deadline time.Time
 	if timed {
-		deadline = time.Now().Add(limits.RequestTimeout)
+		deadline = time.Now().Add(r.timeout)
 	}
 	_ = r.sock.SetReadDeadline(deadline)
 	if r.stopping() {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,8 +39,10 @@ type rig struct {
 	store  store.Store
 	feed   *feed.Feed
 	server *Server
-	path   string       // of the socket
-	peer   *access.Peer // whom every client is taken for, nil: who it is
+	path   string                      // of the socket
+	peer   atomic.Pointer[access.Peer] // whom every client is taken for, nil: who it is
+
+	requestTimeout time.Duration // of the server, 0: its own
 
 	serving sync.WaitGroup
 	stop    context.CancelFunc
@@ -48,7 +52,7 @@ type rig struct {
 // tempDir returns a directory whose path is short enough for sockets.
 func tempDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ev")
+	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir has the name of the test in it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +86,11 @@ func (r *rig) start(change []func(*rig, *Options), log *slog.Logger) {
 	if r.server, err = New(options); err != nil {
 		r.t.Fatal(err)
 	}
-	if r.peer != nil {
-		r.server.identify = func(*net.UnixConn) (access.Peer, error) { return *r.peer, nil }
+	if r.requestTimeout > 0 {
+		r.server.requestTimeout = r.requestTimeout
+	}
+	if r.peer.Load() != nil {
+		r.server.identify = func(*net.UnixConn) (access.Peer, error) { return *r.peer.Load(), nil }
 	}
 	if err := r.feed.Start(); err != nil {
 		r.t.Fatal(err)
@@ -165,7 +172,7 @@ func eventList(from, to int) []events.Event {
 func as(peer access.Peer) func(*rig, *Options) {
 	return func(r *rig, o *Options) {
 		o.Access = &access.Policy{Self: 990, Log: o.Logger}
-		r.peer = &peer
+		r.peer.Store(&peer)
 	}
 }
 
@@ -323,15 +330,9 @@ func (c *client) wantClosed() {
 	c.t.Helper()
 	if r, err := c.tryReceive(); err == nil {
 		c.t.Errorf("reply is %s, want the end of the connection", r)
-	} else if timeout := net.Error(nil); asNetError(err, &timeout) && timeout.Timeout() {
+	} else if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.t.Errorf("the connection is still open")
 	}
-}
-
-func asNetError(err error, target *net.Error) bool {
-	n, ok := err.(net.Error)
-	*target = n
-	return ok
 }
 
 // alive makes sure that the connection still answers.

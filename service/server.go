@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pkg/errors"
@@ -44,6 +43,9 @@ type Options struct {
 	// WriteTimeout is how long a client may take no byte of what is sent to
 	// it; 0: limits.WriteTimeout.
 	WriteTimeout time.Duration
+	// Idle is called each time the last connection has ended, from a goroutine
+	// of the server; nil: nobody is told. It must not wait for the server.
+	Idle func()
 }
 
 // Server serves the events of a feed over Varlink. It is safe for concurrent
@@ -61,16 +63,17 @@ type Server struct {
 	refusals   chan struct{} // as many as there are clients being refused
 	identify   func(*net.UnixConn) (access.Peer, error)
 
+	requestTimeout time.Duration
+
 	base   context.Context // ends when handlers have to give up
 	cancel context.CancelFunc
 
 	goroutines sync.WaitGroup
 	stopped    chan struct{} // closed when the service begins to stop
-	stopAt     atomic.Pointer[time.Time]
 
 	mu        sync.Mutex
 	stopping  bool
-	watching  bool // the watcher runs
+	watching  chan struct{} // closed when the watcher has ended, nil: it was not begun
 	listeners map[*Listener]struct{}
 	conns     map[*conn]struct{}
 }
@@ -91,7 +94,8 @@ func New(o Options) (*Server, error) {
 		options: o, log: o.Logger, interfaces: make(map[string]*served),
 		admission: admission{most: o.Connections, mostPerUID: o.ConnectionsPerUID, users: make(map[uint32]*usage)},
 		refusals:  make(chan struct{}, limits.Refusals), stopped: make(chan struct{}), identify: peerOf,
-		listeners: make(map[*Listener]struct{}), conns: make(map[*conn]struct{}),
+		requestTimeout: limits.RequestTimeout,
+		listeners:      make(map[*Listener]struct{}), conns: make(map[*conn]struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -126,11 +130,11 @@ func (s *Server) begin(l *Listener) bool {
 		s.listeners[l] = struct{}{}
 	}
 	s.goroutines.Add(1)
-	if !s.watching {
-		s.watching = true
-		s.goroutines.Add(1)
+	if s.watching == nil {
+		ended := make(chan struct{})
+		s.watching = ended
 		go func() {
-			defer s.goroutines.Done()
+			defer close(ended)
 			s.watcher.run()
 		}()
 	}
@@ -158,11 +162,22 @@ func (s *Server) add(c *conn) bool {
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	idle := len(s.conns) == 0
 	s.mu.Unlock()
+	if idle && s.options.Idle != nil {
+		s.options.Idle()
+	}
 }
 
 // isStopping tells whether Shutdown has been called.
-func (s *Server) isStopping() bool { return s.stopAt.Load() != nil }
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stopped:
+		return true
+	default:
+		return false
+	}
+}
 
 // Shutdown stops the service: nothing more is accepted, followers are told
 // ShuttingDown with their cursor, other calls are finished, and clients get
@@ -175,9 +190,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
-	for _, c := range s.beginStop(deadline) {
-		c.stop()
+	for _, c := range s.beginStop() {
+		c.stop(deadline)
 	}
+	defer s.endWatching()
 	idle := make(chan struct{})
 	go func() {
 		s.goroutines.Wait()
@@ -208,21 +224,28 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // beginStop lets nothing new in, and returns the connections there are.
-func (s *Server) beginStop(deadline time.Time) []*conn {
+func (s *Server) beginStop() []*conn {
 	s.mu.Lock()
-	first := !s.stopping
-	s.stopping = true
-	s.stopAt.CompareAndSwap(nil, &deadline)
+	if !s.stopping {
+		s.stopping = true
+		close(s.stopped)
+	}
 	for l := range s.listeners {
 		l.interrupt()
 	}
 	s.mu.Unlock()
-	if first {
-		close(s.stopped)
-		// Nobody needs to be watched who is about to be told.
-		s.watcher.close()
-	}
 	return s.connections()
+}
+
+// endWatching ends the watcher and waits for it.
+func (s *Server) endWatching() {
+	s.watcher.close()
+	s.mu.Lock()
+	ended := s.watching
+	s.mu.Unlock()
+	if ended != nil {
+		<-ended
+	}
 }
 
 func (s *Server) connections() []*conn {
@@ -233,13 +256,4 @@ func (s *Server) connections() []*conn {
 		conns = append(conns, c)
 	}
 	return conns
-}
-
-// stopConn stops one connection, as Shutdown does with all.
-func (s *Server) stopConn(sock *net.UnixConn) {
-	for _, c := range s.connections() {
-		if c.sock == sock {
-			c.stop()
-		}
-	}
 }

@@ -30,6 +30,12 @@ func (f *eventsFace) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall
 		return f.fail(call, err, "")
 	}
 	defer stop()
+	if s.request.History {
+		if s.leavePast, err = call.ReadPast(ctx); err != nil {
+			return f.fail(call, cause(ctx, err), "")
+		}
+		defer s.leavePast()
+	}
 	if s.subscription, err = f.feed.Subscribe(ctx, s.request); err != nil {
 		return f.fail(call, cause(ctx, err), "")
 	}
@@ -49,6 +55,7 @@ type stream struct {
 	sent         time.Time       // when something was last sent, if there are heartbeats
 	wait         context.Context // ends when a heartbeat may be due, nil: begin a new one
 	stopWaiting  context.CancelFunc
+	leavePast    func() // to be called when the past has been read, if it is asked for
 	mark         []byte // memory for marks
 }
 
@@ -63,18 +70,16 @@ func (f *eventsFace) newStream(call *Call, filters *[]string, since, until, afte
 	if s.request.Until, err = setBounds(&s.request.Query, since, until, time.Now()); err != nil {
 		return nil, err
 	}
-	start, err := startAfter(after)
-	if err != nil {
+	if s.request.After, err = checkAfter(after); err != nil {
 		return nil, err
 	}
-	s.request.After = start.After
 	wantsAll := fromStart != nil && *fromStart
 	if wantsAll && after != nil {
 		return nil, &paramError{"fromStart"}
 	}
 	s.request.History = wantsAll || since != nil || until != nil || after != nil
 	if heartbeatSec != nil {
-		const least, most = int64(limits.HeartbeatMin / time.Second), int64(limits.HeartbeatMax / time.Second)
+		const least, most = int64(limits.ShortestHeartbeat / time.Second), int64(limits.LongestHeartbeat / time.Second)
 		if *heartbeatSec < least || *heartbeatSec > most {
 			return nil, &paramError{"heartbeatSec"}
 		}
@@ -103,6 +108,7 @@ func (s *stream) run(ctx context.Context) error {
 			err = s.sendMark(mark{continues: true})
 		case d.Live:
 			if s.request.History {
+				s.leavePast()
 				err = s.sendMark(mark{live: true, continues: true})
 			}
 		default:

@@ -60,8 +60,8 @@ func (w *frameWriter) flush(fd uintptr) bool {
 	for len(w.pending) > 0 {
 		n, err := writev(int(fd), w.pending)
 		switch {
-		case err == unix.EINTR:
-		case err == unix.EAGAIN:
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
 			if !w.timed || w.progress {
 				w.startClock()
 			}

@@ -20,7 +20,7 @@ func (f *eventsFace) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCal
 	if err != nil {
 		return f.fail(call, err, "")
 	}
-	cursors, err := f.feed.Store().Append(ctx, []events.Event{event})
+	cursors, err := f.feed.Write(ctx, []events.Event{event})
 	if err != nil {
 		return f.fail(call, err, "")
 	}

@@ -263,7 +263,9 @@ func TestEveryClientTellsWhatRealPodmanDid(t *testing.T) {
 	same(t, "human lines", sortLabels(string(out)), sortLabels(p.run("events", "--stream=false")))
 
 	for _, args := range [][]string{
-		{"info", address}, {"list-interfaces", address}, {"introspect", address, "io.podman.events"},
+		{"info", address},
+		{"list-interfaces", address},
+		{"introspect", address, "io.podman.events"},
 		{"validate-idl", "../io.podman.events.varlink"},
 	} {
 		if out, err := varlinkctl(args...).CombinedOutput(); err != nil {

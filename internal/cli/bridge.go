@@ -37,6 +37,9 @@ func (a *app) bridge(ctx context.Context, address string) error {
 	defer stop()
 	conn, err := client.Dial(ctx, address)
 	if err != nil {
+		if failed := failure(ctx); failed != nil { // why it was given up
+			return failed
+		}
 		return err
 	}
 	defer conn.Close()

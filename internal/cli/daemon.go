@@ -21,16 +21,17 @@ import (
 // newLog returns the log of a service. The journal, which says in JOURNAL_STREAM
 // that it listens (systemd.exec(5)), has times of its own.
 func newLog(w io.Writer) *slog.Logger {
-	var options slog.HandlerOptions
-	if os.Getenv("JOURNAL_STREAM") != "" {
-		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey && len(groups) == 0 {
-				return slog.Attr{}
-			}
-			return a
+	inJournal := os.Getenv("JOURNAL_STREAM") != ""
+	replace := func(groups []string, a slog.Attr) slog.Attr {
+		if inJournal && a.Key == slog.TimeKey && len(groups) == 0 {
+			return slog.Attr{}
 		}
+		if err, ok := a.Value.Any().(error); ok { // its text, without a stack
+			a.Value = slog.StringValue(err.Error())
+		}
+		return a
 	}
-	return slog.New(slog.NewTextHandler(w, &options))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: replace}))
 }
 
 // daemon is a store, its feed and the faces that serve it.
@@ -38,7 +39,8 @@ type daemon struct {
 	store  store.Store
 	feed   *feed.Feed
 	server *service.Server
-	bus    *dbus.Server // nil: none
+	bus    *dbus.Server  // nil: none
+	idle   chan struct{} // gets one when the last client has gone; nil: nobody waits for that
 }
 
 // faces say who is served, and where apart from the sockets.
@@ -47,6 +49,8 @@ type faces struct {
 	// bus is what dbus.Options call Bus; "": none.
 	bus         string
 	busRequired bool
+	// untilIdle ends the service with its last client.
+	untilIdle bool
 }
 
 // newDaemon opens the store and begins to follow it.
@@ -56,6 +60,9 @@ func newDaemon(c *choice, f faces, log *slog.Logger) (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{store: st, feed: feed.New(st)}
+	if f.untilIdle {
+		d.idle = make(chan struct{}, 1)
+	}
 	if err = d.addFaces(f, log); err == nil {
 		err = d.feed.Start()
 	}
@@ -76,6 +83,7 @@ func (d *daemon) addFaces(f faces, log *slog.Logger) error {
 	}
 	d.server, err = service.New(service.Options{
 		Feed: d.feed, Access: policy, Version: version.Version, Logger: log, Interfaces: []service.Interface{legacy},
+		Idle: d.noteIdle,
 	})
 	if err != nil || f.bus == "" {
 		return err
@@ -84,6 +92,13 @@ func (d *daemon) addFaces(f faces, log *slog.Logger) error {
 		Feed: d.feed, Access: policy, Version: version.Version, Logger: log, Bus: f.bus, Required: f.busRequired,
 	})
 	return err
+}
+
+func (d *daemon) noteIdle() {
+	select {
+	case d.idle <- struct{}{}:
+	default:
+	}
 }
 
 // serve serves listeners until the context is done, and connections until
@@ -104,6 +119,16 @@ func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns
 	}
 	for _, c := range conns {
 		run(func() error { return d.server.ServeConn(ctx, c) })
+	}
+	if d.idle != nil {
+		run(func() error {
+			select {
+			case <-d.idle:
+				cancel(nil)
+			case <-ctx.Done():
+			}
+			return nil
+		})
 	}
 	if d.bus != nil {
 		run(func() error { return d.bus.Run(ctx) })

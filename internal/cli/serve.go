@@ -116,9 +116,10 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	log := newLog(a.stderr)
-	served := faces{readers: readers, writers: writers}
-	if served.bus, served.busRequired = f.bus(env.UID); len(listeners) == 0 && !served.busRequired {
-		served.bus = "" // for one client alone
+	served := faces{readers: readers, writers: writers, untilIdle: isBridged(given)}
+	served.bus, served.busRequired = f.bus(env.UID)
+	if forSome := len(listeners) == 0 || served.untilIdle; forSome && !served.busRequired {
+		served.bus = ""
 	}
 	d, err := newDaemon(chosen, served, log)
 	if err != nil {
@@ -155,6 +156,14 @@ func leaveRoomForFollower() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
 	}
+}
+
+// isBridged tells whether a Varlink tool started the service for its own use
+// alone ("varlink -A 'eventsvc serve' bridge"): unlike systemd it says in
+// VARLINK_ADDRESS where the socket is that it gives. Such a service ends with
+// its last client.
+func isBridged(given *service.Activated) bool {
+	return len(given.Listeners) > 0 && os.Getenv("VARLINK_ADDRESS") != ""
 }
 
 // openListeners returns the sockets to accept connections on: those that

@@ -63,7 +63,7 @@ const (
 	// and SignalWindows how many such questions may be open. What a subscriber
 	// has not read lies in the bus, which drops messages, or disconnects, when
 	// that is too much.
-	SignalWindow  = 256 << 10
+	SignalWindow  = 256 << 20
 	SignalWindows = 2
 	// StreamsPerUID is how many streams one user other than root and the user
 	// of the service may have open, and Streams everybody: each holds a
@@ -74,6 +74,6 @@ const (
 
 // The pauses between tries to reach a bus that is not there.
 const (
-	BusBackoffMin = 100 * time.Millisecond
-	BusBackoffMax = 15 * time.Second
+	BusBackoffFirst = 100 * time.Millisecond
+	BusBackoffMost  = 15 * time.Second
 )

@@ -1,0 +1,86 @@
+package service
+
+import (
+	"bytes"
+	"testing"
+)
+
+// BenchmarkSubscribePast streams past events to a client that only counts
+// frames. One round is 100,000 events.
+func BenchmarkSubscribePast(b *testing.B) {
+	const past = 100_000
+	r := newRig(b)
+	for n := 0; n < past; n += 1000 {
+		r.write(eventList(n, n+1000)...)
+	}
+	buf := make([]byte, 256<<10)
+	for b.Loop() {
+		c := r.dial()
+		c.callMore("Subscribe", `{"fromStart":true}`)
+		for frames := 0; frames < past+2; { // ready and live beside the events
+			n, err := c.conn.Read(buf)
+			if err != nil {
+				b.Fatal(err)
+			}
+			frames += bytes.Count(buf[:n], []byte{0})
+		}
+		c.conn.Close()
+	}
+	b.ReportMetric(float64(b.N)*past/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkLive writes events, a hundred at a time, to a hundred subscribers.
+func BenchmarkLive(b *testing.B) {
+	const subscribers, batch = 100, 100
+	r := newRig(b)
+	events := eventList(0, batch)
+	counted := make(chan struct{}, subscribers)
+	next := make([]chan struct{}, subscribers)
+	for i := range next {
+		next[i] = make(chan struct{})
+		c := r.dial()
+		c.callMore("Subscribe", `{}`)
+		c.wantMark(true, true, true)
+		go func() {
+			buf := make([]byte, 64<<10)
+			for range next[i] {
+				for frames := 0; frames < batch; {
+					n, err := c.conn.Read(buf)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					frames += bytes.Count(buf[:n], []byte{0})
+				}
+				counted <- struct{}{}
+			}
+		}()
+	}
+	for b.Loop() {
+		for i := range next {
+			next[i] <- struct{}{}
+		}
+		r.write(events...)
+		for range next {
+			<-counted
+		}
+	}
+	for i := range next {
+		close(next[i])
+	}
+	b.ReportMetric(float64(b.N)*subscribers*batch/b.Elapsed().Seconds(), "deliveries/s")
+}
+
+// BenchmarkCall asks for the last event, one call after the other.
+func BenchmarkCall(b *testing.B) {
+	r := newRig(b)
+	r.write(eventList(0, 100)...)
+	c := r.dial()
+	b.ReportAllocs()
+	for b.Loop() {
+		c.send(`{"method":"io.podman.events.GetLastEvent","parameters":{}}`)
+		if _, err := c.in.ReadSlice(0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

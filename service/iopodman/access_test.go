@@ -1,0 +1,107 @@
+package iopodman_test
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/store/null"
+	"github.com/eventsvc/eventsvc/service/iopodman/oldclient"
+)
+
+// unchanged leaves a user ID of a thread as it is.
+const unchanged = ^uintptr(0)
+
+// dialAs connects as another user, with a thread that takes on its ID.
+func (r *rig) dialAs(uid int) net.Conn {
+	r.t.Helper()
+	if os.Geteuid() != 0 {
+		r.t.Skip("only root can connect as somebody else")
+	}
+	runtime.LockOSThread()
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, uintptr(uid), unchanged); errno != 0 {
+		r.t.Fatal(errno)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Connect(fd, &unix.SockaddrUnix{Name: r.path})
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, 0, unchanged); errno != 0 {
+		r.t.Fatal(errno) // and the thread ends with the goroutine, which still has it locked
+	}
+	runtime.UnlockOSThread()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(fd), "socket")
+	defer file.Close()
+	conn, err := net.FileConn(file)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		r.t.Fatal(err)
+	}
+	return conn
+}
+
+// runAs runs the imitation of an old client as another user.
+func (r *rig) runAs(uid int, args ...string) result {
+	r.t.Helper()
+	var stdout, stderr strings.Builder
+	code := oldclient.Run(r.dialAs(uid), &stdout, &stderr, args...)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+const (
+	owner    = 1234
+	stranger = 1235
+	nobody   = 65534 // whom the kernel shows where a user namespace hides who it is
+)
+
+func TestAUserSeesTheEventsOfItsOwnEngineOnly(t *testing.T) {
+	lines := containers(1, 5)
+	r := newRoom(t)
+	r.append(lines...)
+	if err := os.Chown(r.log, owner, owner); err != nil {
+		t.Skip("only root can give the log to somebody")
+	}
+	r.serveLog()
+	everything := printed(t, lines, all)
+	r.runAs(0, past()...).want(t, 0, everything, "")
+	r.runAs(owner, past()...).want(t, 0, everything, "")
+	r.runAs(stranger, past()...).want(t, 0, "", "")
+	r.runAs(stranger, "events", "--stream=false").want(t, 0, "", "")
+}
+
+func TestAUserWhomTheKernelDoesNotNameIsToldWhyItSeesNothing(t *testing.T) {
+	r := newRig(t, containers(1, 5)...)
+	for _, args := range [][]string{{"events"}, {"events", "--stream=false"}, past()} {
+		got := r.runAs(nobody, args...)
+		if got.code != 125 || got.stdout != "" || !strings.HasPrefix(got.stderr, "Error: cannot read events: permission denied for uid 65534") ||
+			!strings.HasSuffix(got.stderr, "; ask the administrator, or run the command as root\n") {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+}
+
+func TestAStrangerIsNotToldWhereTheEventsAreKept(t *testing.T) {
+	r := newRig(t)
+	if err := os.Mkdir(r.log, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got := r.runAs(stranger, past()...)
+	got.want(t, 125, "", "Error: cannot read events: they cannot be reached now; the log of the event service says why, ask the administrator\n")
+}
+
+func TestAStrangerIsToldThatABackendKeepsNothing(t *testing.T) {
+	r := newRoom(t)
+	r.serve(new(null.Store))
+	r.runAs(stranger, "events").want(t, 125, "", keepsNothing)
+}

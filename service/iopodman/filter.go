@@ -1,0 +1,118 @@
+package iopodman
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// The keys of filters in Podman 1.x. There were no others up to 1.9.3: labels
+// came with 2.0.
+const (
+	keyType   = "type"
+	keyStatus = "status"
+	keyEvent  = "event" // the same as status
+	keyVolume = "volume"
+)
+
+var filterKeys = []string{"container", keyEvent, "image", "pod", keyStatus, keyType, keyVolume}
+
+// parseFilters returns the choice that the filters of a call make among the
+// events that an old client accepts. The error is an *events.FilterError.
+func parseFilters(filters []string) (*events.Filters, error) {
+	if len(filters) > limits.Filters {
+		return nil, &events.FilterError{
+			Filter: filters[limits.Filters], Reason: "there are too many filters; give at most " + strconv.Itoa(limits.Filters),
+		}
+	}
+	var objects, types, statuses []string
+	for _, text := range filters {
+		key, value, reason := parseFilter(text)
+		if reason != "" {
+			return nil, &events.FilterError{Filter: text[:min(len(text), limits.FilterLength)], Reason: reason}
+		}
+		switch key {
+		case keyType:
+			types = append(types, value)
+		case keyStatus:
+			statuses = append(statuses, value)
+		default:
+			objects = append(objects, key+"="+value)
+		}
+	}
+	return events.ParseFilters(slices.Concat(objects, orAll(keyType, types, clientTypes), orAll(keyStatus, statuses, clientStatuses)))
+}
+
+// orAll returns the filters for the chosen words, or for all of them if none
+// was chosen: nothing else must reach the client.
+func orAll(key string, chosen, all []string) []string {
+	if len(chosen) == 0 {
+		chosen = all
+	}
+	filters := make([]string, len(chosen))
+	for i, word := range chosen {
+		filters[i] = key + "=" + word
+	}
+	return filters
+}
+
+// parseFilter understands one filter. The reason is empty if it could.
+func parseFilter(text string) (key, value, reason string) {
+	if len(text) > limits.FilterLength {
+		return "", "", "it is too long; give at most " + strconv.Itoa(limits.FilterLength) + " bytes"
+	}
+	key, value, found := strings.Cut(text, "=")
+	if !found {
+		return "", "", "it has no '='; give key=value, such as container=web"
+	}
+	given := key
+	if key = strings.ToLower(key); !slices.Contains(filterKeys, key) {
+		return "", "", unknownKey(given)
+	}
+	switch {
+	case value == "":
+		return "", "", "it has no value; give " + key + "=VALUE"
+	case key == keyType:
+		return key, value, checkWord("event type", value, clientTypes, knownType(value))
+	case key == keyStatus || key == keyEvent:
+		if value == "die" {
+			value = string(events.Exited)
+		}
+		return keyStatus, value, checkWord("event status", value, clientStatuses, knownStatus(value))
+	}
+	return key, value, ""
+}
+
+func unknownKey(key string) string {
+	reason := "unknown key " + strconv.Quote(key)
+	if near := nearest(strings.ToLower(key), filterKeys); near != "" {
+		reason += ", did you mean " + strconv.Quote(near) + "?"
+	}
+	return reason + " (podman-remote 1.x has " + strings.Join(filterKeys, ", ") + ")"
+}
+
+// checkWord refuses a word that no event has which the client can be sent: it
+// would wait for ever. known tells whether newer clients know the word.
+func checkWord(kind, word string, words []string, known bool) string {
+	if slices.Contains(words, word) {
+		return ""
+	}
+	if known {
+		return "podman-remote 1.x does not know the " + kind + " " + strconv.Quote(word) +
+			" and stops at it, so such events are not sent to it; use eventsvc events, or the interface io.podman.events"
+	}
+	return (&events.WordError{Kind: kind, Word: word, Nearest: nearest(word, words)}).Error()
+}
+
+func knownType(word string) bool {
+	_, err := events.StringToType(word)
+	return err == nil
+}
+
+func knownStatus(word string) bool {
+	_, err := events.StringToStatus(word)
+	return err == nil
+}

@@ -1,0 +1,28 @@
+package iopodman
+
+import (
+	"math"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// parseTime understands since or until as Podman 1.x did, and what
+// events.ParseTime understands beyond that. A duration counts back in both:
+// "10m" is ten minutes ago, and "-5s" five seconds ahead. The error is an
+// *events.TimeError.
+func parseTime(bound events.Bound, value string, now time.Time) (time.Time, error) {
+	if isDuration(value) {
+		if d, err := time.ParseDuration(value); err == nil {
+			// The shortest of all has no positive counterpart.
+			return now.Add(-max(d, -math.MaxInt64)), nil
+		}
+	}
+	return events.ParseTime(bound, value, now)
+}
+
+// isDuration tells whether the value can be a duration. One without a unit is
+// 0, which is a number of seconds like any other.
+func isDuration(value string) bool {
+	return value != "" && (value[len(value)-1] < '0' || value[len(value)-1] > '9')
+}
