@@ -18,7 +18,7 @@ import (
 
 // daemon is a running eventsvc serve with a log file and a socket of its own.
 type daemon struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	log    string
 	socket string
@@ -41,7 +41,7 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 func (b *syncBuffer) String() string { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
 
 // shortDir returns a directory whose path leaves room for a socket's name.
-func shortDir(t *testing.T) string {
+func shortDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // the paths of t.TempDir are too long for a socket
 	if err != nil {
@@ -52,13 +52,13 @@ func shortDir(t *testing.T) string {
 }
 
 // newDaemon describes a daemon that is not started yet.
-func newDaemon(t *testing.T, args ...string) *daemon {
+func newDaemon(t testing.TB, args ...string) *daemon {
 	dir := shortDir(t)
 	return &daemon{t: t, dir: dir, log: filepath.Join(dir, "events.log"), socket: filepath.Join(dir, "s"), args: args}
 }
 
 // startDaemon starts a daemon on the log file, or on an empty one of its own.
-func startDaemon(t *testing.T, args ...string) *daemon {
+func startDaemon(t testing.TB, args ...string) *daemon {
 	t.Helper()
 	d := newDaemon(t, args...)
 	d.start()

@@ -15,9 +15,7 @@ import (
 func BenchmarkAppendToDelivery(b *testing.B) {
 	for _, subscribers := range []int{1, 100} {
 		b.Run(fmt.Sprintf("subscribers=%d", subscribers), func(b *testing.B) {
-			t := &testing.T{}
-			d := startDaemon(t)
-			defer d.kill()
+			d := startDaemon(b)
 			var all []*wire
 			for range subscribers {
 				all = append(all, d.subscribe(nil))
