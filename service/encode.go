@@ -1,144 +1,16 @@
 package service
 
 import (
-	"bytes"
-	"math"
-	"strconv"
-	"time"
-
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
-	"github.com/eventsvc/eventsvc/internal/line"
 )
 
 // appendEventFrame appends the reply of Subscribe for an event, with its NUL.
 // It is the feed.Encoder of this interface.
 func appendEventFrame(frame []byte, r *feed.Record) []byte {
 	frame = append(frame, `{"parameters":{"event":`...)
-	frame = appendEvent(frame, r)
+	frame = eventjson.AppendEvent(frame, r)
 	frame = append(frame, `,"cursor":`...)
-	frame = appendCursor(frame, r.Cursor)
+	frame = eventjson.AppendCursor(frame, r.Cursor)
 	return append(frame, "},\"continues\":true}\x00"...)
-}
-
-// eventFields are the fields of Event that stand in the line as they are sent.
-// Strings are spliced in with their escapes.
-var eventFields = [...]struct {
-	member line.Member
-	prefix string
-	quote  bool
-}{
-	{line.ID, `,"id":"`, true},
-	{line.Name, `,"name":"`, true},
-	{line.Image, `,"image":"`, true},
-	{line.PodID, `,"podId":"`, true},
-	{line.Network, `,"network":"`, true},
-	{line.ExitCode, `,"exitCode":`, false},
-	{line.HealthStatus, `,"healthStatus":"`, true},
-	{line.HealthLog, `,"healthLog":"`, true},
-	{line.HealthStreak, `,"healthFailingStreak":`, false},
-	{line.ErrorText, `,"error":"`, true},
-	{line.Inspect, `,"containerInspectData":"`, true},
-	{line.Attributes, `,"attributes":`, false},
-}
-
-// appendEvent appends an event as type Event of the contract. It does not
-// allocate, but for what the slice grows.
-func appendEvent(dst []byte, r *feed.Record) []byte {
-	fields, text := &r.Fields, r.Line
-	dst = append(dst, `{"cursor":`...)
-	dst = appendCursor(dst, r.Cursor)
-	dst = append(dst, `,"time":"`...)
-	ns := fields.Time
-	if ns == math.MinInt64 || ns == math.MaxInt64 {
-		dst = appendFarTime(dst, fields.String(text, line.TimeText))
-	} else {
-		dst = appendTime(dst, time.Unix(0, ns))
-		dst = append(dst, `","timestampUSec":`...)
-		dst = strconv.AppendInt(dst, floorDiv(ns, int64(time.Microsecond)), 10)
-	}
-	dst = append(dst, `,"type":"`...)
-	dst = append(dst, fields.Type.Varlink()...)
-	dst = append(dst, `","status":"`...)
-	dst = append(dst, fields.Status.Varlink()...)
-	dst = append(dst, '"')
-	if fields.Type == 0 {
-		dst = appendRaw(dst, `,"rawType":"`, fields.Raw(text, line.TypeWord), true)
-	}
-	if fields.Status == 0 {
-		dst = appendRaw(dst, `,"rawStatus":"`, fields.Raw(text, line.StatusWord), true)
-	}
-	for i := range eventFields {
-		f := &eventFields[i]
-		raw := fields.Raw(text, f.member)
-		if len(raw) == 0 || f.member == line.HealthStreak && isZero(raw) || f.member == line.Attributes && isEmpty(raw) {
-			continue
-		}
-		dst = appendRaw(dst, f.prefix, raw, f.quote)
-	}
-	if r.UID >= 0 {
-		dst = append(dst, `,"uid":`...)
-		dst = strconv.AppendInt(dst, r.UID, 10)
-	}
-	if r.Host != "" {
-		dst = append(dst, `,"host":`...)
-		dst = events.AppendString(dst, r.Host)
-	}
-	return append(dst, '}')
-}
-
-func appendRaw(dst []byte, prefix string, raw []byte, quote bool) []byte {
-	dst = append(append(dst, prefix...), raw...)
-	if quote {
-		dst = append(dst, '"')
-	}
-	return dst
-}
-
-// isZero tells whether a number is 0, which is as good as absent.
-func isZero(raw []byte) bool { return string(raw) == "0" || string(raw) == "-0" }
-
-// isEmpty tells whether an object has no members.
-func isEmpty(object []byte) bool { return bytes.IndexByte(object, '"') < 0 }
-
-// appendCursor appends a cursor as a JSON string. It is printable ASCII.
-func appendCursor(dst, cursor []byte) []byte {
-	if bytes.ContainsAny(cursor, `"\`) {
-		return events.AppendString(dst, string(cursor))
-	}
-	dst = append(dst, '"')
-	dst = append(dst, cursor...)
-	return append(dst, '"')
-}
-
-// appendTime appends a time as the contract has it: RFC 3339 with nine fraction
-// digits, in UTC.
-func appendTime(dst []byte, t time.Time) []byte {
-	t = t.UTC()
-	// Package time is fast for this form alone; its Z gives way to the fraction.
-	dst = t.AppendFormat(dst, time.RFC3339)
-	dst = append(dst[:len(dst)-1], '.')
-	const first = 100_000_000
-	for ns, digit := t.Nanosecond(), first; digit > 0; digit /= 10 {
-		dst = append(dst, byte('0'+ns/digit%10))
-	}
-	return append(dst, 'Z')
-}
-
-// appendFarTime appends a time that nanoseconds since the epoch cannot express,
-// and its microseconds.
-func appendFarTime(dst []byte, text string) []byte {
-	t, _ := time.Parse(time.RFC3339, text)
-	dst = appendTime(dst, t)
-	dst = append(dst, `","timestampUSec":`...)
-	return strconv.AppendInt(dst, t.UnixMicro(), 10)
-}
-
-// floorDiv divides and rounds down, also in front of the epoch.
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/line"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
@@ -182,7 +183,7 @@ func TestFramesOfUnusualEvents(t *testing.T) {
 			}
 			checkFrame(t, r)
 			var got, want any
-			if err := json.Unmarshal(appendEvent(nil, r), &got); err != nil {
+			if err := json.Unmarshal(eventjson.AppendEvent(nil, r), &got); err != nil {
 				t.Fatal(err)
 			}
 			if err := json.Unmarshal([]byte(`{"cursor":"c\"\\","uid":0,"host":"hö<st",`+test.want+`}`), &want); err != nil {
@@ -211,7 +212,7 @@ func TestTimesAreWrittenWithNineDigitsInUTC(t *testing.T) {
 	for _, when := range []time.Time{
 		firstTime, time.Unix(0, 0), time.Unix(0, 1), time.Unix(0, -1), time.Unix(1<<33, 999_999_999), firstTime.In(time.FixedZone("", -5*3600)),
 	} {
-		if got, want := string(appendTime(nil, when)), when.UTC().Format("2006-01-02T15:04:05.000000000Z"); got != want {
+		if got, want := string(eventjson.AppendTime(nil, when)), when.UTC().Format("2006-01-02T15:04:05.000000000Z"); got != want {
 			t.Errorf("time is %s, want %s", got, want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
@@ -91,7 +92,7 @@ func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkC
 		return f.fail(call, cause(ctx, err), "")
 	}
 	frame := append(make([]byte, 0, 2*len(record.Line)+len(record.Cursor)+256), `{"parameters":{"event":`...)
-	frame = appendEvent(frame, record)
+	frame = eventjson.AppendEvent(frame, record)
 	return call.WriteFrame(append(frame, "}}\x00"...))
 }
 
@@ -110,10 +111,10 @@ func (f *eventsFace) GetStatus(ctx context.Context, c iopodmanevents.VarlinkCall
 		path = &text
 	}
 	if !status.Oldest.IsZero() {
-		oldest = new(string(appendTime(nil, status.Oldest)))
+		oldest = new(string(eventjson.AppendTime(nil, status.Oldest)))
 	}
 	if !status.Newest.IsZero() {
-		newest = new(string(appendTime(nil, status.Newest)))
+		newest = new(string(eventjson.AppendTime(nil, status.Newest)))
 	}
 	if status.LastSkipped != "" {
 		lastSkipped = &status.LastSkipped

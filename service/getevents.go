@@ -9,6 +9,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
@@ -117,7 +118,7 @@ func (p *pager) next(ctx context.Context) (last bool, err error) {
 		if events > 0 {
 			p.page = append(p.page, ',')
 		}
-		p.page = appendEvent(p.page, record)
+		p.page = eventjson.AppendEvent(p.page, record)
 		if events > 0 && len(p.page) > limits.PageBytes {
 			p.page = p.page[:size]
 			break
@@ -162,7 +163,7 @@ func (p *pager) fetch(ctx context.Context) bool {
 // finish completes the reply.
 func (p *pager) finish(cursor string, complete, last bool) {
 	p.page = append(p.page, `],"cursor":`...)
-	p.page = appendCursor(p.page, []byte(cursor))
+	p.page = eventjson.AppendCursor(p.page, cursor)
 	p.page = append(p.page, `,"complete":`...)
 	p.page = strconv.AppendBool(p.page, complete)
 	p.page = append(p.page, '}')

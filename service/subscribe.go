@@ -7,6 +7,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
@@ -163,7 +164,7 @@ func (s *stream) sendMark(m mark) error {
 		b = append(b, `"live":true,`...)
 	}
 	b = append(b, `"cursor":`...)
-	b = appendCursor(b, []byte(s.subscription.Cursor()))
+	b = eventjson.AppendCursor(b, s.subscription.Cursor())
 	b = append(b, '}')
 	if m.continues {
 		b = append(b, `,"continues":true`...)

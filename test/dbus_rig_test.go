@@ -69,17 +69,14 @@ func dbusPeer(t testing.TB, programs ...string) {
 	}
 }
 
-// dbusDir returns a directory whose path is short enough for sockets, and that
-// every user can enter.
+// dbusDir returns a directory that every user can enter.
 func dbusDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ev")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }

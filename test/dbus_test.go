@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/eventsvc/eventsvc/events"
 )
@@ -151,14 +152,19 @@ func (r *dbusRig) python(program string, args ...string) (string, []string) {
 
 func TestDBusTwoSubscriptionsOfAGLibProgramGetTheirOwnEventsOnce(t *testing.T) {
 	r := serveDBus(t, nil)
-	const count = 500
+	// Enough for the service to ask whether the program reads.
+	const count = 3000
 	name, args := r.python("dbus_subscriber.py", fmt.Sprint(count))
 	lines := r.background(name, args...)
 	contains(t, await(t, lines, "ready"), "ready 1.2.3")
+	var batch []events.Event
 	for n := range count {
 		volume := dbusEvent(n)
 		volume.Type, volume.Image = events.Volume, ""
-		r.write(dbusEvent(n), volume)
+		batch = append(batch, dbusEvent(n), volume)
+	}
+	for part := range slices.Chunk(batch, 100) {
+		r.write(part...)
 	}
 	seen := map[string]int{"volumes": 0, "containers": 0}
 	for lines.Scan() && lines.Text() != "done" {
@@ -202,6 +208,44 @@ func TestDBusAStreamGoesToAGLibProgram(t *testing.T) {
 	}
 }
 
+func TestDBusALineOfAStreamIsWhatVarlinkSends(t *testing.T) {
+	d := newDaemon(t)
+	log, err := os.ReadFile("../internal/cli/sample-events.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, d.log, string(log))
+	appendTo(t, d.log, `{"Name":"\u003ca\"b","Status":"new","Time":"2500-01-01T00:00:00Z","Type":"newer","health_failing_streak":2}`+"\n")
+	d.start()
+	r := serveDBusOf(t, nil, d.log)
+	name, args := r.python("dbus_stream.py")
+	var lines []string
+	for line := range strings.Lines(r.mustRun(name, args...)) {
+		if strings.HasPrefix(line, `{"event":`) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	if len(lines) < 2 {
+		t.Fatalf("the stream has %d events", len(lines))
+	}
+	w := d.subscribe(params{"fromStart": true})
+	defer w.close()
+	for i := 0; i < len(lines); {
+		frame, err := w.r.ReadString(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.TrimSuffix(strings.TrimPrefix(frame, `{"parameters":`), ",\"continues\":true}\x00")
+		if !strings.HasPrefix(got, `{"event":`) {
+			continue
+		}
+		if got != lines[i] {
+			t.Errorf("varlink sends %s\nthe stream %s", got, lines[i])
+		}
+		i++
+	}
+}
+
 func TestDBusOnTheSystemBusUsersSeeTheirOwnEventsAlone(t *testing.T) {
 	needRoot(t)
 	r := serveDBus(t, startBus(t, systemPolicy))
@@ -228,6 +272,57 @@ func TestDBusOnTheSystemBusUsersSeeTheirOwnEventsAlone(t *testing.T) {
 	out, err := as(stranger, "call", busName, objectPath, busName, "WriteEvent", "a{sv}", "2", "type", "s", "pod", "status", "s", "create")
 	if err == nil || !strings.Contains(out, "Access denied") {
 		t.Errorf("a stranger writes: %v %s", err, out)
+	}
+}
+
+func TestDBusAndVarlinkAreServedByOneDaemonAndOutliveTheBus(t *testing.T) {
+	bus := startBus(t, sessionPolicy)
+	d := startDaemon(t, "--dbus", bus.address())
+	r := &dbusRig{t: t, bus: bus}
+	last := func() (string, error) {
+		return r.run("busctl", "--address="+bus.address(), "call", busName, objectPath, busName, "GetLastEvent", "as", "0")
+	}
+	// answer waits for the name to be owned.
+	answer := func() (out string, err error) {
+		for deadline := time.Now().Add(dbusPatience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			if out, err = last(); err == nil {
+				break
+			}
+		}
+		return out, err
+	}
+	appendTo(t, d.log, `{"Name":"both","Status":"create","Time":"2026-11-23T12:00:00Z","Type":"volume","Attributes":null}`+"\n")
+	if out, err := answer(); err != nil || !strings.Contains(out, `"volume" "create" "" "both"`) {
+		t.Fatalf("on D-Bus: %v %s\nthe daemon says %s", err, out, d.stderr)
+	}
+	files := d.descriptors()
+	w := d.subscribe(params{})
+	defer w.close()
+	bus.stop()
+	appendTo(t, d.log, `{"Name":"alone","Status":"create","Time":"2026-11-23T12:00:01Z","Type":"volume","Attributes":null}`+"\n")
+	if reply, err := w.recv(); err != nil || reply.Parameters.Event == nil || reply.Parameters.Event.Name != "alone" {
+		t.Errorf("on Varlink, without a bus: %v %v", err, reply)
+	}
+	bus.start(t)
+	out, err := answer()
+	if err != nil || !strings.Contains(out, `"alone"`) {
+		t.Errorf("on D-Bus again: %v %s", err, out)
+	}
+	second := newDaemon(t, "--dbus", bus.address())
+	out, err = r.run(binary, "serve", "--backend", "file", "--log-file", second.log, "--listen", "unix:"+second.socket, "--dbus", bus.address())
+	if err == nil || !strings.Contains(out, fmt.Sprintf("process %d of uid %d (%s)", d.cmd.Process.Pid, os.Getuid(), binary)) {
+		t.Errorf("a second daemon says %v %s", err, out)
+	}
+	w.close()
+	for deadline := time.Now().Add(dbusPatience); time.Now().Before(deadline) && d.descriptors() > files; {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if now := d.descriptors(); now > files {
+		t.Errorf("%d descriptors were open, and now %d", files, now)
+	}
+	d.stop()
+	if out, err := last(); err == nil {
+		t.Errorf("a daemon that has ended answers %s", out)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/eventsvc/eventsvc/dbus"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
@@ -92,6 +94,21 @@ func (d *daemon) addFaces(f faces, log *slog.Logger) error {
 		Feed: d.feed, Access: policy, Version: version.Version, Logger: log, Bus: f.bus, Required: f.busRequired,
 	})
 	return err
+}
+
+// tellReady tells systemd that the service can be called, once it has tried to
+// own its name on the bus. Without systemd nobody listens, which is no error.
+func (d *daemon) tellReady(ctx context.Context, serving string, log *slog.Logger) {
+	if d.bus != nil {
+		select {
+		case <-d.bus.Ready():
+		case <-ctx.Done():
+			return
+		}
+	}
+	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady+"\nSTATUS=Serving "+serving); err != nil {
+		log.Warn("cannot tell systemd that the service is ready", "error", err)
+	}
 }
 
 func (d *daemon) noteIdle() {

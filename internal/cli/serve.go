@@ -136,10 +136,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if len(listeners) > 0 {
 		a.announce(chosen, listeners)
 	}
-	// Without systemd nobody listens, which is no error.
-	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady+"\nSTATUS=Serving "+chosen.String()); err != nil {
-		log.Warn("cannot tell systemd that the service is ready", "error", err)
-	}
+	go d.tellReady(ctx, chosen.String(), log)
 	return d.serve(ctx, listeners, given.Conns)
 }
 

@@ -63,13 +63,16 @@ const (
 	// and SignalWindows how many such questions may be open. What a subscriber
 	// has not read lies in the bus, which drops messages, or disconnects, when
 	// that is too much.
-	SignalWindow  = 256 << 20
+	SignalWindow  = 256 << 10
 	SignalWindows = 2
 	// StreamsPerUID is how many streams one user other than root and the user
 	// of the service may have open, and Streams everybody: each holds a
 	// descriptor.
 	StreamsPerUID = 32
 	Streams       = 512
+	// TrustedShare is the part of all subscriptions, and of all streams, that only
+	// root and the user of the service can have: one in so many.
+	TrustedShare = 8
 )
 
 // The pauses between tries to reach a bus that is not there.

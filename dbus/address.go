@@ -1,0 +1,105 @@
+package dbus
+
+import (
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	godbus "github.com/godbus/dbus/v5"
+	"github.com/pkg/errors"
+)
+
+// The words for the two buses that every host knows.
+const (
+	SystemBus  = "system"
+	SessionBus = "session"
+)
+
+// busAddress returns the address of a bus: that of the system bus or of the
+// session bus, or what is given. No bus is ever started for it.
+func busAddress(bus string) (string, error) {
+	switch bus {
+	case SystemBus:
+		if address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"); address != "" {
+			return address, nil
+		}
+		return "unix:path=/run/dbus/system_bus_socket;unix:path=/var/run/dbus/system_bus_socket", nil
+	case SessionBus:
+		return sessionAddress()
+	}
+	if !strings.Contains(bus, ":") {
+		return "", errors.Errorf("cannot understand the bus %q: give system, session or an address such as "+
+			"unix:path=/run/user/1000/bus", bus)
+	}
+	return bus, nil
+}
+
+func sessionAddress() (string, error) {
+	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" && address != "autolaunch:" {
+		return address, nil
+	}
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		dir = "/run/user/" + strconv.Itoa(os.Getuid())
+	}
+	path := dir + "/bus"
+	if _, err := os.Stat(path); err != nil {
+		return "", errors.New("cannot find the session bus: DBUS_SESSION_BUS_ADDRESS is not set and there is no " + path)
+	}
+	return "unix:path=" + godbus.EscapeBusAddressValue(path), nil
+}
+
+// dial connects to the first address of a list that there is somebody at.
+func dial(addresses string) (*net.UnixConn, error) {
+	var first error
+	for address := range strings.SplitSeq(addresses, ";") {
+		if address == "" {
+			continue
+		}
+		sock, err := dialOne(address)
+		if err == nil {
+			return sock, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		first = errors.New("cannot connect to a bus: its address is empty")
+	}
+	return nil, first
+}
+
+func dialOne(address string) (*net.UnixConn, error) {
+	name, err := socketName(address)
+	if err != nil {
+		return nil, err
+	}
+	sock, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
+	return sock, errors.Wrapf(err, "cannot connect to the bus at %s", address)
+}
+
+// socketName returns the path in an address, or '@' and an abstract name.
+// Descriptors can be passed, and the peer be told, on unix sockets alone.
+func socketName(address string) (string, error) {
+	method, rest, _ := strings.Cut(address, ":")
+	if method != "unix" {
+		return "", errors.Errorf("cannot connect to the bus at %s: its address has to begin with 'unix:'", address)
+	}
+	for pair := range strings.SplitSeq(rest, ",") {
+		key, escaped, _ := strings.Cut(pair, "=")
+		if key != "path" && key != "abstract" {
+			continue
+		}
+		value, err := godbus.UnescapeBusAddressValue(escaped)
+		if err != nil || value == "" {
+			return "", errors.Errorf("cannot connect to the bus at %s: its %s cannot be understood", address, key)
+		}
+		if key == "abstract" {
+			value = "@" + value
+		}
+		return value, nil
+	}
+	return "", errors.Errorf("cannot connect to the bus at %s: there is neither path nor abstract in it", address)
+}

@@ -1,0 +1,312 @@
+package dbus
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	godbus "github.com/godbus/dbus/v5"
+	"github.com/godbus/dbus/v5/introspect"
+
+	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/store/null"
+)
+
+func introspection(t testing.TB, c *godbus.Conn, path string) introspect.Node {
+	t.Helper()
+	var text string
+	if err := c.Object(eventsInterface, godbus.ObjectPath(path)).Call(introspectable+".Introspect", 0).Store(&text); err != nil {
+		t.Fatal(err)
+	}
+	var node introspect.Node
+	if err := xml.Unmarshal([]byte(text), &node); err != nil {
+		t.Fatal(err)
+	}
+	return node
+}
+
+func introspectChildren(t testing.TB, c *godbus.Conn, path string) (names []string) {
+	for _, child := range introspection(t, c, path).Children {
+		names = append(names, child.Name)
+	}
+	return names
+}
+
+func TestIntrospectionSaysWhatIsServed(t *testing.T) {
+	r := newRig(t, nil)
+	node := introspection(t, r.client(), eventsPath)
+	seen := 0
+	for _, iface := range node.Interfaces {
+		methods := interfaces[iface.Name]
+		if len(methods) != len(iface.Methods) {
+			t.Errorf("%s has %d methods and describes %d", iface.Name, len(methods), len(iface.Methods))
+		}
+		for _, m := range iface.Methods {
+			in := ""
+			for _, arg := range m.Args {
+				if arg.Name == "" {
+					t.Errorf("an argument of %s has no name", m.Name)
+				}
+				if arg.Direction == "in" {
+					in += arg.Type
+				}
+			}
+			if in != methods[m.Name].signature {
+				t.Errorf("%s takes %s and says %s", m.Name, methods[m.Name].signature, in)
+			}
+			seen++
+		}
+		if iface.Name != eventsInterface {
+			continue
+		}
+		for i, p := range iface.Properties {
+			if p.Name != eventsProperties[i].name || p.Type != eventsProperties[i].signature {
+				t.Errorf("property %d is %v and says %s %s", i, eventsProperties[i], p.Name, p.Type)
+			}
+		}
+		signature := ""
+		for _, arg := range iface.Signals[0].Args {
+			signature += arg.Type
+		}
+		if signature != eventSignature || len(iface.Properties) != len(eventsProperties) {
+			t.Errorf("the signal has %s, and there are %d properties", signature, len(iface.Properties))
+		}
+	}
+	if seen != 12 {
+		t.Errorf("%d methods are described", seen)
+	}
+	for _, path := range []string{"/", "/io", "/io/podman", eventsPath} {
+		if children := introspectChildren(t, r.client(), path); len(children) != 1 {
+			t.Errorf("below %s there are %v", path, children)
+		}
+	}
+}
+
+func TestEveryObjectAnswersPeer(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.client()
+	for _, path := range []godbus.ObjectPath{"/", "/io", eventsPath, subscriptionPath, "/nowhere"} {
+		if err := c.Object(eventsInterface, path).Call(peerInterface+".Ping", 0).Err; err != nil {
+			t.Errorf("Ping %s: %v", path, err)
+		}
+	}
+	id, err := try(c, peerInterface+".GetMachineId")
+	if err != nil && nameOf(err) != errFileNotFound || err == nil && len(id[0].(string)) < 32 {
+		t.Errorf("GetMachineId: %v, %v", id, err)
+	}
+}
+
+func TestTheNameIsOwnedAgainWhenTheBusIsBack(t *testing.T) {
+	ownDaemon(t)
+	r := newRig(t, nil)
+	c := r.client()
+	ask(t, c, "Subscribe", "t", []string{}, dict{})
+	followed, err := r.feed.Subscribe(context.Background(), feed.Request{Query: feed.Everything(), Format: r.server.lines})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer followed.Close()
+	for range 3 {
+		r.daemon.stop()
+		eventually(t, "subscriptions have ended", func() bool { return r.server.subscribers() == 1 })
+		r.write(event(1)) // without a bus everything else goes on
+		if d, err := followed.Next(context.Background()); err != nil || len(d.Records) != 1 {
+			t.Fatalf("a subscriber on another face: %v, %v", d, err)
+		}
+		r.daemon.start(t)
+		c := r.client()
+		eventually(t, "the name is owned again", func() bool {
+			var owned bool
+			return c.BusObject().Call(busName+".NameHasOwner", 0, eventsInterface).Store(&owned) == nil && owned
+		})
+		ask(t, c, "Subscribe", "t", []string{}, dict{})
+	}
+	if !strings.Contains(r.logged.String(), "the connection to the bus was lost") {
+		t.Errorf("the log does not say what happened:\n%s", r.logged)
+	}
+}
+
+func runOnce(t *testing.T, bus string) error {
+	t.Helper()
+	f := feed.New(new(null.Store))
+	s, err := New(Options{Feed: f, Bus: bus, Required: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return s.Run(ctx)
+}
+
+func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
+	ownDaemon(t)
+	r := newRig(t, nil)
+	system := startDaemon(t, strings.ReplaceAll(systemPolicy, `<allow own="io.podman.Events1"/>`, ""))
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	exe, _ := os.Executable()
+	for bus, text := range map[string]string{
+		r.daemon.address():         fmt.Sprintf("process %d of uid %d (%s)", os.Getpid(), os.Getuid(), exe),
+		system.address():           "the policy of the bus does not allow it",
+		"unix:path=/nowhere/bus":   "cannot connect to the bus at unix:path=/nowhere/bus",
+		"tcp:host=localhost":       "its address has to begin with 'unix:'",
+		"unix:tmpdir=/tmp":         "neither path nor abstract",
+		"nonsense":                 "give system, session or an address",
+		SessionBus:                 "DBUS_SESSION_BUS_ADDRESS is not set",
+		"unix:path=" + t.TempDir(): "connection refused",
+	} {
+		if err := runOnce(t, bus); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %v", bus, err)
+		}
+	}
+}
+
+func TestABusThatIsNotThereYetIsWaitedFor(t *testing.T) {
+	d := startDaemon(t, sessionPolicy)
+	d.stop()
+	r := newRig(t, d, func(o *Options) { o.Required = false })
+	d.start(t)
+	c := r.client()
+	eventually(t, "the name is owned", func() bool { return object(c).Call(peerInterface+".Ping", 0).Err == nil })
+}
+
+func TestEveryEventIsBroadcastOnTheSessionBusAndNoneOnTheSystemBus(t *testing.T) {
+	ownDaemon(t)
+	r := newRig(t, nil)
+	c := r.client()
+	signals := hear(c)
+	if err := c.AddMatchSignal(godbus.WithMatchInterface(eventsInterface), godbus.WithMatchArg(1, "died")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.AddMatchSignal(godbus.WithMatchInterface(eventsInterface), godbus.WithMatchArg(3, "c2")); err != nil {
+		t.Fatal(err)
+	}
+	died := event(3)
+	died.Status = "died"
+	r.write(event(1), event(2), died, event(4))
+	for _, want := range []string{"c2", "c3"} {
+		s := next(t, signals)
+		if _, numbered := s.Body[5].(dict)["sequence"]; s.Body[3] != want || s.Path != eventsPath || numbered {
+			t.Errorf("got %v, want %s", s, want)
+		}
+	}
+	if got := ask(t, c, "org.freedesktop.DBus.Properties.Get", eventsInterface, "Subscribers")[0].(godbus.Variant); got.Value() != uint32(0) {
+		t.Errorf("%v subscribers are counted", got)
+	}
+
+	d := startDaemon(t, systemPolicy)
+	r = newRig(t, d)
+	c = r.client()
+	signals = hear(c)
+	if err := c.AddMatchSignal(godbus.WithMatchInterface(eventsInterface)); err != nil {
+		t.Fatal(err)
+	}
+	r.write(event(1))
+	ask(t, c, "Subscribe", "t", []string{}, dict{})
+	r.write(event(2))
+	if s := next(t, signals); s.Body[3] != "c2" || s.Path != subscriptionPath+"/t" {
+		t.Errorf("the first signal is %v", s)
+	}
+}
+
+func TestABusThatStandsStillHoldsNobodyUp(t *testing.T) {
+	ownDaemon(t)
+	r := newRig(t, nil)
+	c := r.client()
+	signals := hear(c)
+	ask(t, c, "Subscribe", "t", []string{}, dict{})
+	process := r.daemon.cmd.Process
+	process.Signal(syscall.SIGSTOP)
+	const count = 20_000
+	began := time.Now()
+	r.write(eventRange(0, count)...)
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("writing took %v", took)
+	}
+	process.Signal(syscall.SIGCONT)
+	// Broadcasts are heard by nobody here.
+	for n := range count {
+		if s := next(t, signals); s.Body[3] != fmt.Sprint("c", n) {
+			t.Fatalf("signal %d is %v", n, s)
+		}
+	}
+	process.Signal(syscall.SIGSTOP)
+	r.write(eventRange(0, count)...)
+	began = time.Now()
+	r.end()
+	if took := time.Since(began); took > 2*limits.ShutdownGrace {
+		t.Errorf("stopping took %v", took)
+	}
+	process.Signal(syscall.SIGCONT)
+}
+
+func TestSubscribersAreServedWhereThePolicyForbidsToAskThem(t *testing.T) {
+	policy := strings.ReplaceAll(systemPolicy, `<allow send_interface="org.freedesktop.DBus.Peer" send_member="Ping"/>`, "")
+	r := newRig(t, startDaemon(t, policy))
+	const count = 5000
+	r.write(eventRange(0, count)...)
+	c := r.client()
+	signals := hear(c)
+	ask(t, c, "Subscribe", "t", []string{}, dict{"from_start": v(true)})
+	for range count {
+		next(t, signals)
+	}
+	if got := strings.Count(r.logged.String(), "cannot ask D-Bus subscribers"); got != 1 {
+		t.Errorf("the log says so %d times", got)
+	}
+}
+
+func TestPagesGoThroughAllEventsOnce(t *testing.T) {
+	r := newRig(t, nil)
+	r.write(eventRange(0, 2500)...)
+	c := r.client()
+	options := dict{}
+	var names []string
+	pages := 0
+	for complete := false; !complete; pages++ {
+		out := ask(t, c, "GetEvents", []string{}, options)
+		for _, e := range out[0].([][]any) {
+			names = append(names, e[3].(string))
+		}
+		options["after"] = v(out[1].(string))
+		complete = out[2].(bool)
+	}
+	want := make([]string, 2500)
+	for n := range want {
+		want[n] = fmt.Sprintf("c%d", n)
+	}
+	if !slices.Equal(names, want) || pages != 3 {
+		t.Errorf("%d names on %d pages", len(names), pages)
+	}
+	out := ask(t, c, "GetEvents", []string{"name=c7"}, dict{"limit": v(uint64(1 << 63)), "since": v(firstTime.Format(time.RFC3339))})
+	if len(out[0].([][]any)) != 1 || !out[2].(bool) {
+		t.Errorf("one event: %v", out)
+	}
+}
+
+func TestAWrittenEventIsReadBack(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.client()
+	cursor := ask(t, c, "WriteEvent", dict{
+		"type": v("container"), "status": v("auto_update"), "id": v("abc"), "name": v("web"), "image": v("img"),
+		"exit_code": v(byte(3)), "pod_id": v("pod"), "attributes": v(map[string]string{"a": "b"}),
+		"timestamp_usec": v(uint64(1795431600123456)), "health_failing_streak": v(int64(2)),
+	})[0].(string)
+	out := ask(t, c, "GetLastEvent", []string{"label=a=b"})
+	e := out[0].([]any)
+	details := e[5].(dict)
+	if fmt.Sprint(e[:5]) != "[container auto-update abc web 1795431600123456]" || details["cursor"].Value() != cursor ||
+		details["exit_code"].Value() != int32(3) || details["health_failing_streak"].Value() != "2" {
+		t.Errorf("read back: %v", e)
+	}
+}

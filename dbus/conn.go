@@ -1,0 +1,185 @@
+package dbus
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	godbus "github.com/godbus/dbus/v5"
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// conn is one connection to a bus, from its beginning to its end.
+type conn struct {
+	server     *Server
+	transport  *transport
+	bus        *godbus.Conn // for talking with the bus itself
+	unique     string       // our name on it
+	broadcasts bool         // every event is sent to all who listen
+
+	life       context.Context // ends with the connection
+	cancel     context.CancelCauseFunc
+	ctx        context.Context // ends with life, or when the service stops
+	goroutines sync.WaitGroup
+	refusals   refusals
+	slots      chan struct{} // as many as there are calls being worked on
+
+	mu        sync.Mutex
+	closing   bool             // no more calls are taken in
+	peers     map[string]*peer // by unique name
+	users     map[uint32]*user
+	strangers user // those who have not been identified yet
+	calls     int  // that wait or are worked on
+	memory    int  // that they take, in bytes
+	pings     map[uint32]*subscription
+	warned    bool // of subscribers that cannot be asked
+}
+
+// connect connects to the bus and says hello.
+func (s *Server) connect(began context.Context) (*conn, error) {
+	address, err := busAddress(s.bus)
+	if err != nil {
+		return nil, err
+	}
+	sock, err := dial(address)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{
+		server: s, transport: newTransport(sock), slots: make(chan struct{}, limits.CallsAtOnce),
+		peers: make(map[string]*peer), users: make(map[uint32]*user), pings: make(map[uint32]*subscription),
+	}
+	c.life, c.cancel = context.WithCancelCause(context.Background())
+	ctx, stop := context.WithCancelCause(c.life)
+	c.ctx = ctx
+	unlink := context.AfterFunc(s.base, func() { stop(errStopping) })
+	context.AfterFunc(c.life, func() { unlink(); stop(errLost) })
+	c.transport.call, c.transport.tooLong, c.transport.answer = c.arrive, c.refuseLong, c.answered
+	c.refusals.changed = make(chan struct{}, 1)
+	c.broadcasts = c.isSession(address)
+	if err := c.hello(began); err != nil {
+		c.close()
+		return nil, err
+	}
+	c.goroutines.Go(c.sendRefusals)
+	return c, nil
+}
+
+// isSession tells whether the bus is the session bus of our own user, on which
+// nobody else can listen.
+func (c *conn) isSession(address string) bool {
+	if c.server.bus != SessionBus {
+		if session, err := sessionAddress(); err != nil || session != address {
+			return false
+		}
+	}
+	raw, err := c.transport.sock.SyscallConn()
+	if err != nil {
+		return false
+	}
+	own := false
+	_ = raw.Control(func(fd uintptr) {
+		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		own = err == nil && int(cred.Uid) == os.Geteuid()
+	})
+	return own
+}
+
+// hello makes us known to the bus. The time-out stays until the name is owned.
+func (c *conn) hello(ctx context.Context) (err error) {
+	t := c.transport
+	t.setTimeout(limits.BusTimeout)
+	stop := context.AfterFunc(ctx, func() { _ = t.Close() })
+	defer stop()
+	c.bus, err = godbus.NewConn(t, godbus.WithContext(c.life), godbus.WithSignalHandler(c), godbus.WithSerialGenerator(t))
+	if err != nil {
+		return errors.Wrap(err, "cannot use the bus")
+	}
+	// godbus ends this context when it can no longer read.
+	context.AfterFunc(c.bus.Context(), func() { c.cancel(errLost) })
+	if err := c.bus.Auth([]godbus.Auth{godbus.AuthExternal(fmt.Sprint(os.Geteuid()))}); err != nil {
+		return errors.Wrap(err, "cannot authenticate with the bus")
+	}
+	if err := c.bus.Hello(); err != nil {
+		return errors.Wrap(err, "cannot register with the bus")
+	}
+	c.unique = c.bus.Names()[0]
+	// Who leaves the bus is told by a change of owner to nobody.
+	const leaving = "type='signal',sender='" + busName + "',path='/org/freedesktop/DBus',interface='" + busName +
+		"',member='NameOwnerChanged',arg2=''"
+	if err := c.askBus(ctx, "AddMatch", []any{leaving}); err != nil {
+		return errors.Wrap(err, "cannot learn who leaves the bus")
+	}
+	return nil
+}
+
+// askBus calls a method of the bus itself, whose arguments are trusted.
+func (c *conn) askBus(ctx context.Context, method string, in []any, out ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, limits.BusTimeout)
+	defer cancel()
+	return c.bus.BusObject().CallWithContext(ctx, busName+"."+method, 0, in...).Store(out...)
+}
+
+// DeliverSignal is for godbus: it is called by the reading goroutine for each
+// signal of the bus itself, in order with the calls.
+func (c *conn) DeliverSignal(iface, member string, s *godbus.Signal) {
+	if iface != busName {
+		return
+	}
+	switch member {
+	case "NameOwnerChanged":
+		var name, before, after string
+		if godbus.Store(s.Body, &name, &before, &after) == nil && after == "" && strings.HasPrefix(name, ":") {
+			c.leave(name)
+		}
+	case "NameLost":
+		var name string
+		if godbus.Store(s.Body, &name) == nil && name == eventsInterface {
+			c.cancel(errLost)
+		}
+	}
+}
+
+// end ends everything in an orderly way, within limits.ShutdownGrace: the name
+// is given back, and subscribers are told.
+func (c *conn) end() {
+	c.shut()
+	c.transport.setTimeout(limits.ShutdownGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), limits.ShutdownGrace)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		c.goroutines.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return
+	}
+	var result uint32
+	_ = c.askBus(ctx, "ReleaseName", []any{eventsInterface}, &result)
+}
+
+// close ends the connection and waits for what belongs to it.
+func (c *conn) close() {
+	c.shut()
+	c.cancel(errLost)
+	if c.bus != nil {
+		_ = c.bus.Close()
+	}
+	_ = c.transport.Close()
+	c.goroutines.Wait()
+}
+
+// shut takes no more calls in.
+func (c *conn) shut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = true
+}

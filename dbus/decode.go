@@ -1,0 +1,269 @@
+package dbus
+
+import (
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pkg/errors"
+)
+
+// decoder reads values in the wire format of D-Bus. The first mistake in the
+// data is kept in err; from then on everything is zero. It never looks beyond
+// the data, and what it makes of them is not much larger than they are.
+type decoder struct {
+	b     []byte
+	at    int
+	order binary.ByteOrder
+	err   error
+}
+
+func (d *decoder) fail(reason string) {
+	if d.err == nil {
+		d.err = errors.New(reason)
+	}
+}
+
+// take returns the next n bytes, nil if there are not as many.
+func (d *decoder) take(n int) []byte {
+	if d.err != nil {
+		return nil
+	}
+	if n < 0 || n > len(d.b)-d.at {
+		d.fail("the message ends too early")
+		return nil
+	}
+	d.at += n
+	return d.b[d.at-n : d.at : d.at]
+}
+
+// align skips padding, which has to be zeros.
+func (d *decoder) align(n int) {
+	for _, pad := range d.take(-d.at & (n - 1)) {
+		if pad != 0 {
+			d.fail("padding is not zero")
+		}
+	}
+}
+
+func (d *decoder) byte() byte {
+	if b := d.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (d *decoder) uint16() uint16 {
+	d.align(2)
+	if b := d.take(2); b != nil {
+		return d.order.Uint16(b)
+	}
+	return 0
+}
+
+func (d *decoder) uint32() uint32 {
+	d.align(4)
+	if b := d.take(4); b != nil {
+		return d.order.Uint32(b)
+	}
+	return 0
+}
+
+func (d *decoder) uint64() uint64 {
+	d.align(8)
+	if b := d.take(8); b != nil {
+		return d.order.Uint64(b)
+	}
+	return 0
+}
+
+func (d *decoder) bool() bool {
+	v := d.uint32()
+	if v > 1 {
+		d.fail("a boolean is neither 0 nor 1")
+	}
+	return v == 1
+}
+
+func (d *decoder) string() string { return d.text(int(d.uint32())) }
+
+func (d *decoder) signature() string { return d.text(int(d.byte())) }
+
+// text reads n bytes of text and the NUL behind them.
+func (d *decoder) text(n int) string {
+	b := d.take(n)
+	if end := d.take(1); end == nil || end[0] != 0 {
+		d.fail("a string has no end")
+		return ""
+	}
+	s := string(b)
+	if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
+		d.fail("a string is not UTF-8, or has a NUL character")
+		return ""
+	}
+	return s
+}
+
+// maxArray is the longest array that D-Bus allows in bytes.
+const maxArray = 1 << 26
+
+// array reads the length of an array whose elements are aligned to n. It
+// returns where the array ends.
+func (d *decoder) array(n int) (end int) {
+	size := d.uint32()
+	d.align(n)
+	if d.err != nil {
+		return d.at
+	}
+	if size > maxArray || int(size) > len(d.b)-d.at {
+		d.fail("an array is longer than the message")
+		return d.at
+	}
+	return d.at + int(size)
+}
+
+// strings reads an array of strings, at most as many as are given.
+func (d *decoder) strings(most int) []string {
+	var list []string
+	for end := d.array(4); d.at < end && d.err == nil; {
+		if len(list) == most {
+			d.fail("a list of strings is too long")
+			return nil
+		}
+		list = append(list, d.string())
+		if d.at > end {
+			d.fail("an array ends within an element")
+		}
+	}
+	return list
+}
+
+// dictionary reads a dictionary whose keys are strings, and calls value for
+// each of its entries, which has to read the value. No key may come twice.
+func (d *decoder) dictionary(value func(key string)) {
+	seen := make(map[string]bool)
+	for end := d.array(8); d.at < end && d.err == nil; {
+		d.align(8)
+		key := d.string()
+		if d.err != nil {
+			return
+		}
+		if seen[key] {
+			d.fail("a dictionary has the same key twice")
+			return
+		}
+		seen[key] = true
+		value(key)
+		if d.at > end {
+			d.fail("an array ends within an element")
+		}
+	}
+}
+
+// done tells whether everything has been read without a mistake.
+func (d *decoder) done() error {
+	if d.err == nil && d.at != len(d.b) {
+		d.fail("there is more in the message than its signature says")
+	}
+	return d.err
+}
+
+// maxDepth is how deep values may be nested where they are skipped.
+const maxDepth = 32
+
+// skip reads one value of whatever type.
+func (d *decoder) skip(signature string) {
+	if rest := d.skipOne(signature, 0); rest != "" {
+		d.fail("a variant holds more than one value")
+	}
+}
+
+// skipOne reads a value of the first type of the signature and returns the rest
+// of the signature. Arrays are passed over as a whole, so that it takes no
+// longer than the message is long.
+func (d *decoder) skipOne(signature string, depth int) (rest string) {
+	if signature == "" || depth > maxDepth {
+		d.fail("a signature is not complete, or nested too deep")
+	}
+	if d.err != nil {
+		return ""
+	}
+	rest = signature[1:]
+	switch signature[0] {
+	case 'y':
+		d.take(1)
+	case 'n', 'q':
+		d.uint16()
+	case 'b', 'i', 'u', 'h':
+		d.uint32()
+	case 'x', 't', 'd':
+		d.uint64()
+	case 's', 'o':
+		d.take(int(d.uint32()) + 1)
+	case 'g':
+		d.take(int(d.byte()) + 1)
+	case 'v':
+		if inner := d.skipOne(d.signature(), depth+1); inner != "" {
+			d.fail("a variant holds more than one value")
+		}
+	case 'a':
+		element, behind, ok := firstType(rest, 0)
+		if !ok {
+			d.fail("a signature is not complete")
+			return ""
+		}
+		end := d.array(alignment(element[0]))
+		d.take(end - d.at)
+		return behind
+	case '(', '{':
+		d.align(8)
+		for d.err == nil && rest != "" && rest[0] != ')' && rest[0] != '}' {
+			rest = d.skipOne(rest, depth+1)
+		}
+		if rest == "" {
+			d.fail("a signature is not complete")
+			return ""
+		}
+		return rest[1:]
+	default:
+		d.fail("a signature has an unknown type")
+	}
+	return rest
+}
+
+// alignment is what values of a type are aligned to, by its first letter.
+func alignment(letter byte) int {
+	switch letter {
+	case 'y', 'g', 'v':
+		return 1
+	case 'n', 'q':
+		return 2
+	case 'x', 't', 'd', '(', '{':
+		return 8
+	}
+	return 4
+}
+
+// firstType cuts a signature behind its first complete type.
+func firstType(signature string, depth int) (first, rest string, ok bool) {
+	if signature == "" || depth > maxDepth {
+		return "", "", false
+	}
+	switch signature[0] {
+	case 'a':
+		element, behind, ok := firstType(signature[1:], depth+1)
+		return signature[:1+len(element)], behind, ok
+	case '(', '{':
+		rest = signature[1:]
+		for rest != "" && rest[0] != ')' && rest[0] != '}' {
+			if _, rest, ok = firstType(rest, depth+1); !ok {
+				return "", "", false
+			}
+		}
+		if rest == "" {
+			return "", "", false
+		}
+		return signature[:len(signature)-len(rest)+1], rest[1:], true
+	}
+	return signature[:1], signature[1:], strings.IndexByte("ybnqiuxtdsogvh", signature[0]) >= 0
+}

@@ -1,0 +1,375 @@
+package dbus
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	godbus "github.com/godbus/dbus/v5"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// baseline is what this process has; it has to come back to that.
+type baseline struct {
+	t           *testing.T
+	descriptors int
+	goroutines  int
+	heap        uint64
+}
+
+func descriptors(t testing.TB) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func takeBaseline(t *testing.T) *baseline {
+	return &baseline{t: t, descriptors: descriptors(t), goroutines: runtime.NumGoroutine(), heap: heap()}
+}
+
+func (b *baseline) returns() {
+	b.t.Helper()
+	eventually(b.t, "descriptors are as before", func() bool { return descriptors(b.t) <= b.descriptors })
+	eventually(b.t, "goroutines are as before", func() bool { return runtime.NumGoroutine() <= b.goroutines })
+	const slack = 16 << 20
+	if now := heap(); now > b.heap+slack {
+		b.t.Errorf("memory has grown from %d to %d bytes", b.heap, now)
+	}
+}
+
+// warm makes the server do everything once, so that it has what it keeps.
+func (r *rig) warm() {
+	c := r.client()
+	ask(r.t, c, "GetEvents", []string{}, dict{})
+	signals := hear(c)
+	ask(r.t, c, "Subscribe", "t", []string{}, dict{"from_start": v(true)})
+	file, in := openStream(r.t, c, nil, dict{"from_start": v(true)})
+	nextLine(r.t, in)
+	if r.feed.Status().Read > 0 {
+		next(r.t, signals)
+		nextLine(r.t, in)
+	}
+	file.Close()
+	c.Close()
+	r.idle()
+}
+
+// idle waits until no client is known any more.
+func (r *rig) idle() {
+	r.t.Helper()
+	eventually(r.t, "all subscribers are gone", func() bool { return r.server.subscribers() == 0 })
+}
+
+// call sends a call whose body may be anything.
+func send(c *godbus.Conn, method, signature string, flags godbus.Flags, body ...any) *godbus.Call {
+	m := &godbus.Message{Type: godbus.TypeMethodCall, Flags: flags, Body: body, Headers: map[godbus.HeaderField]godbus.Variant{
+		godbus.FieldDestination: v(eventsInterface), godbus.FieldPath: v(godbus.ObjectPath(eventsPath)),
+		godbus.FieldInterface: v(eventsInterface), godbus.FieldMember: v(method),
+	}}
+	if signature != "" {
+		m.Headers[godbus.FieldSignature] = v(godbus.ParseSignatureMust(signature))
+	}
+	return c.Send(m, make(chan *godbus.Call, 1))
+}
+
+func wait1(t testing.TB, call *godbus.Call) *godbus.Call {
+	t.Helper()
+	select {
+	case done := <-call.Done:
+		return done
+	case <-time.After(patience):
+		t.Fatal("no answer comes")
+		return nil
+	}
+}
+
+func nameOf(err error) string {
+	var e godbus.Error
+	if errors.As(err, &e) {
+		return e.Name
+	}
+	return fmt.Sprint(err)
+}
+
+func TestDescriptorsInACallAreClosedAndHarmNobody(t *testing.T) {
+	r := newRig(t, nil)
+	r.warm()
+	before := takeBaseline(t)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := godbus.UnixFD(null.Fd())
+	c, err := godbus.Connect(r.daemon.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 30 {
+		for _, hostile := range []struct {
+			signature string
+			body      []any
+		}{
+			{"h", []any{fd}},
+			{"hhhhhhhhhhhhhhhh", []any{fd, fd, fd, fd, fd, fd, fd, fd, fd, fd, fd, fd, fd, fd, fd, fd}},
+			{"ah", []any{[]godbus.UnixFD{fd, fd, fd, fd}}},
+			{"aah", []any{[][]godbus.UnixFD{{fd, fd}, {fd}}}},
+			{"v", []any{v([]godbus.UnixFD{fd, fd})}},
+			{"a{sv}", []any{dict{"type": v(fd), "x": v([]godbus.UnixFD{fd})}}},
+			{"asa{sv}", []any{[]string{}, dict{"since": v(fd)}}},
+		} {
+			for _, method := range []string{"GetEvents", "WriteEvent"} {
+				err := wait1(t, send(c, method, hostile.signature, 0, hostile.body...)).Err
+				if nameOf(err) != errInvalidArgs {
+					t.Fatalf("%s(%s): %v", method, hostile.signature, err)
+				}
+			}
+			send(c, "GetEvents", hostile.signature, godbus.FlagNoReplyExpected, hostile.body...)
+		}
+	}
+	ask(t, c, "GetEvents", []string{}, dict{})
+	c.Close()
+	null.Close()
+	before.returns()
+}
+
+func TestArgumentsOfWrongTypesAreRefused(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.client()
+	deep := any("x")
+	for range 60 {
+		deep = v(deep)
+	}
+	for _, wrong := range []struct {
+		method string
+		body   []any
+	}{
+		{"GetEvents", nil},
+		{"GetEvents", []any{"type=container", dict{}}},
+		{"GetEvents", []any{[]string{}, map[string]string{"since": "now"}}},
+		{"GetEvents", []any{[]string{}, dict{}, "more"}},
+		{"GetEvents", []any{[]string{}, dict{"limit": v("10")}}},
+		{"GetEvents", []any{[]string{}, dict{"limit": v(uint32(0))}}},
+		{"GetEvents", []any{[]string{}, dict{"limit": v(int64(-1))}}},
+		{"GetEvents", []any{[]string{}, dict{"sinse": v("now")}}},
+		{"GetEvents", []any{[]string{}, dict{"since": deep.(godbus.Variant)}}},
+		{"GetEvents", []any{[]string{}, dict{"since": v(godbus.ObjectPath("/"))}}},
+		{"GetLastEvent", []any{dict{}}},
+		{"WriteEvent", []any{map[string]string{}}},
+		{"WriteEvent", []any{dict{"type": v(uint32(1))}}},
+		{"WriteEvent", []any{dict{"attributes": v(map[string]uint32{"a": 1})}}},
+		{"Subscribe", []any{"", []string{}, dict{}}},
+		{"Subscribe", []any{"a/b", []string{}, dict{}}},
+		{"Subscribe", []any{"ä", []string{}, dict{}}},
+		{"Subscribe", []any{strings.Repeat("a", 129), []string{}, dict{}}},
+		{"Subscribe", []any{"a", []string{}, dict{"from_start": v("true")}}},
+		{"Subscribe", []any{"a", []string{}, dict{"from_start": v(true), "after": v("x")}}},
+		{"Unsubscribe", []any{"/not/a/path"}},
+		{"OpenStream", []any{[]string{}}},
+	} {
+		if _, err := try(c, wrong.method, wrong.body...); nameOf(err) != errInvalidArgs {
+			t.Errorf("%s(%.100v): %v", wrong.method, wrong.body, err)
+		}
+	}
+}
+
+func TestEveryErrorOfTheContractHasItsName(t *testing.T) {
+	r := newRig(t, nil)
+	r.write(event(1))
+	c := r.client()
+	for _, wrong := range []struct {
+		method string
+		body   []any
+		name   string
+	}{
+		{"GetEvents", []any{[]string{"typ=container"}, dict{}}, errorPrefix + "InvalidFilter"},
+		{"GetEvents", []any{[]string{"name=" + strings.Repeat("x", 5000)}, dict{}}, errorPrefix + "InvalidFilter"},
+		{"GetEvents", []any{[]string{}, dict{"since": v("yesterday")}}, errorPrefix + "InvalidTime"},
+		{"GetEvents", []any{[]string{}, dict{"after": v("nonsense")}}, errorPrefix + "InvalidCursor"},
+		{"GetEvents", []any{[]string{}, dict{"after": v("")}}, errorPrefix + "InvalidCursor"},
+		{"GetEvents", []any{[]string{}, dict{"after": v(strings.Repeat("x", 300))}}, errorPrefix + "InvalidCursor"},
+		{"Subscribe", []any{"t", []string{}, dict{"after": v("nonsense")}}, errorPrefix + "InvalidCursor"},
+		{"OpenStream", []any{[]string{}, dict{"until": v("x")}}, errorPrefix + "InvalidTime"},
+		{"GetLastEvent", []any{[]string{"name=nobody"}}, errorPrefix + "EventNotFound"},
+		{"WriteEvent", []any{dict{"status": v("create")}}, errorPrefix + "InvalidEvent"},
+		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("creat")}}, errorPrefix + "InvalidEvent"},
+		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("create"), "exit_code": v(int32(256))}}, errorPrefix + "InvalidEvent"},
+		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("create"), "time": v("10m")}}, errorPrefix + "InvalidTime"},
+		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("create"), "name": v(strings.Repeat("x", 300<<10))}}, errorPrefix + "InvalidEvent"},
+		{"Unsubscribe", []any{godbus.ObjectPath(subscriptionPath + "/nobody")}, errUnknownObject},
+		{"Nonsense", nil, errUnknownMethod},
+		{"io.podman.Nonsense.X", nil, errUnknownInterface},
+		{"org.freedesktop.DBus.Properties.Get", []any{eventsInterface, "Nonsense"}, errUnknownProperty},
+		{"org.freedesktop.DBus.Properties.Set", []any{eventsInterface, "Version", v("2")}, errReadOnly},
+	} {
+		if _, err := try(c, wrong.method, wrong.body...); nameOf(err) != wrong.name {
+			t.Errorf("%s(%.60v): %v, want %s", wrong.method, wrong.body, nameOf(err), wrong.name)
+		}
+	}
+	if err := c.Object(eventsInterface, "/nowhere").Call(introspectable+".Introspect", 0).Err; nameOf(err) != errUnknownObject {
+		t.Errorf("an object that is not there: %v", err)
+	}
+	r.feed.Close()
+	if _, err := try(c, "Subscribe", "t", []string{}, dict{}); nameOf(err) != errorPrefix+"ShuttingDown" {
+		t.Errorf("a feed that is closed: %v", err)
+	}
+}
+
+func TestTenThousandCallsAtOnceAreAnsweredOrRefused(t *testing.T) {
+	r := newRig(t, nil)
+	r.write(eventRange(0, 2000)...)
+	r.warm()
+	before := takeBaseline(t)
+	c, err := godbus.Connect(r.daemon.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const calls = 10_000
+	done := make(chan *godbus.Call, calls)
+	for range calls {
+		object(c).Go(eventsInterface+".GetEvents", 0, done, []string{"name=c1"}, dict{})
+	}
+	answered, refused := 0, 0
+	for range calls {
+		select {
+		case call := <-done:
+			switch {
+			case call.Err == nil:
+				answered++
+			case nameOf(call.Err) == errLimitsExceeded:
+				refused++
+			default:
+				t.Fatal(call.Err)
+			}
+		case <-time.After(patience):
+			t.Fatalf("after %d answers and %d refusals nothing more comes", answered, refused)
+		}
+	}
+	if answered < limits.CallsPerSender || refused == 0 {
+		t.Errorf("%d calls were answered and %d refused", answered, refused)
+	}
+	ask(t, c, "GetEvents", []string{}, dict{})
+	c.Close()
+	before.returns()
+}
+
+func TestSubscribersThatVanishLeaveNothing(t *testing.T) {
+	r := newRig(t, nil)
+	r.write(eventRange(0, 2000)...)
+	r.warm()
+	before := takeBaseline(t)
+	for range 100 {
+		// Not with godbus: it keeps a descriptor whose reply nobody looks at.
+		c := connectRaw(t, r.daemon.path)
+		c.subscribeAll()
+		c.call("OpenStream", "asa{sv}", func(e *encoder) {
+			e.strings(nil)
+			e.dict("from_start", "b", func() { e.bool(true) })
+		})
+		c.sock.Close()
+	}
+	r.idle()
+	before.returns()
+	c := r.client()
+	ask(t, c, "GetEvents", []string{}, dict{})
+}
+
+func TestACallThatIsTooLongIsRefusedWithoutBeingHeld(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.client()
+	long := strings.Repeat("x", 4<<20)
+	if _, err := try(c, "GetLastEvent", []string{long}); nameOf(err) != errLimitsExceeded {
+		t.Errorf("a call of 4 MiB: %v", err)
+	}
+	if _, err := try(c, "WriteEvent", dict{"type": v("pod"), "status": v("create"), "name": v(long)}); nameOf(err) != errLimitsExceeded {
+		t.Errorf("a call of 4 MiB: %v", err)
+	}
+	ask(t, c, "GetEvents", []string{}, dict{})
+}
+
+func TestMessagesThatAreNoCallsAreIgnored(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.client()
+	unique := ""
+	if err := c.BusObject().Call(busName+".GetNameOwner", 0, eventsInterface).Store(&unique); err != nil {
+		t.Fatal(err)
+	}
+	for serial := range uint32(300) {
+		for _, m := range []*godbus.Message{
+			{Type: godbus.TypeMethodReply, Headers: map[godbus.HeaderField]godbus.Variant{
+				godbus.FieldDestination: v(unique), godbus.FieldReplySerial: v(serial + 1),
+			}},
+			{Type: godbus.TypeError, Headers: map[godbus.HeaderField]godbus.Variant{
+				godbus.FieldDestination: v(unique), godbus.FieldReplySerial: v(serial + 1), godbus.FieldErrorName: v(errAccessDenied),
+			}},
+			{Type: godbus.TypeSignal, Body: []any{":1.0", ":1.0", ""}, Headers: map[godbus.HeaderField]godbus.Variant{
+				godbus.FieldDestination: v(unique), godbus.FieldPath: v(godbus.ObjectPath("/org/freedesktop/DBus")),
+				godbus.FieldInterface: v(busName), godbus.FieldMember: v("NameLost"),
+				godbus.FieldSignature: v(godbus.ParseSignatureMust("sss")),
+			}},
+		} {
+			c.Send(m, nil)
+		}
+	}
+	ask(t, c, "GetEvents", []string{}, dict{})
+}
+
+func TestAPanicEndsOneCall(t *testing.T) {
+	interfaces[eventsInterface]["Panic"] = method{handle: func(*call, *decoder) error { panic("as the test wants it") }}
+	r := newRig(t, nil)
+	t.Cleanup(func() {
+		r.end()
+		delete(interfaces[eventsInterface], "Panic")
+	})
+	r.panics = true
+	c := r.client()
+	if _, err := try(c, "Panic"); nameOf(err) != errFailed {
+		t.Errorf("the call says %v", err)
+	}
+	ask(t, c, "GetEvents", []string{}, dict{})
+	if !strings.Contains(r.logged.String(), "as the test wants it") {
+		t.Errorf("the log says nothing of it:\n%s", r.logged)
+	}
+}
+
+func TestQuotasAreGivenBack(t *testing.T) {
+	r := newRig(t, nil)
+	r.warm()
+	c := r.client()
+	ask(t, c, "GetEvents", []string{}, dict{})
+	r.server.quotas.mu.Lock()
+	defer r.server.quotas.mu.Unlock()
+	if n := len(r.server.quotas.subscriptions.users) + len(r.server.quotas.streams.users); n != 0 {
+		t.Errorf("%d users are counted", n)
+	}
+}
+
+func TestSubscriptionsAreBounded(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.client()
+	for n := range limits.SubscriptionsPerSender {
+		ask(t, c, "Subscribe", fmt.Sprint("t", n), []string{}, dict{})
+	}
+	if _, err := try(c, "Subscribe", "t0", []string{}, dict{}); nameOf(err) != errInvalidArgs {
+		t.Errorf("the same token again: %v", err)
+	}
+	if _, err := try(c, "Subscribe", "more", []string{}, dict{}); nameOf(err) != errLimitsExceeded {
+		t.Errorf("one too many: %v", err)
+	}
+	ask(t, c, "Unsubscribe", godbus.ObjectPath(subscriptionPath+"/t7"))
+	ask(t, c, "Subscribe", "more", []string{}, dict{})
+}

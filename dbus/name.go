@@ -1,0 +1,46 @@
+package dbus
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	godbus "github.com/godbus/dbus/v5"
+	"github.com/pkg/errors"
+)
+
+// ownName owns the name of the service. The error says who has it, if somebody
+// has.
+func (c *conn) ownName(ctx context.Context) error {
+	var reply uint32
+	err := c.askBus(ctx, "RequestName", []any{eventsInterface, uint32(godbus.NameFlagDoNotQueue)}, &reply)
+	var refused godbus.Error
+	switch {
+	case errors.As(err, &refused) && refused.Name == errAccessDenied:
+		return errors.Errorf("cannot own the name %s: the policy of the bus does not allow it to this user (%s); "+
+			"install a policy file for it in /usr/share/dbus-1/system.d", eventsInterface, refused.Error())
+	case err != nil:
+		return errors.Wrapf(err, "cannot own the name %s", eventsInterface)
+	case godbus.RequestNameReply(reply) == godbus.RequestNameReplyPrimaryOwner,
+		godbus.RequestNameReply(reply) == godbus.RequestNameReplyAlreadyOwner:
+		return nil
+	}
+	return errors.Errorf("cannot own the name %s: %s has it; stop that, or serve another bus", eventsInterface, c.owner(ctx))
+}
+
+// owner describes the process that has our name.
+func (c *conn) owner(ctx context.Context) string {
+	var unique string
+	if err := c.askBus(ctx, "GetNameOwner", []any{eventsInterface}, &unique); err != nil {
+		return "another connection"
+	}
+	peer, err := c.credentials(ctx, unique)
+	if err != nil || peer.PID == 0 {
+		return "connection " + unique
+	}
+	text := fmt.Sprintf("process %d of uid %d", peer.PID, peer.UID)
+	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", peer.PID)); err == nil {
+		text += " (" + exe + ")"
+	}
+	return text + ", connection " + unique + ","
+}

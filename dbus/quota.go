@@ -1,0 +1,57 @@
+package dbus
+
+import (
+	"sync"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// quotas count what lasts longer than a call. The zero value is ready.
+type quotas struct {
+	mu            sync.Mutex
+	subscriptions quota
+	streams       quota
+}
+
+// quota counts one kind of thing, in all and for each user.
+type quota struct {
+	total int
+	users map[uint32]int
+}
+
+// take counts one more, or says why there can be no more. The bound for one
+// user does not apply to those who are trusted, and a part of all is theirs.
+func (q *quotas) take(which *quota, most, mostPerUID int, p *peer, what string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case which.total >= most || !p.trusted && which.total >= most-most/limits.TrustedShare:
+		return standard(errLimitsExceeded, "there are too many "+what+" in all; try again later")
+	case !p.trusted && which.users[p.UID] >= mostPerUID:
+		return standard(errLimitsExceeded, "your user has too many "+what+"; end some")
+	}
+	which.total++
+	if which.users == nil {
+		which.users = make(map[uint32]int)
+	}
+	which.users[p.UID]++
+	return nil
+}
+
+// give counts one less.
+func (q *quotas) give(which *quota, uid uint32) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	which.total--
+	if which.users[uid]--; which.users[uid] == 0 {
+		delete(which.users, uid)
+	}
+}
+
+func (s *Server) takeSubscription(p *peer) error {
+	return s.quotas.take(&s.quotas.subscriptions, limits.Subscriptions, limits.SubscriptionsPerUID, p, "subscriptions")
+}
+
+func (s *Server) takeStream(p *peer) error {
+	return s.quotas.take(&s.quotas.streams, limits.Streams, limits.StreamsPerUID, p, "streams")
+}

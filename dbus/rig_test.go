@@ -1,0 +1,333 @@
+package dbus
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	godbus "github.com/godbus/dbus/v5"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/store/logfile"
+)
+
+// patience is how long a test waits for what has to come. It is far more than
+// that needs: running out of it is the failure.
+const patience = 20 * time.Second
+
+// sessionPolicy lets everybody do everything, as on a session bus.
+const sessionPolicy = `<type>session</type>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
+  </policy>`
+
+// systemPolicy is that of a system bus, with the policy file of this service.
+const systemPolicy = `<type>system</type>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+    <allow send_destination="io.podman.Events1"/>
+  </policy>
+  <policy user="root">
+    <allow own="io.podman.Events1"/>
+    <allow send_interface="org.freedesktop.DBus.Peer" send_member="Ping"/>
+  </policy>`
+
+// otherBus is the environment variable with the address of a bus on which to
+// test instead of starting a dbus-daemon: of dbus-broker, in test/dbus_broker.sh.
+// Tests that do something to the daemon are skipped then.
+const otherBus = "EVENTSVC_TEST_BUS"
+
+// ownDaemon skips the test on a bus that was not started here.
+func ownDaemon(t testing.TB) {
+	t.Helper()
+	if os.Getenv(otherBus) != "" {
+		t.Skip("this needs a dbus-daemon of its own")
+	}
+}
+
+// daemon is a real bus daemon.
+type daemon struct {
+	dir, path, policy string
+	cmd               *exec.Cmd
+}
+
+// missing skips the test, unless peers are required.
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("EVENTSVC_REQUIRE_PEERS") == "1" {
+		t.Fatal(what + " is not installed; run test/peers/install.sh")
+	}
+	t.Skip(what + " is not installed; run test/peers/install.sh to have this tested")
+}
+
+func startDaemon(t testing.TB, policy string) *daemon {
+	t.Helper()
+	ownDaemon(t)
+	if _, err := exec.LookPath("dbus-daemon"); err != nil {
+		missing(t, "dbus-daemon")
+	}
+	d := &daemon{dir: t.TempDir(), policy: policy}
+	d.path = filepath.Join(d.dir, "bus")
+	d.start(t)
+	t.Cleanup(d.stop)
+	return d
+}
+
+func (d *daemon) address() string { return "unix:path=" + d.path }
+
+func (d *daemon) start(t testing.TB) {
+	t.Helper()
+	config := `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:path=` + d.path + `</listen>
+  <auth>EXTERNAL</auth>
+  ` + d.policy + `
+</busconfig>`
+	file := filepath.Join(d.dir, "bus.conf")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(d.path)
+	d.cmd = exec.Command("dbus-daemon", "--config-file="+file, "--nofork", "--print-address=1", "--nopidfile", "--nosyslog")
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := d.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatalf("dbus-daemon does not start: %v", err)
+	}
+	os.Chmod(d.path, 0o666)
+}
+
+func (d *daemon) stop() {
+	if d.cmd != nil {
+		d.cmd.Process.Kill()
+		d.cmd.Wait()
+		d.cmd = nil
+	}
+}
+
+// logBuffer keeps what is logged.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// rig is a server on a bus, with a log file behind it.
+type rig struct {
+	t      testing.TB
+	daemon *daemon
+	log    string // path of the log file
+	store  *logfile.Store
+	feed   *feed.Feed
+	server *Server
+	logged *logBuffer
+
+	panics bool // something is meant to panic
+
+	stop  context.CancelFunc
+	ended chan error
+}
+
+// newRig starts a session bus, if there is no daemon given, and a server on it.
+func newRig(t testing.TB, d *daemon, change ...func(*Options)) *rig {
+	t.Helper()
+	if address := os.Getenv(otherBus); d == nil && address != "" {
+		d = &daemon{path: strings.TrimPrefix(address, "unix:path=")}
+	}
+	if d == nil {
+		d = startDaemon(t, sessionPolicy)
+		t.Setenv("DBUS_SESSION_BUS_ADDRESS", d.address())
+	}
+	r := &rig{t: t, daemon: d, log: filepath.Join(t.TempDir(), "events.log"), logged: new(logBuffer), ended: make(chan error, 1)}
+	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var err error
+	if r.store, err = logfile.Open(logfile.Options{Path: r.log}); err != nil {
+		t.Fatal(err)
+	}
+	r.feed = feed.New(r.store)
+	options := Options{Feed: r.feed, Version: "1.2.3", Logger: log, Bus: d.address(), Required: true}
+	options.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, log)
+	for _, c := range change {
+		c(&options)
+	}
+	if r.server, err = New(options); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.feed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	go func() { r.ended <- r.server.Run(ctx) }()
+	t.Cleanup(r.end)
+	select {
+	case <-r.server.Ready():
+	case <-time.After(patience):
+		t.Fatal("the server does not get ready")
+	}
+	return r
+}
+
+func (r *rig) end() {
+	if r.stop == nil {
+		return
+	}
+	r.stop()
+	r.stop = nil
+	select {
+	case err := <-r.ended:
+		if err != nil {
+			r.t.Errorf("Run: %v", err)
+		}
+	case <-time.After(patience):
+		r.t.Error("Run does not return")
+	}
+	r.feed.Close()
+	r.store.Close()
+	if !r.panics && strings.Contains(r.logged.String(), "panic on D-Bus") {
+		r.t.Errorf("something panicked:\n%s", r.logged)
+	}
+}
+
+// client connects to the bus as a client.
+func (r *rig) client() *godbus.Conn {
+	r.t.Helper()
+	c, err := godbus.Connect(r.daemon.address())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func object(c *godbus.Conn) godbus.BusObject { return c.Object(eventsInterface, eventsPath) }
+
+// ask calls a method of the service and returns what it answers.
+func ask(t testing.TB, c *godbus.Conn, method string, args ...any) []any {
+	t.Helper()
+	out, err := try(c, method, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", method, err)
+	}
+	return out
+}
+
+func try(c *godbus.Conn, method string, args ...any) ([]any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if !strings.Contains(method, ".") {
+		method = eventsInterface + "." + method
+	}
+	call := object(c).CallWithContext(ctx, method, 0, args...)
+	return call.Body, call.Err
+}
+
+type dict = map[string]godbus.Variant
+
+func v(x any) godbus.Variant { return godbus.MakeVariant(x) }
+
+// write appends events to the store, as a program beside the service would.
+func (r *rig) write(batch ...events.Event) []string {
+	r.t.Helper()
+	cursors, err := r.feed.Write(context.Background(), batch)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return cursors
+}
+
+// firstTime is the time of the first of the events that event makes.
+var firstTime = time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
+
+// event returns the n-th event: a container of the name cN, created n seconds
+// behind firstTime.
+func event(n int) events.Event {
+	return events.Event{
+		Type: events.Container, Status: events.Create, ID: fmt.Sprintf("%064x", n), Name: fmt.Sprintf("c%d", n),
+		Image: "quay.io/podman/hello:latest", Time: firstTime.Add(time.Duration(n) * time.Second),
+	}
+}
+
+func eventRange(from, to int) []events.Event {
+	var list []events.Event
+	for n := from; n < to; n++ {
+		list = append(list, event(n))
+	}
+	return list
+}
+
+// signals makes the client hear signals, and returns where they come.
+func hear(c *godbus.Conn) chan *godbus.Signal {
+	ch := make(chan *godbus.Signal, 100_000)
+	c.Signal(ch)
+	return ch
+}
+
+// next waits for the next signal of this service.
+func next(t testing.TB, ch chan *godbus.Signal) *godbus.Signal {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case s := <-ch:
+			if s == nil {
+				t.Fatal("the connection was closed")
+			}
+			if strings.HasPrefix(s.Name, eventsInterface) {
+				return s
+			}
+		case <-timeout:
+			t.Fatal("no signal comes")
+		}
+	}
+}
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never happens that %s", what)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package dbus
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// Options say what a Server serves, to whom and where. Feed and Bus are needed;
+// the zero value of each other field means its default.
+type Options struct {
+	// Feed is where the events come from. New registers the forms of its
+	// frames with it, so the feed must not have been started yet.
+	Feed *feed.Feed
+	// Access decides who may do what; nil: root and the user of the service.
+	Access *access.Policy
+	// Version is what the property Version says.
+	Version string
+	// Logger is told what an administrator should know; nil: nobody is.
+	Logger *slog.Logger
+	// Bus is SystemBus, SessionBus or the address of a bus.
+	Bus string
+	// Required makes it an error of Run if the name cannot be owned at the
+	// first try. Otherwise that is a warning, and Run goes on trying.
+	Required bool
+
+	patience time.Duration // how long a subscriber may read nothing; 0: limits.WriteTimeout
+}
+
+// DefaultBus returns the bus for a user who names none: the system bus for
+// root, the session bus for everybody else.
+func DefaultBus(uid int) string {
+	if uid == 0 {
+		return SystemBus
+	}
+	return SessionBus
+}
+
+// Server serves the events of a feed on a bus.
+type Server struct {
+	feed     *feed.Feed
+	signals  *feed.Format
+	lines    *feed.Format // of streams
+	access   *access.Policy
+	version  string
+	log      *slog.Logger
+	bus      string
+	required bool
+	patience time.Duration // how long a subscriber may read nothing
+
+	base         context.Context // ends when everything has to
+	cancel       context.CancelCauseFunc
+	streams      sync.WaitGroup
+	quotas       quotas
+	broadcasting atomic.Int32  // subscriptions that are broadcasts
+	ready        chan struct{} // closed after the first try to own the name
+	once         sync.Once     // for ready
+}
+
+// New returns a server that does nothing until Run is called.
+func New(o Options) (*Server, error) {
+	if o.Feed == nil {
+		return nil, errors.New("cannot serve events on D-Bus: there is no feed")
+	}
+	if o.Bus == "" {
+		return nil, errors.New("cannot serve events on D-Bus: there is no bus; give system, session or an address")
+	}
+	if o.Access == nil {
+		o.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, o.Logger)
+	}
+	s := &Server{
+		feed: o.Feed, signals: o.Feed.Register(appendFrame), lines: o.Feed.Register(appendStreamLine), access: o.Access,
+		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required, patience: o.patience,
+		ready: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.patience == 0 {
+		s.patience = limits.WriteTimeout
+	}
+	s.base, s.cancel = context.WithCancelCause(context.Background())
+	return s, nil
+}
+
+// Ready is closed once the first try to own the name on the bus is over, be it
+// that it succeeded or not.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Run owns the name on the bus and serves, until the context is done; then
+// subscribers and streams are told ShuttingDown with their cursor, and Run
+// returns nil when every goroutine of the server has ended. A bus that goes
+// away, or is not there yet, is waited for; if Required is set, failing at the
+// first try is an error. Run is called once.
+func (s *Server) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { s.cancel(errStopping) })
+	defer stop()
+	defer s.streams.Wait()
+	defer s.cancel(errStopping)
+	defer s.setReady()
+	var pause time.Duration
+	var last string // what was last complained about
+	for first := true; ; first = false {
+		began := time.Now()
+		err := s.serveOnce(ctx)
+		s.setReady()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case first && s.required && !errors.Is(err, errLost):
+			return err
+		}
+		if time.Since(began) > limits.BusBackoffMost {
+			pause = 0
+		}
+		pause = min(max(2*pause, limits.BusBackoffFirst), limits.BusBackoffMost)
+		level := slog.LevelWarn
+		if err.Error() == last {
+			level = slog.LevelDebug
+		}
+		last = err.Error()
+		if errors.Is(err, errLost) {
+			last = ""
+		}
+		s.log.Log(ctx, level, "not on the bus now", "bus", s.bus, "error", err, "retryIn", pause)
+		wait(ctx, pause)
+	}
+}
+
+func (s *Server) setReady() { s.once.Do(func() { close(s.ready) }) }
+
+// wait returns after a pause, or when the context is done.
+func wait(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// errLost is returned when the name was owned, and is no longer.
+var errLost = errors.New("the connection to the bus was lost")
+
+// serveOnce connects, owns the name and serves until that ends.
+func (s *Server) serveOnce(ctx context.Context) error {
+	c, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := c.ownName(ctx); err != nil {
+		return err
+	}
+	c.transport.setTimeout(0)
+	s.log.Info("serving events on D-Bus", "bus", s.bus, "name", eventsInterface, "connection", c.unique, "broadcast", c.broadcasts)
+	s.setReady()
+	if c.broadcasts {
+		c.goroutines.Go(c.broadcast)
+	}
+	select {
+	case <-ctx.Done():
+		c.end()
+		return nil
+	case <-c.life.Done():
+		return errors.WithMessage(errLost, "cannot go on")
+	}
+}

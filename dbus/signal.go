@@ -1,0 +1,57 @@
+package dbus
+
+import (
+	"encoding/binary"
+
+	godbus "github.com/godbus/dbus/v5"
+)
+
+// signal is what all signals of events to one receiver have in common.
+type signal struct {
+	header []byte // of the message, complete but for size and serial
+}
+
+// newSignal returns the signal of events on an object, to one connection or, if
+// destination is empty, to whoever listens.
+func newSignal(path, destination string) signal {
+	e := newMessage(nil, &header{
+		kind: godbus.TypeSignal, flags: godbus.FlagNoReplyExpected, path: path, iface: eventsInterface,
+		member: "Event", destination: destination, signature: eventSignature,
+	})
+	return signal{e.b}
+}
+
+// append appends the message for an event to all who listen.
+func (s signal) append(b []byte, serial uint32, body []byte) []byte {
+	start := len(b)
+	b = append(append(b, s.header...), body...)
+	binary.LittleEndian.PutUint32(b[start+bodySizeAt:], uint32(len(body)))
+	binary.LittleEndian.PutUint32(b[start+serialAt:], serial)
+	return b
+}
+
+// lastEntry is the entry "sequence" of the details but for its value. It begins
+// and ends at a multiple of eight.
+var lastEntry = func() []byte {
+	e := newEncoder(nil)
+	e.entry("sequence", "t")
+	e.align(8)
+	return e.b
+}()
+
+// appendNumbered appends the message for an event with the number that it has
+// in its subscription. The details are the last part of the body.
+func (s signal) appendNumbered(b []byte, serial uint32, body []byte, detailsAt int, sequence uint64) []byte {
+	start := len(b)
+	b = s.append(b, serial, body)
+	end := len(b)
+	for (len(b)-start-len(s.header))&7 != 0 {
+		b = append(b, 0)
+	}
+	b = append(b, lastEntry...)
+	b = binary.LittleEndian.AppendUint64(b, sequence)
+	binary.LittleEndian.PutUint32(b[start+bodySizeAt:], uint32(len(b)-start-len(s.header)))
+	details := b[start+len(s.header)+detailsAt:]
+	binary.LittleEndian.PutUint32(details, binary.LittleEndian.Uint32(details)+uint32(len(b)-end))
+	return b
+}

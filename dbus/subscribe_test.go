@@ -1,0 +1,229 @@
+package dbus
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	godbus "github.com/godbus/dbus/v5"
+)
+
+func TestSubscriberGetsHistoryAndNewEventsOnceAndNumbered(t *testing.T) {
+	r := newRig(t, nil)
+	r.write(eventRange(0, 500)...)
+	c := r.client()
+	signals := hear(c)
+	reply := ask(t, c, "Subscribe", "mine", []string{"type=container"}, dict{"from_start": v(true)})
+	path := reply[0].(godbus.ObjectPath)
+	if path != "/io/podman/Events1/subscription/mine" {
+		t.Errorf("subscription is at %s", path)
+	}
+	r.write(eventRange(500, 1000)...)
+	cursors := make(map[string]bool)
+	for n := range 1000 {
+		s := next(t, signals)
+		details := s.Body[5].(dict)
+		if s.Path != path || s.Body[3] != fmt.Sprintf("c%d", n) || details["sequence"].Value() != uint64(n+1) {
+			t.Fatalf("signal %d is %v", n, s)
+		}
+		cursors[details["cursor"].Value().(string)] = true
+	}
+	if len(cursors) != 1000 {
+		t.Errorf("there are %d different cursors", len(cursors))
+	}
+}
+
+func TestEachSubscriptionGetsItsOwnEventsOnItsOwnObject(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.client()
+	signals := hear(c)
+	ask(t, c, "Subscribe", "odd", []string{"name=c1", "name=c3"}, dict{})
+	ask(t, c, "Subscribe", "even", []string{"name=c2"}, dict{})
+	other := r.client()
+	strange := hear(other)
+	r.write(eventRange(0, 5)...)
+	var got []string
+	for range 3 {
+		s := next(t, signals)
+		got = append(got, fmt.Sprint(s.Path, s.Body[3], s.Body[5].(dict)["sequence"].Value()))
+	}
+	slices.Sort(got)
+	want := []string{subscriptionPath + "/even c2 1", subscriptionPath + "/odd c1 1", subscriptionPath + "/odd c3 2"}
+	for i := range want {
+		want[i] = strings.ReplaceAll(want[i], " ", "")
+		got[i] = strings.ReplaceAll(got[i], " ", "")
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	ask(t, other, "GetEvents", []string{}, dict{})
+	if len(strange) > 1 { // NameAcquired
+		t.Errorf("a stranger heard %d signals", len(strange))
+	}
+	if children := introspectChildren(t, c, subscriptionPath); !slices.Equal(children, []string{"even", "odd"}) {
+		t.Errorf("the subscriptions are %v", children)
+	}
+	if children := introspectChildren(t, other, subscriptionPath); len(children) != 0 {
+		t.Errorf("a stranger sees the subscriptions %v", children)
+	}
+}
+
+func TestASubscriptionResumesBehindACursor(t *testing.T) {
+	r := newRig(t, nil)
+	cursors := r.write(eventRange(0, 10)...)
+	c := r.client()
+	signals := hear(c)
+	ask(t, c, "Subscribe", "t", []string{}, dict{"after": v(cursors[6])})
+	r.write(event(10))
+	for n := 7; n <= 10; n++ {
+		if s := next(t, signals); s.Body[3] != fmt.Sprintf("c%d", n) {
+			t.Fatalf("got %v, want c%d", s.Body, n)
+		}
+	}
+}
+
+func TestNoSignalFollowsTheReplyOfUnsubscribe(t *testing.T) {
+	r := newRig(t, nil)
+	r.write(eventRange(0, 5000)...)
+	c := connectRaw(t, r.daemon.path)
+	unsubscribe := func() uint32 {
+		return c.call("Unsubscribe", "o", func(e *encoder) { e.string(subscriptionPath + "/s") })
+	}
+	// until reads up to an answer, and returns it and the signals in front.
+	until := func(serial uint32) (h header, signals int) {
+		for h.replySerial != serial {
+			switch h, _ = c.read(); {
+			case h.kind == godbus.TypeMethodCall:
+				c.answerPing(h)
+			case h.kind == godbus.TypeSignal && h.member == "Event":
+				signals++
+			}
+		}
+		return h, signals
+	}
+	heard := 0
+	for range 30 {
+		until(c.subscribeAll())
+		h, signals := until(unsubscribe())
+		if h.kind != godbus.TypeMethodReply {
+			t.Fatalf("Unsubscribe: %v", h)
+		}
+		heard += signals
+		if h, signals := until(unsubscribe()); signals > 0 || h.errorName != errUnknownObject {
+			t.Fatalf("%d signals come after Unsubscribe; the second time it says %q", signals, h.errorName)
+		}
+	}
+	if heard == 0 {
+		t.Error("no signals came at all")
+	}
+	r.idle()
+}
+
+func TestASubscriptionSaysWhyItEnds(t *testing.T) {
+	r := newRig(t, nil)
+	cursors := r.write(eventRange(0, 3)...)
+	c := r.client()
+	signals := hear(c)
+	ask(t, c, "Subscribe", "bounded", []string{}, dict{"until": v("2026-11-23T12:00:02Z")})
+	for range 2 {
+		next(t, signals)
+	}
+	end := next(t, signals)
+	if end.Name != eventsInterface+".Ended" || end.Body[0] != "" || end.Body[2] == "" {
+		t.Errorf("until has passed: %v", end)
+	}
+	ask(t, c, "Subscribe", "open", []string{}, dict{"after": v(cursors[2])})
+	r.stop()
+	end = next(t, signals)
+	if end.Name != eventsInterface+".Ended" || end.Body[0] != errorPrefix+"ShuttingDown" || end.Path != subscriptionPath+"/open" {
+		t.Errorf("the service stops: %v", end)
+	}
+	if cursor, _ := end.Body[2].(string); !strings.HasPrefix(cursor, cursors[2]) {
+		t.Errorf("the subscription was at %q, the last event is at %q", cursor, cursors[2])
+	}
+}
+
+func TestASubscriberThatDoesNotReadCostsTheOthersNothing(t *testing.T) {
+	var d *daemon
+	if os.Getenv(otherBus) == "" {
+		// This bus drops what it cannot hold: much less than what is sent here.
+		d = startDaemon(t, sessionPolicy+`<limit name="max_outgoing_bytes">1500000</limit>`)
+	}
+	r := newRig(t, d)
+	const count = 30_000
+	r.write(eventRange(0, count)...)
+	stalled := connectRaw(t, r.daemon.path)
+	stalled.subscribeAll()
+	c := r.client()
+	signals := hear(c)
+	began := time.Now()
+	ask(t, c, "Subscribe", "t", []string{}, dict{"from_start": v(true)})
+	for n := range count {
+		if s := next(t, signals); s.Body[5].(dict)["sequence"].Value() != uint64(n+1) {
+			t.Fatalf("signal %d is %v", n, s)
+		}
+	}
+	t.Logf("%d signals in %v beside a subscriber that does not read", count, time.Since(began))
+	r.server.quotas.mu.Lock()
+	if r.server.quotas.subscriptions.total != 2 {
+		t.Error("the stalled subscription is gone")
+	}
+	r.server.quotas.mu.Unlock()
+	// It reads on, and has missed nothing.
+	for sequence := uint64(0); sequence < count; {
+		h, body := stalled.read()
+		switch {
+		case h.kind == godbus.TypeMethodCall:
+			stalled.answerPing(h)
+		case h.kind == godbus.TypeSignal && h.member == "Event":
+			sequence++
+			if got := binary.LittleEndian.Uint64(body[len(body)-8:]); got != sequence {
+				t.Fatalf("signal %d has the number %d", sequence, got)
+			}
+		}
+	}
+}
+
+func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
+	for _, ending := range []string{"nothing is read", "the service stops"} {
+		t.Run(ending, func(t *testing.T) {
+			want, patience := errorPrefix+"ShuttingDown", time.Minute
+			if ending == "nothing is read" {
+				want, patience = errLimitsExceeded, 100*time.Millisecond
+			}
+			r := newRig(t, nil, func(o *Options) { o.patience = patience })
+			cursors := r.write(eventRange(0, 10_000)...)
+			c := connectRaw(t, r.daemon.path)
+			c.subscribeAll()
+			eventually(t, "it waits for the subscriber", func() bool {
+				c := r.server.subscribers()
+				return c == 0 && want == errLimitsExceeded || c == 1 && want != errLimitsExceeded
+			})
+			if want != errLimitsExceeded {
+				time.Sleep(100 * time.Millisecond) // whatever it does by now, the answer has to be right
+				r.stop()
+			}
+			sequence := 0
+			for {
+				h, body := c.read()
+				if h.kind != godbus.TypeSignal || h.iface != eventsInterface {
+					continue
+				}
+				if h.member == "Event" {
+					sequence++
+					continue
+				}
+				d := decoder{b: body, order: h.order}
+				name, _, cursor := d.string(), d.string(), d.string()
+				if name != want || sequence == 0 || sequence == len(cursors) || cursor != cursors[sequence-1] {
+					t.Errorf("after %d signals: %s at %s", sequence, name, cursor)
+				}
+				return
+			}
+		})
+	}
+}

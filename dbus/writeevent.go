@@ -1,0 +1,141 @@
+package dbus
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// writeOptions are the fields of an event that is written: those of the event
+// in the signal and its details.
+var writeOptions = map[string]string{
+	"type": "s", "status": "s", "id": "s", "name": "s", "time": "s", "timestamp_usec": anyInteger, "image": "s",
+	"exit_code": anyInteger, "pod_id": "s", "network": "s", "health_status": "s", "health_log": "s",
+	"health_failing_streak": anyInteger, "error": "s", "attributes": "a{ss}",
+}
+
+// writeEvent stores an event and answers with its cursor. It goes on when the
+// caller is gone: what was asked for is done.
+func (k *call) writeEvent(d *decoder) error {
+	if err := k.conn.server.access.Write(&k.peer.Peer, false); err != nil {
+		return err
+	}
+	fields, err := decodeOptions(d, writeOptions)
+	if err != nil {
+		return err
+	}
+	if err := d.done(); err != nil {
+		return wrongBody(err)
+	}
+	event, err := newEvent(fields, time.Now())
+	if err != nil {
+		return err
+	}
+	cursors, err := k.conn.server.feed.Write(k.conn.server.base, []events.Event{event})
+	if err != nil {
+		return err
+	}
+	e := newEncoder(nil)
+	e.string(cursors[0])
+	return k.reply("s", e.bytes())
+}
+
+// newEvent makes an event of what the caller sent. The error is an
+// *events.FieldError or, for the time, an *events.TimeError.
+func newEvent(in options, now time.Time) (events.Event, error) {
+	e := events.Event{
+		Time: now, ID: in["id"].text, Name: in["name"].text, Image: in["image"].text, Network: in["network"].text,
+		HealthStatus: in["health_status"].text, HealthLog: in["health_log"].text, Error: in["error"].text,
+		Details: events.Details{PodID: in["pod_id"].text, Attributes: in["attributes"].labels},
+	}
+	var err error
+	if e.Type, err = events.StringToType(in["type"].text); err != nil {
+		return e, &events.FieldError{Field: "type", Reason: err.Error()}
+	}
+	if e.Status, err = events.StringToStatus(in["status"].text); err != nil {
+		return e, &events.FieldError{Field: "status", Reason: err.Error()}
+	}
+	if e.Time, err = writtenTime(in, now); err != nil {
+		return e, err
+	}
+	if code, ok := in["exit_code"]; ok {
+		const most = 255
+		n, ok := code.integer(0, most)
+		if !ok {
+			return e, &events.FieldError{Field: "exit_code", Reason: "an exit code is a number from 0 to 255"}
+		}
+		e.ContainerExitCode = new(int(n))
+	}
+	if streak, ok := in["health_failing_streak"]; ok {
+		n, ok := streak.integer(0, math.MaxInt32)
+		if !ok {
+			return e, &events.FieldError{
+				Field: "health_failing_streak", Reason: "it counts: give a number from 0 to 2147483647",
+			}
+		}
+		e.HealthFailingStreak = int(n)
+	}
+	if _, ok := e.Attributes[""]; ok {
+		return e, &events.FieldError{Field: "attributes", Reason: "one of them has no name"}
+	}
+	if len(e.Attributes) == 0 {
+		e.Attributes = nil
+	}
+	return e, checkSize(&e)
+}
+
+// writtenTime returns the time of an event that is written. A store keeps times
+// as nanoseconds, which not every year fits into.
+func writtenTime(in options, now time.Time) (time.Time, error) {
+	text, hasText := in["time"]
+	stamp, hasStamp := in["timestamp_usec"]
+	switch {
+	case hasText && hasStamp:
+		return now, &events.FieldError{Field: "time", Reason: "'time' and 'timestamp_usec' cannot be given together"}
+	case hasStamp:
+		const most = math.MaxInt64 / int64(time.Microsecond)
+		n, ok := stamp.integer(0, most)
+		if !ok {
+			return now, &events.FieldError{
+				Field: "timestamp_usec", Reason: "give microseconds since 1970, up to " + strconv.FormatInt(most, 10),
+			}
+		}
+		return time.UnixMicro(n), nil
+	case !hasText:
+		return now, nil
+	}
+	t, err := events.ParseTime(events.Written, text.text, now)
+	if err != nil {
+		return t, err
+	}
+	if ns := events.UnixNano(t); ns == math.MinInt64 || ns == math.MaxInt64 {
+		return t, &events.TimeError{Field: string(events.Written), Value: text.text, Reason: "it is not between 1678 and 2262"}
+	}
+	return t, nil
+}
+
+// checkSize refuses an event whose line would be too long. A byte can become
+// six in it.
+func checkSize(e *events.Event) error {
+	const maxEscape, beside = 6, 1 << 10
+	total := len(e.ID) + len(e.Name) + len(e.Image) + len(e.PodID) + len(e.Network) + len(e.HealthStatus) +
+		len(e.HealthLog) + len(e.Error)
+	for key, value := range e.Attributes {
+		total += len(key) + len(value) + len(`"":"",`)
+	}
+	if total < limits.Event/maxEscape-beside {
+		return nil
+	}
+	line, err := e.AppendJSON(nil)
+	if err != nil {
+		return &events.FieldError{Field: "event", Reason: err.Error()}
+	}
+	if len(line) > limits.Event {
+		return &events.FieldError{Field: "event", Reason: "it is too long: its line takes " + strconv.Itoa(len(line)) +
+			" bytes, and may take " + strconv.Itoa(limits.Event)}
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestDBusBrokerServesTheSame(t *testing.T) {
+	needRoot(t)
+	needProgram(t, "systemd-nspawn")
+	needProgram(t, "busctl")
+	cache := os.Getenv("EVENTSVC_PEERS")
+	if cache == "" {
+		cache = "/var/cache/eventsvc-peers"
+	}
+	if _, err := os.Stat(filepath.Join(cache, "trixie/usr/bin/dbus-broker")); err != nil {
+		missing(t, "the trixie tree with dbus-broker", "test/peers/trixie.sh")
+	}
+	tests := filepath.Join(t.TempDir(), "dbus.test")
+	if out, err := exec.Command("go", "test", "-c", "-o", tests, "../dbus").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command("./dbus_broker.sh", tests, "-test.v")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if passed := strings.Count(string(out), "--- PASS: Test"); passed < 20 {
+		t.Errorf("only %d tests have run on dbus-broker:\n%s", passed, out)
+	}
+}
