@@ -3,6 +3,7 @@ package test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -72,7 +73,7 @@ func (w *wire) drain() (int64, error) {
 		b, err := w.r.ReadSlice(0)
 		total += int64(len(b))
 		switch {
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 		case err != nil:
 			return total, err
 		case !bytes.HasSuffix(b, []byte("\"continues\":true}\x00")):

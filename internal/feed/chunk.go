@@ -82,6 +82,8 @@ func (c *chunk) index(pos store.Pos) int {
 	switch {
 	case pos == c.end:
 		return len(c.records)
+	case c.lost:
+		return -1 // who joined in front of it would not be told
 	case pos == c.start:
 		return 0
 	case c.start.Generation != c.end.Generation || pos.Before(c.start) || c.end.Before(pos):

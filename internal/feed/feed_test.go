@@ -35,7 +35,12 @@ type rig struct {
 
 func start(t *testing.T, base, limit int) *rig {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "events.log")
+	return startAt(t, filepath.Join(t.TempDir(), "events.log"), base, limit)
+}
+
+// startAt is start for a log that may be there already.
+func startAt(t *testing.T, path string, base, limit int) *rig {
+	t.Helper()
 	st, err := logfile.Open(logfile.Options{Path: path})
 	if err != nil {
 		t.Fatal(err)

@@ -47,6 +47,7 @@ const (
 	maxDeliveryBytes   = 256 << 10
 	maxDeliveryBuffers = 512
 	maxLook            = 1 << 16 // records looked at
+	maxDeliveryHeld    = 1 << 20 // of chunks that are kept in memory until it is written
 )
 
 // notLive is the place of a subscription that reads from the store.
@@ -214,7 +215,8 @@ func (s *Subscription) past() bool {
 // gather collects the frames of matching records from the memory log.
 func (s *Subscription) gather() (matched bool, err error) {
 	d, size, looked := &s.delivery, 0, 0
-	for size < maxDeliveryBytes && len(d.Frames) < maxDeliveryBuffers && looked < maxLook {
+	held, last := 0, (*chunk)(nil)
+	for size < maxDeliveryBytes && len(d.Frames) < maxDeliveryBuffers && looked < maxLook && held < maxDeliveryHeld {
 		c := s.chunk
 		if s.index == len(c.records) {
 			next := c.next.Load()
@@ -239,6 +241,9 @@ func (s *Subscription) gather() (matched bool, err error) {
 				d.Records = append(d.Records, &c.records[i])
 			}
 			size += len(part)
+			if c != last {
+				held, last = held+c.size, c
+			}
 		}
 	}
 	if len(d.Records) == 0 {

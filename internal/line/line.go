@@ -76,7 +76,7 @@ func Normalize(b []byte, f *Fields) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := scanner{b: normal, f: f, anyTime: true}
+	s := scanner{b: normal, f: f, normal: true}
 	if !s.scan() {
 		return nil, errors.Errorf("cannot read back the line %.100q", normal)
 	}

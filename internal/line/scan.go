@@ -28,11 +28,11 @@ func Scan(b []byte, f *Fields) bool {
 // scanner is the state of one Scan. A method that expects something returns
 // false if it is not there in its plain form.
 type scanner struct {
-	b       []byte
-	i       int
-	f       *Fields
-	seen    uint16 // bit n: member n was there
-	anyTime bool   // times that nanoseconds cannot express are clamped instead of refused
+	b      []byte
+	i      int
+	f      *Fields
+	seen   uint16 // bit n: member n was there
+	normal bool   // the line is in AppendJSON's form: what is unusual in it is right nevertheless
 }
 
 func (s *scanner) scan() bool {
@@ -129,7 +129,7 @@ func (s *scanner) member() bool {
 		return len(text) > 0
 	case TimeText:
 		s.f.Time, ok = parseTime(text)
-		if !ok && s.anyTime {
+		if !ok && s.normal { // of a year that nanoseconds cannot express, which are clamped
 			t, err := time.Parse(time.RFC3339, string(text))
 			s.f.Time, ok = events.UnixNano(t), err == nil
 		}
@@ -199,7 +199,8 @@ func (s *scanner) unknown(name Span) bool {
 	return true
 }
 
-// number reads a whole number of at most nine digits.
+// number reads a whole number, of at most nine digits where it is not known to
+// be one that an int can hold.
 func (s *scanner) number(m Member) bool {
 	start := s.i
 	s.byte('-')
@@ -208,7 +209,7 @@ func (s *scanner) number(m Member) bool {
 		s.i++
 	}
 	digits := s.i - first
-	if digits == 0 || digits > 9 || digits > 1 && s.b[first] == '0' {
+	if digits == 0 || digits > 9 && !s.normal || digits > 1 && s.b[first] == '0' {
 		return false
 	}
 	s.f.Spans[m] = Span{uint32(start), uint32(s.i)}

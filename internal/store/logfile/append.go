@@ -41,6 +41,7 @@ type appendQueue struct {
 	mu      sync.Mutex
 	waiting []*appendJob
 	leading bool
+	leader  sync.WaitGroup // who writes for all
 	closed  bool
 	file    *os.File // kept open for appending
 	id      fileID
@@ -87,6 +88,8 @@ func (s *Store) enqueue(job *appendJob) {
 		return
 	}
 	q.leading = true
+	q.leader.Add(1)
+	defer q.leader.Done()
 	for len(q.waiting) > 0 {
 		jobs := q.waiting
 		q.waiting = nil
@@ -98,23 +101,15 @@ func (s *Store) enqueue(job *appendJob) {
 		q.mu.Lock()
 	}
 	q.leading = false
-	if q.closed {
-		q.closeFile()
-	}
 	q.mu.Unlock()
 }
 
-// close refuses further jobs. What is being written is written.
+// close refuses further jobs, and returns when those before are written.
 func (q *appendQueue) close() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.closed = true
-	if !q.leading {
-		q.closeFile()
-	}
-}
-
-func (q *appendQueue) closeFile() {
+	q.mu.Unlock()
+	q.leader.Wait()
 	if q.file != nil {
 		_ = q.file.Close()
 		q.file = nil

@@ -18,10 +18,11 @@ import (
 //	f KIND TIME-AND-HASH CHECK [.TWIN.GENERATION] [@GENERATION.OFFSET]
 //
 // KIND is one letter; TIME-AND-HASH are the event's time in nanoseconds and the
-// 64-bit xxHash of its line, 16 bytes in base64; CHECK is two letters that tell
-// a mangled cursor from one whose event is gone. TWIN numbers events that are
+// 64-bit xxHash of its line, 16 bytes in base64; CHECK is two letters over all
+// but the hint, which tell a mangled cursor from one whose event is gone. TWIN numbers events that are
 // equal to the byte, nanosecond included, and near each other; only within a
-// generation does it mean anything. The part behind '@' is a hint, given only
+// generation does it mean anything, and the name of that is mixed with it and
+// with what is in front, so that no other number can be made of it. The part behind '@' is a hint, given only
 // where the cursor stands for a position and not for an event: it saves the
 // search, and is proved by the content at that place before it is believed.
 type cursor struct {
@@ -76,13 +77,16 @@ func appendCursor(dst []byte, c cursor) []byte {
 	binary.BigEndian.PutUint64(raw[:8], uint64(c.id.time))
 	binary.BigEndian.PutUint64(raw[8:], c.id.hash)
 	dst = base64Cursor.AppendEncode(dst, raw[:])
-	dst = append(dst, check(dst[start:])...)
+	head := len(dst)
+	dst = append(dst, "##"...) // CHECK, once it is known what it is over
 	if c.id.twin > 0 || c.kind == kindOrigin {
 		dst = append(dst, '.')
 		dst = strconv.AppendUint(dst, uint64(c.id.twin), 10)
 		dst = append(dst, '.')
-		dst = appendGeneration(dst, c.genID)
+		dst = appendGeneration(dst, c.genID^mixOf(dst[start:head], c.id.twin))
 	}
+	sum := check(dst[start:head], dst[head+checkLength:])
+	copy(dst[head:], sum[:])
 	if c.hinted {
 		dst = append(dst, '@')
 		dst = appendGeneration(dst, c.hint.genID)
@@ -98,11 +102,21 @@ func appendGeneration(dst []byte, id uint64) []byte {
 	return base64Cursor.AppendEncode(dst, raw[:])
 }
 
-// check returns two letters over what is in front of them.
-func check(b []byte) string {
+// check returns two letters over what is in front of them and behind.
+func check(head, twin []byte) [checkLength]byte {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	sum := xxhash.Sum64(b)
-	return string([]byte{letters[sum&63], letters[sum>>6&63]})
+	sum := xxhash.Sum64(head)
+	if len(twin) > 0 {
+		sum ^= xxhash.Sum64(twin) | 1 // never the same as without
+	}
+	return [checkLength]byte{letters[sum&63], letters[sum>>6&63]}
+}
+
+// mixOf is what the generation of a twin is mixed with.
+func mixOf(head []byte, twin uint32) uint64 {
+	d := xxhash.NewWithSeed(uint64(twin))
+	_, _ = d.Write(head)
+	return d.Sum64()
 }
 
 // parseCursor understands a cursor that appendCursor made; any other is an
@@ -116,9 +130,10 @@ func parseCursor(text string) (cursor, error) {
 	if len(text) < length || text[0] != cursorPrefix {
 		return fail("it is no cursor of a log file; give one that this service sent")
 	}
-	head, rest := text[:length], text[length:]
-	raw, err := base64Cursor.Strict().DecodeString(head[2 : 2+idLength])
-	if err != nil || check([]byte(head[:2+idLength])) != head[2+idLength:] {
+	head, sum := text[:2+idLength], text[2+idLength:length]
+	rest, hintText, hinted := strings.Cut(text[length:], "@")
+	raw, err := base64Cursor.Strict().DecodeString(head[2:])
+	if want := check([]byte(head), []byte(rest)); err != nil || sum != string(want[:]) {
 		return fail("it is damaged; give it as this service sent it")
 	}
 	c.kind = head[1]
@@ -126,10 +141,10 @@ func parseCursor(text string) (cursor, error) {
 		return fail("it is of a later version of this service")
 	}
 	c.id.time, c.id.hash = int64(binary.BigEndian.Uint64(raw[:8])), binary.BigEndian.Uint64(raw[8:])
-	rest, hintText, hinted := strings.Cut(rest, "@")
 	ok := true
 	if rest != "" || c.kind == kindOrigin {
 		c.id.twin, c.genID, ok = parseTwin(rest)
+		c.genID ^= mixOf([]byte(head), c.id.twin)
 	}
 	if c.hinted = hinted; hinted {
 		genText, offText, found := strings.Cut(hintText, ".")

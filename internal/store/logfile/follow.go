@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"runtime"
 	"time"
+	"unsafe"
 
+	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/internal/store"
@@ -107,17 +109,22 @@ func (s *Store) lookAtPresent(missing bool, err error) error {
 	if s.cur == nil || err != nil {
 		return err
 	}
+	err = s.catchUp()
 	s.gone = missing
-	if !missing {
-		replaced, err := s.wasCutInPlace()
-		if err != nil {
-			return err
-		}
-		if replaced {
-			if err := s.replaceInPlace(); err != nil {
-				return err
-			}
-		}
+	if missing {
+		s.lookAgain(goneTime)
+	}
+	return err
+}
+
+// catchUp reads what there is of the present generation, anew if it was cut.
+func (s *Store) catchUp() error {
+	cut, err := s.wasCutInPlace()
+	if err == nil && cut {
+		err = s.replaceInPlace()
+	}
+	if err != nil {
+		return err
 	}
 	return s.advance()
 }
@@ -152,7 +159,7 @@ func (s *Store) emit(c *chunk, lost bool) {
 	if c.tooLong >= 0 {
 		s.skip(g, c.tooLong, errLong)
 	}
-	records := make([]store.Record, 0, bytes.Count(c.data, []byte{'\n'}))
+	records := make([]store.Record, 0, min(bytes.Count(c.data, []byte{'\n'}), len(c.data)/leastLine+1))
 	const cursorLength = 2 + idLength + checkLength
 	arena := make([]byte, 0, cursorLength*cap(records))
 	var d decoded
@@ -182,7 +189,36 @@ func (s *Store) emit(c *chunk, lost bool) {
 	}
 	s.off = c.next
 	s.read += uint64(len(records))
+	records = compact(records, cap(c.data)+cap(arena)+(cap(records)-len(records))*int(unsafe.Sizeof(store.Record{})))
 	s.sink(store.Emission{Records: records, Pos: s.posLocked(), Cursor: s.cursorLocked(), Lost: lost})
+}
+
+// leastLine is about how long the shortest line is that is an event.
+const leastLine = len(`{"Type":"a","Status":"a","Time":"2006-01-02T15:04:05Z"}` + "\n")
+
+// compact returns the records in memory of their own if they hold much more
+// than they fill: what is between them may be garbage of any length.
+func compact(records []store.Record, held int) []store.Record {
+	const slack = 4 << 10
+	filled := 0
+	for i := range records {
+		filled += len(records[i].Line) + len(records[i].Cursor)
+	}
+	if held <= 2*filled+slack {
+		return records
+	}
+	buf := make([]byte, 0, filled)
+	keep := func(b []byte) []byte {
+		from := len(buf)
+		buf = append(buf, b...)
+		return buf[from:len(buf):len(buf)]
+	}
+	own := make([]store.Record, len(records))
+	for i := range records {
+		own[i] = records[i]
+		own[i].Line, own[i].Cursor = keep(records[i].Line), keep(records[i].Cursor)
+	}
+	return own
 }
 
 // emitNothing tells the sink a new position without records.
@@ -193,41 +229,40 @@ func (s *Store) emitNothing(lost bool) {
 // wasCutInPlace tells whether the file is no longer what was read of it: it was
 // truncated, and perhaps written to since.
 func (s *Store) wasCutInPlace() (bool, error) {
-	size, err := s.cur.size()
+	info, err := s.cur.f.Stat()
 	if err != nil {
-		return false, err
+		return false, errors.Wrap(err, "cannot read the size of the log")
 	}
+	size, modified := info.Size(), info.ModTime()
 	if size < s.off {
 		return true, nil
 	}
-	last, known := s.twins.last()
-	if !known || size == s.off {
+	if s.off == 0 || size == s.off && modified.Equal(s.unchanged) {
 		return false, nil
 	}
-	lines := s.cur.back(s.off)
-	var d decoded
-	for {
-		b, _, ok, err := lines.next()
-		if err != nil {
-			return false, err
-		}
-		if !ok {
-			return true, nil
-		}
-		if found, _ := d.decode(b); found {
-			return d.fields.Time != last.time || d.hash != last.hash, nil
-		}
+	found, _, err := s.cur.idsBefore(s.off, 1)
+	if err != nil {
+		return false, err
 	}
+	last, known := s.twins.last()
+	if known != (len(found) > 0) || known && !found[0].sameContent(last) {
+		return true, nil
+	}
+	s.unchanged = modified
+	return false, nil
 }
 
 // replaceInPlace begins anew with a file that was truncated. What was appended
 // between the last look and the truncation is lost, if there was anything.
 func (s *Store) replaceInPlace() error {
-	g, err := openGeneration(s.path)
+	// What was in front of the first event of the file is not in front of what
+	// is there now: no cursor may take one for the other.
+	g, err := s.cur.again(fileID{dev: s.cur.id, ino: s.nextSeq}.hash())
 	if err != nil {
-		return ignoreMissing(err)
+		return err
 	}
 	s.log.Warn("the log was truncated in place; events may have been lost", "path", s.path)
+	s.cur.cut = true
 	s.retire(false)
 	s.adopt(g)
 	g.lost = true
@@ -254,43 +289,52 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	if s.cur == nil {
 		return false, s.beginWith(g)
 	}
-	if err := s.advance(); err != nil {
+	if err := s.catchUp(); err != nil {
 		return false, err
 	}
-	j := joiner{s: s, old: s.cur, oldEnd: s.off, new: g}
+	j := joiner{s: s, old: s.cur, oldEnd: s.off, aside: s.aside(), new: g}
 	off, verdict, err := j.join()
 	if err != nil {
 		return false, err
 	}
 	if verdict == unsettled {
-		s.gone = true
-		s.lookAgain()
+		s.gone = false // till then the old file is the log
+		s.lookAgain(settleTime)
 		return true, nil
 	}
 	if verdict == lost {
 		s.log.Warn("the log was replaced and its continuity cannot be proved; events may have been lost",
 			"path", s.path)
 	}
-	s.retire(s.keepAside())
-	s.adopt(g)
-	g.join, g.lost, s.off = off, verdict == lost, off
-	if s.twins, err = g.warm(off); err != nil {
+	numbers, err := g.warm(off)
+	if err != nil {
 		return false, err
 	}
+	s.retire(j.aside > 0)
+	s.adopt(g)
+	g.join, g.lost, s.off, s.twins = off, verdict == lost, off, numbers
+	s.dropUnkept()
 	s.emitNothing(g.lost)
 	return false, nil
 }
 
-// lookAgain makes sure that a file that is being filled is looked at again,
-// should nothing more happen to it.
-func (s *Store) lookAgain() {
+// goneTime is how long after a log has gone it is looked for again. A directory
+// that is deleted while a file of it is held open says nothing of its end, nor
+// of the one that takes its place.
+const goneTime = 500 * time.Millisecond
+
+// lookAgain makes sure that the path is looked at again, should nothing more
+// happen there that the kernel tells of.
+func (s *Store) lookAgain(after time.Duration) {
 	if s.again != nil {
 		return
 	}
-	s.again = time.AfterFunc(settleTime, func() {
+	s.again = time.AfterFunc(after, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.again = nil
+		s.names.doubt()
+		s.writes.doubt()
 		_ = s.lookLocked()
 	})
 }

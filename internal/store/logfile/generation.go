@@ -31,6 +31,7 @@ type generation struct {
 	end     int64 // behind the last whole line; valid once retired
 	join    int64 // where it continues its predecessor
 	lost    bool  // it cannot be proved to continue its predecessor
+	cut     bool  // it was truncated in place: what was read is no longer there
 	skips   map[int64]struct{}
 }
 
@@ -100,6 +101,15 @@ func openForReading(path string) (fd int, err error) {
 			return fd, err
 		}
 	}
+}
+
+// again returns a generation that is the same file, under another identity.
+func (g *generation) again(id uint64) (*generation, error) {
+	fd, err := unix.FcntlInt(g.f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot open the log anew")
+	}
+	return &generation{id: id, file: g.file, f: os.NewFile(uintptr(fd), g.f.Name()), uid: g.uid}, nil
 }
 
 // size returns the size of the file now.

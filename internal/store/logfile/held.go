@@ -18,7 +18,9 @@ const (
 func (s *Store) trimHeldLocked() {
 	first := uint64(1<<64 - 1)
 	for r := range s.readings {
-		if r.g != nil {
+		if r.g == nil { // it begins with the first there was
+			first = 1
+		} else {
 			first = min(first, r.g.seq)
 		}
 	}

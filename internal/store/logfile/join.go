@@ -22,12 +22,13 @@ type joiner struct {
 	s      *Store
 	old    *generation
 	oldEnd int64 // behind the last whole line, up to which all was delivered
+	aside  int   // what Store.aside says of the old one
 	new    *generation
 }
 
 // join returns the offset in the new generation of what is not in the old one.
 func (j *joiner) join() (int64, verdict, error) {
-	if j.s.keepAside() {
+	if j.aside > 0 && j.isNextAside() {
 		return 0, joined, nil
 	}
 	if j.oldEnd > 0 {
@@ -95,10 +96,7 @@ func (j *joiner) beingFilled() bool {
 	if id.birth == 0 {
 		born = time.Unix(stat.Ctime.Sec, int64(stat.Ctime.Nsec))
 	}
-	if time.Since(born) > settleTime {
-		return false
-	}
-	return true
+	return stat.Nlink > 0 && time.Since(born) <= settleTime
 }
 
 // lineStart returns the offset of the first line that begins behind off.
@@ -225,36 +223,63 @@ func (j *joiner) byWitness() (int64, verdict, error) {
 	if !j.new.direct {
 		return 0, lost, nil
 	}
-	// Events that were delivered already must not come again.
-	recent, err := j.old.lastEvents(j.oldEnd, twinWindow)
-	if err != nil || len(recent) == 0 {
-		return 0, joined, err
-	}
-	c, _, err := j.new.readChunk(nil, 0, 1<<62)
-	if err != nil {
+	// Events that were in the old one already must not come again.
+	again, err := j.holdsOldEvents()
+	if again || err != nil {
 		return 0, lost, err
-	}
-	for data := c.data; len(data) > 0; {
-		n := bytes.IndexByte(data, '\n')
-		var d decoded
-		if found, _ := d.decode(data[:n]); found {
-			for _, id := range recent {
-				if id.time == d.fields.Time && id.hash == d.hash {
-					return 0, lost, nil
-				}
-			}
-		}
-		data = data[n+1:]
 	}
 	return 0, joined, nil
 }
 
-// keepAside tells whether the present generation was set aside by eventsvc, and
-// so still lies in the store.
-func (s *Store) keepAside() bool {
-	if !s.own || s.cur == nil {
-		return false
+// holdsOldEvents tells whether an event at the start of the new file is one of
+// the old: somebody deleted lines, or what copies the log was held up.
+func (j *joiner) holdsOldEvents() (bool, error) {
+	c, _, err := j.new.readChunk(nil, 0, 1<<62)
+	if err != nil || len(c.data) == 0 {
+		return false, err
 	}
-	id, _, err := identify(unix.AT_FDCWD, keptPath(s.path, 1))
-	return err == nil && id == s.cur.file
+	var d decoded
+	first := make(map[identity]struct{})
+	for data := c.data; len(data) > 0; {
+		n := bytes.IndexByte(data, '\n')
+		if found, _ := d.decode(data[:n]); found && !isMarker(&d.fields) {
+			first[identity{time: d.fields.Time, hash: d.hash}] = struct{}{}
+		}
+		data = data[n+1:]
+	}
+	if len(first) == 0 {
+		return false, nil
+	}
+	again := false
+	err = j.old.search(nil, anyTime, func(text []byte, _, _ int64) bool {
+		if found, _ := d.decode(text); found {
+			_, again = first[identity{time: d.fields.Time, hash: d.hash}]
+		}
+		return !again
+	})
+	return again, err
+}
+
+// aside returns under which number the present generation was set aside by
+// eventsvc, and so still lies in the store, 0 if it was not.
+func (s *Store) aside() int {
+	if !s.own || s.cur == nil {
+		return 0
+	}
+	for n := 1; n <= keptSegments; n++ {
+		if id, _, err := identify(unix.AT_FDCWD, keptPath(s.path, n)); err == nil && id == s.cur.file {
+			return n
+		}
+	}
+	return 0
+}
+
+// isNextAside tells whether the new file was the log right behind the old one,
+// which was set aside.
+func (j *joiner) isNextAside() bool {
+	if j.aside == 1 {
+		return true
+	}
+	id, _, err := identify(unix.AT_FDCWD, keptPath(j.s.path, j.aside-1))
+	return err == nil && id == j.new.file
 }

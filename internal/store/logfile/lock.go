@@ -26,9 +26,21 @@ type fileLock struct {
 	path    string
 	timeout time.Duration
 
-	mu     sync.Mutex // guards file and serializes those who lock
-	file   *os.File
-	waiter chan error // of a wait that has outlived those who began it, nil if none
+	mu      sync.Mutex
+	file    *os.File
+	waiting *lockWait // a wait for the lock of file, nil if there is none
+}
+
+// lockWait is a wait for the lock in the kernel, fair to Podman's. It cannot be
+// interrupted: one that outlives its caller is left for the next caller, and
+// gives the lock back at once should it get it while there is none.
+type lockWait struct {
+	file *os.File
+	done chan struct{} // closed when it is over and somebody wants the result
+	// guarded by fileLock.mu
+	err    error
+	wanted bool
+	last   bool // nobody can want it any more: the file is to be closed
 }
 
 func newFileLock(path string, timeout time.Duration) *fileLock {
@@ -38,82 +50,111 @@ func newFileLock(path string, timeout time.Duration) *fileLock {
 // lock takes the lock, or gives up at the deadline or when the context is done.
 // It is called by one goroutine at a time.
 func (l *fileLock) lock(ctx context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.open(); err != nil {
-		return err
-	}
-	if l.waiter == nil {
-		err := l.fcntl(unix.F_OFD_SETLK, unix.F_WRLCK)
-		if err == nil || !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
-			return errors.Wrap(err, "cannot lock the log")
-		}
-		l.wait()
-	}
 	timer := time.NewTimer(l.timeout)
 	defer timer.Stop()
-	select {
-	case err := <-l.waiter:
-		l.waiter = nil
-		return errors.Wrap(err, "cannot lock the log")
-	case <-timer.C:
-		return errLocked
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		w, err := l.try()
+		if w == nil || err != nil {
+			return err
+		}
+		select {
+		case <-w.done:
+		case <-timer.C:
+			err = errLocked
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if again, err := l.finish(w, err); !again {
+			return err
+		}
 	}
 }
 
-// wait begins a wait for the lock in the kernel, fair to Podman's. It cannot be
-// interrupted: one that outlives its caller is left for the next, and there is
-// never more than one.
-func (l *fileLock) wait() {
-	waiter := make(chan error, 1)
-	l.waiter = waiter
-	f := l.file
-	go func() { waiter <- lockFile(f, unix.F_OFD_SETLKW, unix.F_WRLCK) }()
+// try takes the lock if nobody has it, else it returns a wait for it.
+func (l *fileLock) try() (*lockWait, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	if l.waiting == nil {
+		err := lockFile(l.file, unix.F_OFD_SETLK, unix.F_WRLCK)
+		if err == nil || !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
+			return nil, errors.Wrap(err, "cannot lock the log")
+		}
+		l.waiting = &lockWait{file: l.file, done: make(chan struct{})}
+		go l.wait(l.waiting)
+	}
+	l.waiting.wanted = true
+	return l.waiting, nil
+}
+
+// wait waits in the kernel until the lock is there.
+func (l *fileLock) wait(w *lockWait) {
+	err := lockFile(w.file, unix.F_OFD_SETLKW, unix.F_WRLCK)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.err = err
+	if w.wanted {
+		close(w.done)
+		return
+	}
+	if l.waiting == w {
+		l.waiting = nil
+	}
+	if w.last {
+		_ = w.file.Close()
+	} else {
+		l.free()
+	}
+}
+
+// finish ends a wait, which gave has reason to give up unless it is nil. again
+// is true if the lock is of a file that is no longer the lock file.
+func (l *fileLock) finish(w *lockWait, gave error) (again bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-w.done: // it has the lock, if only just now
+	default:
+		w.wanted = false
+		return false, gave
+	}
+	l.waiting = nil
+	if w.err != nil {
+		return false, errors.Wrap(w.err, "cannot lock the log")
+	}
+	if gave == nil && !l.isAtPath(w.file) {
+		l.free()
+		return true, nil
+	}
+	return false, nil
 }
 
 // unlock gives the lock back.
 func (l *fileLock) unlock() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.free()
+}
+
+func (l *fileLock) free() {
 	if l.file == nil {
 		return
 	}
-	if err := l.fcntl(unix.F_OFD_SETLK, unix.F_UNLCK); err != nil {
+	if err := lockFile(l.file, unix.F_OFD_SETLK, unix.F_UNLCK); err != nil {
 		_ = l.file.Close() // frees it whatever happens
 		l.file = nil
 	}
 }
 
-// giveBack frees the lock if a wait that nobody is interested in any more has
-// got it.
-func (l *fileLock) giveBack() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.waiter == nil {
-		return
-	}
-	f, waiter := l.file, l.waiter
-	l.file, l.waiter = nil, nil
-	go func() { // frees the lock by closing its descriptor as soon as it has it
-		<-waiter //nolint:errcheck // whatever it says, the descriptor is closed
-		_ = f.Close()
-	}()
-}
-
 // open opens the lock file, anew if it was replaced.
 func (l *fileLock) open() error {
-	if l.file != nil {
-		id, _, err := identify(unix.AT_FDCWD, l.path)
-		own, _, ownErr := identify(int(l.file.Fd()), "")
-		if err == nil && ownErr == nil && id == own || l.waiter != nil {
-			return nil
-		}
-		_ = l.file.Close()
-		l.file = nil
+	if l.file != nil && l.isAtPath(l.file) {
+		return nil
 	}
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, lockMode)
+	l.leave()
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK|unix.O_NOCTTY, lockMode)
 	if err != nil {
 		return errors.Wrap(err, "cannot open the lock file of the log")
 	}
@@ -121,10 +162,32 @@ func (l *fileLock) open() error {
 	return nil
 }
 
+// isAtPath tells whether the file is the one that other writers lock.
+func (l *fileLock) isAtPath(f *os.File) bool {
+	id, _, err := identify(unix.AT_FDCWD, l.path)
+	own, _, ownErr := identify(int(f.Fd()), "")
+	return err == nil && ownErr == nil && id == own
+}
+
+// leave closes the lock file, once a wait for its lock is over.
+func (l *fileLock) leave() {
+	file, w := l.file, l.waiting
+	l.file, l.waiting = nil, nil
+	if w != nil {
+		select {
+		case <-w.done:
+		default:
+			w.wanted, w.last = false, true
+			return
+		}
+	}
+	if file != nil {
+		_ = file.Close()
+	}
+}
+
 // lockMode is the mode of the lock file, as Podman's storage library creates it.
 const lockMode = 0o644
-
-func (l *fileLock) fcntl(cmd int, kind int16) error { return lockFile(l.file, cmd, kind) }
 
 func lockFile(f *os.File, cmd int, kind int16) error {
 	for {
@@ -135,12 +198,9 @@ func lockFile(f *os.File, cmd int, kind int16) error {
 	}
 }
 
+// close gives the lock and its file up.
 func (l *fileLock) close() {
-	l.giveBack()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file != nil {
-		_ = l.file.Close()
-		l.file = nil
-	}
+	l.leave()
 }

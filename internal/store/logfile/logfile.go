@@ -46,23 +46,24 @@ type Store struct {
 	appeared   chan struct{} // holds one when something appeared at the path
 	done       sync.WaitGroup
 
-	mu       sync.Mutex
-	closed   bool
-	sink     store.Sink
-	chain    []*generation // in the store, oldest first; the last may be cur
-	held     []*generation // retired, no longer in the store, held for readings
-	cur      *generation   // the one that is followed, nil before there was a file
-	off      int64         // how far cur was followed
-	twins    twins         // at off
-	gone     bool          // cur is no longer at the path
-	again    *time.Timer   // looks again at a file that is being filled, nil if none is
-	nextSeq  uint64
-	readings map[*reading]struct{}
-	read     uint64
-	written  uint64
-	skipped  uint64
-	lastSkip string
-	fault    error
+	mu        sync.Mutex
+	closed    bool
+	sink      store.Sink
+	chain     []*generation // in the store, oldest first; the last may be cur
+	held      []*generation // retired, no longer in the store, held for readings
+	cur       *generation   // the one that is followed, nil before there was a file
+	off       int64         // how far cur was followed
+	twins     twins         // at off
+	gone      bool          // cur is no longer at the path
+	unchanged time.Time     // modification time of cur when it last was what was read of it
+	again     *time.Timer   // looks again at a file that is being filled, or for one that is gone
+	nextSeq   uint64
+	readings  map[*reading]struct{}
+	read      uint64
+	written   uint64
+	skipped   uint64
+	lastSkip  string
+	fault     error
 }
 
 // Open opens the log file at the path for following, reading and appending. It
@@ -75,6 +76,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot open the log %s", o.Path)
 	}
+	lock := path + ".lock" // Podman locks beside the name that it was given, be it a link or not
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
 		path = resolved
 	} else if resolved, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
@@ -87,7 +89,7 @@ func Open(o Options) (*Store, error) {
 		o.LockTimeout = DefaultLockTimeout
 	}
 	s := &Store{
-		path: path, own: o.Own || o.MaxSize > 0, log: o.Logger, lock: newFileLock(path+".lock", o.LockTimeout),
+		path: path, own: o.Own || o.MaxSize > 0, log: o.Logger, lock: newFileLock(lock, o.LockTimeout),
 		appeared: make(chan struct{}, 1), readings: make(map[*reading]struct{}), nextSeq: 1,
 	}
 	if o.MaxSize > 0 {
@@ -175,7 +177,7 @@ func (s *Store) adopt(g *generation) {
 	s.nextSeq++
 	g.refs++ // of the chain
 	s.chain = append(s.chain, g)
-	s.cur, s.off, s.gone = g, 0, false
+	s.cur, s.off, s.gone, s.unchanged = g, 0, false, time.Time{}
 }
 
 // posLocked returns how far the log was followed.
@@ -204,7 +206,8 @@ func appendPosition(dst []byte, g *generation, off int64, t *twins) []byte {
 	return appendCursor(dst, c)
 }
 
-// Close ends following, waits for it, and closes the files.
+// Close ends following, waits for it and for what is being written, and closes
+// the files.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -221,6 +224,7 @@ func (s *Store) Close() error {
 		s.names.close()
 		s.writes.close()
 	}
+	s.appends.close()
 	s.lock.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,7 +238,6 @@ func (s *Store) Close() error {
 		_ = g.f.Close()
 	}
 	s.chain, s.held = nil, nil
-	s.appends.close()
 	return nil
 }
 

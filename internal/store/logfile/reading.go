@@ -30,6 +30,9 @@ func (s *Store) Read(ctx context.Context, start store.Start, query store.Query) 
 		return nil, err
 	}
 	r := &reading{s: s, query: query}
+	s.mu.Lock()
+	s.readings[r] = struct{}{}
+	s.mu.Unlock()
 	var err error
 	switch {
 	case start.HasPos:
@@ -80,7 +83,7 @@ func (r *reading) startAt(pos store.Pos) error {
 	}
 	r.s.mu.Lock()
 	g := r.s.generationLocked(pos.Generation)
-	if g == nil {
+	if g == nil || g.cut {
 		err := r.s.expiredLocked()
 		r.s.mu.Unlock()
 		return err
@@ -113,7 +116,6 @@ func (r *reading) enter(g *generation, off int64) {
 	old := r.g
 	g.refs++
 	r.g, r.off, r.cold = g, off, false
-	r.s.readings[r] = struct{}{}
 	if old != nil {
 		r.s.release(old)
 	}
@@ -224,16 +226,18 @@ func (r *reading) limit() (limit int64, retired bool, err error) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	if r.g == nil {
-		if len(r.s.chain) == 0 {
+		first := r.s.generationLocked(1)
+		switch {
+		case r.s.nextSeq == 1:
 			return 0, false, nil
-		}
-		first := r.s.chain[0]
-		if first.lost {
+		case first == nil || first.lost:
 			return 0, false, r.s.expiredLocked()
 		}
 		r.enter(first, first.join)
 	}
 	switch {
+	case r.g.cut:
+		return 0, false, r.s.expiredLocked()
 	case r.g.seq == r.end.Generation:
 		return r.end.Offset, false, nil
 	case r.g.retired && r.g.seq < r.end.Generation:

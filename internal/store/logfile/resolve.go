@@ -200,22 +200,29 @@ type candidate struct {
 // names.
 func (f *finder) choose(candidates []candidate) (*place, error) {
 	var chosen *place
-	for _, c := range candidates {
-		t, err := c.g.warm(c.start)
-		if err != nil {
-			return nil, err
+	several := false
+	for rest := candidates; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].g == rest[0].g {
+			n++
 		}
-		before := t
-		id := t.next(f.cursor.id.time, f.cursor.id.hash)
-		if id.twin != f.cursor.id.twin || id.twin > 0 && c.g.id != f.cursor.genID {
+		same := rest[:n]
+		rest = rest[n:]
+		if f.cursor.id.twin > 0 && same[0].g.id != f.cursor.genID {
 			continue
 		}
-		if chosen != nil {
-			return nil, nil
-		}
-		chosen = &place{g: c.g, off: c.end, twins: t}
-		if f.cursor.kind == kindBefore {
-			chosen = &place{g: c.g, off: c.start, twins: before}
+		err := f.number(same, func(c candidate, before, behind *twins) {
+			if id, _ := behind.last(); id.twin != f.cursor.id.twin {
+				return
+			}
+			several = several || chosen != nil
+			chosen = &place{g: c.g, off: c.end, twins: *behind}
+			if f.cursor.kind == kindBefore {
+				chosen = &place{g: c.g, off: c.start, twins: *before}
+			}
+		})
+		if err != nil || several {
+			return nil, err
 		}
 	}
 	if chosen != nil && len(candidates) > 1 && f.cursor.id.twin == 0 {
@@ -227,9 +234,51 @@ func (f *finder) choose(candidates []candidate) (*place, error) {
 	return chosen, nil
 }
 
+// number goes through a generation once and calls found with each of the
+// candidates there, and how equal events are numbered in front of it and behind.
+func (f *finder) number(candidates []candidate, found func(c candidate, before, behind *twins)) error {
+	g, off := candidates[0].g, candidates[0].start
+	t, err := g.warm(off)
+	if err != nil {
+		return err
+	}
+	var d decoded
+	var buf []byte
+	for len(candidates) > 0 {
+		if err := f.ctx.Err(); err != nil {
+			return err
+		}
+		var c chunk
+		if c, buf, err = g.readChunk(buf, off, 1<<62); err != nil || c.next == off {
+			return err
+		}
+		for data := c.data; len(data) > 0 && len(candidates) > 0; {
+			n := bytes.IndexByte(data, '\n')
+			text := data[:n]
+			data = data[n+1:]
+			start := off
+			off += int64(n) + 1
+			if ok, _ := d.decode(text); !ok {
+				continue
+			}
+			before := t
+			t.next(d.fields.Time, d.hash)
+			if start == candidates[0].start {
+				found(candidates[0], &before, &t)
+				candidates = candidates[1:]
+			}
+		}
+		off = c.next
+	}
+	return nil
+}
+
 // fractionPattern returns what the time of an event looks like in every zone:
-// the fraction of its second without trailing zeros, "" if there is none.
+// the fraction of its second without trailing zeros, "" if it can be any.
 func fractionPattern(ns int64) []byte {
+	if ns == math.MinInt64 || ns == math.MaxInt64 {
+		return nil // of a time that nanoseconds cannot express
+	}
 	fraction := ns % 1e9
 	if fraction < 0 {
 		fraction += 1e9

@@ -36,9 +36,7 @@ func (s *Store) setAside() error {
 		return errors.Wrap(err, "cannot create the log")
 	}
 	_ = f.Close()
-	err = s.lookLocked()
-	s.dropUnkept()
-	return err
+	return s.lookLocked()
 }
 
 // dropUnkept forgets the generations whose files are no longer kept.

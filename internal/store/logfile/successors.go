@@ -53,9 +53,11 @@ const maxSuccessors = 256
 func (q *successors) note(s *Store) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.fault = s.names.arm()
 	for {
 		q.drain(s)
+		// Behind draining, by which it may become known that another directory
+		// has to be watched now.
+		q.fault = s.names.arm()
 		id, _, err := identify(unix.AT_FDCWD, s.path)
 		q.missing = errors.Is(err, os.ErrNotExist)
 		if err != nil {

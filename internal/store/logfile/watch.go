@@ -66,8 +66,7 @@ func (w *watcher) armLocked() error {
 	if w.armed || w.closed {
 		return nil
 	}
-	above := w.dir
-	for {
+	for watched := ""; ; {
 		// Watching again what is watched already leaves no gap.
 		wd, err := unix.InotifyAddWatch(w.fd, w.dir, w.mask)
 		if err == nil {
@@ -78,9 +77,7 @@ func (w *watcher) armLocked() error {
 		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
 			return errors.Wrapf(err, "cannot watch the directory %s", w.dir)
 		}
-		if above != w.dir { // it did not come to be before the one above was watched
-			return nil
-		}
+		above := w.dir
 		for err != nil {
 			if above == filepath.Dir(above) {
 				return errors.Wrapf(err, "cannot watch the directory %s", above)
@@ -89,7 +86,18 @@ func (w *watcher) armLocked() error {
 			wd, err = unix.InotifyAddWatch(w.fd, above, watchAbove)
 		}
 		w.keepOnly(int32(wd), above)
+		if above == watched { // nothing nearer came to be before it was watched
+			return nil
+		}
+		watched = above
 	}
+}
+
+// doubt has the directory watched anew, should it be another by now.
+func (w *watcher) doubt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.armed = false
 }
 
 // keepOnly gives up all watches but one.

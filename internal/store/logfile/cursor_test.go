@@ -1,0 +1,122 @@
+package logfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// at reads behind the cursor and tells what an error says of it.
+func (w *watched) at(cursor string) (names []string, gone bool) {
+	w.t.Helper()
+	names, _, err := w.history(cursor)
+	var expired *events.ExpiredError
+	var invalid *events.CursorError
+	if err != nil && !errors.As(err, &expired) && !errors.As(err, &invalid) {
+		w.t.Fatalf("%q: %v", cursor, err)
+	}
+	return names, err != nil
+}
+
+func TestAMangledCursorIsNeverAnotherPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	appendTo(t, path, linesOf(0, 5)+strings.Repeat(lineOf(7), 12)+linesOf(8, 15))
+	w := open(t, path, Options{})
+	all, cursors, err := w.history("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []int{3, 5, 10, 16, len(all) - 1} {
+		cursor := cursors[i]
+		for at := range cursor {
+			for _, c := range []byte("0123456789abcXYZ-_.@ \x00\xff") {
+				mangled := cursor[:at] + string([]byte{c}) + cursor[at+1:]
+				if mangled == cursor {
+					continue
+				}
+				if rest, gone := w.at(mangled); !gone {
+					equal(t, fmt.Sprintf("%s for %s", mangled, cursor), rest, all[i+1:])
+				}
+			}
+			if rest, gone := w.at(cursor[:at]); !gone && at > 0 {
+				equal(t, fmt.Sprintf("%s for %s", cursor[:at], cursor), rest, all[i+1:])
+			}
+		}
+	}
+}
+
+func TestACursorInFrontOfTheFirstEventDoesNotOutliveATruncation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	appendTo(t, path, "")
+	w := open(t, path, Options{})
+	r, err := w.Read(context.Background(), store.Start{}, store.Everything())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	origin, err := r.Cursor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, path, linesOf(0, 5))
+	w.names(5)
+	if names, gone := w.at(origin); gone || len(names) != 5 {
+		t.Fatal(names, gone)
+	}
+	if err := os.WriteFile(path, []byte(linesOf(10, 12)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if names, gone := w.at(origin); !gone {
+		t.Fatal(names)
+	}
+}
+
+func TestACursorOfAnEventOfAnyTimeIsFoundAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	stamps := []string{
+		"0001-01-01T00:00:01Z", "1600-02-03T04:05:06.5+01:00", "1677-09-21T00:12:43.145224192Z", "1969-12-31T23:59:59.999999999Z",
+		"2262-04-11T23:47:16.854775807Z", "2262-04-11T23:47:16.854775808Z", "9999-12-31T23:59:59.123Z",
+	}
+	for i, stamp := range stamps {
+		appendTo(t, path, strings.Replace(lineOf(i), event(i).Time.Format(time.RFC3339Nano), stamp, 1))
+	}
+	w := open(t, path, Options{})
+	all, cursors, err := w.history("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "read", all, namesOf(0, len(stamps)))
+	for i, cursor := range cursors {
+		if rest, gone := w.at(cursor); gone || len(rest) != len(all)-1-i {
+			t.Errorf("after %s: %v, gone: %v", stamps[i], rest, gone)
+		}
+	}
+}
+
+func TestManyEqualEventsAreSearchedInReasonableTime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	const total = 20000
+	appendTo(t, path, strings.Repeat(lineOf(7), total))
+	w := open(t, path, Options{})
+	_, cursors, err := w.history("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for _, i := range []int{0, total / 2, total - 1} {
+		if rest, gone := w.at(cursors[i]); gone || len(rest) != total-1-i {
+			t.Errorf("after %d: %d events, gone: %v", i, len(rest), gone)
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
