@@ -39,12 +39,12 @@ func (c *conn) broadcast() {
 // broadcastOnce sends events from now on. It tells whether it could begin, and
 // why it ended.
 func (c *conn) broadcastOnce() (began bool, err error) {
-	s, err := c.server.feed.Subscribe(c.ctx, feed.Request{Query: feed.Everything(), Format: c.server.signals})
+	s, err := c.server.feed.Subscribe(c.ctx, feed.Request{
+		Query: feed.Everything(), Format: c.server.signals, Unlisted: true,
+	})
 	if err != nil {
 		return false, err
 	}
-	c.server.broadcasting.Add(1)
-	defer c.server.broadcasting.Add(-1)
 	defer s.Close()
 	event := newSignal(eventsPath, "")
 	b := make([]byte, 0, limits.DBusBatch+limits.DBusEvent)

@@ -28,7 +28,7 @@ var eventsProperties = [...]property{
 // subscribers returns how many subscribers the service has. Our own broadcasts
 // are none.
 func (s *Server) subscribers() uint32 {
-	n := s.feed.Subscribers() - int(s.broadcasting.Load())
+	n := s.feed.Subscribers()
 	return uint32(min(max(0, n), math.MaxUint32))
 }
 

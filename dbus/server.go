@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pkg/errors"
@@ -56,13 +55,12 @@ type Server struct {
 	required bool
 	patience time.Duration // how long a subscriber may read nothing
 
-	base         context.Context // ends when everything has to
-	cancel       context.CancelCauseFunc
-	streams      sync.WaitGroup
-	quotas       quotas
-	broadcasting atomic.Int32  // subscriptions that are broadcasts
-	ready        chan struct{} // closed after the first try to own the name
-	once         sync.Once     // for ready
+	base    context.Context // ends when everything has to
+	cancel  context.CancelCauseFunc
+	streams sync.WaitGroup
+	quotas  quotas
+	ready   chan struct{} // closed after the first try to own the name
+	once    sync.Once     // for ready
 }
 
 // New returns a server that does nothing until Run is called.

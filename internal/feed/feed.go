@@ -94,7 +94,13 @@ func (f *Feed) Store() store.Store { return f.st }
 func (f *Feed) Subscribers() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.subs)
+	n := 0
+	for s := range f.subs {
+		if !s.request.Unlisted {
+			n++
+		}
+	}
+	return n
 }
 
 // Close ends all subscriptions with ErrClosed. It does not close the store.

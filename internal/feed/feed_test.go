@@ -212,6 +212,19 @@ func TestAFilterLetsNothingElseThroughAndTheCursorGoesOn(t *testing.T) {
 	}
 }
 
+func TestTheServicesOwnSubscriptionsAreNotCounted(t *testing.T) {
+	r := start(t, 4000, 8000)
+	r.subscribe(Request{Unlisted: true})
+	listed := r.subscribe(Request{})
+	if n := r.Subscribers(); n != 1 {
+		t.Errorf("%d subscribers are counted", n)
+	}
+	listed.Close()
+	if n := r.Subscribers(); n != 0 {
+		t.Errorf("%d subscribers are counted when all have gone", n)
+	}
+}
+
 func TestALossIsToldToThoseWhoFollow(t *testing.T) {
 	r := start(t, 1<<20, 1<<20)
 	r.write(0, 10)

@@ -25,6 +25,9 @@ type Request struct {
 	Until time.Time
 	// Format is the form of the frames.
 	Format *Format
+	// Unlisted keeps the subscription out of the count of subscribers: it is
+	// the service's own, as a broadcast is.
+	Unlisted bool
 }
 
 // Delivery is what a subscription yields at a time. It is valid until the next
