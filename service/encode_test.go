@@ -235,11 +235,11 @@ func FuzzEventFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, cursor string, uid int64, host string) {
 		for _, c := range []byte(cursor) {
 			if c < ' ' || c > '~' {
-				t.Skip("no store makes such a cursor")
+				return // no store makes such a cursor
 			}
 		}
 		if uid > 1<<32-1 || uid < -1 || strings.ToValidUTF8(host, "") != host || strings.ContainsRune(host, 0) {
-			t.Skip("no store makes such a record")
+			return // no store makes such a record
 		}
 		if r, ok := record(text, cursor, uid, host); ok {
 			checkFrame(t, r)
