@@ -11,7 +11,7 @@
 // Words. Types and statuses in filters are libpod's own ('auto-update'); members of the enums below have '_' for '-', and
 // filters take both spellings. Absent and null mean the same.
 // Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. The same key given
-// again widens the choice (or), different keys narrow it (and). Keys: 'type'; 'event' or 'status' (one key; 'die' means
+// again widens the choice (or), different keys narrow it (and), and whatever has '!=' has to hold. Keys: 'type'; 'event' or 'status' (one key; 'die' means
 // 'died'); 'container', 'image', 'pod', 'network', 'secret' (events of that type whose name is the value, or whose ID
 // starts with it); 'volume' (events of that type whose name starts with the value); 'id' (any type, ID starts with the
 // value); 'name' (any type, name is the value); 'ancestor' (events of containers made from that image); 'artifact' and
@@ -359,7 +359,8 @@ func (m GetEvents_methods) Upgrade(ctx context.Context, c *varlink.Connection, f
 // [Requires 'more' flag]
 // Follows events: first those of the past, if since, until, after or fromStart asks for them, then new ones as they come. A
 // reply has ready, event, or neither (a mark of where the stream is); every reply has a cursor to resume from. The first reply has
-// ready; from then on nothing is missed. The last reply, once until has passed, has only a cursor.
+// ready, and live as well if no past events were asked for; from then on nothing is missed. The last reply, once until has
+// passed, has only a cursor.
 type Subscribe_methods struct{}
 
 func Subscribe() Subscribe_methods { return Subscribe_methods{} }
@@ -825,7 +826,8 @@ func (s *VarlinkInterface) GetEvents(ctx context.Context, c VarlinkCall, filters
 // [Requires 'more' flag]
 // Follows events: first those of the past, if since, until, after or fromStart asks for them, then new ones as they come. A
 // reply has ready, event, or neither (a mark of where the stream is); every reply has a cursor to resume from. The first reply has
-// ready; from then on nothing is missed. The last reply, once until has passed, has only a cursor.
+// ready, and live as well if no past events were asked for; from then on nothing is missed. The last reply, once until has
+// passed, has only a cursor.
 func (s *VarlinkInterface) Subscribe(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, fromStart_ *bool, heartbeatSec_ *int64) error {
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.Subscribe")
 }
@@ -926,7 +928,7 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 # Words. Types and statuses in filters are libpod's own ('auto-update'); members of the enums below have '_' for '-', and
 # filters take both spellings. Absent and null mean the same.
 # Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. The same key given
-# again widens the choice (or), different keys narrow it (and). Keys: 'type'; 'event' or 'status' (one key; 'die' means
+# again widens the choice (or), different keys narrow it (and), and whatever has '!=' has to hold. Keys: 'type'; 'event' or 'status' (one key; 'die' means
 # 'died'); 'container', 'image', 'pod', 'network', 'secret' (events of that type whose name is the value, or whose ID
 # starts with it); 'volume' (events of that type whose name starts with the value); 'id' (any type, ID starts with the
 # value); 'name' (any type, name is the value); 'ancestor' (events of containers made from that image); 'artifact' and
@@ -1157,7 +1159,8 @@ method GetEvents(
 # [Requires 'more' flag]
 # Follows events: first those of the past, if since, until, after or fromStart asks for them, then new ones as they come. A
 # reply has ready, event, or neither (a mark of where the stream is); every reply has a cursor to resume from. The first reply has
-# ready; from then on nothing is missed. The last reply, once until has passed, has only a cursor.
+# ready, and live as well if no past events were asked for; from then on nothing is missed. The last reply, once until has
+# passed, has only a cursor.
 method Subscribe(
   # Which events; absent or empty: all
   filters: ?[]string,
