@@ -77,8 +77,14 @@ func FuzzArguments(f *testing.F) {
 			}
 			t.Fatalf("godbus refuses what gives %q and %v", filters, got)
 		}
-		if fmt.Sprint(filters) != fmt.Sprint(reference[0]) || len(got) != len(reference[1].(dict)) {
-			t.Fatalf("got %q and %v, want %v", filters, got, reference)
+		if fmt.Sprint(filters) != fmt.Sprint(reference[0]) {
+			t.Fatalf("got %q, want %v", filters, reference)
+		}
+		if looseInGodbus(got) { // godbus reads beyond the end of an array whose last element is longer than it
+			return
+		}
+		if len(got) != len(reference[1].(dict)) {
+			t.Fatalf("got %v, want %v", got, reference)
 		}
 		for key, want := range reference[1].(dict) {
 			compare(t, got[key], want)
