@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,7 +35,7 @@ const sessionPolicy = `<type>session</type>
   </policy>`
 
 // systemPolicy is that of a system bus, with the policy file of this service.
-const systemPolicy = `<type>system</type>
+var systemPolicy = strings.ReplaceAll(`<type>system</type>
   <policy context="default">
     <allow user="*"/>
     <deny own="*"/>
@@ -49,10 +50,10 @@ const systemPolicy = `<type>system</type>
     <allow send_destination="org.freedesktop.DBus"/>
     <allow send_destination="io.podman.Events1"/>
   </policy>
-  <policy user="root">
+  <policy user="OURS">
     <allow own="io.podman.Events1"/>
     <allow send_interface="org.freedesktop.DBus.Peer" send_member="Ping"/>
-  </policy>`
+  </policy>`, "OURS", strconv.Itoa(os.Getuid()))
 
 // otherBus is the environment variable with the address of a bus on which to
 // test instead of starting a dbus-daemon: of dbus-broker, in test/dbus_broker.sh.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -200,7 +201,7 @@ func TestAnEventIsTheSameWhicheverWayItComes(t *testing.T) {
 	}
 	want := fmt.Sprintf(`{"cursor":%q,"time":"2026-11-23T12:00:01.123456789Z","timestampUSec":1795435201123456,"type":"container",
 		"status":"died","id":%q,"name":"c1","image":"docker.io/library/alpine:latest","podId":%q,"exitCode":0,
-		"attributes":{"a":"<é \"\n>","b":""},"uid":0}`, last.(map[string]any)["cursor"], e.ID, e.PodID)
+		"attributes":{"a":"<é \"\n>","b":""},"uid":%d}`, last.(map[string]any)["cursor"], e.ID, e.PodID, os.Getuid())
 	if !equalJSON(t, last, want) {
 		t.Errorf("the event is\n%v, want\n%s", last, want)
 	}
