@@ -51,7 +51,7 @@ func (e *Event) UnmarshalJSON(line []byte) error {
 		return errors.WithMessage(err, "cannot decode event")
 	}
 	for name := range members {
-		if isKnownMember(name) {
+		if IsMember(name) {
 			delete(members, name)
 		}
 	}
@@ -81,7 +81,9 @@ func (e *Event) check() error {
 	return nil
 }
 
-func isKnownMember(name string) bool {
+// IsMember tells whether a name is that of a member that this package knows, in
+// any case, as encoding/json takes it.
+func IsMember(name string) bool {
 	for _, known := range knownMembers {
 		if strings.EqualFold(name, known) {
 			return true
@@ -150,7 +152,7 @@ func (e *Event) encodeExtra() ([]byte, error) {
 	}
 	var members bytes.Buffer
 	for _, name := range sortedKeys(e.Extra) {
-		if isKnownMember(name) {
+		if IsMember(name) {
 			return nil, errors.Errorf("cannot encode event: Extra has the member %q, which has a field of its own", name)
 		}
 		members.WriteByte(',')

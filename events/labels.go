@@ -31,7 +31,7 @@ func (l Labels) Lookup(key string) (string, bool) {
 			return "", false
 		}
 		if stringIs(name, key) {
-			return unescape(value), true
+			return Unescape(value), true
 		}
 		rest = behind
 	}
@@ -61,10 +61,12 @@ func stringIs(escaped []byte, plain string) bool {
 	if bytes.IndexByte(escaped, '\\') < 0 {
 		return string(escaped) == plain
 	}
-	return unescape(escaped) == plain
+	return Unescape(escaped) == plain
 }
 
-func unescape(escaped []byte) string {
+// Unescape returns what a JSON string says, given what stands between its
+// quotes. What is no JSON string is returned as it is.
+func Unescape(escaped []byte) string {
 	if bytes.IndexByte(escaped, '\\') < 0 {
 		return string(escaped)
 	}

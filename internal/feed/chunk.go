@@ -21,7 +21,7 @@ type chunk struct {
 	lost    bool // records may have been lost in front of this chunk
 	size    int
 
-	frames  [maxFormats]frames
+	frames  []frames // by the index of the format
 	next    atomic.Pointer[chunk]
 	more    chan struct{} // closed when there is a next chunk
 	trimmed atomic.Bool   // it is no longer part of the memory log, and has no next
@@ -73,7 +73,7 @@ func (c *chunk) rawSize() int {
 // been made.
 func (c *chunk) estimate() int {
 	const shares = 3 // a line, and a frame that is up to twice as long
-	return int(unsafe.Sizeof(*c)) + len(c.records)*(int(unsafe.Sizeof(store.Record{}))+frameSize) + shares*c.rawSize()
+	return int(unsafe.Sizeof(*c)) + len(c.frames)*int(unsafe.Sizeof(frames{})) + len(c.records)*(int(unsafe.Sizeof(store.Record{}))+frameSize) + shares*c.rawSize()
 }
 
 // index returns the index of the first record behind the position, -1 if the

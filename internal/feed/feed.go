@@ -31,10 +31,6 @@ type Format struct {
 	encode Encoder
 }
 
-// maxFormats bounds the formats of a feed: two interfaces of the Varlink face,
-// the signals and the streams of the D-Bus face.
-const maxFormats = 4
-
 // The bounds of the memory log. Beyond baseSize only what the store cannot give
 // any more is kept, for subscribers that are behind, and nothing beyond
 // maxSize.
@@ -53,9 +49,9 @@ type Feed struct {
 	base    int // baseSize, but in tests
 	max     int // maxSize, but in tests
 	closed  chan struct{}
+	once    sync.Once // closes closed
 
 	mu     sync.Mutex
-	once   sync.Once
 	chunks []*chunk // oldest first, never empty once started
 	size   int
 	subs   map[*Subscription]struct{}
@@ -66,12 +62,10 @@ func New(st store.Store) *Feed {
 	return &Feed{st: st, base: baseSize, max: maxSize, closed: make(chan struct{}), subs: make(map[*Subscription]struct{})}
 }
 
-// Register adds a format, of which there can be four. It has to be called
-// before Start.
+// Register adds a format. It has to be called before Start.
 func (f *Feed) Register(e Encoder) *Format {
 	format := &Format{index: f.formats, encode: e}
 	f.formats++
-	_ = [maxFormats]struct{}{}[format.index]
 	return format
 }
 
@@ -113,7 +107,7 @@ func (f *Feed) take(e store.Emission) {
 	last := f.chunks[len(f.chunks)-1]
 	c := &chunk{
 		seq: last.seq + 1, start: last.end, end: e.Pos, cursor: e.Cursor, records: e.Records, lost: e.Lost,
-		more: make(chan struct{}),
+		more: make(chan struct{}), frames: make([]frames, f.formats),
 	}
 	c.size = c.estimate()
 	f.chunks = append(f.chunks, c)

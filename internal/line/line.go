@@ -116,7 +116,7 @@ func (f *Fields) shared(b []byte, m Member) string {
 		return ""
 	}
 	if f.Escaped>>m&1 != 0 {
-		return unescape(raw)
+		return events.Unescape(raw)
 	}
 	return unsafe.String(&raw[0], len(raw))
 }
@@ -170,14 +170,4 @@ func (f *Fields) Event(b []byte) events.Event {
 		_ = json.Unmarshal(f.Raw(b, Attributes), &e.Attributes)
 	}
 	return e
-}
-
-func unescape(raw []byte) string {
-	quoted := make([]byte, 0, len(raw)+2)
-	quoted = append(append(append(quoted, '"'), raw...), '"')
-	var plain string
-	if json.Unmarshal(quoted, &plain) != nil {
-		return string(raw)
-	}
-	return plain
 }

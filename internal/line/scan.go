@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -118,7 +117,7 @@ func (s *scanner) member() bool {
 	}
 	text := s.b[span.Start:span.End]
 	if escaped && (m == TypeWord || m == StatusWord) {
-		text = []byte(unescape(text))
+		text = []byte(events.Unescape(text))
 	}
 	switch m {
 	case TypeWord:
@@ -174,20 +173,10 @@ func memberOf(name []byte) (Member, bool) {
 	return 0, false
 }
 
-// memberNames are the names that memberOf knows. encoding/json takes them in
-// any case.
-var memberNames = []string{
-	"ContainerExitCode", "ID", "Image", "Name", "network", "Status", "Time", "Type", "health_status", "health_log",
-	"health_failing_streak", "error", "ContainerInspectData", "PodID", "Attributes",
-}
-
 // unknown skips the value of a member that has no place in Fields.
 func (s *scanner) unknown(name Span) bool {
-	text := string(s.b[name.Start:name.End])
-	for _, known := range memberNames {
-		if strings.EqualFold(text, known) {
-			return false
-		}
+	if events.IsMember(string(s.b[name.Start:name.End])) {
+		return false
 	}
 	d := json.NewDecoder(bytes.NewReader(s.b[s.i:]))
 	var skipped json.RawMessage
