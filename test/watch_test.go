@@ -217,6 +217,8 @@ func TestAStalledSubscriberCostsNobodyAnything(t *testing.T) {
 func TestIdleSubscribersAreCheap(t *testing.T) {
 	d := startDaemon(t)
 	count := counts(200, 1000)
+	// The socket is there before the service follows the log; its first reply comes after.
+	d.call("GetStatus", nil)
 	before := d.memory()
 	descriptors := d.descriptors()
 	var idle []*wire
