@@ -149,7 +149,7 @@ func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 // openFirst adopts the file that is the log when following begins, from its end
 // on.
 func (s *Store) openFirst() {
-	if err := s.writes.arm(); err != nil {
+	if _, err := s.writes.arm(false); err != nil {
 		s.setFault(err)
 		return
 	}
