@@ -195,7 +195,7 @@ func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
 			if ending == "nothing is read" {
 				want, patience = errLimitsExceeded, 100*time.Millisecond
 			}
-			r := newRig(t, nil, func(o *Options) { o.patience = patience })
+			r := newRig(t, nil, func(o *Options) { o.WriteTimeout = patience })
 			cursors := r.write(eventRange(0, 10_000)...)
 			c := connectRaw(t, r.daemon.path)
 			c.subscribeAll()

@@ -325,7 +325,9 @@ func (s *Store) writeLocked(jobs []*appendJob) (stored []*appendJob, err error) 
 	if err != nil {
 		return nil, err
 	}
-	if s.maxSeg > 0 && size > 0 && size+int64(total) > s.maxSeg {
+	// What was written up to now is read before the file gets another name. If
+	// it cannot be now, the file goes on to be the log.
+	if s.maxSeg > 0 && size > 0 && size+int64(total) > s.maxSeg && s.lookLocked() == nil {
 		if err := s.setAside(); err != nil {
 			return nil, err
 		}

@@ -16,14 +16,10 @@ const keptSegments = 3
 func keptPath(path string, n int) string { return fmt.Sprintf("%s.%d", path, n) }
 
 // setAside renames the log, and drops the oldest of those set aside before. It
-// is called with the lock of the log held. Nothing is rewritten: whoever reads
+// is called with the lock of the log held, when all that was written up to now
+// has been read. Nothing is rewritten: whoever reads
 // one of the files goes on reading it.
 func (s *Store) setAside() error {
-	// What was written up to now is read before the file gets another name. If
-	// it cannot be now, the file goes on to be the log.
-	if s.lookLocked() != nil {
-		return nil
-	}
 	for n := keptSegments; n > 1; n-- {
 		err := s.disk.rename(keptPath(s.path, n-1), keptPath(s.path, n))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
