@@ -20,12 +20,14 @@ type watcher struct {
 	dir, base string
 	mask      uint32 // of what is wanted to be known of dir
 	fd        int    // the inotify instance
-	stop      int    // an eventfd that ends wait
+	disk      disk
+	stop      int // an eventfd that ends wait
 
 	mu      sync.Mutex
 	watched map[int32]way // by watch descriptor
 	armed   bool          // all is watched that has to be
 	above   bool          // and so are the directories above
+	blind   bool          // but for some of them
 	closed  bool
 }
 
@@ -47,7 +49,7 @@ const (
 		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ATTRIB | unix.IN_ONLYDIR
 )
 
-func newWatcher(path string, mask uint32) (*watcher, error) {
+func newWatcher(d disk, path string, mask uint32) (*watcher, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot watch the log: raise fs.inotify.max_user_instances")
@@ -58,7 +60,7 @@ func newWatcher(path string, mask uint32) (*watcher, error) {
 		return nil, errors.Wrap(err, "cannot watch the log")
 	}
 	return &watcher{
-		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, stop: stop,
+		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, disk: d, stop: stop,
 		watched: make(map[int32]way),
 	}, nil
 }
@@ -74,7 +76,7 @@ func (w *watcher) arm(above bool) (blind bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed || w.armed && w.above == above {
-		return false, nil
+		return w.blind, nil
 	}
 	// Watching again what is watched already leaves no gap.
 	keep := make(map[int32]way)
@@ -89,12 +91,12 @@ func (w *watcher) arm(above bool) (blind bool, err error) {
 		return blind, errors.Wrapf(err, "cannot watch the directory %s", w.dir)
 	}
 	w.keepOnly(keep)
-	w.armed, w.above = above || len(keep) > 0, above
+	w.armed, w.above, w.blind = above || len(keep) > 0, above, blind
 	return blind, nil
 }
 
 func (w *watcher) watchDir(keep map[int32]way) error {
-	wd, err := unix.InotifyAddWatch(w.fd, w.dir, w.mask)
+	wd, err := w.disk.watch(w.fd, w.dir, w.mask)
 	if isMissing(err) {
 		return nil
 	}
@@ -110,7 +112,7 @@ func (w *watcher) watchAbove(keep map[int32]way) (blind bool, err error) {
 		ways = append(ways, way{path: filepath.Dir(dir), child: filepath.Base(dir)})
 	}
 	for _, on := range slices.Backward(ways) {
-		wd, err := unix.InotifyAddWatch(w.fd, on.path, watchAbove)
+		wd, err := w.disk.watch(w.fd, on.path, watchAbove)
 		switch {
 		case err == nil:
 			keep[int32(wd)] = on
