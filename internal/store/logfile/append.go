@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
@@ -45,6 +46,10 @@ type appendQueue struct {
 	closed  bool
 	file    *os.File // kept open for appending
 	id      fileID
+	// modified is when the file was last written to in front of wrote, which is
+	// the last of what was written here.
+	modified time.Time
+	wrote    written
 }
 
 // Append writes events to the log, under Podman's lock, whole lines in one
@@ -144,7 +149,9 @@ func (s *Store) write(jobs []*appendJob) {
 	if sink != nil {
 		c := collector{sink: sink, jobs: jobs}
 		s.sink = c.take
-		if err := s.lookLocked(); err != nil {
+		if s.tellWritten(s.appends.wrote) {
+			s.setFault(nil)
+		} else if err := s.lookLocked(); err != nil {
 			s.log.Warn("cannot read back what was written", "path", s.path, "error", err)
 		}
 		s.sink = sink
@@ -201,6 +208,7 @@ func (s *Store) writeLocked(jobs []*appendJob) error {
 	for _, j := range jobs {
 		out = append(out, j.lines...)
 	}
+	s.appends.wrote = written{file: s.appends.id, off: size, before: s.appends.modified, data: out}
 	return s.writeWhole(out, size)
 }
 
@@ -209,6 +217,7 @@ func (s *Store) openForAppend() (int64, error) {
 	q := &s.appends
 	id, stat, err := identify(unix.AT_FDCWD, s.path)
 	if err == nil && q.file != nil && id == q.id {
+		q.modified = modified(&stat)
 		return int64(stat.Size), nil
 	}
 	if q.file != nil {
@@ -226,13 +235,13 @@ func (s *Store) openForAppend() (int64, error) {
 		_ = f.Close()
 		return 0, errors.Wrapf(err, "cannot open the log %s for writing", s.path)
 	}
-	q.file, q.id = f, id
+	q.file, q.id, q.modified = f, id, modified(&stat)
 	return int64(stat.Size), nil
 }
 
 // isTorn tells whether the last line of the log was left unfinished.
 func (s *Store) isTorn(size int64) (bool, error) {
-	if size == 0 {
+	if size == 0 || s.knowsEnd(s.appends.id, size, s.appends.modified) {
 		return false, nil
 	}
 	var last [1]byte
