@@ -8,6 +8,8 @@ FUZZTIME ?= 30s
 CGO_ENABLED ?= 0
 export CGO_ENABLED
 TAGS ?=
+# Arguments of the harness behind "make bench": -quick, -only write,fanout ...
+BENCH ?=
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/eventsvc/eventsvc/internal/version.Version=$(VERSION)
@@ -17,7 +19,7 @@ GOLANGCI_MODULE  := github.com/golangci/golangci-lint/v2
 GOLANGCI_VERSION := v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-peers race lint fmt generate bench fuzz clean
+.PHONY: help build run test test-peers race lint fmt generate bench bench-parts fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,7 +63,10 @@ $(GOLANGCI).$(GOLANGCI_VERSION):
 generate: ## generate the Varlink bindings anew
 	$(GO) generate ./...
 
-bench: ## run the benchmarks there are in the Go packages (measurements against other readers are to come)
+bench: ## measure the daemon beside grep, Podman and plain varlink/go, and print one table (root and podman for all of its rows)
+	$(GO) run ./test/bench $(BENCH)
+
+bench-parts: ## run the Go benchmarks of the packages, in a form that benchstat reads
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## fuzz each target for FUZZTIME (30s)

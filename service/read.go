@@ -32,6 +32,7 @@ type frameReader struct {
 	scanned int                      // there is no NUL in buf[start:scanned]
 	pooled  *[limits.ReadBuffer]byte // what buf is part of, nil if it is of its own
 	most    int                      // the longest request
+	busy    bool                     // the last read filled buf: there is more to be read
 	timed   bool                     // a read deadline is set
 	timeout time.Duration            // of an unfinished request
 	err     error                    // of the read that fills
@@ -69,6 +70,22 @@ func (r *frameReader) next() ([]byte, error) {
 	}
 }
 
+// peek returns the next frame if all of it has been read already, and leaves it
+// for next. It is valid as those of next are.
+func (r *frameReader) peek() (frame []byte, ok bool) {
+	i := bytes.IndexByte(r.buf[r.start:], 0)
+	if i < 0 || i > limits.Request {
+		return nil, false
+	}
+	return r.buf[r.start : r.start+i], true
+}
+
+// take passes over the frame that peek has returned.
+func (r *frameReader) take(frame []byte) {
+	r.start += len(frame) + 1
+	r.scanned = max(r.scanned, r.start)
+}
+
 // more reads what there is behind buf.
 func (r *frameReader) more() error {
 	if r.start == len(r.buf) {
@@ -95,12 +112,14 @@ func (r *frameReader) fill(fd uintptr) bool {
 		r.pooled = readBuffers.Get().(*[limits.ReadBuffer]byte)
 		r.buf = r.pooled[:0]
 	}
+	room := cap(r.buf) - len(r.buf)
 	for {
 		n, err := unix.Read(int(fd), r.buf[len(r.buf):cap(r.buf)])
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
+			r.busy = false
 			if len(r.buf) == 0 {
 				r.release()
 			}
@@ -111,6 +130,7 @@ func (r *frameReader) fill(fd uintptr) bool {
 			r.err = io.EOF
 		default:
 			r.buf = r.buf[:len(r.buf)+n]
+			r.busy = n == room
 		}
 		return true
 	}
@@ -123,20 +143,27 @@ func (r *frameReader) grow() error {
 	if len(r.buf) < cap(r.buf) {
 		return nil
 	}
-	if r.start > 0 && len(unfinished) <= cap(r.buf)/2 {
+	if r.busy && cap(r.buf) < limits.BusyReadBuffer && r.reserve(limits.BusyReadBuffer) {
+		r.replace(unfinished, limits.BusyReadBuffer)
+	} else if r.start > 0 && len(unfinished) <= cap(r.buf)/2 {
 		r.buf = r.buf[:copy(r.buf, unfinished)]
 	} else {
 		size := min(2*max(len(unfinished), limits.ReadBuffer/2), r.most+limits.ReadBuffer)
 		if !r.reserve(size) {
 			return errNoMemory
 		}
-		larger := append(make([]byte, 0, size), unfinished...)
-		r.drop()
-		r.buf, r.reserved = larger, size
+		r.replace(unfinished, size)
 	}
 	r.scanned -= r.start
 	r.start = 0
 	return nil
+}
+
+// replace goes on in a buffer of a size that was reserved.
+func (r *frameReader) replace(unfinished []byte, size int) {
+	larger := append(make([]byte, 0, size), unfinished...)
+	r.drop()
+	r.buf, r.reserved = larger, size
 }
 
 // release gives the buffer back if everything that was read has been handed

@@ -46,6 +46,9 @@ const (
 	// ReadBuffer is what is read at a time. Nearly every request fits, and
 	// there are only as many buffers as there are requests being read.
 	ReadBuffer = 4 << 10
+	// BusyReadBuffer is what is read at a time from a client that sends calls
+	// faster than they are answered. It counts as RequestMemoryPerUID does.
+	BusyReadBuffer = 32 << 10
 	// Depth is how deep the JSON of a request may be nested. The contract needs
 	// four levels.
 	Depth = 32

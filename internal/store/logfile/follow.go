@@ -14,7 +14,9 @@ import (
 
 // breath is the least time between two looks while there is much to see, which
 // makes one reading of what several writers do at once. Much is burst events or
-// more in a look: who writes one event and waits for it waits for no breath.
+// more in a look: who writes one event and waits for it waits for no breath. It
+// is also what a look is followed by that has found nothing, since Append has
+// told of what it wrote itself: then it will do so again.
 const (
 	breath = 300 * time.Microsecond
 	burst  = 4
@@ -30,14 +32,22 @@ func (s *Store) follow() {
 	for s.writes.wait() {
 		read := s.eventsRead()
 		if since := time.Since(last); since < breath && read >= before+burst {
-			ts := unix.NsecToTimespec(int64(breath - since))
-			_ = unix.Nanosleep(&ts, nil)
+			takeBreath(breath - since)
 		}
 		before = read
 		s.writes.drain()
 		s.lookNow()
 		last = time.Now()
+		if s.eventsRead() == read {
+			takeBreath(breath)
+		}
 	}
+}
+
+// takeBreath sleeps in the kernel, as wait does.
+func takeBreath(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&ts, nil)
 }
 
 func (s *Store) eventsRead() uint64 {

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// part is a part of the table. Its rows are measured together because they
+// share what takes long to prepare.
+type part struct {
+	name string
+	run  func(b *bench) error
+}
+
+var parts = []part{
+	{"history", history},
+	{"start", start},
+	{"latency", latency},
+	{"fanout", fanOut},
+	{"write", writes},
+	{"idle", idle},
+}
+
+// bench is one run of this program.
+type bench struct {
+	dir    string // for everything that is made on the way
+	binary string // the daemon
+	podman *podman
+	table  table
+	size   size
+	logs   map[int]*log // that were generated, by their number of events
+}
+
+// size says how much is done for each row.
+type size struct {
+	rounds      int // of which the median counts
+	events      int // of the log
+	podman      int // of the log that Podman reads
+	grown       int // of the log that has grown
+	tail        int // events that the last percent of the log has
+	appends     int // events for each round of latencies
+	pause       time.Duration
+	polls       int   // events for the latency of Podman's follower
+	subscribers []int // of the fan-out
+	deliveries  int   // of the fan-out, for each round
+	replies     int   // the same for its peer, which is slower
+	flood       int   // events of a burst that is longer than the memory log
+	writes      int   // events for each round of writing
+	idlers      int
+	idleTime    time.Duration
+}
+
+var (
+	full = size{
+		rounds: 5, events: 1_000_000, podman: 500_000, grown: 10_000_000, tail: 10_000, appends: 1000, pause: time.Millisecond, polls: 41,
+		subscribers: []int{100, 1000}, deliveries: 500_000, replies: 100_000, flood: 30_000, writes: 20_000,
+		idlers: 1000, idleTime: 2 * time.Second,
+	}
+	quick = size{
+		rounds: 1, events: 5000, podman: 500, grown: 10_000, tail: 50, appends: 20, pause: time.Millisecond, polls: 3,
+		subscribers: []int{5, 20}, deliveries: 20_000, replies: 1000, flood: 2000, writes: 200,
+		idlers: 20, idleTime: 100 * time.Millisecond,
+	}
+)
+
+func main() {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], childPrefix) {
+		exitWith(runChild(os.Args[1:]))
+	}
+	isQuick := flag.Bool("quick", false, "do little of everything: this only shows that it works")
+	only := flag.String("only", "", "measure these `PARTS` alone: "+partNames()+", with commas between them")
+	binary := flag.String("binary", "", "measure this built `DAEMON`, not one built of the sources here")
+	dir := flag.String("dir", "", "keep logs and sockets below this `DIRECTORY` (default a temporary one)")
+	rounds := flag.Int("rounds", 0, "take the median of this `NUMBER` of runs (default 5)")
+	flag.Parse()
+	b := &bench{size: full, logs: make(map[int]*log)}
+	if *isQuick {
+		b.size = quick
+	}
+	if *rounds > 0 {
+		b.size.rounds = *rounds
+	}
+	exitWith(b.run(*dir, *binary, *only))
+}
+
+func exitWith(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func partNames() string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ",")
+}
+
+// run measures the parts and prints the table, also if one of them failed.
+func (b *bench) run(dir, binary, only string) (err error) {
+	chosen, err := choose(only)
+	if err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp(dir, "evbench"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	if b.binary = binary; binary == "" {
+		b.binary = filepath.Join(b.dir, "eventsvc")
+		if err := buildDaemon(b.binary); err != nil {
+			return err
+		}
+	}
+	b.podman = newPodman(b.dir)
+	defer b.podman.clean()
+	began := time.Now()
+	for _, p := range chosen {
+		from := time.Now()
+		if err = p.run(b); err != nil {
+			err = fmt.Errorf("%s: %w", p.name, err)
+			break
+		}
+		fmt.Fprintf(os.Stderr, "bench: %s took %.0f s\n", p.name, time.Since(from).Seconds())
+	}
+	fmt.Println(machine(b.podman))
+	fmt.Printf("Medians of %d runs, taken in %.0f s.\n\n", b.size.rounds, time.Since(began).Seconds())
+	b.table.print(os.Stdout)
+	return err
+}
+
+func choose(only string) ([]part, error) {
+	if only == "" {
+		return parts, nil
+	}
+	var chosen []part
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(parts, func(p part) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("cannot measure %q: the parts are %s", name, partNames())
+		}
+		chosen = append(chosen, parts[i])
+	}
+	return chosen, nil
+}
