@@ -15,6 +15,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
 // typical returns the n-th of events as a container of a real service has them.
@@ -33,7 +34,7 @@ func benchRig(b *testing.B, count int) *rig {
 	b.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
 	var d *daemon
 	if os.Getenv(otherBus) == "" {
-		d = startDaemon(b, sessionPolicy)
+		d = startDaemon(b, buspolicy.Session)
 	}
 	r := newRig(b, d)
 	for from := 0; from < count; from += 5000 {

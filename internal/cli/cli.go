@@ -64,6 +64,10 @@ func Run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stder
 	return code
 }
 
+// Command returns the commands of the program, for what describes them: the
+// manual pages. It is not for running them.
+func Command() *cobra.Command { return (&app{name: program}).rootCommand() }
+
 // say tells the user something beside the output.
 func (a *app) say(format string, arguments ...any) {
 	fmt.Fprintf(a.stderr, program+": "+format+"\n", arguments...)
