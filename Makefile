@@ -4,10 +4,11 @@ GO       ?= go
 # Time for each fuzz target of "make fuzz".
 FUZZTIME ?= 30s
 
-# Pure Go by default: one static binary for every distribution. The journald backend wants CGO_ENABLED=1 and TAGS=systemd.
-CGO_ENABLED ?= 0
+# With the journal where it can be built: that takes a C compiler and libsystemd's headers. Elsewhere, or by "make TAGS=", pure
+# Go: one static binary for every distribution, without the journal. libsystemd itself is loaded when it is needed.
+TAGS ?= $(shell command -v cc >/dev/null && pkg-config --exists libsystemd 2>/dev/null && echo systemd)
+CGO_ENABLED ?= $(if $(filter systemd,$(TAGS)),1,0)
 export CGO_ENABLED
-TAGS ?=
 # Arguments of the harness behind "make bench": -quick, -only write,fanout ...
 BENCH ?=
 

@@ -195,14 +195,31 @@ func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) 
 	return s, nil
 }
 
+// add lists a subscription. From the first one on the store has to tell at once
+// what is new.
 func (f *Feed) add(s *Subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.subs[s] = struct{}{}
+	if len(f.subs) == 1 {
+		f.attend(true)
+	}
 }
 
 func (f *Feed) remove(s *Subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if _, listed := f.subs[s]; !listed {
+		return
+	}
 	delete(f.subs, s)
+	if len(f.subs) == 0 {
+		f.attend(false)
+	}
+}
+
+func (f *Feed) attend(wanted bool) {
+	if st, ok := f.st.(store.Attentive); ok {
+		st.Attend(wanted)
+	}
 }
