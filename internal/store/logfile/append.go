@@ -55,7 +55,12 @@ type appendQueue struct {
 // Append writes events to the log, under Podman's lock, whole lines in one
 // write, and returns their cursors.
 func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, error) {
-	job := &appendJob{ctx: ctx, done: make(chan struct{})}
+	const usual = 512 // bytes of a line
+	job := &appendJob{
+		ctx: ctx, done: make(chan struct{}),
+		lines: make([]byte, 0, usual*len(batch)), times: make([]int64, 0, len(batch)), hashes: make([]uint64, 0, len(batch)),
+		cursors: make([]string, 0, len(batch)),
+	}
 	for i := range batch {
 		start := len(job.lines)
 		var err error
