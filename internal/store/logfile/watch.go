@@ -22,6 +22,7 @@ type watcher struct {
 	stop      int    // an eventfd that ends wait
 
 	mu      sync.Mutex
+	buf     []byte           // memory for drain: on the stack of every goroutine that looks it would stay
 	watched map[int32]string // directories by watch descriptor
 	armed   bool             // dir itself is watched
 	closed  bool
@@ -50,7 +51,7 @@ func newWatcher(path string, mask uint32) (*watcher, error) {
 	}
 	return &watcher{
 		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, stop: stop,
-		watched: make(map[int32]string),
+		buf: make([]byte, 16<<10), watched: make(map[int32]string),
 	}, nil
 }
 
@@ -122,19 +123,18 @@ func (w *watcher) drain() seen {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var s seen
-	var buf [16 << 10]byte
 	for {
 		if w.closed {
 			break
 		}
-		n, err := unix.Read(w.fd, buf[:])
+		n, err := unix.Read(w.fd, w.buf)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil || n <= 0 {
 			break
 		}
-		w.parse(buf[:n], &s)
+		w.parse(w.buf[:n], &s)
 	}
 	return s
 }
