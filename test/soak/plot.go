@@ -70,7 +70,7 @@ func (p *panel) draw(b *bytes.Buffer, samples []sample, end float64, top int) {
 			most = math.Max(most, l.value(s))
 		}
 	}
-	step := niceStep(most / 4)
+	step := niceStep(most / 5)
 	most = step * math.Ceil(most/step)
 	x := func(seconds float64) float64 { return plotLeft + seconds/end*plotWidth }
 	y := func(value float64) float64 { return float64(top+plotHeight) - value/most*plotHeight }
@@ -80,8 +80,9 @@ func (p *panel) draw(b *bytes.Buffer, samples []sample, end float64, top int) {
 			plotLeft, y(v), plotLeft+plotWidth, y(v), plotLeft-6, y(v)+4, v)
 	}
 	minute := niceStep(end / 60 / 6)
-	for m := 0.0; m <= end/60; m += minute {
-		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%g min</text>`+"\n", x(m*60), top+plotHeight+15, m)
+	for n := 0; float64(n)*minute <= end/60; n++ {
+		m := float64(n) * minute
+		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%.3g min</text>`+"\n", x(m*60), top+plotHeight+15, m)
 	}
 	for i, l := range p.lines {
 		fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.5" points="`, l.colour)
