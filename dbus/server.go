@@ -31,7 +31,9 @@ type Options struct {
 	// first try. Otherwise that is a warning, and Run goes on trying.
 	Required bool
 
-	patience time.Duration // how long a subscriber may read nothing; 0: limits.WriteTimeout
+	// WriteTimeout is how long a subscriber may read nothing of what is sent
+	// to it; 0: limits.WriteTimeout.
+	WriteTimeout time.Duration
 }
 
 // DefaultBus returns the bus for a user who names none: the system bus for
@@ -76,7 +78,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		feed: o.Feed, signals: o.Feed.Register(appendFrame), lines: o.Feed.Register(appendStreamLine), access: o.Access,
-		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required, patience: o.patience,
+		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required, patience: o.WriteTimeout,
 		ready: make(chan struct{}),
 	}
 	if s.log == nil {

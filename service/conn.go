@@ -41,7 +41,7 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 		return nil, errors.Wrap(err, "cannot use the connection")
 	}
 	c := &conn{server: s, sock: sock, peer: peer, trusted: s.options.Access.IsTrusted(&peer), readOnly: readOnly}
-	c.in = frameReader{sock: sock, raw: raw, timeout: s.requestTimeout, reserve: c.reserve, stopping: c.isStopping}
+	c.in = frameReader{sock: sock, raw: raw, most: s.options.RequestSize, timeout: s.requestTimeout, reserve: c.reserve, stopping: c.isStopping}
 	c.in.fillFunc = c.in.fill
 	c.out = frameWriter{raw: raw, startClock: c.startWriteClock, stopClock: c.stopWriteClock}
 	c.out.flushFunc = c.out.flush

@@ -34,6 +34,7 @@ type frameReader struct {
 	busy    bool                     // the last read filled buf: there is more to be read
 
 	pooledBusy *[limits.BusyReadBuffer]byte // the same as pooled, for a client that is busy
+	most       int                          // the longest request
 	timed      bool                         // a read deadline is set
 	timeout    time.Duration                // of an unfinished request
 	err        error                        // of the read that fills
@@ -58,14 +59,14 @@ func (r *frameReader) next() ([]byte, error) {
 			frame := r.buf[r.start : r.scanned+i]
 			r.start = r.scanned + i + 1
 			r.scanned = r.start
-			if len(frame) > limits.Request {
+			if len(frame) > r.most {
 				return nil, errTooLong
 			}
 			r.setTimed(false)
 			return frame, nil
 		}
 		r.scanned = len(r.buf)
-		if len(r.buf)-r.start > limits.Request {
+		if len(r.buf)-r.start > r.most {
 			return nil, errTooLong
 		}
 		if err := r.more(); err != nil {
@@ -78,7 +79,7 @@ func (r *frameReader) next() ([]byte, error) {
 // for next. It is valid as those of next are.
 func (r *frameReader) peek() (frame []byte, ok bool) {
 	i := bytes.IndexByte(r.buf[r.start:], 0)
-	if i < 0 || i > limits.Request {
+	if i < 0 || i > r.most {
 		return nil, false
 	}
 	return r.buf[r.start : r.start+i], true
@@ -157,7 +158,7 @@ func (r *frameReader) grow() error {
 	} else if r.start > 0 && len(unfinished) <= cap(r.buf)/2 {
 		r.buf = r.buf[:copy(r.buf, unfinished)]
 	} else {
-		size := min(2*max(len(unfinished), limits.ReadBuffer/2), limits.Request+limits.ReadBuffer)
+		size := min(2*max(len(unfinished), limits.ReadBuffer/2), r.most+limits.ReadBuffer)
 		if !r.reserve(size) {
 			return errNoMemory
 		}

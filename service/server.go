@@ -40,6 +40,8 @@ type Options struct {
 	// the same name in package limits.
 	Connections       int
 	ConnectionsPerUID int
+	// RequestSize is the longest request in bytes; 0: limits.Request.
+	RequestSize int
 	// WriteTimeout is how long a client may take no byte of what is sent to
 	// it; 0: limits.WriteTimeout.
 	WriteTimeout time.Duration
@@ -90,6 +92,7 @@ func New(o Options) (*Server, error) {
 	}
 	o.Connections = orDefault(o.Connections, limits.Connections)
 	o.ConnectionsPerUID = orDefault(o.ConnectionsPerUID, limits.ConnectionsPerUID)
+	o.RequestSize = orDefault(o.RequestSize, limits.Request)
 	o.WriteTimeout = orDefault(o.WriteTimeout, limits.WriteTimeout)
 	s := &Server{
 		options: o, log: o.Logger, interfaces: make(map[string]*served),

@@ -1,7 +1,10 @@
 package service
 
 import (
+	"context"
 	"time"
+
+	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
 )
@@ -79,6 +82,9 @@ func (f *eventsFace) store(c *conn, t *together) {
 		return
 	}
 	cursors, err := f.feed.Write(c.server.base, t.batch)
+	if errors.Is(err, context.Canceled) {
+		err = ErrStopping // before it was their turn
+	}
 	for i := range t.calls {
 		s := &t.calls[i]
 		switch {

@@ -48,6 +48,7 @@ type daemon struct {
 // faces say who is served, and where apart from the sockets.
 type faces struct {
 	readers, writers access.Allowed
+	bounds           bounds // the zero value: those of package limits
 	// bus is what dbus.Options call Bus; "": none.
 	bus         string
 	busRequired bool
@@ -85,13 +86,15 @@ func (d *daemon) addFaces(f faces, log *slog.Logger) error {
 	}
 	d.server, err = service.New(service.Options{
 		Feed: d.feed, Access: policy, Version: version.Version, Logger: log, Interfaces: []service.Interface{legacy},
-		Idle: d.noteIdle,
+		Connections: f.bounds.connections, ConnectionsPerUID: f.bounds.connectionsPerUID, RequestSize: f.bounds.request,
+		WriteTimeout: f.bounds.writeTimeout, Idle: d.noteIdle,
 	})
 	if err != nil || f.bus == "" {
 		return err
 	}
 	d.bus, err = dbus.New(dbus.Options{
 		Feed: d.feed, Access: policy, Version: version.Version, Logger: log, Bus: f.bus, Required: f.busRequired,
+		WriteTimeout: f.bounds.writeTimeout,
 	})
 	return err
 }

@@ -25,6 +25,7 @@ type serveFlags struct {
 	allowRead  []string
 	allowWrite []string
 	dbus       string
+	limits     limitFlags
 }
 
 // noBus is what --dbus calls no bus.
@@ -73,7 +74,7 @@ func (a *app) serveCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.backend, "backend", config.Auto, "the store: `KIND` is auto (the one that Podman uses), file, journald or none")
+	flags.StringVar(&f.backend, "backend", config.Auto, "the store: `KIND` is auto (that of Podman), file, journald or none")
 	flags.StringVar(&f.logFile, "log-file", "", "`PATH` of the log file (default that of Podman)")
 	flags.StringVar(&f.logMaxSize, "log-max-size", "", "bound of a log of eventsvc's own: `SIZE` is in bytes, or has k, m or g behind\n"+
 		"(powers of 1000); 0: none (default 64m)")
@@ -82,6 +83,7 @@ func (a *app) serveCommand() *cobra.Command {
 		"(default system as root, else session; a bus that is not there is waited for)")
 	flags.StringArrayVar(&f.allowRead, "allow-read", nil, "`WHO` may read every event: USER or @GROUP, by name or number; may be given again")
 	flags.StringArrayVar(&f.allowWrite, "allow-write", nil, "`WHO` may write events: USER or @GROUP; may be given again")
+	f.limits.add(c, flags)
 	complete(c, "backend", anyOf(config.Auto, config.File, config.Journald, config.None), 0)
 	complete(c, "log-max-size", anyOf("10m", "100m", "1g"), 0)
 	complete(c, "listen", anyOf("unix:"), cobra.ShellCompDirectiveNoSpace)
@@ -106,6 +108,13 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if chosen.sync, err = f.limits.durability(chosen); err != nil {
+		return err
+	}
+	bounds, err := f.limits.bounds()
+	if err != nil {
+		return err
+	}
 	given, err := service.FromActivation()
 	if err != nil {
 		return err
@@ -116,7 +125,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	log := newLog(a.stderr)
-	served := faces{readers: readers, writers: writers, untilIdle: isBridged(given)}
+	served := faces{readers: readers, writers: writers, bounds: bounds, untilIdle: isBridged(given)}
 	served.bus, served.busRequired = f.bus(env.UID)
 	if forSome := len(listeners) == 0 || served.untilIdle; forSome && !served.busRequired {
 		served.bus = ""

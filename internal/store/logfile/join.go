@@ -3,8 +3,6 @@ package logfile
 import (
 	"bytes"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // verdict is what can be said of a file that has taken the place of another.
@@ -88,7 +86,7 @@ func (j *joiner) byRotation() (int64, verdict, error) {
 // does where it cannot rename: the file is young, and shorter than what would
 // be kept.
 func (j *joiner) beingFilled() bool {
-	id, stat, err := identify(int(j.new.f.Fd()), "")
+	id, stat, err := j.s.disk.of(j.new.f)
 	if err != nil {
 		return false
 	}
@@ -267,7 +265,7 @@ func (s *Store) aside() int {
 		return 0
 	}
 	for n := 1; n <= keptSegments; n++ {
-		if id, _, err := identify(unix.AT_FDCWD, keptPath(s.path, n)); err == nil && id == s.cur.file {
+		if id, _, err := s.disk.at(keptPath(s.path, n)); err == nil && id == s.cur.file {
 			return n
 		}
 	}
@@ -280,6 +278,6 @@ func (j *joiner) isNextAside() bool {
 	if j.aside == 1 {
 		return true
 	}
-	id, _, err := identify(unix.AT_FDCWD, keptPath(j.s.path, j.aside-1))
+	id, _, err := j.s.disk.at(keptPath(j.s.path, j.aside-1))
 	return err == nil && id == j.new.file
 }
