@@ -77,6 +77,7 @@ func (s *Store) lookLocked() error {
 		return nil
 	}
 	err := s.look()
+	s.noteGrowth()
 	s.setFault(err)
 	if err != nil {
 		return s.unavailable(err)
