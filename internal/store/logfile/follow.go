@@ -93,6 +93,7 @@ func (s *Store) lookLocked() error {
 		return nil
 	}
 	err := s.look()
+	s.noteGrowth()
 	s.setFault(err)
 	if err != nil {
 		// What is wrong may pass without anything that the kernel tells of.

@@ -50,5 +50,6 @@ func (s *Store) tellWritten(w written) bool {
 		s.unchanged = info.ModTime()
 	}
 	s.emit(&c, false)
+	s.noteGrowth()
 	return true
 }
