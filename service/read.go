@@ -31,11 +31,13 @@ type frameReader struct {
 	start   int
 	scanned int                      // there is no NUL in buf[start:scanned]
 	pooled  *[limits.ReadBuffer]byte // what buf is part of, nil if it is of its own
-	most    int                      // the longest request
 	busy    bool                     // the last read filled buf: there is more to be read
-	timed   bool                     // a read deadline is set
-	timeout time.Duration            // of an unfinished request
-	err     error                    // of the read that fills
+
+	pooledBusy *[limits.BusyReadBuffer]byte // the same as pooled, for a client that is busy
+	most       int                          // the longest request
+	timed      bool                         // a read deadline is set
+	timeout    time.Duration                // of an unfinished request
+	err        error                        // of the read that fills
 
 	fillFunc func(fd uintptr) bool // fill, made once
 	reserve  func(n int) bool      // asks for n bytes of memory, or gives them back
@@ -43,7 +45,10 @@ type frameReader struct {
 	stopping func() bool // the service stops: what is not yet read is not wanted
 }
 
-var readBuffers = sync.Pool{New: func() any { return new([limits.ReadBuffer]byte) }}
+var (
+	readBuffers = sync.Pool{New: func() any { return new([limits.ReadBuffer]byte) }}
+	busyBuffers = sync.Pool{New: func() any { return new([limits.BusyReadBuffer]byte) }}
+)
 
 // next returns the next frame without its NUL. It is valid until the next call
 // of next or release. The error is io.EOF when the client has sent its last
@@ -74,11 +79,14 @@ func (r *frameReader) next() ([]byte, error) {
 // for next. It is valid as those of next are.
 func (r *frameReader) peek() (frame []byte, ok bool) {
 	i := bytes.IndexByte(r.buf[r.start:], 0)
-	if i < 0 || i > limits.Request {
+	if i < 0 || i > r.most {
 		return nil, false
 	}
 	return r.buf[r.start : r.start+i], true
 }
+
+// ready returns how many frames have been read and not handed out.
+func (r *frameReader) ready() int { return bytes.Count(r.buf[r.start:], []byte{0}) }
 
 // take passes over the frame that peek has returned.
 func (r *frameReader) take(frame []byte) {
@@ -144,7 +152,9 @@ func (r *frameReader) grow() error {
 		return nil
 	}
 	if r.busy && cap(r.buf) < limits.BusyReadBuffer && r.reserve(limits.BusyReadBuffer) {
-		r.replace(unfinished, limits.BusyReadBuffer)
+		pooled := busyBuffers.Get().(*[limits.BusyReadBuffer]byte)
+		r.replace(append(pooled[:0], unfinished...))
+		r.pooledBusy = pooled
 	} else if r.start > 0 && len(unfinished) <= cap(r.buf)/2 {
 		r.buf = r.buf[:copy(r.buf, unfinished)]
 	} else {
@@ -152,18 +162,17 @@ func (r *frameReader) grow() error {
 		if !r.reserve(size) {
 			return errNoMemory
 		}
-		r.replace(unfinished, size)
+		r.replace(append(make([]byte, 0, size), unfinished...))
 	}
 	r.scanned -= r.start
 	r.start = 0
 	return nil
 }
 
-// replace goes on in a buffer of a size that was reserved.
-func (r *frameReader) replace(unfinished []byte, size int) {
-	larger := append(make([]byte, 0, size), unfinished...)
+// replace goes on in another buffer, for which memory was reserved.
+func (r *frameReader) replace(larger []byte) {
 	r.drop()
-	r.buf, r.reserved = larger, size
+	r.buf, r.reserved = larger, cap(larger)
 }
 
 // release gives the buffer back if everything that was read has been handed
@@ -181,6 +190,10 @@ func (r *frameReader) drop() {
 	if r.pooled != nil {
 		readBuffers.Put(r.pooled)
 		r.pooled = nil
+	}
+	if r.pooledBusy != nil {
+		busyBuffers.Put(r.pooledBusy)
+		r.pooledBusy = nil
 	}
 	if r.reserved > 0 {
 		r.reserve(-r.reserved)

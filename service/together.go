@@ -1,7 +1,10 @@
 package service
 
 import (
+	"context"
 	"time"
+
+	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
 )
@@ -18,9 +21,14 @@ const maxTogether = 256
 // storing is a call of WriteEvent on its way.
 type storing struct {
 	oneway bool
-	event  events.Event
 	cursor string // that it is answered with
 	fault  *fault // or why it is refused
+}
+
+// together are calls that are stored together.
+type together struct {
+	calls []storing
+	batch []events.Event // of those that are not refused, in their order
 }
 
 func (r *request) isWriteEvent() bool { return r.fault == nil && r.method == writeEventMethod }
@@ -28,9 +36,9 @@ func (r *request) isWriteEvent() bool { return r.fault == nil && r.method == wri
 // handleWrites answers a call of WriteEvent, and those behind it that have come
 // in already. An error means that the connection has to end.
 func (c *conn) handleWrites(first *request) error {
-	var one [1]storing
-	calls := append(one[:0], c.understand(first))
-	for len(calls) < maxTogether {
+	most := min(1+c.in.ready(), maxTogether)
+	t := together{calls: make([]storing, 0, most), batch: make([]events.Event, 0, most)}
+	for c.understand(first, &t); len(t.calls) < most; {
 		frame, ok := c.in.peek()
 		if !ok {
 			break
@@ -39,50 +47,46 @@ func (c *conn) handleWrites(first *request) error {
 		if err != nil || !r.isWriteEvent() {
 			break // to be read again, in its turn
 		}
-		calls = append(calls, c.understand(&r))
+		c.understand(&r, &t)
 		c.in.take(frame)
 	}
 	c.in.release()
-	if err := c.protect(first.method, func() error { c.server.face.store(c, calls); return nil }); err != nil {
+	if err := c.protect(first.method, func() error { c.server.face.store(c, &t); return nil }); err != nil {
 		failed := c.server.unavailable(eventsInterface, failedReason)
-		for i := range calls {
-			calls[i].fault = failed
+		for i := range t.calls {
+			t.calls[i].fault = failed
 		}
 	}
-	return c.answer(calls)
+	return c.answer(t.calls)
 }
 
-// understand checks a call as it would be if it came alone.
-func (c *conn) understand(r *request) (s storing) {
-	s.oneway = r.oneway
+// understand adds a call, checked as it would be if it came alone.
+func (c *conn) understand(r *request, t *together) {
 	call := &Call{conn: c, more: r.more, oneway: r.oneway}
-	if s.fault = c.server.interfaces[eventsInterface].refuse(call, r, writeEvent); s.fault != nil {
-		return s
+	s := storing{oneway: r.oneway, fault: c.server.interfaces[eventsInterface].refuse(call, r, writeEvent)}
+	if s.fault == nil {
+		in := decodeNewEvent(r.parameters)
+		if event, err := newEvent(&in, time.Now()); err != nil {
+			s.fault = c.server.face.faultOf(call, err, "")
+		} else {
+			t.batch = append(t.batch, event)
+		}
 	}
-	in := decodeNewEvent(r.parameters)
-	var err error
-	if s.event, err = newEvent(&in, time.Now()); err != nil {
-		s.fault = c.server.face.faultOf(call, err, "")
-	}
-	return s
+	t.calls = append(t.calls, s)
 }
 
 // store stores the events of the calls that were not refused. It goes on when
 // the client is gone: what was asked for is done.
-func (f *eventsFace) store(c *conn, calls []storing) {
-	var one [1]events.Event
-	batch := one[:0]
-	for i := range calls {
-		if calls[i].fault == nil {
-			batch = append(batch, calls[i].event)
-		}
-	}
-	if len(batch) == 0 {
+func (f *eventsFace) store(c *conn, t *together) {
+	if len(t.batch) == 0 {
 		return
 	}
-	cursors, err := f.feed.Write(c.server.base, batch)
-	for i := range calls {
-		s := &calls[i]
+	cursors, err := f.feed.Write(c.server.base, t.batch)
+	if errors.Is(err, context.Canceled) {
+		err = ErrStopping // before it was their turn
+	}
+	for i := range t.calls {
+		s := &t.calls[i]
 		switch {
 		case s.fault != nil:
 		case err != nil:

@@ -53,9 +53,9 @@ func decodeNewEvent(parameters []byte) (in iopodmanevents.NewEvent) {
 func decodeMember(in *iopodmanevents.NewEvent, name string, value []byte) {
 	switch name {
 	case "type":
-		in.Type = iopodmanevents.EventType(unquote(value))
+		in.Type = iopodmanevents.EventType(unquoteWord(value))
 	case "status":
-		in.Status = iopodmanevents.EventStatus(unquote(value))
+		in.Status = iopodmanevents.EventStatus(unquoteWord(value))
 	case "time":
 		in.Time = new(unquote(value))
 	case "id":

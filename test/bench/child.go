@@ -83,6 +83,9 @@ func writeSocket(socket string, calls, underWay int, frame []byte) error {
 	buf := make([]byte, 64<<10)
 	many := bytes.Repeat(frame, underWay)
 	for sent, answered := underWay, 0; answered < calls; {
+		if err := w.await(); err != nil {
+			return err
+		}
 		n, err := w.read(buf)
 		if err != nil {
 			return err

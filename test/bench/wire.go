@@ -75,6 +75,18 @@ func (w *wire) read(buf []byte) (int, error) {
 	}
 }
 
+// await waits for something to read, as clients with an event loop do. One that
+// blocks in read is woken a second time, for nothing, when the other side takes
+// what it has sent.
+func (w *wire) await() error {
+	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
 // recv returns the next frame without its NUL. It is valid until the next call.
 func (w *wire) recv() ([]byte, error) {
 	scanned := w.from

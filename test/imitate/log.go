@@ -82,7 +82,7 @@ func (g *generator) begin(c *container) {
 	g.born++
 	project, service := "shop"+strconv.Itoa(g.r.IntN(12)), []string{"web", "db", "cache", "worker"}[g.r.IntN(4)]
 	*c = container{
-		id: g.hex64(), imageID: g.hex64(), network: g.hex64(),
+		id: g.hex64(), imageID: g.hex64(), network: project + "_default",
 		name:   project + "_" + service + "_" + strconv.Itoa(g.born),
 		image:  "images.example.org/" + project + "/" + service + ":1." + strconv.Itoa(g.r.IntN(40)),
 		labels: `{"maintainer":"Shop \u003cops@example.org\u003e","project":"` + project + `","service":"` + service + `"}`,
@@ -114,7 +114,8 @@ func (g *generator) step(c *container) {
 		return
 	case "connect", "disconnect":
 		b = append(b, `{"ID":"`...)
-		b = append(append(append(b, c.id...), `","Name":"podman","network":"`...), c.network...)
+		b = append(append(append(b, c.id...), `","Name":"`...), c.name...)
+		b = append(append(b, `","network":"`...), c.network...)
 		g.write(b, status, at, "network", `{"driver":"bridge"}`)
 		return
 	case "exec_died":

@@ -61,7 +61,12 @@ type appendQueue struct {
 // written, which it can while another process holds the lock; the error then
 // wraps that of the context.
 func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, error) {
-	job := &appendJob{done: make(chan struct{})}
+	const usual = 512 // bytes of a line
+	job := &appendJob{
+		done:  make(chan struct{}),
+		lines: make([]byte, 0, usual*len(batch)), times: make([]int64, 0, len(batch)), hashes: make([]uint64, 0, len(batch)),
+		cursors: make([]string, 0, len(batch)),
+	}
 	for i := range batch {
 		start := len(job.lines)
 		var err error
@@ -352,11 +357,8 @@ func (s *Store) writeLocked(jobs []*appendJob) (stored []*appendJob, err error) 
 	for _, j := range jobs {
 		out = append(out, j.lines...)
 	}
-	s.appends.wrote = written{}
 	n, err := s.writeWhole(out, size)
-	if err == nil {
-		s.appends.wrote = written{file: s.appends.id, off: size, before: s.appends.modified, data: out}
-	}
+	s.appends.note(out, size, err)
 	s.ownFile, s.ownEnd = s.appends.id, size+int64(n)
 	for i, j := range jobs {
 		if kept += len(j.lines); kept > n {

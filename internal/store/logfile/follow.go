@@ -16,10 +16,12 @@ import (
 // makes one reading of what several writers do at once. Much is burst events or
 // more in a look: who writes one event and waits for it waits for no breath. It
 // is also what a look is followed by that has found nothing, since Append has
-// told of what it wrote itself: then it will do so again.
+// told of what it wrote itself: it will do so again, and more and more seldom
+// is there a look meanwhile, up to longestBreath.
 const (
-	breath = 300 * time.Microsecond
-	burst  = 4
+	breath        = 300 * time.Microsecond
+	longestBreath = 4 * breath
+	burst         = 4
 )
 
 // follow looks whenever something is written to the log, until the store is
@@ -29,6 +31,7 @@ func (s *Store) follow() {
 	runtime.LockOSThread()
 	var last time.Time
 	var before uint64
+	inVain := breath
 	for s.writes.wait() {
 		read := s.eventsRead()
 		if since := time.Since(last); since < breath && read >= before+burst {
@@ -38,9 +41,12 @@ func (s *Store) follow() {
 		s.writes.drain()
 		s.lookNow()
 		last = time.Now()
-		if s.eventsRead() == read {
-			takeBreath(breath)
+		if s.eventsRead() > read {
+			inVain = breath
+			continue
 		}
+		takeBreath(inVain)
+		inVain = min(2*inVain, longestBreath)
 	}
 }
 
@@ -87,6 +93,7 @@ func (s *Store) lookLocked() error {
 		return nil
 	}
 	err := s.look()
+	s.noteGrowth()
 	s.setFault(err)
 	if err != nil {
 		// What is wrong may pass without anything that the kernel tells of.

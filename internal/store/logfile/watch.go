@@ -24,6 +24,7 @@ type watcher struct {
 	stop      int // an eventfd that ends wait
 
 	mu      sync.Mutex
+	buf     []byte        // memory for drain: on the stack of every goroutine that looks it would stay
 	watched map[int32]way // by watch descriptor
 	armed   bool          // all is watched that has to be
 	above   bool          // and so are the directories above
@@ -61,7 +62,7 @@ func newWatcher(d disk, path string, mask uint32) (*watcher, error) {
 	}
 	return &watcher{
 		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, disk: d, stop: stop,
-		watched: make(map[int32]way),
+		buf: make([]byte, 16<<10), watched: make(map[int32]way),
 	}, nil
 }
 
@@ -159,19 +160,18 @@ func (w *watcher) drain() seen {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var s seen
-	var buf [16 << 10]byte
 	for {
 		if w.closed {
 			break
 		}
-		n, err := unix.Read(w.fd, buf[:])
+		n, err := unix.Read(w.fd, w.buf)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil || n <= 0 {
 			break
 		}
-		w.parse(buf[:n], &s)
+		w.parse(w.buf[:n], &s)
 	}
 	return s
 }

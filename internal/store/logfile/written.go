@@ -20,6 +20,14 @@ func modified(stat *unix.Statx_t) time.Time {
 	return time.Unix(stat.Mtime.Sec, int64(stat.Mtime.Nsec))
 }
 
+// note remembers what was written, if it was written whole.
+func (q *appendQueue) note(data []byte, off int64, err error) {
+	q.wrote = written{}
+	if err == nil {
+		q.wrote = written{file: q.id, off: off, before: q.modified, data: data}
+	}
+}
+
 // knowsEnd tells whether following has come to the end of a file of this size,
 // which nobody has touched since: a whole line lies in front of it.
 func (s *Store) knowsEnd(file fileID, size int64, modified time.Time) bool {
@@ -42,5 +50,6 @@ func (s *Store) tellWritten(w written) bool {
 		s.unchanged = info.ModTime()
 	}
 	s.emit(&c, false)
+	s.noteGrowth()
 	return true
 }
