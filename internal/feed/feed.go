@@ -50,6 +50,7 @@ type Feed struct {
 	max     int // maxSize, but in tests
 	closed  chan struct{}
 	once    sync.Once // closes closed
+	changed func()    // of OnSubscribers, nil: nobody
 
 	mu     sync.Mutex
 	chunks []*chunk // oldest first, never empty once started
@@ -199,10 +200,20 @@ func (f *Feed) add(s *Subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.subs[s] = struct{}{}
+	f.noteChange(s)
 }
 
 func (f *Feed) remove(s *Subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.subs, s)
+	if _, there := f.subs[s]; there {
+		delete(f.subs, s)
+		f.noteChange(s)
+	}
+}
+
+func (f *Feed) noteChange(s *Subscription) {
+	if f.changed != nil && !s.request.Unlisted {
+		f.changed()
+	}
 }

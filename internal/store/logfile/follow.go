@@ -36,6 +36,7 @@ func (s *Store) follow() {
 		before = read
 		s.writes.drain()
 		s.lookNow()
+		s.followed.done()
 		last = time.Now()
 	}
 }

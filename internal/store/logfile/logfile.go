@@ -44,6 +44,8 @@ type Store struct {
 	writes     *watcher // of what is written
 	successors successors
 	appeared   chan struct{} // holds one when something appeared at the path
+	followed   beat          // of the thread that reads what is written
+	noted      beat          // of the thread that notes what appears at the path
 	done       sync.WaitGroup
 
 	mu        sync.Mutex
