@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pkg/errors"
@@ -30,11 +31,29 @@ type Options struct {
 	// Required makes it an error of Run if the name cannot be owned at the
 	// first try. Otherwise that is a warning, and Run goes on trying.
 	Required bool
+	// Activity is told when something begins that needs the service, a call, a
+	// subscription, a stream or the broadcast, and when it is over; nil: nobody
+	// is.
+	Activity Activity
 
 	// WriteTimeout is how long a subscriber may read nothing of what is sent
 	// to it; 0: limits.WriteTimeout.
 	WriteTimeout time.Duration
 }
+
+// Activity counts what keeps the service from being idle. It has to be safe for
+// concurrent use, and must not wait for the server.
+type Activity interface {
+	// Begin is called when something begins, and End once when it is over.
+	Begin()
+	End()
+}
+
+// noActivity counts nothing.
+type noActivity struct{}
+
+func (noActivity) Begin() {}
+func (noActivity) End()   {}
 
 // DefaultBus returns the bus for a user who names none: the system bus for
 // root, the session bus for everybody else.
@@ -63,6 +82,9 @@ type Server struct {
 	quotas  quotas
 	ready   chan struct{} // closed after the first try to own the name
 	once    sync.Once     // for ready
+
+	activity Activity
+	current  atomic.Pointer[conn] // the connection while the name is owned, nil: none
 }
 
 // New returns a server that does nothing until Run is called.
@@ -79,8 +101,12 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		feed: o.Feed, signals: o.Feed.Register(appendFrame), lines: o.Feed.Register(appendStreamLine), access: o.Access,
 		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required, patience: o.WriteTimeout,
-		ready: make(chan struct{}),
+		ready: make(chan struct{}), activity: o.Activity,
 	}
+	if s.activity == nil {
+		s.activity = noActivity{}
+	}
+	s.quotas.activity = s.activity
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -162,6 +188,8 @@ func (s *Server) serveOnce(ctx context.Context) error {
 	}
 	c.transport.setTimeout(0)
 	s.log.Info("serving events on D-Bus", "bus", s.bus, "name", eventsInterface, "connection", c.unique, "broadcast", c.broadcasts)
+	s.current.Store(c)
+	defer s.current.Store(nil)
 	s.setReady()
 	if c.broadcasts {
 		c.goroutines.Go(c.broadcast)

@@ -48,7 +48,27 @@ type Options struct {
 	// Idle is called each time the last connection has ended, from a goroutine
 	// of the server; nil: nobody is told. It must not wait for the server.
 	Idle func()
+	// Activity is told when a client has connected and when it has gone; nil:
+	// nobody is.
+	Activity Activity
+	// Systemd is what io.systemd.service is for; nil: Ping alone.
+	Systemd SystemdCalls
 }
+
+// Activity counts what keeps the service from being idle. It has to be safe for
+// concurrent use, and must not wait for the server.
+type Activity interface {
+	// Begin is called when something begins that needs the service, and End
+	// once when that is over.
+	Begin()
+	End()
+}
+
+// noActivity counts nothing.
+type noActivity struct{}
+
+func (noActivity) Begin() {}
+func (noActivity) End()   {}
 
 // Server serves the events of a feed over Varlink. It is safe for concurrent
 // use.
@@ -79,6 +99,7 @@ type Server struct {
 	watching  chan struct{} // closed when the watcher has ended, nil: it was not begun
 	listeners map[*Listener]struct{}
 	conns     map[*conn]struct{}
+	pause     *pause // while nothing is accepted, nil: never
 }
 
 // New returns a server of the interface io.podman.events and of those in the
@@ -89,6 +110,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Access == nil {
 		o.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, o.Logger)
+	}
+	if o.Activity == nil {
+		o.Activity = noActivity{}
 	}
 	o.Connections = orDefault(o.Connections, limits.Connections)
 	o.ConnectionsPerUID = orDefault(o.ConnectionsPerUID, limits.ConnectionsPerUID)
@@ -148,6 +172,7 @@ func (s *Server) begin(l *Listener) bool {
 func (s *Server) end(l *Listener) {
 	s.mu.Lock()
 	delete(s.listeners, l)
+	s.arrive(l)
 	s.mu.Unlock()
 	s.goroutines.Done()
 }

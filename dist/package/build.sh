@@ -3,6 +3,7 @@
 # in whatever directory, as long as Go and the compiler are the same.
 #
 #   dist/package/build.sh [ARCH...]        default: the machine's own; amd64 and arm64 are known
+#   OUT=DIR                                puts them elsewhere
 #
 # It needs a C compiler and the headers of libsystemd, which the journal is read through (the library itself is loaded when it is
 # needed, so that the package does without it); for the other architecture its cross compiler (Debian: gcc-aarch64-linux-gnu
@@ -12,13 +13,18 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 go=${GO:-go}
 nfpm=${NFPM:-bin/nfpm}
-out=dist/out
+out=${OUT:-dist/out}
 # The time of the last commit stands in for "now" wherever a time gets into a package.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 VERSION=$(dist/package/version.sh)
 export SOURCE_DATE_EPOCH VERSION
 export TZ=UTC LC_ALL=C
 umask 022
+
+mkdir -p "$out"
+rm -f "$out"/eventsvc[-_]*.deb "$out"/eventsvc[-_]*.rpm
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
 host=$($go env GOHOSTARCH)
 if (($# == 0)); then
@@ -46,10 +52,9 @@ cc_package() {
 	esac
 }
 
-# build ARCH: stages everything that goes into the packages in $out/ARCH.
+# build ARCH: stages the program in $work/ARCH.
 build() {
-	local arch=$1 stage=$out/$1 cc
-	rm -rf "$stage"
+	local arch=$1 stage=$work/$1 cc
 	mkdir -p "$stage"
 	cc=$(compiler "$arch")
 	if ! command -v "$cc" >/dev/null; then
@@ -59,7 +64,7 @@ build() {
 	# The headers of libsystemd are the same everywhere, those beside them are not.
 	ln -s /usr/include/systemd "$stage/systemd"
 	# -s -w: no symbols for a debugger; the stacks that Go prints stay as they are.
-	GOARCH=$arch CGO_ENABLED=1 CC=$cc CGO_CFLAGS="-O2 -g0 -ffile-prefix-map=$PWD=. -I$PWD/$stage" \
+	GOARCH=$arch CGO_ENABLED=1 CC=$cc CGO_CFLAGS="-O2 -g0 -ffile-prefix-map=$PWD=. -I$stage" \
 		$go build -trimpath -buildvcs=false -buildmode=pie -tags "${TAGS-systemd}" \
 		-ldflags "-s -w -buildid= -linkmode=external -extldflags=-Wl,-z,relro,-z,now -X github.com/eventsvc/eventsvc/internal/version.Version=$VERSION" \
 		-o "$stage/eventsvc" ./cmd/eventsvc
@@ -71,8 +76,7 @@ glibc() { grep -aoE 'GLIBC_2\.[0-9]+' "$1" | sed 's/GLIBC_//' | sort -Vu | tail 
 
 # common: what is the same on every architecture; the program that is asked for its completions is that of this machine.
 common() {
-	local stage=$out/common shell
-	rm -rf "$stage"
+	local stage=$work/common shell
 	mkdir -p "$stage"/{man,completion,doc,dbus}
 	CGO_ENABLED=0 $go build -buildvcs=false -o "$stage/eventsvc" ./cmd/eventsvc
 	for shell in bash zsh fish; do
@@ -106,12 +110,12 @@ changelog() {
 # documentation: an entry of the recipe for each page.
 documentation() {
 	local file section
-	for file in "$out"/common/man/*.gz; do
+	for file in "$work"/common/man/*.gz; do
 		section=${file%.gz}
 		section=${section##*.}
 		echo "  - {src: $file, dst: /usr/share/man/man$section/${file##*/}, type: doc, packager: rpm}"
 	done
-	for file in "$out"/common/doc/*.md; do
+	for file in "$work"/common/doc/*.md; do
 		echo "  - {src: $file, dst: /usr/share/doc/eventsvc/${file##*/}, type: doc, packager: rpm}"
 	done
 }
@@ -129,20 +133,17 @@ rpm_changelog() {
 common
 for arch in "$@"; do
 	build "$arch"
-	find "$out/common" "$out/$arch" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-	GLIBC=$(glibc "$out/$arch/eventsvc")
+	find "$work/common" "$work/$arch" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+	GLIBC=$(glibc "$work/$arch/eventsvc")
 	export GLIBC ARCH=$arch
 	# nfpm writes the licence into a field that Debian does not know; there it is in the file copyright.
-	grep -v '^license:' dist/package/nfpm.yaml >"$out/$arch/deb.yaml"
-	"$nfpm" package --config "$out/$arch/deb.yaml" --packager deb --target "$out/" >&2
-	documentation >"$out/$arch/documentation"
-	sed "/# DOCUMENTATION/r $out/$arch/documentation" dist/package/nfpm.yaml >"$out/$arch/rpm.yaml"
-	echo "changelog: $out/$arch/changelog.yaml" >>"$out/$arch/rpm.yaml"
-	rpm_changelog >"$out/$arch/changelog.yaml"
-	"$nfpm" package --config "$out/$arch/rpm.yaml" --packager rpm --target "$out/" >&2
-done
-rm -rf "$out/common"
-for arch in "$@"; do
-	rm -rf "${out:?}/$arch"
+	sed "/^license:/d; s|dist/out/|$work/|" dist/package/nfpm.yaml >"$work/$arch/deb.yaml"
+	"$nfpm" package --config "$work/$arch/deb.yaml" --packager deb --target "$out/" >&2
+	documentation >"$work/$arch/documentation"
+	sed "/# DOCUMENTATION/r $work/$arch/documentation
+		s|dist/out/|$work/|" dist/package/nfpm.yaml >"$work/$arch/rpm.yaml"
+	echo "changelog: $work/$arch/changelog.yaml" >>"$work/$arch/rpm.yaml"
+	rpm_changelog >"$work/$arch/changelog.yaml"
+	"$nfpm" package --config "$work/$arch/rpm.yaml" --packager rpm --target "$out/" >&2
 done
 (cd "$out" && ls -- *.deb *.rpm && sha256sum -- *.deb *.rpm >SHA256SUMS)

@@ -50,6 +50,7 @@ type Feed struct {
 	max     int // maxSize, but in tests
 	closed  chan struct{}
 	once    sync.Once // closes closed
+	changed func()    // of OnSubscribers, nil: nobody
 
 	mu     sync.Mutex
 	chunks []*chunk // oldest first, never empty once started
@@ -204,22 +205,30 @@ func (f *Feed) add(s *Subscription) {
 	if len(f.subs) == 1 {
 		f.attend(true)
 	}
+	f.noteChange(s)
 }
 
 func (f *Feed) remove(s *Subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, listed := f.subs[s]; !listed {
+	if _, there := f.subs[s]; !there {
 		return
 	}
 	delete(f.subs, s)
 	if len(f.subs) == 0 {
 		f.attend(false)
 	}
+	f.noteChange(s)
 }
 
 func (f *Feed) attend(wanted bool) {
 	if st, ok := f.st.(store.Attentive); ok {
 		st.Attend(wanted)
+	}
+}
+
+func (f *Feed) noteChange(s *Subscription) {
+	if f.changed != nil && !s.request.Unlisted {
+		f.changed()
 	}
 }

@@ -40,6 +40,7 @@ func (s *Store) follow() {
 		before = read
 		s.writes.drain()
 		s.lookNow()
+		s.followed.done()
 		last = time.Now()
 		if s.eventsRead() > read {
 			inVain = breath

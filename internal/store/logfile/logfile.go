@@ -59,6 +59,8 @@ type Store struct {
 	stopped    chan struct{} // closed by Close
 	helpers    chan struct{} // holds one for each helper of a sweep
 	busy       atomic.Int32  // readings that are reading now
+	followed   beat          // of the thread that reads what is written
+	noted      beat          // of the thread that notes what appears at the path
 	done       sync.WaitGroup
 
 	mu        sync.Mutex

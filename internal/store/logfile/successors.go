@@ -20,6 +20,7 @@ func (s *Store) watchNames() {
 	preferThread()
 	for s.names.wait() {
 		s.successors.note(s)
+		s.noted.done()
 		select {
 		case s.appeared <- struct{}{}:
 		default:
