@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"encoding/json"
 	"sync"
 	"unicode/utf8"
@@ -50,15 +51,23 @@ func depthOf(text []byte) int {
 }
 
 // endOfString returns the index behind the string that begins at i, or the
-// length of the text if it has no end.
+// length of the text if it has no end. It looks at each byte twice at most,
+// whatever there is escaped.
 func endOfString(text []byte, i int) int {
-	for i++; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	i++
+	for quote := -1; i < len(text); {
+		if quote < i {
+			n := bytes.IndexByte(text[i:], '"')
+			if n < 0 {
+				return len(text)
+			}
+			quote = i + n
 		}
+		n := bytes.IndexByte(text[i:quote], '\\')
+		if n < 0 {
+			return quote + 1
+		}
+		i += n + 2
 	}
 	return len(text)
 }

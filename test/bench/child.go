@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -35,7 +36,9 @@ func runChild(args []string) error {
 	case "echo":
 		return serveEcho(args[1])
 	case "replies":
-		return serveReplies(args[1], number(2))
+		return serveReplies(args[1], number(2), false)
+	case "pour":
+		return serveReplies(args[1], number(2), true)
 	}
 	return fmt.Errorf("there is no child %q", args[0])
 }
@@ -159,17 +162,29 @@ func burstEvents(n int) ([]iopodmanevents.Event, error) {
 type replies struct {
 	iopodmanevents.VarlinkInterface
 	events []iopodmanevents.Event
+	ready  []byte // the same as frames that are ready to be sent, nil: call Reply
 
 	mu    sync.Mutex
 	burst chan struct{} // closed when there is another burst
 }
 
 // serveReplies sends a burst of events for each line that it reads.
-func serveReplies(socket string, events int) error {
+func serveReplies(socket string, events int, ready bool) error {
 	r := &replies{burst: make(chan struct{})}
 	var err error
 	if r.events, err = burstEvents(events); err != nil {
 		return err
+	}
+	if ready {
+		for i := range r.events {
+			frame, err := json.Marshal(map[string]any{
+				"parameters": map[string]any{"event": &r.events[i], "cursor": r.events[i].Cursor}, "continues": true,
+			})
+			if err != nil {
+				return err
+			}
+			r.ready = append(append(r.ready, frame...), 0)
+		}
 	}
 	service, err := varlink.NewService("eventsvc", "bench", "1", "https://github.com/eventsvc/eventsvc")
 	if err != nil {
@@ -212,6 +227,14 @@ func (r *replies) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, _
 	for {
 		<-burst
 		burst = r.next()
+		if r.ready != nil {
+			for piece := range slices.Chunk(r.ready, 64<<10) {
+				if _, err := c.Conn.Write(ctx, piece); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		for i := range r.events {
 			if err := c.ReplySubscribe(ctx, nil, nil, &r.events[i], r.events[i].Cursor); err != nil {
 				return err

@@ -13,22 +13,26 @@ import (
 
 // fanOut measures a burst of one writer to many subscribers.
 func fanOut(b *bench) error {
-	targets := map[int]float64{100: 3e6, 1000: 2.5e6}
-	for _, subscribers := range b.size.subscribers {
-		events := b.size.deliveries / subscribers
+	for _, burst := range b.size.bursts {
+		subscribers, events := burst.subscribers, burst.events
 		ours, frame, err := b.burst(subscribers, events)
 		if err != nil {
 			return err
 		}
 		work := fmt.Sprintf("fan-out of a burst of %s events to %s subscribers, frames of %d bytes", thousands(events), thousands(subscribers), frame)
-		b.table.add(row{work: work, ours: perSecond(ours), target: "≥ " + perSecond(targets[subscribers]), met: judge(ours >= targets[subscribers])})
-		theirs, err := b.plainReplies(subscribers)
+		b.table.add(row{work: work, ours: perSecond(ours), target: "≥ " + perSecond(burst.target), met: judge(ours >= burst.target)})
+		theirs, err := b.burstOf("replies", subscribers, b.size.replies/subscribers)
 		if err != nil {
 			return err
 		}
 		b.table.compare("the same", perSecond(ours), "a varlink/go Reply each: "+perSecond(theirs), ours/theirs, 10)
+		limit, err := b.burstOf("pour", subscribers, events)
+		if err != nil {
+			return err
+		}
+		b.table.add(row{work: "the same", ours: perSecond(ours), peer: "ready bytes, 64 KiB a write: " + perSecond(limit), ratio: times(ours / limit)})
 	}
-	few := b.size.subscribers[0]
+	few := b.size.bursts[0].subscribers
 	flood, _, err := b.burst(few, b.size.flood)
 	b.table.add(row{work: fmt.Sprintf("the same of %s events to %d, which the memory log cannot hold", thousands(b.size.flood), few), ours: perSecond(flood)})
 	return err
@@ -81,16 +85,17 @@ func (b *bench) burst(subscribers, events int) (rate float64, frame int64, err e
 	return rate, c.bytes / int64(b.size.rounds*events*subscribers), err
 }
 
-// plainReplies measures the same burst from a service as one writes it with
-// varlink/go: each subscriber's handler calls Reply for each event.
-func (b *bench) plainReplies(subscribers int) (float64, error) {
+// burstOf measures the same burst from another service. "replies" is one as it
+// is written with varlink/go: each subscriber's handler calls Reply for each
+// event. "pour" has nothing to do but to write what is ready, which is as much
+// as the sockets of this machine take.
+func (b *bench) burstOf(child string, subscribers, events int) (float64, error) {
 	dir, err := os.MkdirTemp(b.dir, "r")
 	if err != nil {
 		return 0, err
 	}
 	socket := filepath.Join(dir, "s")
-	events := b.size.replies / subscribers
-	cmd, err := thisProgram("replies", socket, strconv.Itoa(events))
+	cmd, err := thisProgram(child, socket, strconv.Itoa(events))
 	if err != nil {
 		return 0, err
 	}

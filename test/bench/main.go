@@ -38,32 +38,37 @@ type bench struct {
 
 // size says how much is done for each row.
 type size struct {
-	rounds      int // of which the median counts
-	events      int // of the log
-	podman      int // of the log that Podman reads
-	grown       int // of the log that has grown
-	tail        int // events that the last percent of the log has
-	appends     int // events for each round of latencies
-	pause       time.Duration
-	polls       int   // events for the latency of Podman's follower
-	subscribers []int // of the fan-out
-	deliveries  int   // of the fan-out, for each round
-	replies     int   // the same for its peer, which is slower
-	flood       int   // events of a burst that is longer than the memory log
-	writes      int   // events for each round of writing
-	idlers      int
-	idleTime    time.Duration
+	rounds   int // of which the median counts
+	events   int // of the log
+	podman   int // of the log that Podman reads
+	grown    int // of the log that has grown
+	tail     int // events that the last percent of the log has
+	appends  int // events for each round of latencies
+	pause    time.Duration
+	polls    int // events for the latency of Podman's follower
+	bursts   []burst
+	replies  int // deliveries of each burst for its peer, which is slower
+	flood    int // events of a burst that is longer than the memory log
+	writes   int // events for each round of writing
+	idlers   int
+	idleTime time.Duration
+}
+
+// burst is one of the fan-out.
+type burst struct {
+	subscribers, events int
+	target              float64 // deliveries a second
 }
 
 var (
 	full = size{
 		rounds: 5, events: 1_000_000, podman: 500_000, grown: 10_000_000, tail: 10_000, appends: 1000, pause: time.Millisecond, polls: 41,
-		subscribers: []int{100, 1000}, deliveries: 500_000, replies: 100_000, flood: 30_000, writes: 20_000,
+		bursts: []burst{{100, 5000, 3e6}, {1000, 1000, 2.5e6}}, replies: 100_000, flood: 30_000, writes: 20_000,
 		idlers: 1000, idleTime: 2 * time.Second,
 	}
 	quick = size{
 		rounds: 1, events: 5000, podman: 500, grown: 10_000, tail: 50, appends: 20, pause: time.Millisecond, polls: 3,
-		subscribers: []int{5, 20}, deliveries: 20_000, replies: 1000, flood: 2000, writes: 200,
+		bursts: []burst{{5, 4000, 3e6}, {20, 1000, 2.5e6}}, replies: 1000, flood: 2000, writes: 200,
 		idlers: 20, idleTime: 100 * time.Millisecond,
 	}
 )
@@ -132,6 +137,9 @@ func (b *bench) run(dir, binary, only string) (err error) {
 		fmt.Fprintf(os.Stderr, "bench: %s took %.0f s\n", p.name, time.Since(from).Seconds())
 	}
 	fmt.Println(machine(b.podman))
+	if b.size.events == quick.events {
+		fmt.Print("Quick: these figures mean nothing. ")
+	}
 	fmt.Printf("Medians of %d runs, taken in %.0f s.\n\n", b.size.rounds, time.Since(began).Seconds())
 	b.table.print(os.Stdout)
 	return err

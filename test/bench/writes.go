@@ -53,10 +53,17 @@ func writes(b *bench) error {
 	if err != nil {
 		return err
 	}
+	info, err := medianOf(b, func() (float64, error) {
+		return b.socketWriters(d.socket, alone, 1, []byte(`{"method":"org.varlink.service.GetInfo","parameters":{}}`+"\x00"))
+	})
+	if err != nil {
+		return err
+	}
 	open := "open, lock, write, close by "
 	t := &b.table
 	t.compare("WriteEvent, 1 client", perSecond(single), open+"1 local writer: "+perSecond(local), single/local, 0.35)
 	t.compare("the same", perSecond(single), "echo on a socket: "+perSecond(echo), single/echo, 0.7)
+	t.add(row{work: "the same", ours: perSecond(single), peer: "its own GetInfo: " + perSecond(info), ratio: times(single / info)})
 	t.compare("WriteEvent, 16 clients", perSecond(many), open+"1 local writer: "+perSecond(local), many/local, 1.2)
 	t.compare("the same", perSecond(many), open+"16 competing: "+perSecond(competing), many/competing, 1.5)
 	t.compare("WriteEvent, 1 client with 64 calls under way", perSecond(pipe), open+"1 local writer: "+perSecond(local), pipe/local, 5)
