@@ -197,7 +197,7 @@ func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
 			if ending == "nothing is read" {
 				want, patience = errLimitsExceeded, 100*time.Millisecond
 			}
-			r := newRig(t, nil, func(o *Options) { o.patience = patience })
+			r := newRig(t, nil, func(o *Options) { o.WriteTimeout = patience })
 			cursors := r.write(eventRange(0, 10_000)...)
 			c := connectRaw(t, r.daemon.path)
 			c.subscribeAll()
@@ -227,5 +227,67 @@ func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
 				return
 			}
 		})
+	}
+}
+
+// losesTrack replaces the log by another whose continuity cannot be proved, as
+// after a rotation that nobody saw.
+func (r *rig) losesTrack() {
+	r.t.Helper()
+	if err := os.Truncate(r.log, 0); err != nil {
+		r.t.Fatal(err)
+	}
+	r.write(event(100))
+}
+
+func TestASubscriptionAndAStreamWhosePlaceIsLostEndAndSaySo(t *testing.T) {
+	r := newRig(t, nil)
+	cursors := r.write(eventRange(0, 3)...)
+	c := r.client()
+	signals := hear(c)
+	ask(t, c, "Subscribe", "live", []string{}, dict{})
+	ask(t, c, "Subscribe", "past", []string{}, dict{"after": v(cursors[1])})
+	if got := next(t, signals); got.Path != subscriptionPath+"/past" || got.Body[3] != "c2" {
+		t.Fatalf("the past: %v", got)
+	}
+	_, in := openStream(t, c, nil, dict{})
+	nextLine(t, in)
+	r.losesTrack()
+	ended := make(map[godbus.ObjectPath]bool)
+	for range 2 {
+		end := next(t, signals)
+		if end.Name != eventsInterface+".Ended" || end.Body[0] != errorPrefix+"CursorExpired" || end.Body[1] == "" {
+			t.Fatalf("the place is lost: %v", end)
+		}
+		if at, _ := end.Body[2].(string); at == "" {
+			t.Error("it is not said where the subscription was")
+		}
+		ended[end.Path] = true
+	}
+	if len(ended) != 2 {
+		t.Errorf("of the two ended %v", ended)
+	}
+	l := nextLine(t, in)
+	if l.Error != "io.podman.events.CursorExpired" || l.Parameters["oldest"] == "" || !atEnd(in) {
+		t.Errorf("the last line of the stream: %+v", l)
+	}
+	// What is told as the oldest is where one can go on.
+	ask(t, c, "Subscribe", "again", []string{}, dict{"after": v(l.Parameters["oldest"])})
+	if got := next(t, signals); got.Body[3] != "c100" {
+		t.Errorf("behind the oldest: %v", got)
+	}
+	_, in = openStream(t, c, nil, dict{"after": v(l.Parameters["oldest"])})
+	if nextLine(t, in); nextLine(t, in).Event["name"] != "c100" {
+		t.Error("the stream does not go on behind the oldest")
+	}
+	// A cursor whose place is gone from the beginning is refused.
+	for _, method := range []string{"Subscribe", "OpenStream", "GetEvents"} {
+		args := []any{[]string{}, dict{"after": v(cursors[1])}}
+		if method == "Subscribe" {
+			args = append([]any{"gone"}, args...)
+		}
+		if err := c.Object(eventsInterface, eventsPath).Call(eventsInterface+"."+method, 0, args...).Err; nameOf(err) != errorPrefix+"CursorExpired" {
+			t.Errorf("%s: %v", method, err)
+		}
 	}
 }

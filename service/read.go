@@ -31,6 +31,7 @@ type frameReader struct {
 	start   int
 	scanned int                      // there is no NUL in buf[start:scanned]
 	pooled  *[limits.ReadBuffer]byte // what buf is part of, nil if it is of its own
+	most    int                      // the longest request
 	timed   bool                     // a read deadline is set
 	timeout time.Duration            // of an unfinished request
 	err     error                    // of the read that fills
@@ -52,14 +53,14 @@ func (r *frameReader) next() ([]byte, error) {
 			frame := r.buf[r.start : r.scanned+i]
 			r.start = r.scanned + i + 1
 			r.scanned = r.start
-			if len(frame) > limits.Request {
+			if len(frame) > r.most {
 				return nil, errTooLong
 			}
 			r.setTimed(false)
 			return frame, nil
 		}
 		r.scanned = len(r.buf)
-		if len(r.buf)-r.start > limits.Request {
+		if len(r.buf)-r.start > r.most {
 			return nil, errTooLong
 		}
 		if err := r.more(); err != nil {
@@ -125,7 +126,7 @@ func (r *frameReader) grow() error {
 	if r.start > 0 && len(unfinished) <= cap(r.buf)/2 {
 		r.buf = r.buf[:copy(r.buf, unfinished)]
 	} else {
-		size := min(2*max(len(unfinished), limits.ReadBuffer/2), limits.Request+limits.ReadBuffer)
+		size := min(2*max(len(unfinished), limits.ReadBuffer/2), r.most+limits.ReadBuffer)
 		if !r.reserve(size) {
 			return errNoMemory
 		}

@@ -182,3 +182,13 @@ func appendTo(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// awaitLog waits until the daemon has said something.
+func (d *daemon) awaitLog(text string) {
+	d.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(d.stderr.String(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("the daemon does not say %q:\n%s", text, d.stderr)
+		}
+	}
+}

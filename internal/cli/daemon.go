@@ -40,6 +40,7 @@ type daemon struct {
 // faces say who is served, and where apart from the sockets.
 type faces struct {
 	readers, writers access.Allowed
+	bounds           bounds // the zero value: those of package limits
 	// bus is what dbus.Options call Bus; "": none.
 	bus         string
 	busRequired bool
@@ -93,7 +94,8 @@ func (d *daemon) addFaces(f faces) error {
 	}
 	o := service.Options{
 		Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log, Interfaces: []service.Interface{legacy},
-		Idle: d.noteLast, Systemd: f.systemd,
+		Connections: f.bounds.connections, ConnectionsPerUID: f.bounds.connectionsPerUID, RequestSize: f.bounds.request,
+		WriteTimeout: f.bounds.writeTimeout, Idle: d.noteLast, Systemd: f.systemd,
 	}
 	if d.idle != nil {
 		o.Activity = d.idle
@@ -104,6 +106,7 @@ func (d *daemon) addFaces(f faces) error {
 	}
 	b := dbus.Options{
 		Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log, Bus: f.bus, Required: f.busRequired,
+		WriteTimeout: f.bounds.writeTimeout,
 	}
 	if d.idle != nil {
 		b.Activity = d.idle

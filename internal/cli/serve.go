@@ -32,6 +32,7 @@ type serveFlags struct {
 	logLevel   string
 	idleAfter  time.Duration
 	check      bool
+	limits     limitFlags
 }
 
 // noBus is what --dbus calls no bus.
@@ -86,7 +87,7 @@ func (a *app) serveCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.backend, "backend", config.Auto, "the store: `KIND` is auto (the one that Podman uses), file, journald or\nnone")
+	flags.StringVar(&f.backend, "backend", config.Auto, "the store: `KIND` is auto (that of Podman), file, journald or none")
 	flags.StringVar(&f.logFile, "log-file", "", "`PATH` of the log file (default that of Podman)")
 	flags.StringVar(&f.logMaxSize, "log-max-size", "", "bound of a log of eventsvc's own: `SIZE` is in bytes, or has k, m or g behind\n"+
 		"(powers of 1000); 0: none (default 64m)")
@@ -95,6 +96,7 @@ func (a *app) serveCommand() *cobra.Command {
 		"(default system as root, else session; a bus that is not there is waited for)")
 	flags.StringArrayVar(&f.allowRead, "allow-read", nil, "`WHO` may read every event: USER or @GROUP, by name or number; may be given again")
 	flags.StringArrayVar(&f.allowWrite, "allow-write", nil, "`WHO` may write events: USER or @GROUP; may be given again")
+	f.limits.add(c, flags)
 	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` is debug, info, warn or error: what is logged")
 	flags.Var((*span)(&f.idleAfter), "exit-idle-time", "end when nothing has needed the service for this `TIME`, such as 90s, 10m or\n"+
 		"seconds; for a service that systemd starts on demand; 0: never (default)")
@@ -144,7 +146,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 	level := new(slog.LevelVar)
 	level.Set(p.level)
 	log := newLog(a.stderr, level)
-	served := faces{readers: p.readers, writers: p.writers, untilIdle: isBridged(given.Activated), idleAfter: f.idleAfter}
+	served := faces{readers: p.readers, writers: p.writers, bounds: p.bounds, untilIdle: isBridged(given.Activated), idleAfter: f.idleAfter}
 	served.bus, served.busRequired = f.bus(env.UID)
 	if forSome := len(listeners) == 0 || served.untilIdle; forSome && !served.busRequired {
 		served.bus = ""
@@ -169,7 +171,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 			log.Info("stopped", "cause", whyStopped(ctx, err))
 		}
 	}()
-	r.status, r.live = d.status, []liveOption{levelOption(level), accessOption(d.policy)}
+	r.status, r.live = d.status, []liveOption{levelOption(level), accessOption(d.policy), boundsOption(d)}
 	if len(listeners) > 0 {
 		a.announce(p, set, listeners, log)
 	}
@@ -185,6 +187,7 @@ type plan struct {
 	readers, writers access.Allowed
 	level            slog.Level
 	store            *choice
+	bounds           bounds
 	warnings         []string
 }
 
@@ -201,6 +204,12 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 	}
 	if p.store, err = chooseStore(f, env); err != nil {
 		return p, set.blame(err, "backend", "log-file", "log-max-size")
+	}
+	if p.store.sync, err = f.limits.durability(p.store); err != nil {
+		return p, set.blame(err, "sync")
+	}
+	if p.bounds, err = f.limits.bounds(); err != nil {
+		return p, set.blame(err, boundFlags...)
 	}
 	return p, nil
 }

@@ -114,6 +114,14 @@ func TestServeRefusesAndSaysWhatToDo(t *testing.T) {
 		{"A backend that is none", []string{"--backend", "jurnald"}, []string{`unknown backend "jurnald"`, `did you mean "journald"?`}},
 		{"A backend that is none, with a file", []string{"--backend", "fiel", "--log-file", log}, []string{`unknown backend "fiel"`, `did you mean "file"?`}},
 		{"A user that is none", []string{"--allow-read", "no-such-user-here"}, []string{`cannot allow user "no-such-user-here"`}},
+		{"A durability that is none", []string{"--sync", "sometimes"}, []string{"cannot use --sync", "always, interval or never"}},
+		{"Durability of no file", []string{"--backend", "none", "--sync", "always"}, []string{"cannot use --sync always", "backend is none", "leave it out"}},
+		{"No connections", []string{"--max-connections", "0"}, []string{"cannot use --max-connections 0", "at least 2"}},
+		{"No connections of a user", []string{"--max-connections-per-uid", "0"}, []string{"cannot use --max-connections-per-uid 0", "mode of the socket"}},
+		{"No time to read", []string{"--write-timeout", "1ms"}, []string{"cannot use --write-timeout 1ms", "at least 1s"}},
+		{"Requests of no size", []string{"--max-request-size", "big"}, []string{`cannot understand --max-request-size "big"`}},
+		{"Requests that are too short", []string{"--max-request-size", "1k"}, []string{"cannot use --max-request-size 1k", "from 4096 to"}},
+		{"Requests that are too long", []string{"--max-request-size", "1g"}, []string{"cannot use --max-request-size 1g", "to 16777216 bytes"}},
 		{"A group that is none", []string{"--allow-write", "@no-such-group-here"}, []string{`cannot allow group "no-such-group-here"`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

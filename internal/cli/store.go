@@ -23,6 +23,7 @@ type choice struct {
 	// maxSize bounds a log of eventsvc's own, in bytes; 0: no bound.
 	maxSize int64
 	own     bool
+	sync    logfile.Sync
 	because []string
 }
 
@@ -126,8 +127,11 @@ func (c *choice) openStore(log *slog.Logger) (store.Store, error) {
 			"built with it, or let Podman log to a file (events_logger = \"file\" in containers.conf), or choose --backend file",
 			strings.Join(c.because, "; "))
 	}
-	return logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Logger: log})
+	return logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Sync: c.sync, Logger: log})
 }
+
+// isFile tells whether the store is a log file.
+func (c *choice) isFile() bool { return c.backend == events.LogFile }
 
 // String says what is read and written.
 func (c *choice) String() string {

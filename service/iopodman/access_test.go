@@ -1,6 +1,9 @@
 package iopodman_test
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -10,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store/null"
 	"github.com/eventsvc/eventsvc/service/iopodman/oldclient"
 )
@@ -104,4 +108,65 @@ func TestAStrangerIsToldThatABackendKeepsNothing(t *testing.T) {
 	r := newRoom(t)
 	r.serve(new(null.Store))
 	r.runAs(stranger, "events").want(t, 125, "", keepsNothing)
+}
+
+func TestOldClientsOfAUserThatReadThePastWaitTheirTurn(t *testing.T) {
+	const uid = 1234
+	r := newRoom(t)
+	// Twice as much as a socket holds, so that who does not read is still in the past.
+	var lines []string
+	for n := range 2000 {
+		lines = append(lines, lineWithImage(n, strings.Repeat("x", 1000)))
+	}
+	r.append(lines...)
+	if err := os.Chown(r.log, uid, uid); err != nil {
+		t.Skipf("only root can give a file away: %v", err)
+	}
+	r.serveLog()
+	const follow = `{"method":"io.podman.GetEvents","parameters":{"filter":[],"since":"2020-01-01T00:00:00Z","until":""},"more":true}` + "\x00"
+	const once = `{"method":"io.podman.GetEvents","parameters":{"filter":[],"since":"","until":""}}` + "\x00"
+	read := make([]byte, 1)
+	var stalled []net.Conn
+	for range limits.PastReadersPerUID {
+		c := r.dialAs(uid)
+		if _, err := io.WriteString(c, follow); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(read); err != nil { // it is in the past, and reads no further
+			t.Fatal(err)
+		}
+		stalled = append(stalled, c)
+	}
+	waiting := r.dialAs(uid)
+	if _, err := io.WriteString(waiting, once); err != nil {
+		t.Fatal(err)
+	}
+	_ = waiting.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if _, err := waiting.Read(read); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("it did not wait: %v", err)
+	}
+	// Others do not notice: root, and who wants nothing of the past.
+	if got := r.runAs(0, "events", "--stream=false"); got.code != 0 {
+		t.Errorf("root gets %+v", got)
+	}
+	live := r.dialAs(uid)
+	if _, err := io.WriteString(live, strings.Replace(follow, "2020-01-01T00:00:00Z", "", 1)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the live one follows", func() bool { return r.feed.Subscribers() == limits.PastReadersPerUID+1 })
+	r.append(lineWithImage(9999, "new"))
+	if _, err := live.Read(read); err != nil {
+		t.Errorf("a live stream gets nothing: %v", err)
+	}
+	stalled[0].Close()
+	_ = waiting.SetReadDeadline(time.Now().Add(patience))
+	if _, err := waiting.Read(read); err != nil {
+		t.Errorf("there is room, and it gets %v", err)
+	}
+}
+
+// lineWithImage returns the line of an event with an image of that name.
+func lineWithImage(n int, image string) string {
+	return fmt.Sprintf(`{"ID":"%064x","Image":%q,"Name":"c%d","Status":"create","Time":"2026-11-23T12:00:00.%09dZ","Type":"container"}`,
+		n, image, n, n+1)
 }

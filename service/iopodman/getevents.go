@@ -81,6 +81,14 @@ func parseRequest(filter *[]string, since, until *string, now time.Time) (feed.R
 
 // follow sends events until the client is gone, or until has passed.
 func (f *face) follow(ctx context.Context, call *service.Call, r feed.Request) error {
+	leavePast := func() {}
+	if r.History {
+		var err error
+		if leavePast, err = call.ReadPast(ctx); err != nil {
+			return f.fail(call, cause(ctx, err))
+		}
+		defer leavePast()
+	}
 	s, err := f.feed.Subscribe(ctx, r)
 	if err != nil {
 		return f.fail(call, cause(ctx, err))
@@ -94,7 +102,9 @@ func (f *face) follow(ctx context.Context, call *service.Call, r feed.Request) e
 		if err != nil {
 			return f.fail(call, cause(ctx, err))
 		}
-		// The delivery that says that what follows is new has no frames.
+		if d.Live { // what follows is new
+			leavePast()
+		}
 		if len(d.Frames) > 0 {
 			if err := call.WriteFrames(d.Frames); err != nil {
 				return err
@@ -108,6 +118,11 @@ var batches = sync.Pool{New: func() any { return new(feed.Batch) }}
 
 // answer sends the oldest event, or a blank one.
 func (f *face) answer(ctx context.Context, call *service.Call, r feed.Request) error {
+	leavePast, err := call.ReadPast(ctx)
+	if err != nil {
+		return f.fail(call, cause(ctx, err))
+	}
+	defer leavePast()
 	reading, err := f.feed.Read(ctx, "", r.Query)
 	if err != nil {
 		return f.fail(call, cause(ctx, err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/pkg/errors"
@@ -26,7 +27,6 @@ var errClosed = errors.New("cannot write event: the store is closed")
 
 // appendJob is what one caller of Append wants written.
 type appendJob struct {
-	ctx     context.Context
 	lines   []byte
 	hashes  []uint64
 	times   []int64
@@ -35,22 +35,28 @@ type appendJob struct {
 	done    chan struct{}
 }
 
-// appendQueue joins the writes of callers who come at the same time: the first
-// of them writes for all.
+// appendQueue joins the writes of callers who come at the same time: one of
+// them, the leader, writes for all.
 type appendQueue struct {
 	mu      sync.Mutex
 	waiting []*appendJob
+	giveUp  context.CancelFunc // ends a wait for the lock when nobody waits any more, nil if there is none
 	leading bool
 	leader  sync.WaitGroup // who writes for all
 	closed  bool
-	file    *os.File // kept open for appending
-	id      fileID
+
+	// Of the leader.
+	file *os.File // kept open for appending
+	id   fileID
 }
 
 // Append writes events to the log, under Podman's lock, whole lines in one
-// write, and returns their cursors.
+// write, and returns their cursors; when that outlives a power failure is
+// Options.Sync. An event is not written if the context ends before it is
+// written, which it can while another process holds the lock; the error then
+// wraps that of the context.
 func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, error) {
-	job := &appendJob{ctx: ctx, done: make(chan struct{})}
+	job := &appendJob{done: make(chan struct{})}
 	for i := range batch {
 		start := len(job.lines)
 		var err error
@@ -67,81 +73,224 @@ func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, err
 	if len(batch) == 0 {
 		return nil, nil
 	}
-	s.enqueue(job)
-	<-job.done
+	if s.appends.enqueue(job) {
+		s.lead(job)
+	}
+	select {
+	case <-job.done:
+	case <-ctx.Done():
+		if s.appends.withdraw(job) {
+			return nil, errors.WithMessage(ctx.Err(), "cannot write event")
+		}
+		<-job.done
+	}
 	return job.cursors, job.err
 }
 
-// enqueue adds a job, and works the queue off if nobody does.
-func (s *Store) enqueue(job *appendJob) {
-	q := &s.appends
+// enqueue adds a job. leads is true if nobody works the queue off: then the
+// caller has to.
+func (q *appendQueue) enqueue(job *appendJob) (leads bool) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.closed {
-		q.mu.Unlock()
 		job.err = errClosed
 		close(job.done)
-		return
+		return false
 	}
 	q.waiting = append(q.waiting, job)
 	if q.leading {
-		q.mu.Unlock()
-		return
+		return false
 	}
 	q.leading = true
 	q.leader.Add(1)
-	defer q.leader.Done()
-	for len(q.waiting) > 0 {
-		jobs := q.waiting
-		q.waiting = nil
-		q.mu.Unlock()
-		s.write(jobs)
+	return true
+}
+
+// withdraw takes a job back. It returns false if it is being written, or was.
+func (q *appendQueue) withdraw(job *appendJob) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, job)
+	if i < 0 {
+		return false
+	}
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	if len(q.waiting) == 0 && q.giveUp != nil {
+		q.giveUp()
+	}
+	return true
+}
+
+// take takes the jobs that wait, or those of them that are among some.
+func (q *appendQueue) take(among []*appendJob) (jobs []*appendJob) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if among == nil {
+		jobs, q.waiting = q.waiting, nil
+		return jobs
+	}
+	var others []*appendJob
+	for _, j := range q.waiting {
+		if slices.Contains(among, j) {
+			jobs = append(jobs, j)
+		} else {
+			others = append(others, j)
+		}
+	}
+	q.waiting = others
+	return jobs
+}
+
+// goesOn tells the leader whether there is more to do. If not, it leads no
+// longer.
+func (q *appendQueue) goesOn() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) > 0 {
+		return true
+	}
+	q.leading = false
+	q.leader.Done()
+	return false
+}
+
+// lead works the queue off. A caller of Append does so as long as its own job
+// is in it and nobody has to be waited for, a goroutine the rest.
+func (s *Store) lead(own *appendJob) {
+	q := &s.appends
+	for q.goesOn() {
+		if own != nil && own.isDone() {
+			go s.lead(nil)
+			return
+		}
+		var among []*appendJob
+		err := errors.Wrap(s.disk.mkdir(filepath.Dir(s.path)), "cannot create the directory of the log")
+		if err == nil {
+			var locked bool
+			if locked, err = s.lock.tryOnce(); !locked && err == nil {
+				if own != nil {
+					go s.lead(nil)
+					return
+				}
+				among, err = s.awaitLock()
+			}
+		}
+		var jobs []*appendJob
+		if err != nil {
+			jobs = q.take(among)
+			s.fail(jobs, err)
+		} else {
+			jobs = q.take(nil)
+			s.write(jobs)
+		}
 		for _, j := range jobs {
 			close(j.done)
 		}
-		q.mu.Lock()
 	}
-	q.leading = false
-	q.mu.Unlock()
 }
 
-// close refuses further jobs, and returns when those before are written.
-func (q *appendQueue) close() {
+func (j *appendJob) isDone() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitLock waits for the lock as long as somebody waits for it, and returns
+// for whom it did from the beginning.
+func (s *Store) awaitLock() (since []*appendJob, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	q := &s.appends
+	q.mu.Lock()
+	q.giveUp = cancel
+	since = slices.Clone(q.waiting)
+	if len(since) == 0 || q.closed {
+		cancel()
+	}
+	q.mu.Unlock()
+	err = s.lock.lock(ctx)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.giveUp = nil
+	if err != nil && q.closed {
+		err = errClosed
+	}
+	return since, err
+}
+
+// drain refuses further jobs, and those that wait for the lock, and returns when
+// the others are written.
+func (q *appendQueue) drain() {
 	q.mu.Lock()
 	q.closed = true
+	if q.giveUp != nil {
+		q.giveUp()
+	}
 	q.mu.Unlock()
 	q.leader.Wait()
-	if q.file != nil {
-		_ = q.file.Close()
-		q.file = nil
+}
+
+// closeAppended closes the file that was appended to. It is called by the
+// leader, or when there is none.
+func (s *Store) closeAppended() error {
+	q := &s.appends
+	if q.file == nil {
+		return nil
+	}
+	err := s.syncNow()
+	_ = q.file.Close()
+	q.file = nil
+	return err
+}
+
+// fail tells the callers what kept their events from being written.
+func (s *Store) fail(jobs []*appendJob, err error) {
+	failed := false
+	for _, j := range jobs {
+		if j.err == nil {
+			j.err = &events.UnavailableError{Backend: events.LogFile, Reason: err.Error()}
+			failed = true
+		}
+	}
+	if failed {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_ = s.lookLocked() // what others wrote before proves nothing
+		s.setWriteFault(err)
 	}
 }
 
-// write writes the jobs in one go.
+// write writes the jobs in one go, with the lock of the log, which it gives
+// back.
 func (s *Store) write(jobs []*appendJob) {
-	fail := func(err error) {
-		for _, j := range jobs {
-			j.err = &events.UnavailableError{Backend: events.LogFile, Reason: err.Error()}
+	s.mu.Lock()
+	stored, err := s.writeLocked(jobs)
+	s.lock.unlock()
+	if len(stored) > 0 {
+		s.collect(stored)
+	}
+	if err == nil {
+		s.setWriteFault(nil)
+	}
+	s.mu.Unlock()
+	if len(stored) > 0 {
+		// Nobody waits for the disk but those who were promised that.
+		if syncErr := s.syncWritten(); syncErr != nil {
+			stored, err = nil, syncErr
 		}
 	}
-	if err := s.prepareDir(); err != nil {
-		fail(err)
-		return
-	}
-	if err := s.lock.lock(context.WithoutCancel(jobs[0].ctx)); err != nil {
-		fail(err)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.writeLocked(jobs)
-	s.lock.unlock()
 	if err != nil {
-		fail(err)
-		return
+		s.fail(jobs[len(stored):], err)
 	}
-	// Let everybody see the events, and learn their cursors on the way.
-	sink := s.sink
-	if sink != nil {
+}
+
+// collect lets everybody see what was written, and learns the cursors on the
+// way.
+func (s *Store) collect(jobs []*appendJob) {
+	if sink := s.sink; sink != nil {
 		c := collector{sink: sink, jobs: jobs}
 		s.sink = c.take
 		if err := s.lookLocked(); err != nil {
@@ -164,63 +313,68 @@ func (j *appendJob) nameUnseen() {
 	}
 }
 
-// prepareDir makes the directory of the log if it is missing, as Podman does.
-func (s *Store) prepareDir() error {
-	dir := filepath.Dir(s.path)
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	return errors.Wrap(os.MkdirAll(dir, dirMode), "cannot create the directory of the log")
-}
-
-// writeLocked writes the lines of the jobs at the end of the log. It is called
-// with the lock of the log held, so that nobody rotates it meanwhile.
-func (s *Store) writeLocked(jobs []*appendJob) error {
+// writeLocked writes the lines of the jobs at the end of the log, and returns
+// the jobs whose lines are there: all, or the first of them. It is called with
+// the lock of the log held, so that nobody rotates it meanwhile.
+func (s *Store) writeLocked(jobs []*appendJob) (stored []*appendJob, err error) {
 	total := 0
 	for _, j := range jobs {
 		total += len(j.lines)
 	}
 	size, err := s.openForAppend()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if s.maxSeg > 0 && size > 0 && size+int64(total) > s.maxSeg {
+	// What was written up to now is read before the file gets another name. If
+	// it cannot be now, the file goes on to be the log.
+	if s.maxSeg > 0 && size > 0 && size+int64(total) > s.maxSeg && s.lookLocked() == nil {
 		if err := s.setAside(); err != nil {
-			return err
+			return nil, err
 		}
 		if size, err = s.openForAppend(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	out := make([]byte, 0, total+1)
 	if torn, err := s.isTorn(size); err != nil {
-		return err
+		return nil, err
 	} else if torn {
 		out = append(out, '\n') // the fragment gets a line of its own
 	}
+	kept := len(out)
 	for _, j := range jobs {
 		out = append(out, j.lines...)
 	}
-	return s.writeWhole(out, size)
+	written, err := s.writeWhole(out, size)
+	s.ownFile, s.ownEnd = s.appends.id, size+int64(written)
+	for i, j := range jobs {
+		if kept += len(j.lines); kept > written {
+			return jobs[:i], err
+		}
+	}
+	return jobs, err
 }
 
 // openForAppend opens the log that is at the path now, and returns its size.
 func (s *Store) openForAppend() (int64, error) {
 	q := &s.appends
-	id, stat, err := identify(unix.AT_FDCWD, s.path)
+	id, stat, err := s.disk.at(s.path)
 	if err == nil && q.file != nil && id == q.id {
 		return int64(stat.Size), nil
 	}
-	if q.file != nil {
-		_ = q.file.Close()
-		q.file = nil
+	create := errors.Is(err, os.ErrNotExist)
+	if err := s.closeAppended(); err != nil {
+		return 0, err
 	}
-	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NONBLOCK|unix.O_NOCTTY, fileMode)
+	f, err := s.disk.open(s.path, unix.O_RDWR|unix.O_APPEND|unix.O_CREAT, fileMode)
 	if err != nil {
-		return 0, errors.Wrap(err, "cannot open the log for writing")
+		return 0, errors.Wrap(err, "cannot open the log for writing"+advice(err))
 	}
-	if id, stat, err = identify(int(f.Fd()), ""); err == nil && stat.Mode&unix.S_IFMT != unix.S_IFREG {
+	if id, stat, err = s.disk.of(f); err == nil && stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		err = errNoFile
+	}
+	if err == nil && create {
+		err = s.syncNames()
 	}
 	if err != nil {
 		_ = f.Close()
@@ -236,25 +390,47 @@ func (s *Store) isTorn(size int64) (bool, error) {
 		return false, nil
 	}
 	var last [1]byte
-	if _, err := s.appends.file.ReadAt(last[:], size-1); err != nil {
+	if _, err := s.disk.readAt(s.appends.file, last[:], size-1); err != nil {
 		return false, errors.Wrap(err, "cannot read the end of the log")
 	}
 	return last[0] != '\n', nil
 }
 
 // writeWhole writes all or nothing: what a full disk lets through of a write is
-// taken back.
-func (s *Store) writeWhole(out []byte, size int64) error {
-	n, err := s.appends.file.Write(out)
+// taken back, unless somebody who does not heed the lock has written behind it.
+// It returns how much stays.
+func (s *Store) writeWhole(out []byte, size int64) (int, error) {
+	n, err := s.disk.write(s.appends.file, out)
 	if err == nil {
-		return nil
+		return n, nil
 	}
-	if n > 0 {
-		if cutErr := s.appends.file.Truncate(size); cutErr != nil {
-			s.log.Error("cannot take back a line that was written in part", "path", s.path, "error", cutErr)
+	err = errors.Wrap(err, "cannot write to the log"+advice(err))
+	if n == 0 {
+		return 0, err
+	}
+	_, stat, cutErr := s.disk.of(s.appends.file)
+	if cutErr == nil && int64(stat.Size) == size+int64(n) {
+		if cutErr = s.disk.truncate(s.appends.file, size); cutErr == nil {
+			return 0, err
 		}
 	}
-	return errors.Wrap(err, "cannot write to the log; make room on its file system")
+	s.log.Error("cannot take back a line that was written in part", "path", s.path, "error", cutErr)
+	return n, err
+}
+
+// advice says what to do about an error of the file system, where that is known.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return "; make room on its file system"
+	case errors.Is(err, unix.EROFS):
+		return "; mount its file system for writing"
+	case errors.Is(err, unix.EIO):
+		return "; look into the log of the kernel for what fails below it"
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		return "; raise the limit of open files (LimitNOFILE= in the unit)"
+	}
+	return ""
 }
 
 // collector hands emissions on and picks the cursors of what was just written.

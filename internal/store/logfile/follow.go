@@ -80,6 +80,8 @@ func (s *Store) lookLocked() error {
 	err := s.look()
 	s.setFault(err)
 	if err != nil {
+		// What is wrong may pass without anything that the kernel tells of.
+		s.lookAgain(faultTime)
 		return s.unavailable(err)
 	}
 	return nil
@@ -190,6 +192,9 @@ func (s *Store) emit(c *chunk, lost bool) {
 	}
 	s.off = c.next
 	s.read += uint64(len(records))
+	if len(records) > 0 && s.cannot != nil && (g.file != s.ownFile || c.next > s.ownEnd) {
+		s.setWriteFault(nil) // somebody else can write
+	}
 	records = compact(records, cap(c.data)+cap(arena)+(cap(records)-len(records))*int(unsafe.Sizeof(store.Record{})))
 	s.sink(store.Emission{Records: records, Pos: s.posLocked(), Cursor: s.cursorLocked(), Lost: lost})
 }
@@ -230,7 +235,7 @@ func (s *Store) emitNothing(lost bool) {
 // wasCutInPlace tells whether the file is no longer what was read of it: it was
 // truncated, and perhaps written to since.
 func (s *Store) wasCutInPlace() (bool, error) {
-	info, err := s.cur.f.Stat()
+	info, err := s.disk.stat(s.cur.f)
 	if err != nil {
 		return false, errors.Wrap(err, "cannot read the size of the log")
 	}
@@ -314,6 +319,7 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	s.retire(j.aside > 0)
 	s.adopt(g)
 	g.join, g.lost, s.off, s.twins = off, verdict == lost, off, numbers
+	s.syncSuccessor(g)
 	s.dropUnkept()
 	s.emitNothing(g.lost)
 	return false, nil
@@ -323,6 +329,9 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 // that is deleted while a file of it is held open says nothing of its end, nor
 // of the one that takes its place.
 const goneTime = 500 * time.Millisecond
+
+// faultTime is how long after a look that failed there is another.
+const faultTime = time.Second
 
 // lookAgain makes sure that the path is looked at again, should nothing more
 // happen there that the kernel tells of.

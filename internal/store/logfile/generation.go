@@ -19,6 +19,7 @@ type generation struct {
 	id   uint64 // of the file, the same in every process
 	file fileID
 	f    *os.File
+	disk disk
 	uid  int64
 	// direct says that it is certain that no other file was at the path
 	// between its predecessor and this one.
@@ -78,43 +79,34 @@ var errNoFile = errors.New("it is not a regular file; name the log file itself")
 
 // openGeneration opens the file at the path for reading. It never blocks, and
 // refuses what is not a regular file.
-func openGeneration(path string) (*generation, error) {
-	fd, err := openForReading(path)
+func openGeneration(d disk, path string) (*generation, error) {
+	f, err := d.open(path, unix.O_RDONLY, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, err
 	}
-	id, stat, err := identify(fd, "")
+	id, stat, err := d.of(f)
 	if err == nil && stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		err = errNoFile
 	}
 	if err != nil {
-		_ = unix.Close(fd)
+		_ = f.Close()
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &generation{id: id.hash(), file: id, f: os.NewFile(uintptr(fd), path), uid: int64(stat.Uid)}, nil
-}
-
-func openForReading(path string) (fd int, err error) {
-	for {
-		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-		if !errors.Is(err, unix.EINTR) {
-			return fd, err
-		}
-	}
+	return &generation{id: id.hash(), file: id, f: f, disk: d, uid: int64(stat.Uid)}, nil
 }
 
 // again returns a generation that is the same file, under another identity.
 func (g *generation) again(id uint64) (*generation, error) {
-	fd, err := unix.FcntlInt(g.f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	f, err := g.disk.dup(g.f)
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot open the log anew")
 	}
-	return &generation{id: id, file: g.file, f: os.NewFile(uintptr(fd), g.f.Name()), uid: g.uid}, nil
+	return &generation{id: id, file: g.file, f: f, disk: g.disk, uid: g.uid}, nil
 }
 
 // size returns the size of the file now.
 func (g *generation) size() (int64, error) {
-	info, err := g.f.Stat()
+	info, err := g.disk.stat(g.f)
 	if err != nil {
 		return 0, errors.Wrap(err, "cannot read the size of the log")
 	}
@@ -127,7 +119,7 @@ func (g *generation) pos(off int64) store.Pos { return store.Pos{Generation: g.s
 // readAt fills b from the offset and returns what there is before the end of
 // the file.
 func (g *generation) readAt(b []byte, off int64) ([]byte, error) {
-	n, err := g.f.ReadAt(b, off)
+	n, err := g.disk.readAt(g.f, b, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, errors.Wrap(err, "cannot read the log")
 	}

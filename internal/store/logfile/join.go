@@ -3,8 +3,6 @@ package logfile
 import (
 	"bytes"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // verdict is what can be said of a file that has taken the place of another.
@@ -88,7 +86,7 @@ func (j *joiner) byRotation() (int64, verdict, error) {
 // does where it cannot rename: the file is young, and shorter than what would
 // be kept.
 func (j *joiner) beingFilled() bool {
-	id, stat, err := identify(int(j.new.f.Fd()), "")
+	id, stat, err := j.s.disk.of(j.new.f)
 	if err != nil {
 		return false
 	}
@@ -96,7 +94,8 @@ func (j *joiner) beingFilled() bool {
 	if id.birth == 0 {
 		born = time.Unix(stat.Ctime.Sec, int64(stat.Ctime.Nsec))
 	}
-	return stat.Nlink > 0 && time.Since(born) <= settleTime
+	age := time.Since(born) // negative if the clock was set back since
+	return stat.Nlink > 0 && age >= 0 && age <= settleTime
 }
 
 // lineStart returns the offset of the first line that begins behind off.
@@ -267,7 +266,7 @@ func (s *Store) aside() int {
 		return 0
 	}
 	for n := 1; n <= keptSegments; n++ {
-		if id, _, err := identify(unix.AT_FDCWD, keptPath(s.path, n)); err == nil && id == s.cur.file {
+		if id, _, err := s.disk.at(keptPath(s.path, n)); err == nil && id == s.cur.file {
 			return n
 		}
 	}
@@ -280,6 +279,6 @@ func (j *joiner) isNextAside() bool {
 	if j.aside == 1 {
 		return true
 	}
-	id, _, err := identify(unix.AT_FDCWD, keptPath(j.s.path, j.aside-1))
+	id, _, err := j.s.disk.at(keptPath(j.s.path, j.aside-1))
 	return err == nil && id == j.new.file
 }

@@ -23,6 +23,7 @@ var errLocked = errors.New("cannot lock the log: another process has held its lo
 // which excludes those of Podman and is not lost when another descriptor of the
 // file is closed.
 type fileLock struct {
+	disk    disk
 	path    string
 	timeout time.Duration
 
@@ -43,8 +44,8 @@ type lockWait struct {
 	last   bool // nobody can want it any more: the file is to be closed
 }
 
-func newFileLock(path string, timeout time.Duration) *fileLock {
-	return &fileLock{path: path, timeout: timeout}
+func newFileLock(d disk, path string, timeout time.Duration) *fileLock {
+	return &fileLock{disk: d, path: path, timeout: timeout}
 }
 
 // lock takes the lock, or gives up at the deadline or when the context is done.
@@ -70,6 +71,25 @@ func (l *fileLock) lock(ctx context.Context) error {
 	}
 }
 
+// tryOnce takes the lock if nobody has it.
+func (l *fileLock) tryOnce() (locked bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.open(); err != nil || l.waiting != nil {
+		return false, err
+	}
+	return l.take()
+}
+
+// take takes the lock of the file that is open if nobody has it.
+func (l *fileLock) take() (locked bool, err error) {
+	err = l.disk.lock(l.file, unix.F_OFD_SETLK, unix.F_WRLCK)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+		return false, nil
+	}
+	return err == nil, errors.Wrap(err, "cannot lock the log")
+}
+
 // try takes the lock if nobody has it, else it returns a wait for it.
 func (l *fileLock) try() (*lockWait, error) {
 	l.mu.Lock()
@@ -78,9 +98,8 @@ func (l *fileLock) try() (*lockWait, error) {
 		return nil, err
 	}
 	if l.waiting == nil {
-		err := lockFile(l.file, unix.F_OFD_SETLK, unix.F_WRLCK)
-		if err == nil || !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
-			return nil, errors.Wrap(err, "cannot lock the log")
+		if locked, err := l.take(); locked || err != nil {
+			return nil, err
 		}
 		l.waiting = &lockWait{file: l.file, done: make(chan struct{})}
 		go l.wait(l.waiting)
@@ -91,7 +110,7 @@ func (l *fileLock) try() (*lockWait, error) {
 
 // wait waits in the kernel until the lock is there.
 func (l *fileLock) wait(w *lockWait) {
-	err := lockFile(w.file, unix.F_OFD_SETLKW, unix.F_WRLCK)
+	err := l.disk.lock(w.file, unix.F_OFD_SETLKW, unix.F_WRLCK)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.err = err
@@ -142,7 +161,7 @@ func (l *fileLock) free() {
 	if l.file == nil {
 		return
 	}
-	if err := lockFile(l.file, unix.F_OFD_SETLK, unix.F_UNLCK); err != nil {
+	if err := l.disk.lock(l.file, unix.F_OFD_SETLK, unix.F_UNLCK); err != nil {
 		_ = l.file.Close() // frees it whatever happens
 		l.file = nil
 	}
@@ -154,9 +173,9 @@ func (l *fileLock) open() error {
 		return nil
 	}
 	l.leave()
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK|unix.O_NOCTTY, lockMode)
+	f, err := l.disk.open(l.path, unix.O_RDWR|unix.O_CREAT, lockMode)
 	if err != nil {
-		return errors.Wrap(err, "cannot open the lock file of the log")
+		return errors.Wrap(err, "cannot open the lock file of the log"+advice(err))
 	}
 	l.file = f
 	return nil
@@ -164,8 +183,8 @@ func (l *fileLock) open() error {
 
 // isAtPath tells whether the file is the one that other writers lock.
 func (l *fileLock) isAtPath(f *os.File) bool {
-	id, _, err := identify(unix.AT_FDCWD, l.path)
-	own, _, ownErr := identify(int(f.Fd()), "")
+	id, _, err := l.disk.at(l.path)
+	own, _, ownErr := l.disk.of(f)
 	return err == nil && ownErr == nil && id == own
 }
 
@@ -190,12 +209,7 @@ func (l *fileLock) leave() {
 const lockMode = 0o644
 
 func lockFile(f *os.File, cmd int, kind int16) error {
-	for {
-		err := unix.FcntlFlock(f.Fd(), cmd, &unix.Flock_t{Type: kind, Whence: 0})
-		if err != unix.EINTR {
-			return err
-		}
-	}
+	return retry(func() error { return unix.FcntlFlock(f.Fd(), cmd, &unix.Flock_t{Type: kind, Whence: 0}) })
 }
 
 // close gives the lock and its file up.

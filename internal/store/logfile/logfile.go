@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/store"
@@ -27,8 +29,13 @@ type Options struct {
 	// LockTimeout bounds the wait for the lock that Podman's writers take; 0:
 	// DefaultLockTimeout.
 	LockTimeout time.Duration
+	// Sync says when what is written outlives a power failure; zero:
+	// SyncNever, as Podman does.
+	Sync Sync
 	// Logger takes what the store has to say about itself; nil: nobody.
 	Logger *slog.Logger
+
+	disk disk // nil: kernel
 }
 
 // Store is a log file. It is safe for concurrent use.
@@ -36,10 +43,12 @@ type Store struct {
 	path   string
 	own    bool
 	log    *slog.Logger
+	disk   disk
 	lock   *fileLock
 	maxSeg int64 // size at which the own log is set aside, 0: never
 
 	appends    appendQueue
+	syncs      syncs
 	names      *watcher // of what appears at the path
 	writes     *watcher // of what is written
 	successors successors
@@ -65,7 +74,10 @@ type Store struct {
 	written   uint64
 	skipped   uint64
 	lastSkip  string
-	fault     error
+	fault     error  // of reading
+	cannot    error  // write: what the last write failed with
+	ownFile   fileID // to which was last written
+	ownEnd    int64  // behind that
 }
 
 // Open opens the log file at the path for following, reading and appending. It
@@ -87,11 +99,15 @@ func Open(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.disk == nil {
+		o.disk = kernel{}
+	}
 	if o.LockTimeout == 0 {
 		o.LockTimeout = DefaultLockTimeout
 	}
 	s := &Store{
-		path: path, own: o.Own || o.MaxSize > 0, log: o.Logger, lock: newFileLock(lock, o.LockTimeout),
+		path: path, own: o.Own || o.MaxSize > 0, log: o.Logger, disk: o.disk,
+		lock: newFileLock(o.disk, lock, o.LockTimeout), syncs: syncs{mode: o.Sync},
 		appeared: make(chan struct{}, 1), readings: make(map[*reading]struct{}), nextSeq: 1,
 	}
 	if o.MaxSize > 0 {
@@ -107,12 +123,16 @@ func Open(o Options) (*Store, error) {
 
 // createOwn makes the directory and the file of a log of eventsvc's own.
 func (s *Store) createOwn() error {
-	if err := os.MkdirAll(filepath.Dir(s.path), dirMode); err != nil {
+	if err := s.disk.mkdir(filepath.Dir(s.path)); err != nil {
 		return errors.Wrap(err, "cannot create the directory of the log")
 	}
-	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, fileMode)
+	f, err := s.disk.open(s.path, unix.O_CREAT|unix.O_WRONLY|unix.O_APPEND, fileMode)
 	if err != nil {
-		return errors.Wrap(err, "cannot create the log")
+		return errors.Wrap(err, "cannot create the log"+advice(err))
+	}
+	if err := s.syncNames(); err != nil {
+		_ = f.Close()
+		return errors.WithMessage(err, "cannot create the log")
 	}
 	return errors.Wrap(f.Close(), "cannot create the log")
 }
@@ -125,11 +145,11 @@ func (s *Store) Path() string { return s.path }
 
 // Follow begins to tell the sink what is new.
 func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
-	names, err := newWatcher(s.path, watchNames)
+	names, err := newWatcher(s.disk, s.path, watchNames)
 	if err != nil {
 		return store.Pos{}, "", err
 	}
-	writes, err := newWatcher(s.path, watchWrites)
+	writes, err := newWatcher(s.disk, s.path, watchWrites)
 	if err != nil {
 		names.close()
 		return store.Pos{}, "", err
@@ -151,6 +171,11 @@ func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 // openFirst adopts the file that is the log when following begins, from its end
 // on.
 func (s *Store) openFirst() {
+	defer func() {
+		if s.fault != nil {
+			s.lookAgain(faultTime)
+		}
+	}()
 	if err := s.writes.arm(); err != nil {
 		s.setFault(err)
 		return
@@ -226,7 +251,8 @@ func (s *Store) Close() error {
 		s.names.close()
 		s.writes.close()
 	}
-	s.appends.close()
+	s.appends.drain()
+	err := s.closeAppended()
 	s.lock.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,7 +266,7 @@ func (s *Store) Close() error {
 		_ = g.f.Close()
 	}
 	s.chain, s.held = nil, nil
-	return nil
+	return err
 }
 
 // release gives up one reference to a generation.
@@ -260,6 +286,18 @@ func (s *Store) setFault(err error) {
 		s.log.Warn("cannot read the log", "path", s.path, "error", err)
 	}
 	s.fault = err
+}
+
+// setWriteFault remembers what keeps events from being written, nil for
+// nothing, and says so once.
+func (s *Store) setWriteFault(err error) {
+	switch {
+	case err == nil && s.cannot != nil:
+		s.log.Info("events can be written again", "path", s.path)
+	case err != nil && (s.cannot == nil || s.cannot.Error() != err.Error()):
+		s.log.Warn("cannot write events", "path", s.path, "error", err)
+	}
+	s.cannot = err
 }
 
 // ignoreMissing drops the error that the file is not there: that is a log
@@ -296,8 +334,13 @@ func (s *Store) Status() store.Status {
 	status := store.Status{
 		Read: s.read, Written: s.written, Skipped: s.skipped, LastSkipped: s.lastSkip,
 	}
-	if s.fault != nil {
+	switch {
+	case s.fault != nil:
 		status.Fault = s.unavailable(s.fault).Error()
+	case s.cannot != nil:
+		status.Fault = s.cannot.Error()
+	default:
+		status.Fault = s.syncs.fault()
 	}
 	s.mu.Unlock()
 	ctx := context.Background()
@@ -329,5 +372,8 @@ func faultReason(err error) string {
 	case errors.Is(err, os.ErrNotExist):
 		return "cannot read the log: " + err.Error()
 	}
-	return err.Error()
+	if reason := err.Error(); strings.HasPrefix(reason, "cannot ") {
+		return reason
+	}
+	return "cannot read the log: " + err.Error() + advice(err)
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
 )
 
 // keptSegments is how many files of an own log are kept aside. Together with
@@ -15,28 +16,29 @@ const keptSegments = 3
 func keptPath(path string, n int) string { return fmt.Sprintf("%s.%d", path, n) }
 
 // setAside renames the log, and drops the oldest of those set aside before. It
-// is called with the lock of the log held. Nothing is rewritten: whoever reads
+// is called with the lock of the log held, when all that was written up to now
+// has been read. Nothing is rewritten: whoever reads
 // one of the files goes on reading it.
 func (s *Store) setAside() error {
-	// What was written up to now is read before the file gets another name.
-	if err := s.lookLocked(); err != nil {
-		return err
-	}
 	for n := keptSegments; n > 1; n-- {
-		err := os.Rename(keptPath(s.path, n-1), keptPath(s.path, n))
+		err := s.disk.rename(keptPath(s.path, n-1), keptPath(s.path, n))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return errors.Wrap(err, "cannot set the log aside")
 		}
 	}
-	if err := os.Rename(s.path, keptPath(s.path, 1)); err != nil {
+	if err := s.disk.rename(s.path, keptPath(s.path, 1)); err != nil {
 		return errors.Wrap(err, "cannot set the log aside")
 	}
-	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
+	f, err := s.disk.open(s.path, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, fileMode)
 	if err != nil {
-		return errors.Wrap(err, "cannot create the log")
+		return errors.Wrap(err, "cannot create the log"+advice(err))
 	}
 	_ = f.Close()
-	return s.lookLocked()
+	if err := s.syncNames(); err != nil {
+		return err
+	}
+	_ = s.lookLocked() // it will be looked again
+	return nil
 }
 
 // dropUnkept forgets the generations whose files are no longer kept.
@@ -52,7 +54,7 @@ func (s *Store) dropUnkept() {
 // chain.
 func (s *Store) openKept() {
 	for n := keptSegments; n >= 1; n-- {
-		g, err := openGeneration(keptPath(s.path, n))
+		g, err := openGeneration(s.disk, keptPath(s.path, n))
 		if err != nil {
 			s.setFault(ignoreMissing(err))
 			continue

@@ -59,7 +59,7 @@ func (q *successors) note(s *Store) {
 		// Behind draining, by which it may become known that another directory
 		// has to be watched now.
 		q.fault = s.names.arm()
-		id, _, err := identify(unix.AT_FDCWD, s.path)
+		id, _, err := s.disk.at(s.path)
 		q.missing = errors.Is(err, os.ErrNotExist)
 		if err != nil {
 			if q.fault == nil && !q.missing {
@@ -70,7 +70,7 @@ func (q *successors) note(s *Store) {
 		if id == q.newest || len(q.queue) >= maxSuccessors {
 			return
 		}
-		g, err := openGeneration(s.path)
+		g, err := openGeneration(s.disk, s.path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

@@ -19,7 +19,8 @@ type watcher struct {
 	dir, base string
 	mask      uint32 // of what is wanted to be known of dir
 	fd        int    // the inotify instance
-	stop      int    // an eventfd that ends wait
+	disk      disk
+	stop      int // an eventfd that ends wait
 
 	mu      sync.Mutex
 	watched map[int32]string // directories by watch descriptor
@@ -38,7 +39,7 @@ const (
 		unix.IN_ATTRIB | unix.IN_ONLYDIR
 )
 
-func newWatcher(path string, mask uint32) (*watcher, error) {
+func newWatcher(d disk, path string, mask uint32) (*watcher, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot watch the log: raise fs.inotify.max_user_instances")
@@ -49,7 +50,7 @@ func newWatcher(path string, mask uint32) (*watcher, error) {
 		return nil, errors.Wrap(err, "cannot watch the log")
 	}
 	return &watcher{
-		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, stop: stop,
+		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, disk: d, stop: stop,
 		watched: make(map[int32]string),
 	}, nil
 }
@@ -68,7 +69,7 @@ func (w *watcher) armLocked() error {
 	}
 	for watched := ""; ; {
 		// Watching again what is watched already leaves no gap.
-		wd, err := unix.InotifyAddWatch(w.fd, w.dir, w.mask)
+		wd, err := w.disk.watch(w.fd, w.dir, w.mask)
 		if err == nil {
 			w.keepOnly(int32(wd), w.dir)
 			w.armed = true
@@ -83,7 +84,7 @@ func (w *watcher) armLocked() error {
 				return errors.Wrapf(err, "cannot watch the directory %s", above)
 			}
 			above = filepath.Dir(above)
-			wd, err = unix.InotifyAddWatch(w.fd, above, watchAbove)
+			wd, err = w.disk.watch(w.fd, above, watchAbove)
 		}
 		w.keepOnly(int32(wd), above)
 		if above == watched { // nothing nearer came to be before it was watched

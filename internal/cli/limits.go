@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/store/logfile"
+)
+
+// limitFlags are the bounds of package limits that an administrator may want to
+// turn, and how durable events are.
+type limitFlags struct {
+	sync              string
+	connections       int
+	connectionsPerUID int
+	writeTimeout      time.Duration
+	requestSize       string
+}
+
+// add adds the flags to those of eventsvc serve.
+func (l *limitFlags) add(c *cobra.Command, flags *pflag.FlagSet) {
+	flags.StringVar(&l.sync, "sync", logfile.SyncNever.String(), "when events that are written here outlive a power failure: `WHEN` is always\n"+
+		"(before they are acknowledged), interval (within a second) or never (it is left to\nthe kernel, as Podman does)")
+	flags.IntVar(&l.connections, "max-connections", limits.Connections, "connections at a time: at most `N`, of which root keeps some")
+	flags.IntVar(&l.connectionsPerUID, "max-connections-per-uid", limits.ConnectionsPerUID, "the same of one user, but for root and that of the service: at most `N`")
+	flags.DurationVar(&l.writeTimeout, "write-timeout", limits.WriteTimeout, "a client that takes nothing of what it is sent is dropped after `TIME`")
+	flags.StringVar(&l.requestSize, "max-request-size", "", "longest Varlink request: `SIZE` is in bytes, or has k or m behind (default "+
+		strconv.Itoa(limits.Request)+")")
+	complete(c, "sync", anyOf("always", "interval", "never"), 0)
+	complete(c, "max-connections", anyOf(), 0)
+	complete(c, "max-connections-per-uid", anyOf(), 0)
+	complete(c, "write-timeout", anyOf("30s", "5m", "1h"), 0)
+	complete(c, "max-request-size", anyOf("256k", "1m", "4m"), 0)
+}
+
+// bounds are the values of the flags.
+type bounds struct {
+	connections, connectionsPerUID, request int
+	writeTimeout                            time.Duration
+}
+
+// The least that the bounds may be. Below it the service could not be used, or
+// not be told from one that hangs.
+const (
+	leastConnections  = 2
+	leastWriteTimeout = time.Second
+	leastRequest      = 4 << 10
+	mostRequest       = limits.RequestMemoryPerUID
+)
+
+// bounds checks the flags.
+func (l *limitFlags) bounds() (b bounds, err error) {
+	switch {
+	case l.connections < leastConnections:
+		return b, errors.Errorf("cannot use --max-connections %d: it takes at least %d", l.connections, leastConnections)
+	case l.connectionsPerUID < 1:
+		return b, errors.Errorf("cannot use --max-connections-per-uid %d: it takes at least 1; "+
+			"to keep others out, leave the mode of the socket at 0600", l.connectionsPerUID)
+	case l.writeTimeout < leastWriteTimeout:
+		return b, errors.Errorf("cannot use --write-timeout %s: it takes at least %s", l.writeTimeout, leastWriteTimeout)
+	}
+	b = bounds{connections: l.connections, connectionsPerUID: l.connectionsPerUID, writeTimeout: l.writeTimeout, request: limits.Request}
+	if l.requestSize != "" {
+		b.request, err = parseRequestSize(l.requestSize)
+	}
+	return b, err
+}
+
+func parseRequestSize(text string) (int, error) {
+	number, factor := strings.ToLower(text), int64(1)
+	if unit, known := units[number[len(number)-1]]; known {
+		number, factor = number[:len(number)-1], unit
+	}
+	n, err := strconv.ParseInt(number, 10, 32)
+	switch {
+	case err != nil || n < 0:
+		return 0, errors.Errorf("cannot understand --max-request-size %q: give a number of bytes, or one with k or m behind it", text)
+	case n*factor < leastRequest || n*factor > mostRequest:
+		return 0, errors.Errorf("cannot use --max-request-size %s: it takes from %d to %d bytes", text, leastRequest, mostRequest)
+	}
+	return int(n * factor), nil
+}
+
+// durability returns how durable events are in the store that was chosen.
+func (l *limitFlags) durability(c *choice) (logfile.Sync, error) {
+	mode, err := logfile.ParseSync(l.sync)
+	switch {
+	case err != nil:
+		return mode, errors.WithMessage(err, "cannot use --sync")
+	case mode != logfile.SyncNever && !c.isFile():
+		return mode, errors.Errorf("cannot use --sync %s: it is for a log file, and the backend is %s; leave it out", mode, c.backend)
+	}
+	return mode, nil
+}

@@ -1,0 +1,432 @@
+package logfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// faulty is a disk whose calls fail when they are told to.
+type faulty struct {
+	kernel
+
+	mu    sync.Mutex
+	calls map[string]int
+	// fails is asked before a call, with its name and which of its kind it is;
+	// nil: none fails. A write that fails writes so many bytes before.
+	fails func(call string, n int) (after int, err error)
+}
+
+func (d *faulty) next(call string) (after int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.calls == nil {
+		d.calls = make(map[string]int)
+	}
+	d.calls[call]++
+	if d.fails == nil {
+		return 0, nil
+	}
+	return d.fails(call, d.calls[call])
+}
+
+func (d *faulty) heal() { d.mu.Lock(); defer d.mu.Unlock(); d.fails = nil }
+
+func (d *faulty) set(fails func(call string, n int) (int, error)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fails = fails
+}
+
+func (d *faulty) count(call string) int { d.mu.Lock(); defer d.mu.Unlock(); return d.calls[call] }
+
+func (d *faulty) open(path string, flags int, mode uint32) (*os.File, error) {
+	if _, err := d.next("open"); err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return d.kernel.open(path, flags, mode)
+}
+
+func (d *faulty) at(path string) (id fileID, stat unix.Statx_t, err error) {
+	if _, err := d.next("at"); err != nil {
+		return id, stat, err
+	}
+	return d.kernel.at(path)
+}
+
+func (d *faulty) of(f *os.File) (id fileID, stat unix.Statx_t, err error) {
+	if _, err := d.next("of"); err != nil {
+		return id, stat, err
+	}
+	return d.kernel.of(f)
+}
+
+func (d *faulty) stat(f *os.File) (os.FileInfo, error) {
+	if _, err := d.next("stat"); err != nil {
+		return nil, err
+	}
+	return d.kernel.stat(f)
+}
+
+func (d *faulty) readAt(f *os.File, b []byte, off int64) (int, error) {
+	if _, err := d.next("readAt"); err != nil {
+		return 0, err
+	}
+	return d.kernel.readAt(f, b, off)
+}
+
+func (d *faulty) write(f *os.File, b []byte) (int, error) {
+	if after, err := d.next("write"); err != nil {
+		n, _ := d.kernel.write(f, b[:min(after, len(b))])
+		return n, &os.PathError{Op: "write", Path: f.Name(), Err: err}
+	}
+	return d.kernel.write(f, b)
+}
+
+func (d *faulty) truncate(f *os.File, size int64) error {
+	if _, err := d.next("truncate"); err != nil {
+		return err
+	}
+	return d.kernel.truncate(f, size)
+}
+
+func (d *faulty) sync(f *os.File) error {
+	if _, err := d.next("sync"); err != nil {
+		return err
+	}
+	return d.kernel.sync(f)
+}
+
+func (d *faulty) syncNames(dir string) error {
+	if _, err := d.next("syncNames"); err != nil {
+		return err
+	}
+	return d.kernel.syncNames(dir)
+}
+
+func (d *faulty) rename(from, to string) error {
+	if _, err := d.next("rename"); err != nil {
+		return err
+	}
+	return d.kernel.rename(from, to)
+}
+
+func (d *faulty) mkdir(dir string) error {
+	if _, err := d.next("mkdir"); err != nil {
+		return err
+	}
+	return d.kernel.mkdir(dir)
+}
+
+func (d *faulty) lock(f *os.File, cmd int, kind int16) error {
+	if _, err := d.next("lock"); err != nil {
+		return err
+	}
+	return d.kernel.lock(f, cmd, kind)
+}
+
+func (d *faulty) dup(f *os.File) (*os.File, error) {
+	if _, err := d.next("dup"); err != nil {
+		return nil, err
+	}
+	return d.kernel.dup(f)
+}
+
+func (d *faulty) watch(fd int, dir string, mask uint32) (int, error) {
+	if _, err := d.next("watch"); err != nil {
+		return 0, err
+	}
+	return d.kernel.watch(fd, dir, mask)
+}
+
+// everyCall are the calls of disk.
+var everyCall = []string{
+	"open", "at", "of", "stat", "readAt", "write", "truncate", "sync", "syncNames", "rename", "mkdir", "lock", "dup", "watch",
+}
+
+// logLines returns the lines of the log and of what was set aside, oldest first.
+func logLines(t *testing.T, path string) []string {
+	t.Helper()
+	var all []byte
+	for n := keptSegments; n >= 0; n-- {
+		name := path
+		if n > 0 {
+			name = keptPath(path, n)
+		}
+		b, err := os.ReadFile(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if all = append(all, b...); n > 0 && len(b) > 0 && b[len(b)-1] != '\n' {
+			all = append(all, '\n') // what was left unfinished in a file ends with it
+		}
+	}
+	return strings.SplitAfter(string(all), "\n")
+}
+
+// runWithFaults writes events, the log rotated on the way, while calls of the
+// disk fail, and returns how often it was told that something does not work.
+// whole says that no line may be left unfinished.
+func runWithFaults(t *testing.T, own, whole bool, sync Sync, fails func(call string, n int) (int, error)) (failures int) {
+	t.Helper()
+	const count = 40
+	path := filepath.Join(t.TempDir(), "d", "events.log")
+	d := &faulty{fails: fails}
+	o := Options{Path: path, Sync: sync, disk: d, LockTimeout: time.Minute}
+	if own {
+		o.MaxSize = 16 << 10 // four files, of which the events fill three at most
+	}
+	s, err := Open(o)
+	if err != nil { // the service does not start, and says why
+		failures++
+		d.heal()
+		if s, err = Open(o); err != nil {
+			t.Fatal(err)
+		}
+		d.set(fails)
+	}
+	defer s.Close()
+	w := watch(t, s)
+	acknowledged := make(map[string]int)
+	for n := range count {
+		if n == count/2 && !own {
+			if _, err := os.Stat(path); err == nil {
+				rotate(t, path, 1)
+			}
+		}
+		_, err := s.Append(context.Background(), []events.Event{event(n), event(1000 + n)})
+		var unavailable *events.UnavailableError
+		switch {
+		case err == nil:
+			acknowledged[lineOf(n)]++
+			acknowledged[lineOf(1000+n)]++
+		case errors.As(err, &unavailable) && strings.HasPrefix(unavailable.Reason, "cannot "):
+			failures++
+			if s.Status().Fault == "" && s.syncs.mode == SyncNever {
+				t.Errorf("event %d could not be written (%v), and the status says nothing", n, err)
+			}
+		default:
+			t.Fatalf("event %d: %v", n, err)
+		}
+	}
+	d.heal()
+	if _, err := s.Append(context.Background(), []events.Event{event(9999)}); err != nil {
+		t.Fatalf("it does not recover: %v", err)
+	}
+	if err := s.syncNow(); err != nil { // which else comes later, by the clock
+		t.Fatal(err)
+	}
+	if fault := s.Status().Fault; fault != "" {
+		t.Errorf("the fault stays: %s", fault)
+	}
+	lines := logLines(t, path)
+	if last := lines[len(lines)-1]; last != "" {
+		t.Errorf("the last line is unfinished: %q", last)
+	}
+	there := make(map[string]int)
+	for _, line := range lines[:len(lines)-1] {
+		there[line]++
+		if there[line] > 1 {
+			t.Errorf("twice in the log: %s", line)
+		}
+		if whole && (!strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "}\n")) {
+			t.Errorf("a line is not whole: %q", line)
+		}
+	}
+	if own { // the other is rotated, and what it drops is gone for everybody
+		for line := range acknowledged {
+			if there[line] != 1 {
+				t.Errorf("acknowledged, and %d times in the log: %s", there[line], line)
+			}
+		}
+	}
+	w.checkAgainst(acknowledged)
+	return failures
+}
+
+func watch(t *testing.T, s *Store) *watched {
+	t.Helper()
+	w := &watched{Store: s, t: t}
+	w.more = sync.NewCond(&w.mu)
+	if _, _, err := s.Follow(w.take); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// checkAgainst checks that what was acknowledged was told to the follower, once,
+// unless it was told that something was lost.
+func (w *watched) checkAgainst(acknowledged map[string]int) {
+	w.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if err := w.Look(); err != nil {
+			w.t.Fatal(err)
+		}
+		w.mu.Lock()
+		n := len(w.got)
+		done := n > 0 && w.got[n-1].Event().Name == "v9999"
+		w.mu.Unlock()
+		if done {
+			break
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal("the last event is not told")
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	told := make(map[string]int)
+	for i := range w.got {
+		line := string(w.got[i].Line) + "\n"
+		if told[line]++; told[line] > 1 && w.lost == 0 {
+			w.t.Errorf("told twice: %s", line)
+		}
+	}
+	for line := range acknowledged {
+		if told[line] == 0 && w.lost == 0 {
+			w.t.Errorf("acknowledged, and not told: %s", line)
+		}
+	}
+}
+
+// TestWhateverFailsNothingIsLostNorToldWrongly lets each call of the disk fail,
+// the first time, the second time and so on, once and several times on end,
+// with each error that a disk has.
+func TestWhateverFailsNothingIsLostNorToldWrongly(t *testing.T) {
+	most := 8
+	if os.Getenv("EVENTSVC_LONG") != "" {
+		most = 100
+	}
+	errnos := []unix.Errno{unix.EIO, unix.ENOSPC, unix.EROFS, unix.EMFILE, unix.ENOMEM, unix.EDQUOT}
+	for _, call := range everyCall {
+		for _, own := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s of own log %v", call, own), func(t *testing.T) {
+				t.Parallel()
+				failures := 0
+				for n := 1; n <= most; n++ {
+					errno := errnos[n%len(errnos)]
+					length := 1 + n%4
+					mode := Sync(n % 3)
+					// What was written in part cannot be taken back without these.
+					whole := call != "truncate" && call != "of"
+					failures += runWithFaults(t, own, whole, mode, func(c string, at int) (int, error) {
+						switch {
+						case c == call && at >= n && at < n+length:
+							return 37 * (n % 8), errno // of a write: some whole lines, or a part of one
+						case call == "truncate" && c == "write" && at%5 == 0:
+							return 150, unix.ENOSPC // so that there is something to be taken back
+						}
+						return 0, nil
+					})
+					if t.Failed() {
+						t.Fatalf("%s fails with %v, from the %d. time on, %d times, synced %v", call, errno, n, length, mode)
+					}
+				}
+				t.Logf("%d runs, %d failures were told", most, failures)
+			})
+		}
+	}
+}
+
+func TestAWriteThatWasCutShortIsTakenBackUnlessSomebodyWroteBehindIt(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		behind string
+		heals  bool
+		want   []string
+	}{
+		{"Nobody wrote", "", false, []string{lineOf(0), lineOf(2), ""}},
+		{"Somebody wrote", lineOf(7), false, []string{lineOf(0), lineOf(1)[:20] + lineOf(7), lineOf(2), ""}},
+		{"Somebody is writing", lineOf(7)[:9], false, []string{lineOf(0), lineOf(1)[:20] + lineOf(7)[:9] + "\n", lineOf(2), ""}},
+		{"Nobody wrote, and somebody does later", "", true, []string{lineOf(0), lineOf(8), lineOf(2), ""}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "events.log")
+			d := new(faulty)
+			w := open(t, path, Options{disk: d})
+			if err := w.write(0); err != nil {
+				t.Fatal(err)
+			}
+			written := false
+			d.set(func(call string, _ int) (int, error) {
+				switch {
+				case call == "write":
+					written = true
+					return 20, unix.ENOSPC
+				case call == "of" && written: // what is done about it begins with that
+					written = false
+					appendTo(t, path, test.behind)
+				}
+				return 0, nil
+			})
+			if err := w.write(1); err == nil || !strings.Contains(err.Error(), "make room") {
+				t.Fatalf("the write gives %v", err)
+			}
+			if fault := w.Status().Fault; !strings.Contains(fault, "no space left") {
+				t.Errorf("the status says %q", fault)
+			}
+			d.heal()
+			if test.heals { // an event of somebody else shows that there is room again
+				appendTo(t, path, lineOf(8))
+				if fault := w.Status().Fault; fault != "" {
+					t.Errorf("the status still says %q", fault)
+				}
+			}
+			if err := w.write(2); err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "the log", logLines(t, path), test.want)
+			if fault := w.Status().Fault; fault != "" {
+				t.Errorf("the fault stays: %q", fault)
+			}
+		})
+	}
+}
+
+func TestAFaultPassesWithoutThatAnythingElseHappens(t *testing.T) {
+	for _, call := range []string{"open", "at", "readAt", "stat", "watch"} {
+		t.Run(call, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "events.log")
+			appendTo(t, path, linesOf(0, 10))
+			d := new(faulty)
+			w := open(t, path, Options{disk: d})
+			d.set(func(c string, _ int) (int, error) {
+				if c == call {
+					return 0, unix.EMFILE
+				}
+				return 0, nil
+			})
+			if call == "watch" {
+				w.Store.names.doubt()
+			}
+			rotate(t, path, 0)
+			appendTo(t, path, linesOf(10, 12))
+			for deadline := time.Now().Add(10 * time.Second); w.fault2() == nil; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("nothing failed")
+				}
+			}
+			d.heal() // and from here on the kernel has nothing to tell of
+			equal(t, "followed", w.names(2), namesOf(10, 12))
+			if w.losses() > 0 {
+				t.Error("a loss was told")
+			}
+		})
+	}
+}
+
+func (w *watched) fault2() error {
+	w.Store.mu.Lock()
+	defer w.Store.mu.Unlock()
+	return w.Store.fault
+}

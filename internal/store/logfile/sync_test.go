@@ -1,0 +1,287 @@
+package logfile
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+func TestWhatIsAcknowledgedWasSyncedBeforeWhereThatIsPromised(t *testing.T) {
+	for _, mode := range []Sync{SyncNever, SyncInterval, SyncAlways} {
+		t.Run(mode.String(), func(t *testing.T) {
+			d := new(faulty)
+			w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d, Sync: mode})
+			for n := range 5 {
+				if err := w.write(n); err != nil {
+					t.Fatal(err)
+				}
+				if got := d.count("sync"); mode == SyncAlways && got != n+1 || mode == SyncNever && got != 0 {
+					t.Errorf("%d syncs for %d events", got, n+1)
+				}
+			}
+			if got, want := d.count("syncNames"), min(1, int(mode)); got != want {
+				t.Errorf("the directory was synced %d times, want %d", got, want)
+			}
+			if mode == SyncInterval {
+				for deadline := time.Now().Add(20 * time.Second); d.count("sync") == 0; time.Sleep(time.Millisecond) {
+					if time.Now().After(deadline) {
+						t.Fatal("nothing was synced")
+					}
+				}
+				if err := w.write(5); err != nil {
+					t.Fatal(err)
+				}
+				before := d.count("sync")
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if got := d.count("sync"); got != before+1 {
+					t.Errorf("closing synced %d times", got-before)
+				}
+			}
+		})
+	}
+}
+
+func TestEventsThatComeTogetherShareOneSync(t *testing.T) {
+	const writers = 64
+	d := new(faulty)
+	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d, Sync: SyncAlways})
+	release := holdLock(t, w.Path()) // so that they come together
+	var all sync.WaitGroup
+	for n := range writers {
+		all.Go(func() {
+			if err := w.write(n); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for w.waiting() < writers {
+		time.Sleep(time.Millisecond)
+	}
+	release()
+	all.Wait()
+	if got := d.count("sync"); got != 1 || d.count("write") != 1 {
+		t.Errorf("%d events took %d writes and %d syncs", writers, d.count("write"), got)
+	}
+	w.names(writers)
+}
+
+func (w *watched) waiting() int {
+	w.appends.mu.Lock()
+	defer w.appends.mu.Unlock()
+	return len(w.appends.waiting)
+}
+
+func TestSettingAsideAndPodmansRotationAreSynced(t *testing.T) {
+	d := new(faulty)
+	w := open(t, filepath.Join(t.TempDir(), "own.log"), Options{disk: d, Sync: SyncInterval, MaxSize: 4 << 10})
+	for n := range 30 {
+		if err := w.write(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	renames, names := d.count("rename"), d.count("syncNames")
+	if asides := renames / keptSegments; asides == 0 || names < asides+1 || d.count("sync") < asides {
+		t.Errorf("%d files set aside, %d syncs of files, %d of the directory", asides, d.count("sync"), names)
+	}
+
+	d = new(faulty)
+	w = open(t, filepath.Join(t.TempDir(), "podmans.log"), Options{disk: d, Sync: SyncAlways})
+	if err := w.write(0); err != nil {
+		t.Fatal(err)
+	}
+	files, names := d.count("sync"), d.count("syncNames")
+	rotate(t, w.Path(), 1)
+	w.names(2)
+	if d.count("sync") != files+1 || d.count("syncNames") != names+1 {
+		t.Errorf("a rotation was synced by %d syncs of files and %d of the directory", d.count("sync")-files, d.count("syncNames")-names)
+	}
+}
+
+func TestADiskThatDoesNotConfirmIsToldToWhoWasPromisedThatAndInTheStatus(t *testing.T) {
+	d := new(faulty)
+	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d, Sync: SyncAlways})
+	d.set(func(call string, _ int) (int, error) {
+		if call == "sync" {
+			return 0, unix.EIO
+		}
+		return 0, nil
+	})
+	err := w.write(0)
+	if err == nil || !strings.Contains(err.Error(), "power failure") || !strings.Contains(err.Error(), "log of the kernel") {
+		t.Errorf("the write gives %v", err)
+	}
+	if fault := w.Status().Fault; !strings.Contains(fault, "power failure") {
+		t.Errorf("the status says %q", fault)
+	}
+	d.heal()
+	if err := w.write(1); err != nil {
+		t.Fatal(err)
+	}
+	if fault := w.Status().Fault; fault != "" {
+		t.Errorf("the fault stays: %q", fault)
+	}
+}
+
+func TestASlowDiskHoldsUpNobodyButThoseWhoWaitForIt(t *testing.T) {
+	d := &slow{begun: make(chan struct{}), end: make(chan struct{})}
+	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d, Sync: SyncAlways})
+	stored := make(chan error, 1)
+	go func() { stored <- w.write(0) }()
+	<-d.begun
+	// The disk syncs. Followers have the event, and Podman can write.
+	w.names(1)
+	if isLocked(t, w.Path()) {
+		t.Error("Podmans wait for our disk")
+	}
+	appendTo(t, w.Path(), lineOf(1))
+	equal(t, "followed", w.names(2), namesOf(0, 2))
+	if names, _, err := w.history(""); err != nil || len(names) != 2 {
+		t.Errorf("the past has %v, %v", names, err)
+	}
+	select {
+	case err := <-stored:
+		t.Errorf("acknowledged before it was synced: %v", err)
+	default:
+	}
+	close(d.end)
+	if err := <-stored; err != nil {
+		t.Error(err)
+	}
+}
+
+// slow is a disk that syncs until it is told to have done.
+type slow struct {
+	kernel
+	once       sync.Once
+	begun, end chan struct{}
+}
+
+func (d *slow) sync(f *os.File) error {
+	d.once.Do(func() { close(d.begun) })
+	<-d.end
+	return d.kernel.sync(f)
+}
+
+func TestAnEventIsNotWrittenWhenItsWriterStopsWaitingForTheLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	w := open(t, path, Options{LockTimeout: time.Hour})
+	if err := w.write(0); err != nil {
+		t.Fatal(err)
+	}
+	release := holdLock(t, path)
+	ctx, cancel := context.WithCancel(context.Background())
+	given, kept := make(chan error, 3), make(chan error, 1)
+	for n := range 3 {
+		go func() {
+			_, err := w.Append(ctx, []events.Event{event(100 + n)})
+			given <- err
+		}()
+	}
+	for w.waiting() < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	go func() { kept <- w.write(1) }()
+	for w.waiting() < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	for range 3 {
+		if err := <-given; !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "cannot write event") {
+			t.Errorf("the writer that gave up is told %v", err)
+		}
+	}
+	release()
+	if err := <-kept; err != nil {
+		t.Error(err)
+	}
+	equal(t, "the log", w.names(2), namesOf(0, 2))
+	if isLocked(t, path) {
+		t.Error("the lock is held though nobody writes")
+	}
+	// Nobody is left: the wait is given up, and the lock is not kept when it comes.
+	release = holdLock(t, path)
+	ctx, cancel = context.WithCancel(context.Background())
+	go func() {
+		_, err := w.Append(ctx, []events.Event{event(200)})
+		given <- err
+	}()
+	for w.waiting() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-given; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	release()
+	if err := w.write(2); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); isLocked(t, path); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the lock is held though nobody writes")
+		}
+	}
+	equal(t, "the log", w.names(3), namesOf(0, 3))
+}
+
+func TestClosingDoesNotWaitForALockThatAnotherHolds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	w := open(t, path, Options{LockTimeout: time.Hour})
+	release := holdLock(t, path)
+	defer release()
+	given := make(chan error, 1)
+	go func() { given <- w.write(0) }()
+	for w.waiting() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-given; err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("the writer is told %v", err)
+	}
+}
+
+// BenchmarkDisk is what it costs that the calls of a store go through disk.
+func BenchmarkDisk(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "f")
+	f, err := kernel{}.open(path, unix.O_RDWR|unix.O_CREAT|unix.O_APPEND, fileMode)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	line := []byte(lineOf(0))
+	b.Run("write directly", func(b *testing.B) {
+		for b.Loop() {
+			_, _ = f.Write(line)
+		}
+	})
+	b.Run("write by disk", func(b *testing.B) {
+		d := Options{disk: kernel{}}.disk
+		for b.Loop() {
+			_, _ = d.write(f, line)
+		}
+	})
+	b.Run("read directly", func(b *testing.B) {
+		for b.Loop() {
+			_, _ = f.ReadAt(line, 0)
+		}
+	})
+	b.Run("read by disk", func(b *testing.B) {
+		d := Options{disk: kernel{}}.disk
+		for b.Loop() {
+			_, _ = d.readAt(f, line, 0)
+		}
+	})
+}
