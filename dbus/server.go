@@ -74,7 +74,7 @@ type Server struct {
 	log      *slog.Logger
 	bus      string
 	required bool
-	patience time.Duration // how long a subscriber may read nothing
+	patience atomic.Int64 // how long a subscriber may read nothing, in nanoseconds
 
 	base    context.Context // ends when everything has to
 	cancel  context.CancelCauseFunc
@@ -100,7 +100,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		feed: o.Feed, signals: o.Feed.Register(appendFrame), lines: o.Feed.Register(appendStreamLine), access: o.Access,
-		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required, patience: o.WriteTimeout,
+		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required,
 		ready: make(chan struct{}), activity: o.Activity,
 	}
 	if s.activity == nil {
@@ -110,11 +110,18 @@ func New(o Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if s.patience == 0 {
-		s.patience = limits.WriteTimeout
-	}
+	s.SetWriteTimeout(o.WriteTimeout)
 	s.base, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil
+}
+
+// SetWriteTimeout changes how long a subscriber may read nothing, from now on; 0:
+// limits.WriteTimeout.
+func (s *Server) SetWriteTimeout(d time.Duration) {
+	if d == 0 {
+		d = limits.WriteTimeout
+	}
+	s.patience.Store(int64(d))
 }
 
 // Ready is closed once the first try to own the name on the bus is over, be it

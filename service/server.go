@@ -83,6 +83,7 @@ type Server struct {
 	face       *eventsFace
 	watcher    *watcher
 	admission  admission
+	bounds     liveBounds
 	refusals   chan struct{} // as many as there are clients being refused
 	identify   func(*net.UnixConn) (access.Peer, error)
 
@@ -114,17 +115,14 @@ func New(o Options) (*Server, error) {
 	if o.Activity == nil {
 		o.Activity = noActivity{}
 	}
-	o.Connections = orDefault(o.Connections, limits.Connections)
-	o.ConnectionsPerUID = orDefault(o.ConnectionsPerUID, limits.ConnectionsPerUID)
-	o.RequestSize = orDefault(o.RequestSize, limits.Request)
-	o.WriteTimeout = orDefault(o.WriteTimeout, limits.WriteTimeout)
 	s := &Server{
 		options: o, log: o.Logger, interfaces: make(map[string]*served),
-		admission: admission{most: o.Connections, mostPerUID: o.ConnectionsPerUID, users: make(map[uint32]*usage)},
+		admission: admission{users: make(map[uint32]*usage)},
 		refusals:  make(chan struct{}, limits.Refusals), stopped: make(chan struct{}), identify: peerOf,
 		requestTimeout: limits.RequestTimeout,
 		listeners:      make(map[*Listener]struct{}), conns: make(map[*conn]struct{}),
 	}
+	s.SetBounds(Bounds{o.Connections, o.ConnectionsPerUID, o.RequestSize, o.WriteTimeout})
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

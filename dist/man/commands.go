@@ -120,6 +120,8 @@ func environment(r *roff) {
 
 // paths are the files that eventsvc uses, and what they are.
 var paths = [][2]string{
+	{"/etc/eventsvc/eventsvc.toml", "Options of the service of the system, with drop-ins in /etc/eventsvc/eventsvc.toml.d/."},
+	{"$XDG_CONFIG_HOME/eventsvc/eventsvc.toml", "Options of the service of a user, with drop-ins in eventsvc.toml.d/."},
 	{"/run/eventsvc/io.podman.events", "The socket of the service of the system."},
 	{"$XDG_RUNTIME_DIR/eventsvc/io.podman.events", "The socket of the service of a user."},
 	{"/run/libpod/events/events.log", "The event log of root's Podman, unless containers.conf(5) says otherwise."},

@@ -132,6 +132,9 @@ const exitCodesLong = `The exit code of eventsvc is
   130  interrupted from the keyboard (128 and the number of the signal; 143 is
        SIGTERM); serve and demo end with 0 then
 
+A command that wait or exec runs may have others: wait passes them on, and so
+does exec --on-failure stop.
+
 When the reader of its output goes away, as head does, it ends with 0.`
 
 func (a *app) rootCommand() *cobra.Command {
@@ -152,7 +155,7 @@ func (a *app) rootCommand() *cobra.Command {
 		return errors.Errorf("%v; see '%s --help'", err, c.CommandPath())
 	})
 	root.AddCommand(
-		a.serveCommand(), a.eventsCommand(), a.writeCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(),
+		a.serveCommand(), a.eventsCommand(), a.waitCommand(), a.execCommand(), a.writeCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(),
 		a.versionCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
 	)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/service"
 )
 
 // liveOption is what can be changed while the service runs.
@@ -150,5 +151,43 @@ func accessOption(policy *access.Policy) liveOption {
 			}
 		}
 		return func() { policy.Allow(allowed[0], allowed[1]) }, nil
+	}}
+}
+
+// boundFlags are the flags of the bounds that can be changed while the service
+// runs.
+var boundFlags = []string{"max-connections", "max-connections-per-uid", "write-timeout", "max-request-size"}
+
+// boundsOption are those flags.
+func boundsOption(d *daemon) liveOption {
+	return liveOption{boundFlags, func(flags *pflag.FlagSet) (func(), error) {
+		var l limitFlags
+		var failed error
+		get := func(err error) {
+			if failed == nil {
+				failed = err
+			}
+		}
+		var err error
+		l.connections, err = flags.GetInt("max-connections")
+		get(err)
+		l.connectionsPerUID, err = flags.GetInt("max-connections-per-uid")
+		get(err)
+		l.writeTimeout, err = flags.GetDuration("write-timeout")
+		get(err)
+		l.requestSize, err = flags.GetString("max-request-size")
+		get(err)
+		if failed != nil {
+			return nil, failed
+		}
+		b, err := l.bounds()
+		return func() {
+			d.server.SetBounds(service.Bounds{
+				Connections: b.connections, ConnectionsPerUID: b.connectionsPerUID, RequestSize: b.request, WriteTimeout: b.writeTimeout,
+			})
+			if d.bus != nil {
+				d.bus.SetWriteTimeout(b.writeTimeout)
+			}
+		}, err
 	}}
 }

@@ -32,10 +32,10 @@ type serveFlags struct {
 	allowRead  []string
 	allowWrite []string
 	dbus       string
-	limits     limitFlags
 	logLevel   string
 	idleAfter  time.Duration
 	check      bool
+	limits     limitFlags
 }
 
 // noBus is what --dbus calls no bus.
@@ -176,7 +176,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 			log.Info("stopped", "cause", whyStopped(ctx, err))
 		}
 	}()
-	r.status, r.live = d.status, []liveOption{levelOption(level), accessOption(d.policy)}
+	r.status, r.live = d.status, []liveOption{levelOption(level), accessOption(d.policy), boundsOption(d)}
 	if len(listeners) > 0 {
 		a.announce(p, set, listeners, log)
 	}
@@ -214,7 +214,7 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 		return p, set.blame(err, "sync")
 	}
 	if p.bounds, err = f.limits.bounds(); err != nil {
-		return p, set.blame(err, "max-connections", "max-connections-per-uid", "write-timeout", "max-request-size")
+		return p, set.blame(err, boundFlags...)
 	}
 	return p, nil
 }
