@@ -313,6 +313,7 @@ func (d *daemon) trace(args ...string) (detach func()) {
 	d.t.Helper()
 	t := d.t.(*testing.T)
 	needProgram(t, "strace")
+	d.call("GetStatus", nil) // it has started
 	cmd := exec.Command("strace", append([]string{"-f", "-p", strconv.Itoa(d.cmd.Process.Pid)}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	said := new(syncBuffer)
@@ -327,7 +328,12 @@ func (d *daemon) trace(args ...string) (detach func()) {
 	}()
 	detach = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGINT)
-		<-ended
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second): // it waits for a thread that waits
+			_ = cmd.Process.Kill()
+			<-ended
+		}
 	})
 	t.Cleanup(detach)
 	for !strings.Contains(said.String(), "attached") {
@@ -355,7 +361,12 @@ func TestSignalsInBetweenAndASlowDiskChangeNothing(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d, m := newDaemon(t, "--sync", "always", "--log-max-size", "400k"), newModel(t)
 			d.start()
-			trace := filepath.Join(d.dir, "trace")
+			trace := filepath.Join(t.TempDir(), "trace") // not beside the log, where it would be watched
+			defer func() {
+				if t.Failed() {
+					t.Log(d.stderr)
+				}
+			}()
 			detach := d.trace(append([]string{"-o", trace}, test.strace...)...)
 			follower := d.subscribe(nil)
 			var all sync.WaitGroup
@@ -396,7 +407,7 @@ func TestSyncIsDoneAsItIsSaid(t *testing.T) {
 	} {
 		t.Run(mode, func(t *testing.T) {
 			d := newDaemon(t, "--sync", mode)
-			trace := filepath.Join(d.dir, "trace")
+			trace := filepath.Join(t.TempDir(), "trace") // not beside the log, where it would be watched
 			d.start()
 			detach := d.trace("-o", trace, "-e", "trace=fdatasync")
 			w, err := dial(d.socket)
