@@ -25,7 +25,7 @@ func (w who) String() string { return fmt.Sprintf("uid %d, gid %d, groups %v", w
 
 const (
 	madeUpUser  = 12345
-	anotherUser = 23456
+	otherUser   = 23456
 	madeUpGroup = 4242
 	writeGroup  = 4343
 	nobody      = 65534
@@ -160,7 +160,7 @@ func TestAUserSeesTheEventsOfItsOwnEngineAndNobodyElseDoes(t *testing.T) {
 	if got := (who{uid: madeUpUser, gid: madeUpUser}).run(t, program, args...); !strings.Contains(got.out, "mine") {
 		t.Errorf("the owner sees %+v", got)
 	}
-	if got := (who{uid: anotherUser, gid: madeUpUser}).run(t, program, args...); !got.fine || strings.Contains(got.out, "mine") {
+	if got := (who{uid: otherUser, gid: madeUpUser}).run(t, program, args...); !got.fine || strings.Contains(got.out, "mine") {
 		t.Errorf("another user, of the same group, sees %+v", got)
 	}
 }
