@@ -171,7 +171,7 @@ func (r *eventsRun) printNextBeside(ctx context.Context, cancel context.CancelCa
 	var failed *commandError
 	if err != nil && !errors.As(err, &failed) {
 		cancel(err)
-		_ = <-ended
+		<-ended
 		return err
 	}
 	return <-ended
