@@ -147,9 +147,7 @@ func randomQuery(t *testing.T, r *rand.Rand) (q store.Query, text string) {
 	}
 	filters := append([]string(nil), pool[r.IntN(len(pool))]...)
 	if r.IntN(3) == 0 {
-		for _, f := range pool[r.IntN(len(pool))] {
-			filters = append(filters, f)
-		}
+		filters = append(filters, pool[r.IntN(len(pool))]...)
 	}
 	q = store.Everything()
 	var err error
