@@ -354,9 +354,12 @@ func TestSignalsInBetweenAndASlowDiskChangeNothing(t *testing.T) {
 		// Every third call of each kind, on whatever thread, is interrupted.
 		{"Interrupted calls", []string{
 			"-e", "trace=openat,statx,pread64,write,writev,fdatasync,fcntl,read,accept4,inotify_add_watch",
-			"-e", "inject=openat,statx,pread64,write,writev,fdatasync,fcntl,read,accept4,inotify_add_watch:error=EINTR:when=1+3"}},
-		{"A disk that takes 30 ms", []string{"-e", "trace=fdatasync,fsync",
-			"-e", "inject=fdatasync,fsync:delay_exit=30000"}},
+			"-e", "inject=openat,statx,pread64,write,writev,fdatasync,fcntl,read,accept4,inotify_add_watch:error=EINTR:when=1+3",
+		}},
+		{"A disk that takes 30 ms", []string{
+			"-e", "trace=fdatasync,fsync",
+			"-e", "inject=fdatasync,fsync:delay_exit=30000",
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d, m := newDaemon(t, "--sync", "always", "--log-max-size", "400k"), newModel(t)
