@@ -280,6 +280,10 @@ func TestTenThousandWhoComeAndLeaveLeaveNothing(t *testing.T) {
 				o.isServed()
 			}
 		}
+		// Some were served, and leave while nothing is sent to them.
+		for range 50 {
+			d.subscribe(nil).close()
+		}
 	})
 }
 
