@@ -96,6 +96,22 @@ func (p *process) memory() (int, error) {
 	return kB << 10, nil
 }
 
+// settle returns when the process has nothing more to do that it began by
+// itself, as reading ahead.
+func (p *process) settle() error {
+	const pause = 250 * time.Millisecond
+	before := -1
+	for range 240 {
+		now, err := switches(p.cmd.Process.Pid)
+		if err != nil || now == before {
+			return err
+		}
+		before = now
+		time.Sleep(pause)
+	}
+	return fmt.Errorf("%s does not come to rest", p.cmd.Path)
+}
+
 // switches returns how often the threads of a process have begun to run.
 func switches(pid int) (int, error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))

@@ -81,11 +81,14 @@ func (b *bench) ask(d *daemon, p params) (time.Duration, error) {
 		_, err = w.drain(buf)
 		return time.Since(began), err
 	}
-	const warming = 3
-	for range warming {
-		if _, err := once(); err != nil {
-			return 0, err
-		}
+	if _, err := once(); err != nil {
+		return 0, err
+	}
+	if err := d.settle(); err != nil {
+		return 0, err
+	}
+	if _, err := once(); err != nil {
+		return 0, err
 	}
 	return medianOf(b, once)
 }

@@ -44,6 +44,9 @@ func (b *bench) subscriberMemory(l *log) (whole, each int, err error) {
 	if n, err := countEvents(d, params{"filters": []string{"status=died"}}); err != nil || n != l.Died {
 		return 0, 0, fmt.Errorf("the daemon finds %d of %d events: %w", n, l.Died, err)
 	}
+	if err := d.settle(); err != nil {
+		return 0, 0, err
+	}
 	before, err := d.memory()
 	if err != nil {
 		return 0, 0, err

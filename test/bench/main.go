@@ -32,6 +32,7 @@ type bench struct {
 	binary string // the daemon
 	podman *podman
 	table  table
+	report string // what was printed
 	size   size
 	logs   map[int]*log // that were generated, by their number of events
 }
@@ -81,6 +82,7 @@ func main() {
 	only := flag.String("only", "", "measure these `PARTS` alone: "+partNames()+", with commas between them")
 	binary := flag.String("binary", "", "measure this built `DAEMON`, not one built of the sources here")
 	dir := flag.String("dir", "", "keep logs and sockets below this `DIRECTORY` (default a temporary one)")
+	into := flag.String("into", "", "put the table also into these `FILES`, with commas between them, where they have\n"+tableBegins+" and "+tableEnds)
 	rounds := flag.Int("rounds", 0, "take the median of this `NUMBER` of runs (default 5)")
 	flag.Parse()
 	b := &bench{size: full, logs: make(map[int]*log)}
@@ -90,7 +92,11 @@ func main() {
 	if *rounds > 0 {
 		b.size.rounds = *rounds
 	}
-	exitWith(b.run(*dir, *binary, *only))
+	err := b.run(*dir, *binary, *only)
+	if err == nil && *into != "" {
+		err = b.putInto(strings.Split(*into, ","))
+	}
+	exitWith(err)
 }
 
 func exitWith(err error) {
@@ -136,13 +142,47 @@ func (b *bench) run(dir, binary, only string) (err error) {
 		}
 		fmt.Fprintf(os.Stderr, "bench: %s took %.0f s\n", p.name, time.Since(from).Seconds())
 	}
-	fmt.Println(machine(b.podman))
-	if b.size.events == quick.events {
-		fmt.Print("Quick: these figures mean nothing. ")
-	}
-	fmt.Printf("Medians of %d runs, taken in %.0f s.\n\n", b.size.rounds, time.Since(began).Seconds())
-	b.table.print(os.Stdout)
+	b.report = b.say(time.Since(began))
+	fmt.Print(b.report)
 	return err
+}
+
+// say returns what was measured, and on what.
+func (b *bench) say(took time.Duration) string {
+	var out strings.Builder
+	fmt.Fprintln(&out, machine(b.podman))
+	if b.size.events == quick.events {
+		fmt.Fprint(&out, "Quick: these figures mean nothing. ")
+	}
+	fmt.Fprintf(&out, "Medians of %d runs, taken in %.0f s.\n\n", b.size.rounds, took.Seconds())
+	b.table.print(&out)
+	return out.String()
+}
+
+// The lines between which putInto puts the table.
+const (
+	tableBegins = "<!-- make bench -->"
+	tableEnds   = "<!-- end of make bench -->"
+)
+
+// putInto puts what was printed into files that have a place for it.
+func (b *bench) putInto(paths []string) error {
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		before, rest, ok := strings.Cut(string(text), tableBegins+"\n")
+		_, after, ended := strings.Cut(rest, tableEnds)
+		if !ok || !ended {
+			return fmt.Errorf("cannot put the table into %s: it does not have %s and behind it %s", path, tableBegins, tableEnds)
+		}
+		made := before + tableBegins + "\n" + b.report + tableEnds + after
+		if err := os.WriteFile(path, []byte(made), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func choose(only string) ([]part, error) {

@@ -15,9 +15,9 @@ import (
 // breath is the least time between two looks while there is much to see, which
 // makes one reading of what several writers do at once. Much is burst events or
 // more in a look: who writes one event and waits for it waits for no breath. It
-// is also what a look is followed by that has found nothing, since Append has
-// told of what it wrote itself: it will do so again, and more and more seldom
-// is there a look meanwhile, up to longestBreath.
+// is also what follows a look that has found nothing because Append has told of
+// what it wrote itself: it will do so again, and looks become more and more
+// seldom meanwhile, down to one each longestBreath.
 const (
 	breath        = 300 * time.Microsecond
 	longestBreath = 4 * breath
@@ -30,10 +30,10 @@ func (s *Store) follow() {
 	defer s.done.Done()
 	runtime.LockOSThread()
 	var last time.Time
-	var before uint64
+	var before, ownBefore uint64
 	inVain := breath
 	for s.writes.wait() {
-		read := s.eventsRead()
+		read, _ := s.counts()
 		if since := time.Since(last); since < breath && read >= before+burst {
 			takeBreath(breath - since)
 		}
@@ -42,12 +42,14 @@ func (s *Store) follow() {
 		s.lookNow()
 		s.followed.done()
 		last = time.Now()
-		if s.eventsRead() > read {
+		found, own := s.counts()
+		if found > read || own == ownBefore {
 			inVain = breath
-			continue
+		} else {
+			takeBreath(inVain)
+			inVain = min(2*inVain, longestBreath)
 		}
-		takeBreath(inVain)
-		inVain = min(2*inVain, longestBreath)
+		ownBefore = own
 	}
 }
 
@@ -57,10 +59,11 @@ func takeBreath(d time.Duration) {
 	_ = unix.Nanosleep(&ts, nil)
 }
 
-func (s *Store) eventsRead() uint64 {
+// counts returns how many events were read, and how many written by Append.
+func (s *Store) counts() (read, written uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.read
+	return s.read, s.written
 }
 
 // followNames looks whenever a file has appeared at the path or gone from it.
