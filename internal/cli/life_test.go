@@ -426,7 +426,9 @@ func TestMetricsOfAServiceAreOnASocketOfTheirOwn(t *testing.T) {
 	_, _, code := runIn(t.Context(), "write", "--type", "volume", "--status", "create", "--name", "v", "--address", address+"-ro")
 	checkCode(t, code, exitDenied)
 	begin(t, "events", "--address", address, "--since", "2020-01-01").out.expect(t, "v")
-	client := http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", shown) }}}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", shown)
+	}}}
 	defer client.CloseIdleConnections()
 	reply, err := client.Get("http://eventsvc/metrics")
 	if err != nil {

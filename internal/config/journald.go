@@ -41,7 +41,7 @@ func JournalDrops(env Environment) string {
 			level, where = found, fmt.Sprintf("%s:%d", path, line)
 		}
 	}
-	what := ""
+	var what string
 	switch {
 	case level < priorityOfHealth:
 		what = "every event of Podman"

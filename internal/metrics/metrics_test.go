@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -93,7 +94,9 @@ func TestMetricsAreShownOverHTTPAndNothingElse(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- m.Serve(t.Context(), l) }()
-	client := http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", l.Addr().String()) }}}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", l.Addr().String())
+	}}}
 	for path, want := range map[string]struct {
 		code int
 		text string
