@@ -62,7 +62,9 @@ type Store struct {
 	busy       atomic.Int32  // readings that are reading now
 	followed   beat          // of the thread that reads what is written
 	noted      beat          // of the thread that notes what appears at the path
-	done       sync.WaitGroup
+
+	successions successions // that the log was not told of
+	done        sync.WaitGroup
 
 	mu        sync.Mutex
 	closed    bool
