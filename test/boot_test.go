@@ -47,7 +47,7 @@ func TestInstalledOnDebian(t *testing.T) {
 		{"The bus starts it", busStarts},
 		{"Events of Podman reach both faces", podmanEvents},
 		{"The sandbox holds", sandboxHolds},
-		{"Another user may ask and not write", otherUser},
+		{"Another user may ask and not write", strangers},
 		{"A user has a service of its own", userFlavour},
 		{"Old clients have their socket", oldClients},
 		{"Configuration is read again", configuration},
@@ -223,7 +223,7 @@ func sandboxHolds(t *testing.T, m *machine, _ user) {
 	t.Log(score[strings.LastIndex(score, "\n")+1:])
 }
 
-func otherUser(t *testing.T, m *machine, alice user) {
+func strangers(t *testing.T, m *machine, alice user) {
 	contains(t, alice.run(busctl("GetEvents", "asa{sv}", "0", "0")...), "a(ssssta{sv})sb 0 ")
 	contains(t, alice.run("busctl", "introspect", onBus[0], onBus[1]), "WriteEvent", "EventStatuses")
 	refused := func(want string, args ...string) {
