@@ -186,13 +186,24 @@ func (m *machine) try(args ...string) (string, error) {
 	return string(out), err
 }
 
-// note keeps a command and what it printed.
+// note keeps a command and what it printed, as a terminal would show it.
 func (m *machine) note(args []string, out []byte, err error) {
+	prompt := "#"
+	if args[0] == "runuser" {
+		prompt = args[2] + "$"
+		last := 0
+		for i, word := range args {
+			if strings.HasPrefix(word, "DBUS_SESSION_BUS_ADDRESS=") {
+				last = i
+			}
+		}
+		args = args[last+1:]
+	}
 	line := strings.Join(args, " ")
 	if len(args) == 3 && args[0] == "sh" && args[1] == "-c" {
 		line = args[2]
 	}
-	fmt.Fprintf(m.said, "# %s\n%s", line, out)
+	fmt.Fprintf(m.said, "%s %s\n%s", prompt, line, out)
 	if len(out) > 0 && !bytes.HasSuffix(out, []byte("\n")) {
 		fmt.Fprintln(m.said)
 	}

@@ -77,7 +77,7 @@ glibc() { grep -aoE 'GLIBC_2\.[0-9]+' "$1" | sed 's/GLIBC_//' | sort -Vu | tail 
 # common: what is the same on every architecture; the program that is asked for its completions is that of this machine.
 common() {
 	local stage=$work/common shell
-	mkdir -p "$stage"/{man,completion,doc,dbus}
+	mkdir -p "$stage"/{man,completion,doc,recipes,dbus}
 	CGO_ENABLED=0 $go build -buildvcs=false -o "$stage/eventsvc" ./cmd/eventsvc
 	for shell in bash zsh fish; do
 		"$stage/eventsvc" completion "$shell" >"$stage/completion/$shell"
@@ -94,6 +94,7 @@ common() {
 	} >"$stage/dbus/io.podman.Events1.xml"
 	cp dist/package/copyright "$stage/doc/"
 	cp docs/*.md "$stage/doc/"
+	cp docs/recipes/* "$stage/recipes/"
 	changelog | gzip -9n >"$stage/doc/changelog.gz"
 }
 
