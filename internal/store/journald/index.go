@@ -69,7 +69,7 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 	}
 	h, err := s.openPodman()
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
 	defer h.close()
 	if x.hasEnd {
@@ -78,7 +78,7 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 		err = h.seekHead()
 	}
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
 	var entries []entry
 	var d decoder
@@ -87,7 +87,7 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 			return err
 		}
 		if entries, last, err = h.fill(entries, false, fillEntries, onlyTimes); err != nil {
-			return unavailable(err)
+			return err
 		}
 		b := block{newest: math.MinInt64}
 		n := 0

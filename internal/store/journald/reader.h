@@ -36,6 +36,7 @@ struct ev_entry {
 struct ev_journal {
 	void *sd;
 	int pending; // the entry under the read pointer has not been handed out
+	int cut;     // a file was cut short under it: nothing that it says can be believed
 };
 
 // What one crossing yields.
