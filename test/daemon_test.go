@@ -26,6 +26,8 @@ type daemon struct {
 	cmd    *exec.Cmd
 	stderr *syncBuffer
 	room   *room // it serves the journal of this room; nil: the log file
+	// journal says that its arguments name journals, not a log file.
+	journal bool
 }
 
 // syncBuffer is a buffer that a process writes to while a test reads it.
@@ -70,7 +72,7 @@ func startDaemon(t testing.TB, args ...string) *daemon {
 func (d *daemon) start() {
 	d.t.Helper()
 	args := []string{"serve", "--listen", "unix:" + d.socket, "--dbus", "none"}
-	if d.room == nil {
+	if d.room == nil && !d.journal {
 		args = append(args, "--backend", "file", "--log-file", d.log)
 	}
 	d.cmd = exec.Command(binary, append(args, d.args...)...)

@@ -96,7 +96,9 @@ func BenchmarkJournalBesidePeers(b *testing.B) {
 		{"one-container", params{"filters": []string{"container=" + id}}, []string{"--filter", "container=" + id}, []string{"PODMAN_ID=" + id}},
 		{"one-container-by-name", params{"filters": []string{"container=c17"}}, []string{"--filter", "container=c17"}, []string{"PODMAN_NAME=c17"}},
 		{
-			"last-percent", params{"since": late.Format(time.RFC3339Nano)}, []string{"--since", late.Format(time.RFC3339Nano)},
+			"last-percent",
+			params{"since": late.Format(time.RFC3339Nano)},
+			[]string{"--since", late.Format(time.RFC3339Nano)},
 			[]string{"--since", late.Format("2006-01-02 15:04:05 UTC")},
 		},
 	} {
