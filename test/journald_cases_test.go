@@ -200,22 +200,63 @@ func TestJournalVacuumIsTold(t *testing.T) {
 }
 
 func TestJournalFiltersThatAreLookedUpChooseTheSame(t *testing.T) {
-	needJournal(t)
-	dir := filepath.Join(shortDir(t), "journals")
-	importGenerated(t, 30_000, dir)
-	d := newDaemon(t, "--journal-directory", dir)
-	d.journal = true
-	d.start()
+	t.Run("of this host", func(t *testing.T) {
+		r := newRoom(t)
+		importGenerated(t, 30_000, filepath.Join(r.dir, "var", hostMachineID(t)))
+		chooseTheSame(t, r.startDaemon(), "")
+	})
+	t.Run("in a directory", func(t *testing.T) {
+		needJournal(t)
+		dir := filepath.Join(shortDir(t), "journals")
+		importGenerated(t, 30_000, dir)
+		d := newDaemon(t, "--journal-directory", dir)
+		d.journal = true
+		d.start()
+		chooseTheSame(t, d, "host")
+		reply := d.call("WriteEvent", params{"event": map[string]any{"type": "volume", "status": "create", "name": "x"}})
+		if !strings.Contains(reply.Parameters.Reason, "--journal-directory") {
+			t.Errorf("writing to journals that were collected: %+v", reply)
+		}
+	})
+}
+
+// chooseTheSame holds what the daemon finds with filters against what they
+// choose from all events.
+func chooseTheSame(t *testing.T, d *daemon, host string) {
+	t.Helper()
 	all := d.listed(client.Query{})
-	if len(all) != 3000 || all[0].Host != "host" {
-		t.Fatalf("the journal has %d events of 3000: %+v", len(all), all[0])
+	if len(all) != 3000 || all[0].Host != host {
+		t.Fatalf("the journal has %d events of 3000: %+v", len(all), all)
 	}
 	for _, filters := range [][]string{
-		{"status=died"}, {"event=die", "event=stop"}, {"status!=died"}, {"type=container", "status=start"}, {"type=volume"},
-		{"container=c17"}, {"container=c1"}, {"container=" + fmt.Sprintf("%064x", 17)}, {"container=000000000000"}, {"container=" + strings.Repeat("0", 61)},
-		{"id=" + fmt.Sprintf("%064x", 17)[:63]}, {"id=ff"}, {"name=c99"}, {"name=c99", "name=c98", "status=create"}, {"ancestor=localhost/app7:latest"},
-		{"label=app=web3"}, {"label=nothing"}, {"uid=0"}, {"uid=1"}, {"host=host"}, {"host=other"}, {"volume=c1"}, {"status=raw:teleport"},
-		{"status=raw:died"}, {"type=raw:container", "status!=start"}, {"name=none"}, {"pod=c1"}, {"container!=c17", "status=died"},
+		{"status=died"},
+		{"event=die", "event=stop"},
+		{"status!=died"},
+		{"type=container", "status=start"},
+		{"type=volume"},
+		{"container=c17"},
+		{"container=c1"},
+		{"container=" + fmt.Sprintf("%064x", 17)},
+		{"container=000000000000"},
+		{"container=" + strings.Repeat("0", 61)},
+		{"id=" + fmt.Sprintf("%064x", 17)[:63]},
+		{"id=ff"},
+		{"name=c99"},
+		{"name=c99", "name=c98", "status=create"},
+		{"ancestor=localhost/app7:latest"},
+		{"label=app=web3"},
+		{"label=nothing"},
+		{"uid=0"},
+		{"uid=1"},
+		{"host=host"},
+		{"host=other"},
+		{"volume=c1"},
+		{"status=raw:teleport"},
+		{"status=raw:died"},
+		{"type=raw:container", "status!=start"},
+		{"name=none"},
+		{"pod=c1"},
+		{"container!=c17", "status=died"},
 	} {
 		f, err := events.ParseFilters(filters)
 		if err != nil {
@@ -247,10 +288,6 @@ func TestJournalFiltersThatAreLookedUpChooseTheSame(t *testing.T) {
 		if got := d.listed(client.Query{After: all[i].Cursor, Filters: []string{"type=container"}}); len(got) != 2999-i {
 			t.Errorf("behind event %d are %d", i, len(got))
 		}
-	}
-	reply := d.call("WriteEvent", params{"event": map[string]any{"type": "volume", "status": "create", "name": "x"}})
-	if !strings.Contains(reply.Parameters.Reason, "--journal-directory") {
-		t.Errorf("writing to journals that were collected: %+v", reply)
 	}
 }
 

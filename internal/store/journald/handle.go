@@ -45,7 +45,7 @@ type what C.int
 
 const (
 	onlyPlaces what = C.EV_PLACES
-	onlyTimes  what = C.EV_TIMES
+	forIndex   what = C.EV_INDEX
 	allFields  what = C.EV_FIELDS
 )
 

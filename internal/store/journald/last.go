@@ -35,7 +35,7 @@ func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch) (*s
 	if !r.base.known {
 		return nil, events.ErrEventNotFound
 	}
-	if err := r.openMatching(); err != nil {
+	if err := r.openMatching(ctx); err != nil {
 		return nil, err
 	}
 	if r.h == nil {

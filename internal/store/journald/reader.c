@@ -29,7 +29,6 @@ static struct {
 	__typeof__(&sd_journal_seek_cursor) seek_cursor;
 	__typeof__(&sd_journal_seek_realtime_usec) seek_realtime;
 	__typeof__(&sd_journal_get_cursor) get_cursor;
-	__typeof__(&sd_journal_get_data) get_data;
 	__typeof__(&sd_journal_enumerate_data) enumerate_data;
 	__typeof__(&sd_journal_restart_data) restart_data;
 	__typeof__(&sd_journal_set_data_threshold) set_data_threshold;
@@ -94,7 +93,6 @@ const char *ev_load(void) {
 	LOAD(seek_cursor, "sd_journal_seek_cursor", NULL)
 	LOAD(seek_realtime, "sd_journal_seek_realtime_usec", NULL)
 	LOAD(get_cursor, "sd_journal_get_cursor", NULL)
-	LOAD(get_data, "sd_journal_get_data", NULL)
 	// Before systemd 246 a field that this build cannot decompress ends the enumeration.
 	LOAD(enumerate_data, "sd_journal_enumerate_available_data", "sd_journal_enumerate_data")
 	LOAD(restart_data, "sd_journal_restart_data", NULL)
@@ -225,6 +223,10 @@ static int wanted(const char *data, size_t length) {
 	return 0;
 }
 
+static int indexed(const char *data, size_t length) {
+	return BEGINS(data, length, "PODMAN_TIME=") || BEGINS(data, length, "PODMAN_ID=") || BEGINS(data, length, "PODMAN_NAME=");
+}
+
 // A buffer that is being filled. What does not fit is only counted.
 struct out {
 	uint8_t *at, *end;
@@ -250,16 +252,9 @@ static int copy_fields(struct ev_journal *j, int what, struct out *o) {
 	const void *data;
 	size_t length;
 	int r;
-	if (what == EV_TIMES) {
-		r = sd.get_data(j->sd, "PODMAN_TIME", &data, &length);
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		put(o, data, length);
-		return 0;
-	}
 	sd.restart_data(j->sd);
 	while ((r = sd.enumerate_data(j->sd, &data, &length)) > 0)
-		if (wanted(data, length) && length <= UINT32_MAX)
+		if ((what == EV_INDEX ? indexed(data, length) : wanted(data, length)) && length <= UINT32_MAX)
 			put(o, data, length);
 	return r;
 }

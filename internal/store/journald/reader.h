@@ -9,7 +9,7 @@
 // What is taken of each entry.
 enum {
 	EV_PLACES, // where it is, none of its fields
-	EV_TIMES,  // and PODMAN_TIME
+	EV_INDEX,  // and PODMAN_TIME, PODMAN_ID and PODMAN_NAME
 	EV_FIELDS, // and every field that an event is made of
 };
 

@@ -225,7 +225,7 @@ func (r *reading) open(ctx context.Context) error {
 		return asked(err)
 	}
 	if r.h == nil {
-		if err := r.openMatching(); err != nil || r.done {
+		if err := r.openMatching(ctx); err != nil || r.done {
 			return asked(err)
 		}
 	}
@@ -250,12 +250,12 @@ func asked(err error) error {
 }
 
 // openMatching opens the journal for the entries that can answer the query.
-func (r *reading) openMatching() error {
+func (r *reading) openMatching(ctx context.Context) error {
 	h, err := r.s.openPodman()
 	if err != nil {
 		return err
 	}
-	pushed, none, lookedUp, err := push(h, &r.query, !r.s.ofHost())
+	pushed, none, lookedUp, err := push(&r.query, r.listed(ctx, h), !r.s.ofHost())
 	r.lookedUp = lookedUp
 	if err == nil && !none {
 		err = h.setMatches(pushed)
