@@ -53,8 +53,8 @@ race: build ## run all tests under the race detector (needs a C compiler)
 
 lint: $(GOLANGCI).$(GOLANGCI_VERSION) ## check formatting, go vet, golangci-lint, and the shell scripts if shellcheck is there
 	$(GOLANGCI) fmt --diff
-	$(GO) vet ./...
-	$(GOLANGCI) run
+	$(GO) vet -tags '$(TAGS)' ./...
+	$(GOLANGCI) run --build-tags '$(TAGS)'
 	@if command -v shellcheck >/dev/null; then \
 		git ls-files -co --exclude-standard '*.sh' .ci/run | xargs shellcheck -x -P SCRIPTDIR && echo "shellcheck: no complaints"; \
 	else echo "shellcheck is not installed: the shell scripts were not checked"; fi
@@ -83,10 +83,10 @@ bench: ## measure the daemon beside grep, Podman and plain varlink/go, and print
 	$(GO) run ./test/bench $(BENCH)
 
 bench-parts: ## run the Go benchmarks of the packages, in a form that benchstat reads
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## fuzz each target for FUZZTIME (30s)
-	FUZZTIME=$(FUZZTIME) test/fuzz.sh
+	TAGS='$(TAGS)' FUZZTIME=$(FUZZTIME) test/fuzz.sh
 
 clean: ## remove what was built and installed here
 	rm -rf bin dist/out

@@ -7,8 +7,8 @@
 #   nsenter --target $room --mount --wdns=/ /lib/systemd/systemd-journald &      as often as one likes
 #   nsenter --target $room --mount --wdns=/ journalctl -o json
 #
-# DIR/run is /run/log and DIR/var is /var/log/journal. journald writes to the first until it is told to flush, by SIGUSR1;
-# SIGUSR2 rotates. It takes any number of messages (no rate limit) and reads neither the kernel's log nor audit.
+# DIR/var is /var/log/journal. /run/log is in memory, as it has to be for journald to remove its journals there: it writes there
+# until it is told to flush to /var, by SIGUSR1. SIGUSR2 rotates. It takes any number of messages (no rate limit) and reads neither the kernel's log nor audit.
 set -euo pipefail
 
 if [[ -z ${1:-} ]]; then
@@ -26,7 +26,7 @@ fi
 
 mkdir -p "$1"
 dir=$(cd "$1" && pwd -P)
-mkdir -p "$dir"/{run,var,sockets} /run/systemd/journal /run/log /var/log/journal
+mkdir -p "$dir"/{var,sockets} /run/systemd/journal /run/log /var/log/journal
 cat >"$dir/journald.conf" <<CONF
 [Journal]
 Storage=auto
@@ -40,7 +40,7 @@ touch -a /etc/systemd/journald.conf
 
 # shellcheck disable=SC2016 # expanded by the inner shell
 exec unshare --mount --propagation private bash -euo pipefail -c '
-	mount --bind "$1/run" /run/log
+	mount -t tmpfs -o mode=0755 tmpfs /run/log
 	mount --bind "$1/var" /var/log/journal
 	mount --bind "$1/sockets" /run/systemd/journal
 	mount --bind "$1/journald.conf" /etc/systemd/journald.conf

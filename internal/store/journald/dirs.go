@@ -41,11 +41,13 @@ func newDirs(directory string) *dirs {
 // clockGrain is how long a directory can change without its time changing.
 const clockGrain = 100 * time.Millisecond
 
-// changed tells whether files came or went since it was asked last.
-func (d *dirs) changed() bool {
+// check looks at the directories. changed tells whether files came or went since
+// they were looked at last, vanished whether one went and did not only get
+// another name.
+func (d *dirs) check() (changed, vanished bool) {
 	old := d.known
 	now := make(map[string]listing, len(old))
-	changed := d.known == nil
+	changed = old == nil
 	for _, dir := range d.paths(old) {
 		var st unix.Stat_t
 		if unix.Stat(dir, &st) != nil {
@@ -61,9 +63,29 @@ func (d *dirs) changed() bool {
 		changed = changed || !known || l.id != id || !maps.Equal(l.files, fresh.files)
 		now[dir] = fresh
 	}
-	changed = changed || len(now) != len(old)
 	d.known = now
-	return changed
+	if changed = changed || len(now) != len(old); changed {
+		vanished = lacks(now, old)
+	}
+	return changed, vanished
+}
+
+// lacks tells whether a file is not there any more, under whatever name.
+func lacks(now, old map[string]listing) bool {
+	there := make(map[[2]uint64]bool)
+	for _, l := range now {
+		for _, ino := range l.files {
+			there[[2]uint64{l.id[0], ino}] = true
+		}
+	}
+	for _, l := range old {
+		for _, ino := range l.files {
+			if !there[[2]uint64{l.id[0], ino}] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // paths returns the directories that may hold files of the journal.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pkg/errors"
+
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -56,7 +58,7 @@ func (s *Store) lookLocked() error {
 	if s.closed {
 		return nil
 	}
-	err := s.advanceLocked()
+	err := retry(s.advanceLocked)
 	s.setFault(err)
 	if err != nil {
 		if s.h != nil {
@@ -66,6 +68,19 @@ func (s *Store) lookLocked() error {
 		return unavailable(err)
 	}
 	return nil
+}
+
+// retries is how often something is tried again that journald, removing files,
+// comes in the way of.
+const retries = 5
+
+func retry(f func() error) (err error) {
+	for range retries {
+		if err = f(); !errors.Is(err, errStale) {
+			break
+		}
+	}
+	return err
 }
 
 func (s *Store) advanceLocked() error {
@@ -89,7 +104,8 @@ func (s *Store) reopenLocked() error {
 	if s.h != nil {
 		s.h.close()
 	}
-	s.h, s.atMark = h, false
+	s.h = h
+	s.oldest.look(h.dirs)
 	return nil
 }
 
@@ -108,39 +124,30 @@ func (s *Store) openPodman() (*handle, error) {
 
 // jumpLocked sets the mark at the end of the journal.
 func (s *Store) jumpLocked() error {
-	for s.dirs.changed() || s.h == nil {
+	if s.h == nil || s.h.look() != nil || s.h.moved {
 		if err := s.reopenLocked(); err != nil {
 			return err
 		}
-		s.oldest.look(s.dirs)
 	}
+	s.oldest.noteTail()
 	s.oldest.seen = uint64(time.Now().UnixMicro())
 	if err := s.h.seekTail(); err != nil {
 		return err
 	}
-	s.atMark = false
 	var err error
-	if s.entries, _, err = s.h.fill(s.entries, true, 2, onlyPlaces); err != nil || len(s.entries) == 0 {
+	if s.entries, _, err = s.h.fill(s.entries, true, 1, onlyPlaces); err != nil || len(s.entries) == 0 {
 		return err
 	}
 	end := s.entries[0].place
 	if !s.beyond(&end, &s.mark) {
 		return nil
 	}
-	if s.directory != "" {
+	if !s.ofHost() {
 		if end.twin, err = countTwins(s.h, &end); err != nil {
 			return err
 		}
 	}
 	s.setMark(end)
-	// An entry that is in front of this end may be in a file that came since:
-	// who reads from now on opens that, too.
-	if s.dirs.changed() {
-		if err := s.reopenLocked(); err != nil {
-			return err
-		}
-		s.oldest.look(s.dirs)
-	}
 	s.tell(nil, false)
 	return nil
 }
@@ -216,24 +223,27 @@ func (s *Store) beyond(p *place, m *mark) bool {
 // journald writes one entry after the other.
 func (s *Store) stepLocked() (more bool, err error) {
 	if s.h == nil {
-		s.dirs.changed()
 		if err := s.reopenLocked(); err != nil {
 			return false, err
 		}
 	}
-	looked := uint64(time.Now().UnixMicro())
+	looked, tail := uint64(time.Now().UnixMicro()), s.oldest
+	tail.noteTail()
 	end, found, err := s.peek()
-	if err != nil {
+	if err != nil && !errors.Is(err, errStale) {
 		return false, err
 	}
-	if s.dirs.changed() {
+	if s.h.moved {
 		return true, s.crossLocked(looked)
 	}
-	s.oldest.seen = looked
 	if !found {
+		s.oldest.seen, s.oldest.source, s.oldest.tailSeq = looked, tail.source, tail.tailSeq
 		return false, nil
 	}
 	records, err := s.readTo(s.h, &end)
+	if errors.Is(err, errStale) {
+		return true, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -250,13 +260,16 @@ func (s *Store) seekMark(h *handle) error {
 }
 
 // peek finds an end for the next step: the last of some entries behind the mark.
+//
+// It seeks anew each time, which costs some microseconds: a handle that has
+// come to the end of a file looks at it again only when the file has more
+// entries than it had then. journald counts an entry before it links it to the
+// lists in which it is found; who comes in between would not see it until the
+// next one.
 func (s *Store) peek() (end place, found bool, err error) {
-	if !s.atMark {
-		if err := s.seekMark(s.h); err != nil {
-			return end, false, err
-		}
+	if err := s.seekMark(s.h); err != nil {
+		return end, false, err
 	}
-	s.atMark = true
 	for {
 		var last bool
 		if s.entries, last, err = s.h.fill(s.entries, false, fillEntries, onlyPlaces); err != nil {
@@ -268,7 +281,6 @@ func (s *Store) peek() (end place, found bool, err error) {
 			}
 		}
 		if found {
-			s.atMark = false
 			return end, true, nil
 		}
 		if last {
@@ -368,20 +380,23 @@ func (s *Store) deliver(all []found, end *place, lost bool) {
 	s.tell(records, lost)
 }
 
-// crossLocked goes on with the files that the journal has now. Those that have
-// gone meanwhile are read to their end first: they are held open.
+// crossLocked goes on with the files that the journal has now. Those that only
+// got another name are read to their end first.
 func (s *Store) crossLocked(looked uint64) error {
 	before := s.oldest
-	before.noteTail()
-	rest, err := s.readTo(s.h, nil)
-	if err != nil {
-		return err
+	var rest []found
+	if s.h.look() == nil {
+		before.noteTail()
+		if all, err := s.readTo(s.h, nil); err == nil {
+			rest, before.seen = all, looked
+		} else if !errors.Is(err, errStale) {
+			return err
+		}
 	}
 	h, err := s.openPodman()
 	if err != nil {
 		return err
 	}
-	lost := s.oldest.look(s.dirs) && !s.oldest.continues(&before)
 	var end *place
 	if len(rest) > 0 {
 		end = &rest[len(rest)-1].place
@@ -393,11 +408,13 @@ func (s *Store) crossLocked(looked uint64) error {
 		rest = append(rest, again...)
 		slices.SortStableFunc(rest, func(a, b found) int { return a.place.compare(&b.place) })
 	}
+	lost := s.oldest.look(h.dirs) && !s.oldest.continues(&before)
 	s.h.close()
-	s.h, s.atMark = h, false
-	s.oldest.seen = looked
+	s.h = h
+	s.oldest.seen, s.oldest.source, s.oldest.tailSeq = before.seen, before.source, before.tailSeq
 	if lost {
-		s.log.Warn("files of the journal came and went unseen: events may have been lost")
+		s.oldest.seen = looked // it is told once
+		s.log.Warn("files of the journal were removed before they had been read: events may have been lost")
 	}
 	if len(rest) > 0 || lost {
 		s.deliver(rest, end, lost)

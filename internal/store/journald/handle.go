@@ -45,7 +45,7 @@ type what C.int
 
 const (
 	onlyPlaces what = C.EV_PLACES
-	onlyTimes  what = C.EV_TIMES
+	forIndex   what = C.EV_INDEX
 	allFields  what = C.EV_FIELDS
 )
 
@@ -56,14 +56,25 @@ type handle struct {
 	do   chan func()
 	done chan struct{}
 	buf  []byte
+	dirs *dirs // as they were when it was opened, or when it was used last
+	// moved says that files came, went, or got other names since it was opened:
+	// it does not know those that came.
+	moved bool
+	stale bool
 }
+
+// errStale is returned by a handle under which journald has removed a file.
+// journald gives the space back at once, so that what is read there means
+// nothing any more.
+var errStale = errors.New("cannot read the journal: files of it are being removed; try again")
 
 // openHandle opens the journal in the directory, that of this host if it is "".
 func openHandle(directory string) (*handle, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
-	h := &handle{do: make(chan func()), done: make(chan struct{})}
+	h := &handle{do: make(chan func()), done: make(chan struct{}), dirs: newDirs(directory)}
+	h.dirs.check() // first, so that what changes while it opens the files is noticed
 	go h.work()
 	var r C.int
 	h.on(func() {
@@ -77,6 +88,17 @@ func openHandle(directory string) (*handle, error) {
 		return nil, errors.Wrap(errno(r), "cannot open the journal")
 	}
 	return h, nil
+}
+
+// look notes what has become of the files. What was read before is to be
+// believed if it returns nil.
+func (h *handle) look() error {
+	changed, vanished := h.dirs.check()
+	h.moved = h.moved || changed
+	if h.stale = h.stale || vanished; h.stale {
+		return errStale
+	}
+	return nil
 }
 
 // work runs what is done with the journal, on one thread.
@@ -194,6 +216,9 @@ func (h *handle) fill(entries []entry, back bool, most int, take what) (all []en
 			r = C.ev_fill(h.j, goBack, C.uint32_t(most), C.int(take), maxEntry,
 				unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &out)
 		})
+		if err := h.look(); err != nil {
+			return entries, false, err
+		}
 		if r < 0 {
 			return entries, false, errors.Wrap(errno(r), "cannot read the journal")
 		}
@@ -253,6 +278,9 @@ func (h *handle) unique(field string, found func(value []byte) bool) error {
 			return C.ev_unique(h.j, name, restart, unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &used, &more)
 		})
 		if err != nil {
+			return err
+		}
+		if err := h.look(); err != nil {
 			return err
 		}
 		for b := h.buf[:used]; len(b) > 0; {

@@ -5,6 +5,7 @@ package journald
 import (
 	"context"
 	"math"
+	"strings"
 	"sync"
 
 	"github.com/eventsvc/eventsvc/internal/line"
@@ -18,21 +19,77 @@ type block struct {
 	newest int64 // time of an event in it, in nanoseconds since the epoch
 }
 
-// index is the blocks of the journal of this host, so that a reading of what is
-// younger than some time begins where that is. Podman's clock of an event and
-// journald's of its entry are two: an event can be given any time, so no margin
-// between them would be safe. It grows when somebody asks for it.
+// index is what is known of the events of this host's journal without reading
+// them again. It grows when somebody asks for it.
+//
+// Its blocks say where to begin for what is younger than some time. Podman's
+// clock of an event and journald's of its entry are two, and an event can be
+// given any time, so no margin between them would be safe. The IDs and names
+// are for finding what begins with something, which the journal cannot.
 type index struct {
 	mu     sync.Mutex
 	blocks []block
 	end    place // what is behind it is not in the index yet
 	hasEnd bool
+	values map[string]map[string]struct{} // by field
+	size   int                            // of the values, in bytes
 }
+
+// maxIndex bounds the memory for IDs and names. Beyond it they are looked for in
+// all events.
+const maxIndex = 16 << 20
 
 func (x *index) close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.blocks, x.hasEnd = nil, false
+	x.blocks, x.hasEnd, x.values, x.size = nil, false, nil, 0
+}
+
+// note keeps a value of a field.
+func (x *index) note(field string, value []byte) {
+	if len(value) == 0 || x.size > maxIndex {
+		return
+	}
+	if _, known := x.values[field][string(value)]; known {
+		return
+	}
+	if x.values == nil {
+		x.values = make(map[string]map[string]struct{})
+	}
+	if x.values[field] == nil {
+		x.values[field] = make(map[string]struct{})
+	}
+	const overhead = 48
+	x.values[field][string(value)] = struct{}{}
+	if x.size += len(value) + overhead; x.size > maxIndex {
+		x.values = nil
+	}
+}
+
+// beginning returns the values of a field that begin with something; ok is false
+// if there are more than so many, or not all are known.
+func (x *index) beginning(field, prefix string, most int) (values []string, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.size > maxIndex {
+		return nil, false
+	}
+	for value := range x.values[field] {
+		if strings.HasPrefix(value, prefix) {
+			if values = append(values, value); len(values) > most {
+				return nil, false
+			}
+		}
+	}
+	return values, true
+}
+
+// extendIndex brings the index up to the mark of a pass.
+func (r *reading) extendIndex(ctx context.Context) error {
+	x := &r.s.index
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.extend(ctx, r.s, &r.base)
 }
 
 // skipBySince moves the start of a reading to the first block that holds events
@@ -61,7 +118,7 @@ func (r *reading) skipBySince(ctx context.Context) error {
 	return nil
 }
 
-// extend reads the times of what has come since.
+// extend reads what has come since.
 func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 	end := mark{place: x.end, known: x.hasEnd}
 	if !s.beyond(&base.place, &end) {
@@ -69,7 +126,7 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 	}
 	h, err := s.openPodman()
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
 	defer h.close()
 	if x.hasEnd {
@@ -78,7 +135,7 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 		err = h.seekHead()
 	}
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
 	var entries []entry
 	var d decoder
@@ -86,8 +143,8 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if entries, last, err = h.fill(entries, false, fillEntries, onlyTimes); err != nil {
-			return unavailable(err)
+		if entries, last, err = h.fill(entries, false, fillEntries, forIndex); err != nil {
+			return err
 		}
 		b := block{newest: math.MinInt64}
 		n := 0
@@ -106,6 +163,8 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 			n++
 			x.end, x.hasEnd = e.place, true
 			d.read(e.fields)
+			x.note("PODMAN_ID", d.values.ID)
+			x.note("PODMAN_NAME", d.values.Name)
 			if ns, ok := line.ParseTime(d.values.Time); ok {
 				b.newest = max(b.newest, ns)
 			}

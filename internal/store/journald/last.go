@@ -5,12 +5,25 @@ package journald
 import (
 	"context"
 
+	"github.com/pkg/errors"
+
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // Last finds the newest record that answers the query, from the end backwards.
-func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*store.Record, error) {
+func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (rec *store.Record, err error) {
+	err = retry(func() error {
+		rec, err = s.last(ctx, query, b)
+		return err
+	})
+	if errors.Is(err, events.ErrEventNotFound) {
+		return nil, err
+	}
+	return rec, asked(err)
+}
+
+func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch) (*store.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -22,14 +35,14 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*s
 	if !r.base.known {
 		return nil, events.ErrEventNotFound
 	}
-	if err := r.openMatching(); err != nil {
+	if err := r.openMatching(ctx); err != nil {
 		return nil, err
 	}
 	if r.h == nil {
 		return nil, events.ErrEventNotFound
 	}
 	if err := r.h.seekTail(); err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
 	const first = 4 // entries; one is often enough
 	for most := first; ; most = min(fillEntries, 4*most) {
@@ -39,7 +52,7 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*s
 		var end bool
 		var err error
 		if r.entries, end, err = r.h.fill(r.entries, true, most, allFields); err != nil {
-			return nil, unavailable(err)
+			return nil, err
 		}
 		for i := range r.entries {
 			e := &r.entries[i]
@@ -55,7 +68,7 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*s
 			}
 			if !s.ofHost() {
 				if e.place.twin, err = countTwins(r.h, &e.place); err != nil {
-					return nil, unavailable(err)
+					return nil, err
 				}
 				b.Records[0].Cursor = appendCursor(nil, kindAfter, &e.place.key, e.place.twin)
 			}

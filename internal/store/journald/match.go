@@ -3,6 +3,7 @@
 package journald
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -28,8 +29,10 @@ const (
 // what the query does. none says that nothing can pass. lookedUp says that the
 // matches hold what was in the journal when they were made: new entries may
 // need others.
-func push(h *handle, q *store.Query, directory bool) (all matches, none, lookedUp bool, err error) {
-	p := pusher{h: h, directory: directory}
+//
+// beginning lists the values of a field that begin with something.
+func push(q *store.Query, beginning lister, directory bool) (all matches, none, lookedUp bool, err error) {
+	p := pusher{list: beginning, directory: directory}
 	if q.UID != store.AnyUID {
 		p.addOne("_UID", strconv.FormatInt(q.UID, 10))
 	}
@@ -68,7 +71,7 @@ func push(h *handle, q *store.Query, directory bool) (all matches, none, lookedU
 
 // pusher is the state of one push.
 type pusher struct {
-	h         *handle
+	list      lister
 	directory bool
 	all       matches
 	none      bool
@@ -165,19 +168,37 @@ func (p *pusher) beginning(field, prefix string) (values []string, ok bool, err 
 		return []string{prefix}, true, nil
 	}
 	p.lookedUp = true
-	if p.h == nil {
-		return nil, false, nil
+	return p.list(field, prefix)
+}
+
+// lister returns the values of a field that begin with something; ok is false if
+// there are too many.
+type lister func(field, prefix string) (values []string, ok bool, err error)
+
+// listed returns what lists the values for a reading: the index of this host's
+// journal, or the journal itself, which takes its time.
+func (r *reading) listed(ctx context.Context, h *handle) lister {
+	if r.s.ofHost() {
+		return func(field, prefix string) ([]string, bool, error) {
+			if err := r.extendIndex(ctx); err != nil {
+				return nil, false, err
+			}
+			values, ok := r.s.index.beginning(field, prefix, maxAlternatives)
+			return values, ok, nil
+		}
 	}
-	seen, ok := 0, true
-	err = p.h.unique(field, func(value []byte) bool {
-		if seen++; seen > maxValues || len(values) > maxAlternatives {
-			ok = false
-			return false
-		}
-		if strings.HasPrefix(string(value), prefix) {
-			values = append(values, string(value))
-		}
-		return true
-	})
-	return values, ok, err
+	return func(field, prefix string) (values []string, ok bool, err error) {
+		seen, ok := 0, true
+		err = h.unique(field, func(value []byte) bool {
+			if seen++; seen > maxValues || len(values) > maxAlternatives {
+				ok = false
+				return false
+			}
+			if strings.HasPrefix(string(value), prefix) {
+				values = append(values, string(value))
+			}
+			return true
+		})
+		return values, ok, err
+	}
 }

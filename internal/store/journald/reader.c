@@ -8,9 +8,12 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <systemd/sd-journal.h>
+#include <unistd.h>
 
 static struct {
 	__typeof__(&sd_journal_open) open;
@@ -26,7 +29,6 @@ static struct {
 	__typeof__(&sd_journal_seek_cursor) seek_cursor;
 	__typeof__(&sd_journal_seek_realtime_usec) seek_realtime;
 	__typeof__(&sd_journal_get_cursor) get_cursor;
-	__typeof__(&sd_journal_get_data) get_data;
 	__typeof__(&sd_journal_enumerate_data) enumerate_data;
 	__typeof__(&sd_journal_restart_data) restart_data;
 	__typeof__(&sd_journal_set_data_threshold) set_data_threshold;
@@ -34,6 +36,34 @@ static struct {
 	__typeof__(&sd_journal_enumerate_unique) enumerate_unique;
 	__typeof__(&sd_journal_restart_unique) restart_unique;
 } sd;
+
+// journald gives the space of files that it removes back at once, also under those who have them open: where the file system
+// knows no holes it cuts them, and who looks at a page of one then gets SIGBUS. The library leaves that to the program.
+// The thread that is inside is given a page of zeros instead, and the journal counts as cut.
+static _Thread_local struct ev_journal *inside;
+static struct sigaction before;
+static uintptr_t page_size;
+
+static void on_sigbus(int number, siginfo_t *info, void *context) {
+	if (inside && info->si_code > 0) {
+		void *page = (void *) ((uintptr_t) info->si_addr & ~(page_size - 1));
+		if (mmap(page, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
+			inside->cut = 1;
+			return;
+		}
+	}
+	if (before.sa_flags & SA_SIGINFO)
+		before.sa_sigaction(number, info, context); // Go's
+	else
+		signal(number, SIG_DFL);
+}
+
+static const char *catch_sigbus(void) {
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	page_size = (uintptr_t) sysconf(_SC_PAGESIZE);
+	sigfillset(&action.sa_mask);
+	return sigaction(SIGBUS, &action, &before) < 0 ? "cannot catch SIGBUS" : NULL;
+}
 
 static void *symbol(void *lib, const char *name, const char *older) {
 	void *f = dlsym(lib, name);
@@ -63,7 +93,6 @@ const char *ev_load(void) {
 	LOAD(seek_cursor, "sd_journal_seek_cursor", NULL)
 	LOAD(seek_realtime, "sd_journal_seek_realtime_usec", NULL)
 	LOAD(get_cursor, "sd_journal_get_cursor", NULL)
-	LOAD(get_data, "sd_journal_get_data", NULL)
 	// Before systemd 246 a field that this build cannot decompress ends the enumeration.
 	LOAD(enumerate_data, "sd_journal_enumerate_available_data", "sd_journal_enumerate_data")
 	LOAD(restart_data, "sd_journal_restart_data", NULL)
@@ -73,21 +102,37 @@ const char *ev_load(void) {
 	LOAD(restart_unique, "sd_journal_restart_unique", NULL)
 	LOAD(open, "sd_journal_open", NULL)
 #undef LOAD
-	return NULL;
+	const char *reason = catch_sigbus();
+	if (reason)
+		sd.open = NULL;
+	return reason;
 }
+
+// Runs what may look into files.
+#define INSIDE(j, r, expression) \
+	do { \
+		inside = (j); \
+		(r) = (expression); \
+		inside = NULL; \
+		if ((j)->cut) \
+			(r) = -ESTALE; \
+	} while (0)
 
 int ev_open(struct ev_journal *j, const char *directory) {
 	sd_journal *opened = NULL;
-	int r = *directory ? sd.open_directory(&opened, directory, 0) : sd.open(&opened, SD_JOURNAL_LOCAL_ONLY);
+	int r;
+	INSIDE(j, r, *directory ? sd.open_directory(&opened, directory, 0) : sd.open(&opened, SD_JOURNAL_LOCAL_ONLY));
+	j->sd = opened;
 	if (r < 0)
 		return r;
-	j->sd = opened;
 	j->pending = 0;
 	return sd.set_data_threshold(opened, 0); // else fields are cut at 64 KiB
 }
 
 void ev_close(struct ev_journal *j) {
+	inside = j;
 	sd.close(j->sd);
+	inside = NULL;
 	j->sd = NULL;
 }
 
@@ -178,6 +223,10 @@ static int wanted(const char *data, size_t length) {
 	return 0;
 }
 
+static int indexed(const char *data, size_t length) {
+	return BEGINS(data, length, "PODMAN_TIME=") || BEGINS(data, length, "PODMAN_ID=") || BEGINS(data, length, "PODMAN_NAME=");
+}
+
 // A buffer that is being filled. What does not fit is only counted.
 struct out {
 	uint8_t *at, *end;
@@ -203,21 +252,14 @@ static int copy_fields(struct ev_journal *j, int what, struct out *o) {
 	const void *data;
 	size_t length;
 	int r;
-	if (what == EV_TIMES) {
-		r = sd.get_data(j->sd, "PODMAN_TIME", &data, &length);
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		put(o, data, length);
-		return 0;
-	}
 	sd.restart_data(j->sd);
 	while ((r = sd.enumerate_data(j->sd, &data, &length)) > 0)
-		if (wanted(data, length) && length <= UINT32_MAX)
+		if ((what == EV_INDEX ? indexed(data, length) : wanted(data, length)) && length <= UINT32_MAX)
 			put(o, data, length);
 	return r;
 }
 
-int ev_fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out) {
+static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out) {
 	memset(out, 0, sizeof *out);
 	while (out->entries < most) {
 		uint8_t *start = (uint8_t *) buffer + out->used;
@@ -264,7 +306,13 @@ int ev_fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_
 	return 0;
 }
 
-int ev_unique(struct ev_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {
+int ev_fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out) {
+	int r;
+	INSIDE(j, r, fill(j, back, most, what, max_entry, buffer, capacity, out));
+	return r;
+}
+
+static int unique(struct ev_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {
 	const void *data;
 	size_t length;
 	int r;
@@ -289,4 +337,10 @@ int ev_unique(struct ev_journal *j, const char *field, int restart, void *buffer
 	*used = (uint64_t) (o.at - (uint8_t *) buffer);
 	*more = 1;
 	return 0;
+}
+
+int ev_unique(struct ev_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {
+	int r;
+	INSIDE(j, r, unique(j, field, restart, buffer, capacity, used, more));
+	return r;
 }

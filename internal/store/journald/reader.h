@@ -9,7 +9,7 @@
 // What is taken of each entry.
 enum {
 	EV_PLACES, // where it is, none of its fields
-	EV_TIMES,  // and PODMAN_TIME
+	EV_INDEX,  // and PODMAN_TIME, PODMAN_ID and PODMAN_NAME
 	EV_FIELDS, // and every field that an event is made of
 };
 
@@ -36,6 +36,7 @@ struct ev_entry {
 struct ev_journal {
 	void *sd;
 	int pending; // the entry under the read pointer has not been handed out
+	int cut;     // a file was cut short under it: nothing that it says can be believed
 };
 
 // What one crossing yields.

@@ -5,8 +5,9 @@ package journald
 import (
 	"context"
 	"io"
-	"maps"
 	"slices"
+
+	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/store"
@@ -19,7 +20,6 @@ type reading struct {
 	query store.Query
 	most  int // entries at a time
 	base  mark
-	files map[string]listing // of the journal when the handle was opened
 	h     *handle
 
 	from      place // where this pass begins
@@ -52,7 +52,7 @@ func (s *Store) newReading(ctx context.Context, start store.Start, query store.Q
 	}
 	err := r.begin(ctx, start)
 	if err == nil {
-		err = r.open(ctx)
+		err = retry(func() error { return r.open(ctx) })
 	}
 	if err != nil {
 		r.Close()
@@ -70,7 +70,6 @@ func (r *reading) look() error {
 		return err
 	}
 	r.base = s.mark
-	r.files = s.dirs.known
 	return nil
 }
 
@@ -137,24 +136,11 @@ func (r *reading) resolve(ctx context.Context, c *cursor) error {
 	if c.kind == kindOrigin {
 		return nil
 	}
-	h, err := s.openPodman()
-	if err != nil {
-		return unavailable(err)
-	}
-	defer h.close()
-	// The journal is asked where the entry should be. If it is not there, it is
-	// looked for in all of it: the clocks of a journal that was put together
-	// from several need not be in order.
-	const near = 64
-	if err := h.seekCursor(c.key.seekText()); err != nil {
-		return unavailable(err)
-	}
-	p, err := findKey(ctx, h, c, near)
-	if p == nil && err == nil {
-		if err = h.seekHead(); err == nil {
-			p, err = findKey(ctx, h, c, 0)
-		}
-	}
+	var p *place
+	err := retry(func() (err error) {
+		p, err = s.find(ctx, c)
+		return err
+	})
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
@@ -165,6 +151,30 @@ func (r *reading) resolve(ctx context.Context, c *cursor) error {
 	}
 	r.from, r.hasFrom, r.inclusive = *p, true, c.kind == kindBefore
 	return nil
+}
+
+// find finds the entry that a cursor names, nil if it is not there. The journal
+// is asked where it should be. If it is not there, it is looked for in all of
+// it: the clocks of a journal that was put together from several need not be in
+// order.
+func (s *Store) find(ctx context.Context, c *cursor) (*place, error) {
+	h, err := s.openPodman()
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	const near = 64
+	if err := h.seekCursor(c.key.seekText()); err != nil {
+		return nil, err
+	}
+	p, err := findKey(ctx, h, c, near)
+	if p != nil || err != nil {
+		return p, err
+	}
+	if err := h.seekHead(); err != nil {
+		return nil, err
+	}
+	return findKey(ctx, h, c, 0)
 }
 
 // findKey looks for the entry that a cursor names among the next entries, so
@@ -212,11 +222,11 @@ func (r *reading) open(ctx context.Context) error {
 		return nil
 	}
 	if err := r.skipBySince(ctx); err != nil || r.done {
-		return err
+		return asked(err)
 	}
 	if r.h == nil {
-		if err := r.openMatching(); err != nil || r.done {
-			return err
+		if err := r.openMatching(ctx); err != nil || r.done {
+			return asked(err)
 		}
 	}
 	seek := r.h.seekHead
@@ -224,19 +234,28 @@ func (r *reading) open(ctx context.Context) error {
 		seek = func() error { return r.h.seekCursor(r.from.text()) }
 	}
 	if err := seek(); err != nil {
-		return unavailable(err)
+		return asked(err)
 	}
 	r.before, r.hasBefore = r.from, r.hasFrom && !r.inclusive
 	return nil
 }
 
+// asked wraps an error of the journal for those who asked. One that trying again
+// can help with stays as it is.
+func asked(err error) error {
+	if err == nil || errors.Is(err, errStale) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return unavailable(err)
+}
+
 // openMatching opens the journal for the entries that can answer the query.
-func (r *reading) openMatching() error {
+func (r *reading) openMatching(ctx context.Context) error {
 	h, err := r.s.openPodman()
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	pushed, none, lookedUp, err := push(h, &r.query, r.s.directory != "")
+	pushed, none, lookedUp, err := push(&r.query, r.listed(ctx, h), !r.s.ofHost())
 	r.lookedUp = lookedUp
 	if err == nil && !none {
 		err = h.setMatches(pushed)
@@ -244,7 +263,7 @@ func (r *reading) openMatching() error {
 	if err != nil || none {
 		h.close()
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
 		r.none = !lookedUp
 		r.finish()
@@ -283,8 +302,13 @@ func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 			}
 			continue
 		}
-		if err := r.step(b); err != nil {
-			return err
+		err := r.step(b)
+		if errors.Is(err, errStale) {
+			b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
+			err = r.recover(ctx)
+		}
+		if err != nil {
+			return asked(err)
 		}
 	}
 	return nil
@@ -292,21 +316,36 @@ func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 
 // again begins the next pass, if there is something new.
 func (r *reading) again(ctx context.Context) (more bool, err error) {
-	pos, files := r.base.pos, r.files
+	pos := r.base.pos
 	if err := r.look(); err != nil {
 		return false, err
 	}
 	if r.base.pos == pos {
 		return false, nil
 	}
-	if r.lookedUp || !sameFiles(files, r.files) {
+	if r.h != nil && (r.lookedUp || r.h.look() != nil || r.h.moved) {
 		r.closeHandle()
 	}
-	return true, r.open(ctx)
+	return true, retry(func() error { return r.open(ctx) })
 }
 
-func sameFiles(a, b map[string]listing) bool {
-	return maps.EqualFunc(a, b, func(x, y listing) bool { return x.id == y.id && maps.Equal(x.files, y.files) })
+// recover goes on after files of the journal were removed. What came behind the
+// last entry that was looked at has to be there still.
+func (r *reading) recover(ctx context.Context) error {
+	r.closeHandle()
+	if err := r.look(); err != nil {
+		return err
+	}
+	if r.hasBefore {
+		r.s.mu.Lock()
+		reaches := r.s.oldest.reaches(r.before.realtime)
+		r.s.mu.Unlock()
+		if !reaches {
+			return r.s.expired()
+		}
+		r.from, r.hasFrom, r.inclusive = r.before, true, false
+	}
+	return retry(func() error { return r.open(ctx) })
 }
 
 // step reads some entries.
@@ -314,7 +353,7 @@ func (r *reading) step(b *store.Batch) error {
 	var end bool
 	var err error
 	if r.entries, end, err = r.h.fill(r.entries, false, r.most, allFields); err != nil {
-		return unavailable(err)
+		return err
 	}
 	b.Records = slices.Grow(b.Records, len(r.entries))
 	for i := range r.entries {
@@ -407,24 +446,36 @@ func (r *reading) Cursor() (string, error) {
 	case r.hasFrom:
 		return string(appendCursor(nil, kindBefore, &r.from.key, r.from.twin)), nil
 	case r.origin == "":
-		h, err := r.s.openPodman()
+		err := retry(func() error {
+			first, ok, err := r.s.first()
+			r.origin = r.base.cursor()
+			if ok {
+				r.origin = string(appendCursor(nil, kindBefore, &first.key, 0))
+			}
+			return err
+		})
 		if err != nil {
 			return "", unavailable(err)
-		}
-		defer h.close()
-		if err = h.seekHead(); err != nil {
-			return "", unavailable(err)
-		}
-		entries, _, err := h.fill(nil, false, 1, onlyPlaces)
-		if err != nil {
-			return "", unavailable(err)
-		}
-		r.origin = r.base.cursor()
-		if len(entries) > 0 {
-			r.origin = string(appendCursor(nil, kindBefore, &entries[0].place.key, 0))
 		}
 	}
 	return r.origin, nil
+}
+
+// first returns the place of the oldest entry, if there is one.
+func (s *Store) first() (p place, ok bool, err error) {
+	h, err := s.openPodman()
+	if err != nil {
+		return p, false, err
+	}
+	defer h.close()
+	if err := h.seekHead(); err != nil {
+		return p, false, err
+	}
+	entries, _, err := h.fill(nil, false, 1, onlyPlaces)
+	if err != nil || len(entries) == 0 {
+		return p, false, err
+	}
+	return entries[0].place, true, nil
 }
 
 func (r *reading) closeHandle() {

@@ -37,9 +37,7 @@ type Store struct {
 	closed   bool
 	sink     store.Sink
 	h        *handle // that follows
-	atMark   bool    // h is at the mark
-	dirs     *dirs
-	oldest   oldest // what the journal reached back to when it was looked at last
+	oldest   oldest  // what the journal reached back to when it was looked at last
 	mark     mark
 	ring     [ringSize]mark
 	pending  map[string][]*pending
@@ -102,7 +100,7 @@ func Open(o Options) (store.Store, error) {
 		o.Interval = DefaultInterval
 	}
 	s := &Store{
-		directory: o.Directory, interval: o.Interval, log: o.Logger, boot: bootID(), dirs: newDirs(o.Directory),
+		directory: o.Directory, interval: o.Interval, log: o.Logger, boot: bootID(),
 		sending: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: make(chan struct{}),
 		pending: make(map[string][]*pending), skips: make(map[key]struct{}),
 	}
@@ -138,13 +136,13 @@ func (s *Store) ofHost() bool { return s.directory == "" }
 func (s *Store) Type() events.EventerType { return events.Journald }
 
 // Path returns the directory of the journal.
-func (s *Store) Path() string { return s.dirs.path() }
+func (s *Store) Path() string { return newDirs(s.directory).path() }
 
 // Follow begins to tell the sink what is new.
 func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.jumpLocked(); err != nil {
+	if err := retry(s.jumpLocked); err != nil {
 		s.setFault(err)
 	}
 	s.sink = sink
