@@ -467,6 +467,7 @@ func TestAtTheLimitsOfConnectionsTheOneWhoHitsThemIsToldAndNobodyElseNotices(t *
 	}
 	wantRefusal(w, "too many connections to the service (20)")
 	o.isServed()
+	d.awaitLog("too many connections to the service (10)")
 	if n := strings.Count(d.stderr.String(), "refusing connections"); n != 3 {
 		t.Errorf("two users and all together hit a bound, the log says so %d times:\n%s", n, d.stderr)
 	}
