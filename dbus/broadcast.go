@@ -40,12 +40,15 @@ func (c *conn) broadcast() {
 // why it ended.
 func (c *conn) broadcastOnce() (began bool, err error) {
 	s, err := c.server.feed.Subscribe(c.ctx, feed.Request{
-		Query: feed.Everything(), Format: c.server.signals, Unlisted: true,
+		Query: feed.Everything(), Format: c.server.signals, Unlisted: true, Face: "dbus-broadcast",
 	})
 	if err != nil {
 		return false, err
 	}
 	defer s.Close()
+	// Nobody can tell who listens to it, so the service is not idle.
+	c.server.activity.Begin()
+	defer c.server.activity.End()
 	event := newSignal(eventsPath, "")
 	b := make([]byte, 0, limits.DBusBatch+limits.DBusEvent)
 	for {

@@ -6,8 +6,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// quotas count what lasts longer than a call. The zero value is ready.
+// quotas count what lasts longer than a call.
 type quotas struct {
+	activity      Activity
+	refused       func(sender, reason string)
 	mu            sync.Mutex
 	subscriptions quota
 	streams       quota
@@ -26,20 +28,27 @@ func (q *quotas) take(which *quota, most, mostPerUID int, p *peer, what string) 
 	defer q.mu.Unlock()
 	switch {
 	case which.total >= most || !p.trusted && which.total >= most-most/limits.TrustedShare:
-		return standard(errLimitsExceeded, "there are too many "+what+" in all; try again later")
+		return q.refuse(p, "there are too many "+what+" in all; try again later")
 	case !p.trusted && which.users[p.UID] >= mostPerUID:
-		return standard(errLimitsExceeded, "your user has too many "+what+"; end some")
+		return q.refuse(p, "your user has too many "+what+"; end some")
 	}
 	which.total++
 	if which.users == nil {
 		which.users = make(map[uint32]int)
 	}
 	which.users[p.UID]++
+	q.activity.Begin()
 	return nil
+}
+
+func (q *quotas) refuse(p *peer, reason string) error {
+	q.refused(p.name, reason)
+	return standard(errLimitsExceeded, reason)
 }
 
 // give counts one less.
 func (q *quotas) give(which *quota, uid uint32) {
+	defer q.activity.End()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	which.total--

@@ -2,14 +2,34 @@ package service
 
 import (
 	"bytes"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/internal/metrics"
 )
+
+// withAndWithoutMetrics runs a benchmark twice, the second time with everything
+// counted.
+func withAndWithoutMetrics(b *testing.B, bench func(b *testing.B, r *rig)) {
+	b.Run("plain", func(b *testing.B) { bench(b, newRig(b)) })
+	b.Run("metrics", func(b *testing.B) {
+		bench(b, newRig(b, func(r *rig, _ *Options) {
+			m, err := metrics.New("", metrics.Sources{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			r.feed.Observe(m)
+		}))
+	})
+}
 
 // BenchmarkSubscribePast streams past events to a client that only counts
 // frames. One round is 100,000 events.
-func BenchmarkSubscribePast(b *testing.B) {
+func BenchmarkSubscribePast(b *testing.B) { withAndWithoutMetrics(b, benchSubscribePast) }
+
+func benchSubscribePast(b *testing.B, r *rig) {
 	const past = 100_000
-	r := newRig(b)
 	for n := 0; n < past; n += 1000 {
 		r.write(eventList(n, n+1000)...)
 	}
@@ -30,9 +50,10 @@ func BenchmarkSubscribePast(b *testing.B) {
 }
 
 // BenchmarkLive writes events, a hundred at a time, to a hundred subscribers.
-func BenchmarkLive(b *testing.B) {
+func BenchmarkLive(b *testing.B) { withAndWithoutMetrics(b, benchLive) }
+
+func benchLive(b *testing.B, r *rig) {
 	const subscribers, batch = 100, 100
-	r := newRig(b)
 	events := eventList(0, batch)
 	counted := make(chan struct{}, subscribers)
 	next := make([]chan struct{}, subscribers)
@@ -81,6 +102,33 @@ func BenchmarkCall(b *testing.B) {
 		c.send(`{"method":"io.podman.events.GetLastEvent","parameters":{}}`)
 		if _, err := c.in.ReadSlice(0); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkWriteEvent writes events, 64 calls at a time on one connection. One
+// round is one event.
+func BenchmarkWriteEvent(b *testing.B) {
+	const together = 64
+	r := newRig(b)
+	c := r.dial()
+	frame := `{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"container","status":"died","exitCode":0,` +
+		`"id":"b1e15d4efac7ee5570d63fb9286af3b9cd0ef5f0573c1a61574d0a3b7b508596","image":"registry.example.org/shop3/web:1.17",` +
+		`"name":"shop3_web_4711","attributes":{"com.docker.compose.project":"shop3","com.docker.compose.service":"web"}}}}` + "\x00"
+	frames, buf := []byte(strings.Repeat(frame, together)), make([]byte, 64<<10)
+	_ = c.conn.SetDeadline(time.Time{})
+	b.ReportAllocs()
+	b.ResetTimer()
+	for sent := 0; sent < b.N; sent += together {
+		if _, err := c.conn.Write(frames); err != nil {
+			b.Fatal(err)
+		}
+		for replies := 0; replies < together; {
+			n, err := c.conn.Read(buf)
+			if err != nil {
+				b.Fatal(err)
+			}
+			replies += bytes.Count(buf[:n], []byte{0})
 		}
 	}
 }

@@ -130,7 +130,7 @@ func TestAClientThatReadsSlowlyButDoesReadIsKept(t *testing.T) {
 			t.Fatalf("after %v and %d bytes: %v", time.Since(begin), got.Len(), err)
 		}
 		got.Write(chunk[:n])
-		time.Sleep(timeout / 5)
+		time.Sleep(timeout / 8)
 	}
 }
 

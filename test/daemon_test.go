@@ -25,6 +25,9 @@ type daemon struct {
 	args   []string
 	cmd    *exec.Cmd
 	stderr *syncBuffer
+	room   *room // it serves the journal of this room; nil: the log file
+	// journal says that its arguments name journals, not a log file.
+	journal bool
 }
 
 // syncBuffer is a buffer that a process writes to while a test reads it.
@@ -68,8 +71,14 @@ func startDaemon(t testing.TB, args ...string) *daemon {
 // start starts the daemon and returns when it answers.
 func (d *daemon) start() {
 	d.t.Helper()
-	args := append([]string{"serve", "--backend", "file", "--log-file", d.log, "--listen", "unix:" + d.socket, "--dbus", "none"}, d.args...)
-	d.cmd = exec.Command(binary, args...)
+	args := []string{"serve", "--listen", "unix:" + d.socket, "--dbus", "none"}
+	if d.room == nil && !d.journal {
+		args = append(args, "--backend", "file", "--log-file", d.log)
+	}
+	d.cmd = exec.Command(binary, append(args, d.args...)...)
+	if d.room != nil {
+		d.cmd = d.room.command(d.cmd.Args...)
+	}
 	d.stderr = new(syncBuffer)
 	d.cmd.Stdout, d.cmd.Stderr = d.stderr, d.stderr
 	if err := d.cmd.Start(); err != nil {

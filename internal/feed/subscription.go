@@ -28,6 +28,8 @@ type Request struct {
 	// Unlisted keeps the subscription out of the count of subscribers: it is
 	// the service's own, as a broadcast is.
 	Unlisted bool
+	// Face says by which way the events go, for counting.
+	Face string
 }
 
 // Delivery is what a subscription yields at a time. It is valid until the next
@@ -167,8 +169,8 @@ func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
 		s.delivery.Records = append(s.delivery.Records, rec)
 	}
 	s.delivery.Frames = append(s.delivery.Frames, s.buf)
-	s.cursor, err = s.reading.Cursor()
-	return true, err
+	s.cursor = string(s.batch.Records[len(s.batch.Records)-1].Cursor)
+	return true, nil
 }
 
 // takeNew delivers from the memory log, and waits if there is nothing.
@@ -301,6 +303,9 @@ func (s *Subscription) fallBehind(ctx context.Context) error {
 	}
 	s.reading, s.chunk = reading, nil
 	s.at.Store(notLive)
+	if s.f.observer != nil {
+		s.f.observer.FellBehind()
+	}
 	return nil
 }
 

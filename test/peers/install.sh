@@ -23,6 +23,8 @@ packages=(
 	# What lets system calls of the daemon fail.
 	strace
 	ca-certificates git make
+	# What looks at the packages that "make packages" builds.
+	lintian rpm
 )
 
 if [[ ! -r /etc/debian_version ]]; then

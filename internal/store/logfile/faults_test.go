@@ -212,7 +212,8 @@ func runWithFaults(t *testing.T, own, whole bool, sync Sync, fails func(call str
 			acknowledged[lineOf(1000+n)]++
 		case errors.As(err, &unavailable) && strings.HasPrefix(unavailable.Reason, "cannot "):
 			failures++
-			if s.Status().Fault == "" && s.syncs.mode == SyncNever {
+			// Behind the rotation what it wrote may be read only now: somebody else could write.
+			if s.Status().Fault == "" && s.syncs.mode == SyncNever && (own || n != count/2) {
 				t.Errorf("event %d could not be written (%v), and the status says nothing", n, err)
 			}
 		default:
