@@ -272,7 +272,7 @@ func TestTenThousandWhoComeAndLeaveLeaveNothing(t *testing.T) {
 	what := []string{"", getStatus, subscribe, subscribe[:20], strings.ReplaceAll(subscribe, "fromStart", "wrong"), getStatus + subscribe}
 	o.suffers(func() {
 		for n := range 3_400 {
-			conn, err := net.Dial("unix", d.socket)
+			conn, err := knock(d.socket)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -304,7 +304,7 @@ func TestFiveThousandIdleConnectionsAreHeldAndForgotten(t *testing.T) {
 	o.suffers(func() {
 		conns := make([]net.Conn, 0, idle)
 		for range idle {
-			conn, err := net.Dial("unix", d.socket)
+			conn, err := knock(d.socket)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -336,7 +336,7 @@ func TestReadersOfAByteASecondCostNobodyAnythingAndAreDroppedInTime(t *testing.T
 		const many = 50
 		dropped := make(chan error, many)
 		for range many {
-			conn, err := net.Dial("unix", d.socket)
+			conn, err := knock(d.socket)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -376,6 +376,17 @@ func readSlowly(conn net.Conn) error {
 		time.Sleep(time.Second) // as such a reader does
 	}
 	return nil
+}
+
+// knock connects, again while more wait to be let in than the kernel holds.
+func knock(socket string) (net.Conn, error) {
+	for {
+		conn, err := net.Dial("unix", socket)
+		if !errors.Is(err, unix.EAGAIN) {
+			return conn, err
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // hungUp tells whether the other end of a connection is closed.
@@ -469,6 +480,7 @@ func TestAtTheLimitsOfConnectionsTheOneWhoHitsThemIsToldAndNobodyElseNotices(t *
 	}
 	wantRefusal(w, "too many connections to the service (20)")
 	o.isServed()
+	d.awaitLog("too many connections to the service (10)")
 	if n := strings.Count(d.stderr.String(), "refusing connections"); n != 3 {
 		t.Errorf("two users and all together hit a bound, the log says so %d times:\n%s", n, d.stderr)
 	}
