@@ -137,6 +137,8 @@ func FuzzScan(f *testing.F) {
 	f.Add([]byte(`{"type":"x","Status":"\u0000","Time":"9999-01-01T00:00:00Z","ID":"é\xff","ContainerExitCode":-0}`))
 	f.Add([]byte(` { "Type" : "x" , "Status" : "y" , "Time" : "2026-01-01T00:00:00Z" , "Attributes" : { } } `))
 	f.Add([]byte(`{"Type":"x","Status":"y","Time":"2026-01-01T00:00:00Z","Attributes":{"\u003c":"a","<":"b","a\"b":"\\"}}`))
+	f.Add([]byte(`{"IDs":"1","Imag":"2","Named":"3","Types":"4","T":"5","ID" :"6","Type":"x","Status":"y","Time":"2026-01-01T00:00:00.123456789+02:00"}`))
+	f.Add([]byte(`{"Type":"","Status":"y","Time":"2026-01-01T00:00:00.12345678Z","network":"n","PodID":"p","ContainerInspectData":"{}","I":"","n`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var fields Fields
 		if Scan(b, &fields) {

@@ -96,7 +96,7 @@ func TestWhatIsPassedOverIsNothingThatIsWanted(t *testing.T) {
 	bigLog(t, path, r)
 	warm := open(t, path, Options{})
 	everything := warm.all("", store.Everything())
-	(&indexer{s: warm.Store}).index()
+	warm.indexer.index()
 	if n := len(warm.cur.index.blocks); n < 4 {
 		t.Fatalf("the index has %d blocks", n)
 	}

@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"bytes"
+	"sync"
 	"time"
 )
 
@@ -13,8 +14,8 @@ const (
 	// indexPause is how long the indexer lets be, so that whoever starts the
 	// service by asking it something has the machine for himself.
 	indexPause = 100 * time.Millisecond
-	// leastBlock is how much of the file a block has to sum up to be worth its
-	// place, in bytes.
+	// leastBlock is how much there has to be at the end of the log for another
+	// block, in bytes.
 	leastBlock = chunkSize / 2
 )
 
@@ -22,6 +23,7 @@ const (
 // only. Nobody waits for it.
 type indexer struct {
 	s    *Store
+	mu   sync.Mutex // held while it works
 	buf  []byte
 	made blockMaker
 }
@@ -30,7 +32,6 @@ type indexer struct {
 // is closed.
 func (s *Store) keepIndex() {
 	defer s.done.Done()
-	x := indexer{s: s}
 	for {
 		select {
 		case <-s.stopped:
@@ -42,7 +43,7 @@ func (s *Store) keepIndex() {
 			return
 		case <-time.After(indexPause):
 		}
-		x.index()
+		s.indexer.index()
 	}
 }
 
@@ -59,6 +60,8 @@ func (s *Store) noteGrowth() {
 
 // index brings the indexes up to date, the newest generation first.
 func (x *indexer) index() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	s := x.s
 	s.mu.Lock()
 	chain := append([]*generation(nil), s.chain...)
@@ -84,14 +87,13 @@ func (x *indexer) index() {
 // indexOne indexes a generation up to the offset.
 func (x *indexer) indexOne(g *generation, end int64, chain []*generation) {
 	off := g.index.extent()
-	if end-off < leastBlock {
-		return
-	}
 	var d decoded
-	for !x.s.isClosed() {
+	for end-off >= leastBlock && !x.s.isClosed() {
 		c, buf, err := g.readChunk(x.buf, off, end)
-		x.buf = buf
-		if err != nil || c.next-off < leastBlock {
+		if x.buf = buf; cap(buf) > chunkSize { // it grew for a long line: blocks stay small
+			x.buf = nil
+		}
+		if err != nil || c.next == off {
 			return // of an error those are told who read
 		}
 		x.made.begin()

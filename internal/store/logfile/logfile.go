@@ -55,6 +55,7 @@ type Store struct {
 	writes     *watcher // of what is written
 	successors successors
 	appeared   chan struct{} // holds one when something appeared at the path
+	indexer    indexer
 	grown      chan struct{} // holds one when there is something to index
 	stopped    chan struct{} // closed by Close
 	helpers    chan struct{} // holds one for each helper of a sweep
@@ -115,6 +116,7 @@ func Open(o Options) (*Store, error) {
 		appeared: make(chan struct{}, 1), grown: make(chan struct{}, 1), stopped: make(chan struct{}),
 		helpers: make(chan struct{}, runtime.NumCPU()), readings: make(map[*reading]struct{}), nextSeq: 1,
 	}
+	s.indexer.s = s
 	if o.MaxSize > 0 {
 		s.maxSeg = max(1, o.MaxSize/(keptSegments+1))
 	}

@@ -77,19 +77,26 @@ func (w *sweep) claim(helped bool) *task {
 		}
 		w.number++
 		w.end, t.end = b.end, b.end
-		if !b.mayMatch(w.choice.query) {
-			continue
-		}
-		first := len(t.parts)
-		t.parts, t.wanted = w.choice.parts(t.parts, t.wanted, &b)
-		for _, p := range t.parts[first:] {
-			bytes += p.end - p.start
-		}
+		bytes += w.assign(t, &b)
 	}
 	if t != nil {
 		w.ahead = append(w.ahead, t)
 	}
 	return t
+}
+
+// assign adds a block to a task, and returns how many bytes of it have to be
+// read.
+func (w *sweep) assign(t *task, b *block) (bytes int64) {
+	if q := w.choice.query; q.UID != store.AnyUID && q.UID != w.g.uid || !b.mayMatch(q) {
+		return 0
+	}
+	first := len(t.parts)
+	t.parts, t.wanted = w.choice.parts(t.parts, t.wanted, b)
+	for _, p := range t.parts[first:] {
+		bytes += p.end - p.start
+	}
+	return bytes
 }
 
 func (w *sweep) newTask() *task {
