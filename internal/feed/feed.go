@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -48,6 +49,7 @@ type Feed struct {
 	formats int
 	base    int // baseSize, but in tests
 	max     int // maxSize, but in tests
+	now     func() time.Time
 	closed  chan struct{}
 	once    sync.Once // closes closed
 
@@ -59,7 +61,7 @@ type Feed struct {
 
 // New returns a feed of the store. Start has to be called before Subscribe.
 func New(st store.Store) *Feed {
-	return &Feed{st: st, base: baseSize, max: maxSize, closed: make(chan struct{}), subs: make(map[*Subscription]struct{})}
+	return &Feed{st: st, base: baseSize, max: maxSize, now: time.Now, closed: make(chan struct{}), subs: make(map[*Subscription]struct{})}
 }
 
 // Register adds a format. It has to be called before Start.

@@ -188,6 +188,29 @@ func TestUntilEndsASubscriptionOnTime(t *testing.T) {
 	}
 }
 
+func TestASubscriptionEndsByTheClockHoweverThatIsSet(t *testing.T) {
+	r := start(t, 4000, 8000)
+	var ahead atomic.Int64
+	r.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	const day = 24 * time.Hour
+	ahead.Store(int64(-day)) // it is yesterday again: what ends today goes on
+	later, sooner := r.subscribe(Request{Until: time.Now().Add(time.Hour)}), r.subscribe(Request{Until: time.Now()})
+	r.write(0, 1)
+	for _, s := range []*Subscription{later, sooner} {
+		got, err := s.read(timeout(t), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, got, 0, 1)
+	}
+	ahead.Store(int64(day)) // and now it is tomorrow
+	for _, s := range []*Subscription{later, sooner} {
+		if _, err := s.read(timeout(t), 1); !errors.Is(err, io.EOF) {
+			t.Errorf("it does not end: %v", err)
+		}
+	}
+}
+
 func TestAFilterLetsNothingElseThroughAndTheCursorGoesOn(t *testing.T) {
 	r := start(t, 1<<20, 1<<20)
 	filters, err := events.ParseFilters([]string{"name=v7", "name=v9"})

@@ -204,7 +204,7 @@ func (s *Subscription) atTail() bool {
 // past tells whether Until has passed, with everything that was written before
 // having come to the feed.
 func (s *Subscription) past() bool {
-	if s.request.Until.IsZero() || time.Now().Before(s.request.Until) {
+	if s.request.Until.IsZero() || s.f.now().Before(s.request.Until) {
 		return false
 	}
 	if s.ended {
@@ -318,6 +318,10 @@ func (s *Subscription) expired() error {
 	return &events.ExpiredError{Oldest: oldest}
 }
 
+// clockCheck is how often a subscription that is to end looks at the clock,
+// which may be set meanwhile: timers do not heed that.
+const clockCheck = 10 * time.Second
+
 // wait returns when there is a next chunk, or when the subscription has to end.
 func (s *Subscription) wait(ctx context.Context) error {
 	var until <-chan time.Time
@@ -325,7 +329,7 @@ func (s *Subscription) wait(ctx context.Context) error {
 		if s.past() {
 			return io.EOF
 		}
-		timer := time.NewTimer(time.Until(s.request.Until))
+		timer := time.NewTimer(min(s.request.Until.Sub(s.f.now()), clockCheck))
 		defer timer.Stop()
 		until = timer.C
 	}

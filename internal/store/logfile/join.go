@@ -94,7 +94,8 @@ func (j *joiner) beingFilled() bool {
 	if id.birth == 0 {
 		born = time.Unix(stat.Ctime.Sec, int64(stat.Ctime.Nsec))
 	}
-	return stat.Nlink > 0 && time.Since(born) <= settleTime
+	age := time.Since(born) // negative if the clock was set back since
+	return stat.Nlink > 0 && age >= 0 && age <= settleTime
 }
 
 // lineStart returns the offset of the first line that begins behind off.
