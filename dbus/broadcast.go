@@ -46,6 +46,9 @@ func (c *conn) broadcastOnce() (began bool, err error) {
 		return false, err
 	}
 	defer s.Close()
+	// Nobody can tell who listens to it, so the service is not idle.
+	c.server.activity.Begin()
+	defer c.server.activity.End()
 	event := newSignal(eventsPath, "")
 	b := make([]byte, 0, limits.DBusBatch+limits.DBusEvent)
 	for {

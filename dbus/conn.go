@@ -37,7 +37,10 @@ type conn struct {
 	calls     int  // that wait or are worked on
 	memory    int  // that they take, in bytes
 	pings     map[uint32]*subscription
-	warned    bool // of subscribers that cannot be asked
+	warned    bool          // of subscribers that cannot be asked
+	leaving   chan struct{} // of giveNameBack, nil: the name is kept; closed when the last call was answered
+	released  bool          // the bus has taken the name back
+	left      bool          // leaving is closed
 }
 
 // connect connects to the bus and says hello.
@@ -139,7 +142,7 @@ func (c *conn) DeliverSignal(iface, member string, s *godbus.Signal) {
 		}
 	case "NameLost":
 		var name string
-		if godbus.Store(s.Body, &name) == nil && name == eventsInterface {
+		if godbus.Store(s.Body, &name) == nil && name == eventsInterface && !c.isLeaving() {
 			c.cancel(errLost)
 		}
 	}

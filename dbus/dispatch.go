@@ -46,6 +46,7 @@ func (c *conn) arrive(h header, body []byte) {
 		return
 	}
 	c.count(p, 1, len(body))
+	c.server.activity.Begin()
 	p.queue = append(p.queue, &call{header: h, body: body, conn: c, peer: p})
 	if !p.busy {
 		p.busy = true
@@ -125,7 +126,9 @@ func (c *conn) work(p *peer) {
 		c.handleBounded(next)
 		c.mu.Lock()
 		c.count(p, -1, -len(next.body))
+		c.endLeaving()
 		c.mu.Unlock()
+		c.server.activity.End()
 	}
 }
 

@@ -28,6 +28,56 @@ func (c *conn) ownName(ctx context.Context) error {
 	return errors.Errorf("cannot own the name %s: %s has it; stop that, or serve another bus", eventsInterface, c.owner(ctx))
 }
 
+// Leave gives the name on the bus back, and returns when every call that the bus
+// had sent to us before has been answered. What is called after that the bus
+// has the service started anew for, if it knows how to. There is no way back.
+func (s *Server) Leave(ctx context.Context) {
+	if c := s.current.Load(); c != nil {
+		c.giveNameBack(ctx)
+	}
+}
+
+// giveNameBack gives the name back. The bus sends its reply behind the last call that
+// it sent us under that name.
+func (c *conn) giveNameBack(ctx context.Context) {
+	none := make(chan struct{})
+	c.mu.Lock()
+	if c.leaving != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.leaving = none
+	c.mu.Unlock()
+	var result uint32
+	if err := c.askBus(ctx, "ReleaseName", []any{eventsInterface}, &result); err != nil {
+		return // the bus is gone, and so are its callers
+	}
+	c.mu.Lock()
+	c.released = true
+	c.endLeaving()
+	c.mu.Unlock()
+	select {
+	case <-none:
+	case <-c.life.Done():
+	case <-ctx.Done():
+	}
+}
+
+// endLeaving notes that no calls are left once the name has been given back. It
+// is called with the lock held.
+func (c *conn) endLeaving() {
+	if c.released && c.calls == 0 && !c.left {
+		c.left = true
+		close(c.leaving)
+	}
+}
+
+func (c *conn) isLeaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving != nil
+}
+
 // owner describes the process that has our name.
 func (c *conn) owner(ctx context.Context) string {
 	var unique string

@@ -6,8 +6,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// quotas count what lasts longer than a call. The zero value is ready.
+// quotas count what lasts longer than a call.
 type quotas struct {
+	activity      Activity
 	mu            sync.Mutex
 	subscriptions quota
 	streams       quota
@@ -35,11 +36,13 @@ func (q *quotas) take(which *quota, most, mostPerUID int, p *peer, what string) 
 		which.users = make(map[uint32]int)
 	}
 	which.users[p.UID]++
+	q.activity.Begin()
 	return nil
 }
 
 // give counts one less.
 func (q *quotas) give(which *quota, uid uint32) {
+	defer q.activity.End()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	which.total--

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pkg/errors"
@@ -30,11 +31,29 @@ type Options struct {
 	// Required makes it an error of Run if the name cannot be owned at the
 	// first try. Otherwise that is a warning, and Run goes on trying.
 	Required bool
+	// Activity is told when something begins that needs the service, a call, a
+	// subscription, a stream or the broadcast, and when it is over; nil: nobody
+	// is.
+	Activity Activity
 
 	// WriteTimeout is how long a subscriber may read nothing of what is sent
 	// to it; 0: limits.WriteTimeout.
 	WriteTimeout time.Duration
 }
+
+// Activity counts what keeps the service from being idle. It has to be safe for
+// concurrent use, and must not wait for the server.
+type Activity interface {
+	// Begin is called when something begins, and End once when it is over.
+	Begin()
+	End()
+}
+
+// noActivity counts nothing.
+type noActivity struct{}
+
+func (noActivity) Begin() {}
+func (noActivity) End()   {}
 
 // DefaultBus returns the bus for a user who names none: the system bus for
 // root, the session bus for everybody else.
@@ -55,7 +74,7 @@ type Server struct {
 	log      *slog.Logger
 	bus      string
 	required bool
-	patience time.Duration // how long a subscriber may read nothing
+	patience atomic.Int64 // how long a subscriber may read nothing, in nanoseconds
 
 	base    context.Context // ends when everything has to
 	cancel  context.CancelCauseFunc
@@ -63,6 +82,9 @@ type Server struct {
 	quotas  quotas
 	ready   chan struct{} // closed after the first try to own the name
 	once    sync.Once     // for ready
+
+	activity Activity
+	current  atomic.Pointer[conn] // the connection while the name is owned, nil: none
 }
 
 // New returns a server that does nothing until Run is called.
@@ -78,17 +100,28 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		feed: o.Feed, signals: o.Feed.Register(appendFrame), lines: o.Feed.Register(appendStreamLine), access: o.Access,
-		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required, patience: o.WriteTimeout,
-		ready: make(chan struct{}),
+		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required,
+		ready: make(chan struct{}), activity: o.Activity,
 	}
+	if s.activity == nil {
+		s.activity = noActivity{}
+	}
+	s.quotas.activity = s.activity
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if s.patience == 0 {
-		s.patience = limits.WriteTimeout
-	}
+	s.SetWriteTimeout(o.WriteTimeout)
 	s.base, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil
+}
+
+// SetWriteTimeout changes how long a subscriber may read nothing, from now on; 0:
+// limits.WriteTimeout.
+func (s *Server) SetWriteTimeout(d time.Duration) {
+	if d == 0 {
+		d = limits.WriteTimeout
+	}
+	s.patience.Store(int64(d))
 }
 
 // Ready is closed once the first try to own the name on the bus is over, be it
@@ -162,6 +195,8 @@ func (s *Server) serveOnce(ctx context.Context) error {
 	}
 	c.transport.setTimeout(0)
 	s.log.Info("serving events on D-Bus", "bus", s.bus, "name", eventsInterface, "connection", c.unique, "broadcast", c.broadcasts)
+	s.current.Store(c)
+	defer s.current.Store(nil)
 	s.setReady()
 	if c.broadcasts {
 		c.goroutines.Go(c.broadcast)

@@ -131,7 +131,8 @@ func (s *subscription) flush(b []byte, last *feed.Record) error {
 // awaitAnswer waits until the peer has shown that it reads, but not for ever:
 // one that does read and never answers has to be told.
 func (s *subscription) awaitAnswer() error {
-	timer := time.NewTimer(s.conn.server.patience)
+	patience := time.Duration(s.conn.server.patience.Load())
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-s.acknowledged:
@@ -140,7 +141,7 @@ func (s *subscription) awaitAnswer() error {
 	case <-s.ctx.Done():
 		return s.ctx.Err()
 	case <-timer.C:
-		return standard(errLimitsExceeded, "the subscriber has read nothing for "+s.conn.server.patience.String()+
+		return standard(errLimitsExceeded, "the subscriber has read nothing for "+patience.String()+
 			", or does not answer "+peerInterface+".Ping; subscribe again after the last cursor")
 	}
 }

@@ -30,7 +30,12 @@ func (s *Server) Serve(ctx context.Context, l *Listener) error {
 }
 
 // interrupt ends the accepting of connections, now and in future.
-func (l *Listener) interrupt() { _ = l.sock.SetDeadline(longAgo) }
+func (l *Listener) interrupt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.interrupted = true
+	_ = l.sock.SetDeadline(longAgo)
+}
 
 // accept accepts connections. Whatever the process or the kernel runs out of is
 // survived: the clients wait in the backlog meanwhile.
@@ -38,6 +43,9 @@ func (s *Server) accept(ctx context.Context, l *Listener) error {
 	var failures int
 	var pause time.Duration
 	for {
+		if err := s.waitWhilePaused(ctx, l); err != nil {
+			return err
+		}
 		sock, err := l.sock.AcceptUnix()
 		switch {
 		case ctx.Err() != nil || s.isStopping():
@@ -45,6 +53,8 @@ func (s *Server) accept(ctx context.Context, l *Listener) error {
 				_ = sock.Close()
 			}
 			return nil
+		case err != nil && s.isPaused():
+			continue
 		case errors.Is(err, net.ErrClosed):
 			return errors.Wrapf(err, "cannot accept connections on %s", l.Address())
 		case err != nil:
@@ -78,9 +88,11 @@ func (s *Server) wait(ctx context.Context, pause time.Duration) {
 
 // start serves a connection that was accepted, in a goroutine of its own.
 func (s *Server) start(sock *net.UnixConn, readOnly bool) {
+	s.options.Activity.Begin()
 	s.goroutines.Add(1)
 	go func() {
 		defer s.goroutines.Done()
+		defer s.options.Activity.End()
 		if err := s.serveSock(context.Background(), sock, readOnly); err != nil {
 			s.log.Debug("a connection was not served", "error", err)
 		}
@@ -96,6 +108,8 @@ func (s *Server) ServeConn(ctx context.Context, sock *net.UnixConn) error {
 		return nil
 	}
 	defer s.end(nil)
+	s.options.Activity.Begin()
+	defer s.options.Activity.End()
 	return s.serveSock(ctx, sock, false)
 }
 

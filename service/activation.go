@@ -13,8 +13,9 @@ import (
 // Activated are the sockets that the process was started with, by systemd
 // (sd_listen_fds(3)) or by "varlinkctl exec:".
 type Activated struct {
-	// Listeners are those on which clients will connect. One whose name in
-	// FileDescriptorName= ends in "readonly" is read-only. Their files are
+	// Listeners are those on which clients will connect. What each is for says
+	// its name (FileDescriptorName=): FullName and LegacyName serve everything,
+	// ReadOnlyName, and what ends in that, lets nobody write. Their files are
 	// systemd's: they are not removed.
 	Listeners []*Listener
 	// Conns are those on which a client is connected already, for ServeConn:
@@ -55,8 +56,32 @@ func FromActivation() (*Activated, error) {
 	return a, nil
 }
 
-// readOnlyName is the end of the name of an activated socket that is read-only.
-const readOnlyName = "readonly"
+// The names of activated sockets (FileDescriptorName= in systemd.socket(5)).
+const (
+	// FullName is the name of the usual socket; varlinkctl gives its own the
+	// same (https://varlink.org, "Activation").
+	FullName = "varlink"
+	// LegacyName is that of the socket at the old path of Podman.
+	LegacyName = "legacy"
+	// ReadOnlyName is that of a socket through which nobody writes.
+	ReadOnlyName = "readonly"
+)
+
+// UnknownNames returns the names of listeners that say nothing: those are served
+// as the usual one is.
+func (a *Activated) UnknownNames() []string {
+	var unknown []string
+	for _, l := range a.Listeners {
+		if l.name != FullName && l.name != LegacyName && !strings.HasSuffix(l.name, ReadOnlyName) &&
+			!strings.HasPrefix(l.name, noName) {
+			unknown = append(unknown, l.name)
+		}
+	}
+	return unknown
+}
+
+// noName is the beginning of what go-systemd calls a socket without a name.
+const noName = "LISTEN_FD_"
 
 func (a *Activated) add(file *os.File) error {
 	listens, err := listensOn(file)
@@ -72,7 +97,7 @@ func (a *Activated) add(file *os.File) error {
 		return nil
 	}
 	l := &Listener{name: file.Name()}
-	l.address.ReadOnly = strings.HasSuffix(l.name, readOnlyName)
+	l.address.ReadOnly = strings.HasSuffix(l.name, ReadOnlyName)
 	if err := l.adopt(file); err != nil {
 		return err
 	}

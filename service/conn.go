@@ -41,7 +41,7 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 		return nil, errors.Wrap(err, "cannot use the connection")
 	}
 	c := &conn{server: s, sock: sock, peer: peer, trusted: s.options.Access.IsTrusted(&peer), readOnly: readOnly}
-	c.in = frameReader{sock: sock, raw: raw, most: s.options.RequestSize, timeout: s.requestTimeout, reserve: c.reserve, stopping: c.isStopping}
+	c.in = frameReader{sock: sock, raw: raw, most: int(s.bounds.requestSize.Load()), timeout: s.requestTimeout, reserve: c.reserve, stopping: c.isStopping}
 	c.in.fillFunc = c.in.fill
 	c.out = frameWriter{raw: raw, startClock: c.startWriteClock, stopClock: c.stopWriteClock}
 	c.out.flushFunc = c.out.flush
@@ -208,7 +208,7 @@ func (c *conn) stop(deadline time.Time) {
 
 // writeDeadline returns until when the client has to take something.
 func (c *conn) writeDeadline() time.Time {
-	deadline := time.Now().Add(c.server.options.WriteTimeout)
+	deadline := time.Now().Add(time.Duration(c.server.bounds.writeTimeout.Load()))
 	if stop := c.stopAt.Load(); stop != nil && stop.Before(deadline) {
 		return *stop
 	}

@@ -33,7 +33,8 @@ type eventsFace struct {
 	lastFailure atomic.Pointer[string] // what was last logged, for logFailure
 }
 
-// registerAll registers io.podman.events and the interfaces of the options.
+// registerAll registers io.podman.events, io.systemd.service and the interfaces
+// of the options.
 func (s *Server) registerAll() error {
 	var err error
 	if s.library, err = newLibrary(s.options.Version); err != nil {
@@ -48,7 +49,8 @@ func (s *Server) registerAll() error {
 	}
 	s.face = face
 	own := Interface{Dispatcher: iopodmanevents.VarlinkNew(face), Admit: face.admit, Unavailable: face.unavailable}
-	for _, i := range append([]Interface{own}, s.options.Interfaces...) {
+	systemd := &systemdFace{calls: s.options.Systemd, access: s.options.Access}
+	for _, i := range append([]Interface{own, systemd.face()}, s.options.Interfaces...) {
 		if err := s.register(i); err != nil {
 			return err
 		}

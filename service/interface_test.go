@@ -123,7 +123,7 @@ func TestASecondInterfaceIsServedOnTheSameSocketsWithFramesOfItsOwn(t *testing.T
 	b.wantEvents("c1")
 	c := r.dial()
 	c.send(getInfo)
-	if got := c.receive(); !equalJSON(t, got.Parameters["interfaces"], `["io.podman.events","org.example.other","org.varlink.service"]`) {
+	if got := c.receive(); !equalJSON(t, got.Parameters["interfaces"], `["io.podman.events","io.systemd.service","org.example.other","org.varlink.service"]`) {
 		t.Errorf("reply is %s", got)
 	}
 	if err := r.shutdown(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
@@ -17,6 +18,10 @@ type Listener struct {
 	address  Address
 	name     string // of an activated socket
 	dev, ino uint64 // of the socket file, 0 if it is not ours to remove
+
+	mu          sync.Mutex // for what interrupts the accepting of connections
+	interrupted bool
+	gone        bool // its file was removed while nothing is accepted
 }
 
 // Address returns the address in the form that Listen takes.
@@ -232,6 +237,8 @@ func removeStale(path string) error {
 // Close stops listening and removes the socket file if it is still the one that
 // Listen made. Connections that were accepted go on.
 func (l *Listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	// While the file is removed the socket still answers, so that whoever
 	// looks at it does not take it for stale.
 	l.removeFile()

@@ -307,7 +307,7 @@ func TestGetInfoSaysWhoTheServiceIsAndListsInterfacesSorted(t *testing.T) {
 	c.send(getInfo)
 	got := c.receive()
 	if !equalJSON(t, got.Parameters, `{"vendor":"eventsvc","product":"eventsvc","version":"1.2.3",
-		"url":"https://github.com/eventsvc/eventsvc","interfaces":["io.podman.events","org.varlink.service"]}`) {
+		"url":"https://github.com/eventsvc/eventsvc","interfaces":["io.podman.events","io.systemd.service","org.varlink.service"]}`) {
 		t.Errorf("reply is %s", got)
 	}
 }

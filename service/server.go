@@ -48,7 +48,27 @@ type Options struct {
 	// Idle is called each time the last connection has ended, from a goroutine
 	// of the server; nil: nobody is told. It must not wait for the server.
 	Idle func()
+	// Activity is told when a client has connected and when it has gone; nil:
+	// nobody is.
+	Activity Activity
+	// Systemd is what io.systemd.service is for; nil: Ping alone.
+	Systemd SystemdCalls
 }
+
+// Activity counts what keeps the service from being idle. It has to be safe for
+// concurrent use, and must not wait for the server.
+type Activity interface {
+	// Begin is called when something begins that needs the service, and End
+	// once when that is over.
+	Begin()
+	End()
+}
+
+// noActivity counts nothing.
+type noActivity struct{}
+
+func (noActivity) Begin() {}
+func (noActivity) End()   {}
 
 // Server serves the events of a feed over Varlink. It is safe for concurrent
 // use.
@@ -63,6 +83,7 @@ type Server struct {
 	face       *eventsFace
 	watcher    *watcher
 	admission  admission
+	bounds     liveBounds
 	refusals   chan struct{} // as many as there are clients being refused
 	identify   func(*net.UnixConn) (access.Peer, error)
 
@@ -79,6 +100,7 @@ type Server struct {
 	watching  chan struct{} // closed when the watcher has ended, nil: it was not begun
 	listeners map[*Listener]struct{}
 	conns     map[*conn]struct{}
+	pause     *pause // while nothing is accepted, nil: never
 }
 
 // New returns a server of the interface io.podman.events and of those in the
@@ -90,17 +112,17 @@ func New(o Options) (*Server, error) {
 	if o.Access == nil {
 		o.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, o.Logger)
 	}
-	o.Connections = orDefault(o.Connections, limits.Connections)
-	o.ConnectionsPerUID = orDefault(o.ConnectionsPerUID, limits.ConnectionsPerUID)
-	o.RequestSize = orDefault(o.RequestSize, limits.Request)
-	o.WriteTimeout = orDefault(o.WriteTimeout, limits.WriteTimeout)
+	if o.Activity == nil {
+		o.Activity = noActivity{}
+	}
 	s := &Server{
 		options: o, log: o.Logger, interfaces: make(map[string]*served),
-		admission: admission{most: o.Connections, mostPerUID: o.ConnectionsPerUID, users: make(map[uint32]*usage)},
+		admission: admission{users: make(map[uint32]*usage)},
 		refusals:  make(chan struct{}, limits.Refusals), stopped: make(chan struct{}), identify: peerOf,
 		requestTimeout: limits.RequestTimeout,
 		listeners:      make(map[*Listener]struct{}), conns: make(map[*conn]struct{}),
 	}
+	s.SetBounds(Bounds{o.Connections, o.ConnectionsPerUID, o.RequestSize, o.WriteTimeout})
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -148,6 +170,7 @@ func (s *Server) begin(l *Listener) bool {
 func (s *Server) end(l *Listener) {
 	s.mu.Lock()
 	delete(s.listeners, l)
+	s.arrive(l)
 	s.mu.Unlock()
 	s.goroutines.Done()
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
 // who is a user as the kernel sees one. The numbers are made up: nothing of
@@ -166,7 +168,7 @@ func TestAUserSeesTheEventsOfItsOwnEngineAndNobodyElseDoes(t *testing.T) {
 func TestDBusEachUserReadsAndWritesWhatItMay(t *testing.T) {
 	needRoot(t)
 	dbusPeer(t, "busctl")
-	bus := startBus(t, systemPolicy)
+	bus := startBus(t, buspolicy.System(t))
 	d := newDaemon(t, "--dbus", bus.address(), "--allow-read", fmt.Sprintf("@%d", madeUpGroup), "--allow-write", fmt.Sprintf("@%d", writeGroup))
 	appendTo(t, d.log, lineOf("secret"))
 	d.start()

@@ -14,6 +14,8 @@ import (
 
 	godbus "github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
 // witness is an honest client beside hostile ones: it follows, and somebody
@@ -485,7 +487,7 @@ func TestTheLimitOfRequestsIsTurned(t *testing.T) {
 }
 
 func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
-	bus := startBus(t, sessionPolicy)
+	bus := startBus(t, buspolicy.Session)
 	d := startDaemon(t, "--dbus", bus.address())
 	d.awaitLog("serving events on D-Bus")
 	o := d.witness()

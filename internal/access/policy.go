@@ -4,13 +4,14 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // Policy is who may do what. The zero value admits root alone; NewPolicy adds
-// the user of the service. It must not be changed once it is in use, and is
-// then safe for concurrent use.
+// the user of the service. Its fields must not be changed once it is in use; it
+// is then safe for concurrent use, Allow included.
 type Policy struct {
 	// Self is the user of the service, who may do what root may.
 	Self uint32
@@ -21,7 +22,8 @@ type Policy struct {
 	// Log is told of denials; nil: nobody is.
 	Log *slog.Logger
 
-	denials throttle
+	denials  throttle
+	replaced atomic.Pointer[rules] // what Readers and Writers were replaced with, nil: they were not
 }
 
 // NewPolicy returns the policy of a service that runs as the user of this
@@ -37,6 +39,7 @@ type Action string
 const (
 	ReadEvents  Action = "read events"
 	WriteEvents Action = "write events"
+	Control     Action = "control the service"
 )
 
 // overflowUID is what the kernel shows for a user who has no ID in this user
@@ -64,7 +67,7 @@ func (p *Policy) IsTrusted(peer *Peer) bool { return peer.UID == 0 || peer.UID =
 // the one user. It returns a *Denied if that cannot be told.
 func (p *Policy) Read(peer *Peer) (uid int64, err error) {
 	switch {
-	case p.IsTrusted(peer) || p.Readers.admit(peer):
+	case p.IsTrusted(peer) || p.readers().admit(peer):
 		return store.AnyUID, nil
 	case peer.UID == overflowUID:
 		return 0, p.deny(peer, ReadEvents, "the kernel does not tell which user it is")
@@ -75,7 +78,7 @@ func (p *Policy) Read(peer *Peer) (uid int64, err error) {
 // ReadsAll tells whether the peer may read everybody's events, and so may know
 // where they are kept.
 func (p *Policy) ReadsAll(peer *Peer) bool {
-	return p.IsTrusted(peer) || p.Readers.admit(peer)
+	return p.IsTrusted(peer) || p.readers().admit(peer)
 }
 
 // Write returns a *Denied if the peer may not write events. A door that is
@@ -84,10 +87,22 @@ func (p *Policy) Write(peer *Peer, readOnlyDoor bool) error {
 	switch {
 	case readOnlyDoor:
 		return p.deny(peer, WriteEvents, "this socket is read-only")
-	case p.IsTrusted(peer) || p.Writers.admit(peer):
+	case p.IsTrusted(peer) || p.writers().admit(peer):
 		return nil
 	}
 	return p.deny(peer, WriteEvents, "only root, the user of the service and who is allowed may")
+}
+
+// MayControl returns a *Denied if the peer may not tell the service what to do,
+// as to read its configuration again. A door that is read-only lets nobody.
+func (p *Policy) MayControl(peer *Peer, readOnlyDoor bool) error {
+	switch {
+	case readOnlyDoor:
+		return p.deny(peer, Control, "this socket is read-only")
+	case p.IsTrusted(peer):
+		return nil
+	}
+	return p.deny(peer, Control, "only root and the user of the service may")
 }
 
 func (p *Policy) deny(peer *Peer, action Action, reason string) error {

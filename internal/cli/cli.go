@@ -8,13 +8,13 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 
 	"github.com/eventsvc/eventsvc/client"
-	"github.com/eventsvc/eventsvc/internal/config"
 )
 
 // program is the name of this program in messages.
@@ -27,11 +27,15 @@ type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+	// hangups gets one for each SIGHUP once a command has taken them over: it
+	// does not end with the terminal then.
+	hangups atomic.Pointer[chan struct{}]
 }
 
 // Main runs the command line of the process and returns its exit code. A signal
 // that ends programs ends the command in order; a second one ends the process.
 func Main() int {
+	a := &app{name: os.Args[0], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)
@@ -40,28 +44,72 @@ func Main() int {
 	// not kill.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
-		number, _ := (<-signals).(syscall.Signal)
-		signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-		cancel(interrupted(number))
+		for {
+			number, _ := (<-signals).(syscall.Signal)
+			if number == syscall.SIGHUP && a.hangUp() {
+				continue
+			}
+			signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			cancel(interrupted(number))
+			return
+		}
 	}()
-	return Run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
+	return a.run(ctx, os.Args[1:])
+}
+
+// takeHangups lets the command have SIGHUP, which no longer ends it.
+func (a *app) takeHangups() <-chan struct{} {
+	hangups := make(chan struct{}, 1)
+	a.hangups.Store(&hangups)
+	return hangups
+}
+
+// hangUp passes a SIGHUP on. It returns false if it has to end the command: none
+// has taken it over, or the terminal that the command logs to is gone.
+func (a *app) hangUp() bool {
+	hangups := a.hangups.Load()
+	if hangups == nil || isTerminalGone(a.stderr) {
+		return false
+	}
+	select {
+	case *hangups <- struct{}{}:
+	default: // one is waiting, which will see what this one would
+	}
+	return true
 }
 
 // Run runs a command line, whose first word is the name of the program, and
 // returns the exit code. The cause of the context's end may be a signal.
 func Run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{name: arguments[0], stdin: stdin, stdout: stdout, stderr: stderr}
+	return a.run(ctx, arguments[1:])
+}
+
+func (a *app) run(ctx context.Context, arguments []string) int {
 	root := a.rootCommand()
-	root.SetArgs(arguments[1:])
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetArgs(arguments)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
 	if err != nil && code != exitOK && code < exitSignal {
-		a.say("%v", err)
+		a.complain(err)
 	}
 	return code
+}
+
+// Command returns the commands of the program, for what describes them: the
+// manual pages. It is not for running them.
+func Command() *cobra.Command { return (&app{name: program}).rootCommand() }
+
+// complain tells the user why the command failed.
+func (a *app) complain(err error) {
+	if isJournal(a.stderr) {
+		fmt.Fprintf(a.stderr, "<%d>"+program+": %v\n", priorityError, err)
+		return
+	}
+	a.say("%v", err)
 }
 
 // say tells the user something beside the output.
@@ -84,6 +132,9 @@ const exitCodesLong = `The exit code of eventsvc is
   130  interrupted from the keyboard (128 and the number of the signal; 143 is
        SIGTERM); serve and demo end with 0 then
 
+A command that wait or exec runs may have others: wait passes them on, and so
+does exec --on-failure stop.
+
 When the reader of its output goes away, as head does, it ends with 0.`
 
 func (a *app) rootCommand() *cobra.Command {
@@ -104,7 +155,7 @@ func (a *app) rootCommand() *cobra.Command {
 		return errors.Errorf("%v; see '%s --help'", err, c.CommandPath())
 	})
 	root.AddCommand(
-		a.serveCommand(), a.eventsCommand(), a.writeCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(),
+		a.serveCommand(), a.eventsCommand(), a.waitCommand(), a.execCommand(), a.writeCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(),
 		a.versionCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
 	)
@@ -115,8 +166,10 @@ func (a *app) rootCommand() *cobra.Command {
 // 'varlinkctl info exec:/usr/bin/eventsvc', which cannot give it any words, it
 // serves them; else it explains itself.
 func (a *app) runBare(c *cobra.Command, _ []string) error {
-	if os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) {
-		return a.serve(c.Context(), &serveFlags{backend: config.Auto})
+	if os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) || os.Getenv(listenVariable) != "" {
+		serve := a.serveCommand()
+		serve.SetContext(c.Context())
+		return serve.RunE(serve, nil)
 	}
 	return c.Help()
 }

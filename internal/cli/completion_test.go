@@ -14,7 +14,7 @@ func TestCompletion(t *testing.T) {
 		hasNo []string
 		nope  bool // no blank behind the word
 	}{
-		{"Commands", []string{""}, []string{"events", "serve", "write", "status", "bridge", "demo", "version", "completion"}, nil, false},
+		{"Commands", []string{""}, []string{"events", "serve", "write", "status", "wait", "exec", "bridge", "demo", "version", "completion"}, nil, false},
 		{"Keys of filters", []string{"events", "--filter", ""}, []string{"type=", "event=", "label=", "volume="}, nil, true},
 		{"Keys of filters by their beginning", []string{"events", "--filter", "vo"}, []string{"volume="}, []string{"type="}, true},
 		{"Types", []string{"events", "--filter", "type="}, []string{"type=container", "type=pod"}, nil, true},
@@ -25,6 +25,9 @@ func TestCompletion(t *testing.T) {
 		{"Types to write", []string{"write", "--type", ""}, []string{"container", "volume"}, nil, false},
 		{"Statuses to write", []string{"write", "--status", "auto"}, []string{"auto-update"}, []string{"create"}, false},
 		{"Backends", []string{"serve", "--backend", ""}, []string{"auto", "file", "journald", "none"}, nil, false},
+		{"Log levels", []string{"serve", "--log-level", ""}, []string{"debug", "info", "warn", "error"}, nil, false},
+		{"Keys of filters to wait for", []string{"wait", "-f", "con"}, []string{"container="}, []string{"type="}, true},
+		{"Answers to a failure", []string{"exec", "--on-failure", ""}, []string{"continue", "stop", "retry"}, nil, false},
 		{"Answers to an expired cursor", []string{"events", "--if-expired", ""}, []string{"stop", "oldest"}, nil, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

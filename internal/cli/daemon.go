@@ -2,11 +2,10 @@ package cli
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
@@ -20,29 +19,22 @@ import (
 	"github.com/eventsvc/eventsvc/service/iopodman"
 )
 
-// newLog returns the log of a service. The journal, which says in JOURNAL_STREAM
-// that it listens (systemd.exec(5)), has times of its own.
-func newLog(w io.Writer) *slog.Logger {
-	inJournal := os.Getenv("JOURNAL_STREAM") != ""
-	replace := func(groups []string, a slog.Attr) slog.Attr {
-		if inJournal && a.Key == slog.TimeKey && len(groups) == 0 {
-			return slog.Attr{}
-		}
-		if err, ok := a.Value.Any().(error); ok { // its text, without a stack
-			a.Value = slog.StringValue(err.Error())
-		}
-		return a
-	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: replace}))
-}
-
 // daemon is a store, its feed and the faces that serve it.
 type daemon struct {
-	store  store.Store
-	feed   *feed.Feed
-	server *service.Server
-	bus    *dbus.Server  // nil: none
-	idle   chan struct{} // gets one when the last client has gone; nil: nobody waits for that
+	log     *slog.Logger
+	systemd manager
+	serving string // what is served, for people
+	store   store.Store
+	feed    *feed.Feed
+	policy  *access.Policy
+	server  *service.Server
+	bus     *dbus.Server // nil: none
+
+	changed  chan struct{} // holds one when the status has to be told anew
+	ready    atomic.Bool   // systemd was told so
+	stopping sync.Once     // systemd is told so
+	idle     *idleClock    // nil: being idle is no reason to end
+	last     chan struct{} // gets one when the last client has gone; nil: nobody waits for that
 }
 
 // faces say who is served, and where apart from the sockets.
@@ -54,6 +46,10 @@ type faces struct {
 	busRequired bool
 	// untilIdle ends the service with its last client.
 	untilIdle bool
+	// idleAfter ends it when nothing has needed it for that long; 0: never.
+	idleAfter time.Duration
+	// systemd answers the calls that systemd makes; nil: only Ping is.
+	systemd service.SystemdCalls
 }
 
 // newDaemon opens the store and begins to follow it.
@@ -62,11 +58,8 @@ func newDaemon(c *choice, f faces, log *slog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{store: st, feed: feed.New(st)}
-	if f.untilIdle {
-		d.idle = make(chan struct{}, 1)
-	}
-	if err = d.addFaces(f, log); err == nil {
+	d := newDaemonOn(st, c, f, log)
+	if err = d.addFaces(f); err == nil {
 		err = d.feed.Start()
 	}
 	if err != nil {
@@ -76,47 +69,55 @@ func newDaemon(c *choice, f faces, log *slog.Logger) (*daemon, error) {
 	return d, nil
 }
 
+// newDaemonOn returns a daemon of a store that nobody is served from yet.
+func newDaemonOn(st store.Store, c *choice, f faces, log *slog.Logger) *daemon {
+	d := &daemon{
+		log: log, systemd: manager{log}, serving: c.String(), store: st, feed: feed.New(st),
+		policy: access.NewPolicy(f.readers, f.writers, log), changed: make(chan struct{}, 1),
+	}
+	if f.untilIdle {
+		d.last = make(chan struct{}, 1)
+	}
+	if f.idleAfter > 0 {
+		d.idle = newIdleClock(f.idleAfter)
+	}
+	d.feed.OnSubscribers(d.noteChange)
+	return d
+}
+
 // addFaces makes the faces. They tell the feed in which forms they send events,
 // so it has not been started yet.
-func (d *daemon) addFaces(f faces, log *slog.Logger) error {
-	policy := access.NewPolicy(f.readers, f.writers, log)
-	legacy, err := iopodman.New(iopodman.Options{Feed: d.feed, Access: policy, Version: version.Version, Logger: log})
+func (d *daemon) addFaces(f faces) error {
+	legacy, err := iopodman.New(iopodman.Options{Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log})
 	if err != nil {
 		return err
 	}
-	d.server, err = service.New(service.Options{
-		Feed: d.feed, Access: policy, Version: version.Version, Logger: log, Interfaces: []service.Interface{legacy},
+	o := service.Options{
+		Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log, Interfaces: []service.Interface{legacy},
 		Connections: f.bounds.connections, ConnectionsPerUID: f.bounds.connectionsPerUID, RequestSize: f.bounds.request,
-		WriteTimeout: f.bounds.writeTimeout, Idle: d.noteIdle,
-	})
+		WriteTimeout: f.bounds.writeTimeout, Idle: d.noteLast, Systemd: f.systemd,
+	}
+	if d.idle != nil {
+		o.Activity = d.idle
+	}
+	d.server, err = service.New(o)
 	if err != nil || f.bus == "" {
 		return err
 	}
-	d.bus, err = dbus.New(dbus.Options{
-		Feed: d.feed, Access: policy, Version: version.Version, Logger: log, Bus: f.bus, Required: f.busRequired,
+	b := dbus.Options{
+		Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log, Bus: f.bus, Required: f.busRequired,
 		WriteTimeout: f.bounds.writeTimeout,
-	})
+	}
+	if d.idle != nil {
+		b.Activity = d.idle
+	}
+	d.bus, err = dbus.New(b)
 	return err
 }
 
-// tellReady tells systemd that the service can be called, once it has tried to
-// own its name on the bus. Without systemd nobody listens, which is no error.
-func (d *daemon) tellReady(ctx context.Context, serving string, log *slog.Logger) {
-	if d.bus != nil {
-		select {
-		case <-d.bus.Ready():
-		case <-ctx.Done():
-			return
-		}
-	}
-	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady+"\nSTATUS=Serving "+serving); err != nil {
-		log.Warn("cannot tell systemd that the service is ready", "error", err)
-	}
-}
-
-func (d *daemon) noteIdle() {
+func (d *daemon) noteLast() {
 	select {
-	case d.idle <- struct{}{}:
+	case d.last <- struct{}{}:
 	default:
 	}
 }
@@ -126,6 +127,9 @@ func (d *daemon) noteIdle() {
 func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns []*net.UnixConn) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() {
+		d.stopping.Do(func() { d.systemd.tell(systemd.SdNotifyStopping) })
+	})()
 	var faces sync.WaitGroup
 	run := func(face func() error) {
 		faces.Go(func() {
@@ -140,10 +144,10 @@ func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns
 	for _, c := range conns {
 		run(func() error { return d.server.ServeConn(ctx, c) })
 	}
-	if d.idle != nil {
+	if d.last != nil {
 		run(func() error {
 			select {
-			case <-d.idle:
+			case <-d.last:
 				cancel(nil)
 			case <-ctx.Done():
 			}
@@ -152,6 +156,9 @@ func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns
 	}
 	if d.bus != nil {
 		run(func() error { return d.bus.Run(ctx) })
+	}
+	if d.idle != nil {
+		run(func() error { d.endWhenIdle(ctx, func() { cancel(nil) }); return nil })
 	}
 	faces.Wait()
 	return failure(ctx)

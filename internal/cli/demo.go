@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os/exec"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
 	}
 	defer room.remove()
 	sample := &choice{backend: events.LogFile, path: room.log(), own: true}
-	d, err := newDaemon(sample, faces{}, newLog(a.stderr))
+	d, err := newDaemon(sample, faces{}, newLog(a.stderr, slog.LevelInfo))
 	if err != nil {
 		return err
 	}

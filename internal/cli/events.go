@@ -78,21 +78,39 @@ func (a *app) eventsCommand() *cobra.Command {
 	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
 	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
-	flags.StringVar(&f.format, "format", "", "`FORMAT` is json, or a Go template for each event")
-	flags.BoolVar(&f.noTrunc, "no-trunc", true, "do not cut IDs to 12 letters")
+	formatFlags(c, &f)
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right behind the event with this `CURSOR`")
 	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue behind the cursor in this `FILE` if it exists, and keep\n"+
 		"there the cursor of what has been printed")
-	flags.StringVar(&f.ifExpired, "if-expired", expiredStop, "what to do when the store has lost the place of the cursor:\n"+
-		"`ACTION` is stop (exit code 10), or oldest: go on from the oldest event")
+	expiredFlag(c, &f)
 	addressFlag(c, &f.address)
 	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
-	complete(c, "format", anyOf("json", "{{."), cobra.ShellCompDirectiveNoSpace)
-	complete(c, "if-expired", anyOf(expiredStop, expiredOldest), 0)
 	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
 	complete(c, "until", anyOf("now", "10m", "1h"), 0)
 	complete(c, "after-cursor", anyOf(), 0)
 	return c
+}
+
+// formatFlags adds the flags that say how events are printed.
+func formatFlags(c *cobra.Command, f *eventsFlags) {
+	c.Flags().StringVar(&f.format, "format", "", "`FORMAT` is json, or a Go template for each event")
+	c.Flags().BoolVar(&f.noTrunc, "no-trunc", true, "do not cut IDs to 12 letters")
+	complete(c, "format", anyOf("json", "{{."), cobra.ShellCompDirectiveNoSpace)
+}
+
+// expiredFlag adds the flag that says what to do about a cursor that has expired.
+func expiredFlag(c *cobra.Command, f *eventsFlags) {
+	c.Flags().StringVar(&f.ifExpired, "if-expired", expiredStop, "what to do when the store has lost the place of the cursor:\n"+
+		"`ACTION` is stop (exit code 10), or oldest: go on from the oldest event")
+	complete(c, "if-expired", anyOf(expiredStop, expiredOldest), 0)
+}
+
+// checkExpired refuses an action that is none.
+func (f *eventsFlags) checkExpired() error {
+	if f.ifExpired != expiredStop && f.ifExpired != expiredOldest {
+		return errors.Errorf("cannot use --if-expired %s: it is either %s or %s", f.ifExpired, expiredStop, expiredOldest)
+	}
+	return nil
 }
 
 // source is where events come from: a client.Subscription or client.History.
@@ -109,7 +127,9 @@ type eventsRun struct {
 	flags  *eventsFlags
 	out    *bufio.Writer
 	print  printer
-	place  *cursorFile // nil: none
+	stream bool                      // past events are not all
+	mark   func(cursor string) error // of a place without an event; nil: keep
+	place  *cursorFile               // nil: none
 	cancel context.CancelCauseFunc
 	outage bool // has been told
 }
@@ -119,28 +139,21 @@ type eventsRun struct {
 const outputBuffer = 64 << 10
 
 func (a *app) events(ctx context.Context, f *eventsFlags) error {
-	if f.ifExpired != expiredStop && f.ifExpired != expiredOldest {
-		return errors.Errorf("cannot use --if-expired %s: it is either %s or %s", f.ifExpired, expiredStop, expiredOldest)
+	if err := f.checkExpired(); err != nil {
+		return err
 	}
 	ctx, stop := untilReaderGone(ctx, a.stdout)
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	run := &eventsRun{app: a, flags: f, out: bufio.NewWriterSize(a.stdout, outputBuffer), cancel: cancel}
+	run := &eventsRun{app: a, flags: f, out: bufio.NewWriterSize(a.stdout, outputBuffer), stream: f.stream, cancel: cancel}
 	var err error
 	if run.print, err = newPrinter(f.format, !f.noTrunc, a.stdout); err != nil {
 		return err
 	}
-	after := f.afterCursor
-	if f.cursorFile != "" {
-		run.place = &cursorFile{path: f.cursorFile}
-		kept, err := run.place.read()
-		if err != nil {
-			return err
-		}
-		if kept != "" {
-			after = kept
-		}
+	after, err := run.begin()
+	if err != nil {
+		return err
 	}
 	c, err := client.New(f.address)
 	if err != nil {
@@ -158,10 +171,23 @@ func (a *app) events(ctx context.Context, f *eventsFlags) error {
 	return run.explain(err)
 }
 
+// begin returns the cursor to begin behind, "" for none.
+func (r *eventsRun) begin() (after string, err error) {
+	if r.flags.cursorFile == "" {
+		return r.flags.afterCursor, nil
+	}
+	r.place = &cursorFile{path: r.flags.cursorFile}
+	kept, err := r.place.read()
+	if err != nil || kept != "" {
+		return kept, err
+	}
+	return r.flags.afterCursor, nil
+}
+
 // open starts to read where the flags say.
 func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (source, error) {
 	f := r.flags
-	if !f.stream {
+	if !r.stream {
 		q := client.Query{Filters: f.filters, Since: f.since, Until: f.until, After: after}
 		h, err := c.History(ctx, q)
 		var expired *events.ExpiredError
@@ -178,7 +204,11 @@ func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (s
 		Filters: f.filters, Since: f.since, Until: f.until, After: after,
 		OnLost: r.lost, OnResumed: r.resumed, OnExpired: r.goOn,
 		OnMark: func(cursor string) {
-			if err := r.keep(cursor); err != nil {
+			keep := r.keep
+			if r.mark != nil {
+				keep = r.mark
+			}
+			if err := keep(cursor); err != nil {
 				r.cancel(err)
 			}
 		},

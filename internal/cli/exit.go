@@ -20,6 +20,7 @@ const (
 	exitDenied      = 4
 	exitUnreachable = 7
 	exitExpired     = 10
+	exitTimedOut    = 124 // as timeout(1)
 	exitSignal      = 128 // and the number of the signal
 )
 
@@ -47,11 +48,16 @@ func exitCode(ctx context.Context, err error) int {
 	var signal interrupted
 	var expired *events.ExpiredError
 	var connection *client.ConnectionError
+	var command *commandError
 	switch {
 	case err == nil, errors.Is(err, errReaderGone), errors.Is(err, syscall.EPIPE) && !errors.As(err, &connection):
 		return exitOK
 	case errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &signal):
 		return exitSignal + int(signal)
+	case errors.As(err, &command):
+		return command.code
+	case errors.Is(err, errTimedOut):
+		return exitTimedOut
 	case errors.As(err, &expired):
 		return exitExpired
 	case errors.Is(err, client.ErrPermissionDenied), errors.As(err, &connection) && errors.Is(err, fs.ErrPermission):

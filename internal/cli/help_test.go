@@ -16,6 +16,8 @@ func TestHelpTexts(t *testing.T) {
 		{"help", "exit-codes"},
 		{"serve", "--help"},
 		{"events", "--help"},
+		{"wait", "--help"},
+		{"exec", "--help"},
 		{"write", "--help"},
 		{"status", "--help"},
 		{"bridge", "--help"},

@@ -2,17 +2,21 @@ package cli
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/eventsvc/eventsvc/dbus"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/version"
 	"github.com/eventsvc/eventsvc/service"
 )
 
@@ -21,10 +25,16 @@ type serveFlags struct {
 	backend    string
 	logFile    string
 	logMaxSize string
+
+	journalDirectory string
+
 	listen     []string
 	allowRead  []string
 	allowWrite []string
 	dbus       string
+	logLevel   string
+	idleAfter  time.Duration
+	check      bool
 	limits     limitFlags
 }
 
@@ -56,11 +66,17 @@ Started by systemd with sockets it serves those; connected to one client, as by
 'varlinkctl exec:', it serves that client and ends.
 
 Root and the user of the service may read everything and write. Another user
-who can connect reads the events of its own uid, unless it is allowed more.`
+who can connect reads the events of its own uid, unless it is allowed more.
+
+Every option can be set in a file, too, by its name without the dashes:
+/etc/eventsvc/eventsvc.toml and its drop-ins in eventsvc.toml.d, or those of
+/run, /usr/local/lib and /usr/lib; $XDG_CONFIG_HOME/eventsvc for users. The
+command line wins. SIGHUP reads them again.`
 
 const serveExample = `  eventsvc serve
   eventsvc serve --listen unix:/run/eventsvc/public,mode=0666,readonly --allow-read @wheel
-  eventsvc serve --log-file /var/lib/eventsvc/events.log --log-max-size 100m`
+  eventsvc serve --log-file /var/lib/eventsvc/events.log --log-max-size 100m
+  eventsvc serve --check-config`
 
 func (a *app) serveCommand() *cobra.Command {
 	var f serveFlags
@@ -70,7 +86,7 @@ func (a *app) serveCommand() *cobra.Command {
 		Long:    serveLong,
 		Example: serveExample,
 		Args:    noWords,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), &f) },
+		RunE:    func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), &f, c.Flags()) },
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
@@ -78,12 +94,21 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&f.logFile, "log-file", "", "`PATH` of the log file (default that of Podman)")
 	flags.StringVar(&f.logMaxSize, "log-max-size", "", "bound of a log of eventsvc's own: `SIZE` is in bytes, or has k, m or g behind\n"+
 		"(powers of 1000); 0: none (default 64m)")
+	flags.StringVar(&f.journalDirectory, "journal-directory", "", "read the journals in `DIR`, as systemd-journal-remote makes them of\n"+
+		"many hosts (default the journal of this host)")
 	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
 	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none\n"+
 		"(default system as root, else session; a bus that is not there is waited for)")
 	flags.StringArrayVar(&f.allowRead, "allow-read", nil, "`WHO` may read every event: USER or @GROUP, by name or number; may be given again")
 	flags.StringArrayVar(&f.allowWrite, "allow-write", nil, "`WHO` may write events: USER or @GROUP; may be given again")
 	f.limits.add(c, flags)
+	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` is debug, info, warn or error: what is logged")
+	flags.Var((*span)(&f.idleAfter), "exit-idle-time", "end when nothing has needed the service for this `TIME`, such as 90s, 10m or\n"+
+		"seconds; for a service that systemd starts on demand; 0: never (default)")
+	flags.String(configFlag, "", "read this configuration `FILE` alone")
+	flags.BoolVar(&f.check, checkFlag, false, "print what would be served, from where and why, and touch nothing")
+	complete(c, "log-level", anyOf(logLevels...), 0)
+	complete(c, "exit-idle-time", anyOf("1m", "5m", "0"), 0)
 	complete(c, "backend", anyOf(config.Auto, config.File, config.Journald, config.None), 0)
 	complete(c, "log-max-size", anyOf("10m", "100m", "1g"), 0)
 	complete(c, "listen", anyOf("unix:"), cobra.ShellCompDirectiveNoSpace)
@@ -93,60 +118,105 @@ func (a *app) serveCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
-	leaveRoomForFollower()
+func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (err error) {
+	hangups := a.takeHangups()
 	env := config.Host()
-	readers, err := access.ParseAllowed(f.allowRead)
+	set, err := readOptions(flags, env)
 	if err != nil {
 		return err
 	}
-	writers, err := access.ParseAllowed(f.allowWrite)
+	if f.check {
+		return a.checkConfig(f, set, env)
+	}
+	leaveRoomForFollower()
+	p, err := f.plan(set, env)
 	if err != nil {
 		return err
 	}
-	chosen, err := chooseStore(f, env)
+	given, err := takeGiven()
 	if err != nil {
 		return err
 	}
-	if chosen.sync, err = f.limits.durability(chosen); err != nil {
-		return err
+	if given.isForOne() {
+		f.forOne(set)
 	}
-	bounds, err := f.limits.bounds()
-	if err != nil {
-		return err
+	if given.asked != "" {
+		f.listen = append(f.listen, given.asked)
 	}
-	given, err := service.FromActivation()
-	if err != nil {
-		return err
-	}
-	listeners, err := openListeners(f.listen, given, env)
+	listeners, err := openListeners(f.listen, given.Activated, env)
 	if err != nil {
 		given.Close()
-		return err
+		return set.blame(err, "listen")
 	}
-	log := newLog(a.stderr)
-	served := faces{readers: readers, writers: writers, bounds: bounds, untilIdle: isBridged(given)}
+	level := new(slog.LevelVar)
+	level.Set(p.level)
+	log := newLog(a.stderr, level)
+	served := faces{readers: p.readers, writers: p.writers, bounds: p.bounds, untilIdle: isBridged(given.Activated), idleAfter: f.idleAfter}
 	served.bus, served.busRequired = f.bus(env.UID)
 	if forSome := len(listeners) == 0 || served.untilIdle; forSome && !served.busRequired {
 		served.bus = ""
 	}
-	d, err := newDaemon(chosen, served, log)
+	r := &reloader{
+		log: log, level: level, env: env, systemd: manager{log}, options: set,
+		fresh: func() *pflag.FlagSet { return a.serveCommand().Flags() },
+	}
+	served.systemd = r
+	d, err := newDaemon(p.store, served, log)
 	if err != nil {
 		closeListeners(listeners)
 		given.Close()
 		return err
 	}
 	defer func() {
-		_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping)
+		d.stopping.Do(func() { d.systemd.tell(systemd.SdNotifyStopping) })
 		if stopped := d.stop(); err == nil {
 			err = stopped
 		}
+		if len(listeners) > 0 {
+			log.Info("stopped", "cause", whyStopped(ctx, err))
+		}
 	}()
+	r.status, r.live = d.status, []liveOption{levelOption(level), accessOption(d.policy), boundsOption(d)}
 	if len(listeners) > 0 {
-		a.announce(chosen, listeners)
+		a.announce(p, set, listeners, log)
 	}
-	go d.tellReady(ctx, chosen.String(), log)
-	return d.serve(ctx, listeners, given.Conns)
+	for _, name := range given.UnknownNames() {
+		log.Warn("a socket has a name that says nothing: it is served as the usual one; "+
+			"FileDescriptorName= may be varlink, legacy or readonly", "name", name)
+	}
+	return d.live(ctx, listeners, given, r, hangups)
+}
+
+// plan is what the options ask for.
+type plan struct {
+	readers, writers access.Allowed
+	level            slog.Level
+	store            *choice
+	bounds           bounds
+	warnings         []string
+}
+
+// plan understands the options. It touches nothing.
+func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err error) {
+	if p.readers, err = access.ParseAllowed(f.allowRead); err != nil {
+		return p, set.blame(err, "allow-read")
+	}
+	if p.writers, err = access.ParseAllowed(f.allowWrite); err != nil {
+		return p, set.blame(err, "allow-write")
+	}
+	if p.level, err = parseLogLevel(f.logLevel); err != nil {
+		return p, set.blame(err, "log-level")
+	}
+	if p.store, err = chooseStore(f, env); err != nil {
+		return p, set.blame(err, "backend", "log-file", "log-max-size", "journal-directory")
+	}
+	if p.store.sync, err = f.limits.durability(p.store); err != nil {
+		return p, set.blame(err, "sync")
+	}
+	if p.bounds, err = f.limits.bounds(); err != nil {
+		return p, set.blame(err, boundFlags...)
+	}
+	return p, nil
 }
 
 // spareProcs is how many more threads may run Go code than the machine has
@@ -207,14 +277,30 @@ func closeListeners(listeners []*service.Listener) {
 }
 
 // announce says what is served, why, and where.
-func (a *app) announce(c *choice, listeners []*service.Listener) {
-	a.say("serving %s", c)
-	for _, reason := range c.because {
-		a.say("  %s", reason)
-	}
+func (a *app) announce(p plan, set *options, listeners []*service.Listener, log *slog.Logger) {
 	var addresses []string
 	for _, l := range listeners {
 		addresses = append(addresses, l.Address())
 	}
-	a.say("listening on %s", strings.Join(addresses, " and "))
+	if isJournal(a.stderr) {
+		log.Info("starting", "version", version.Version, "serving", p.store.String(), "because", strings.Join(p.store.because, "; "),
+			"files", strings.Join(set.files, " "), "options", strings.Join(set.describe(), "; "))
+		for _, l := range listeners {
+			log.Info("listening", "address", l.Address(), "name", l.Name())
+		}
+	} else {
+		a.say("serving %s", p.store)
+		for _, reason := range p.store.because {
+			a.say("  %s", reason)
+		}
+		for _, line := range set.describe() {
+			if !strings.HasSuffix(line, ": "+commandLine) {
+				a.say("  %s", line)
+			}
+		}
+		a.say("listening on %s", strings.Join(addresses, " and "))
+	}
+	for _, warning := range p.warnings {
+		log.Warn(warning)
+	}
 }

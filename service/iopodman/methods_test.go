@@ -52,7 +52,7 @@ func TestTheServiceSaysWhoItIsAndWhatItServes(t *testing.T) {
 	c := newRig(t).raw()
 	got := c.ask(`{"method":"org.varlink.service.GetInfo"}`)
 	const want = `{"parameters":{"vendor":"eventsvc","product":"eventsvc","version":"1.2.3","url":"https://github.com/eventsvc/eventsvc",` +
-		`"interfaces":["io.podman","io.podman.events","org.varlink.service"]}}`
+		`"interfaces":["io.podman","io.podman.events","io.systemd.service","org.varlink.service"]}}`
 	if got != want {
 		t.Errorf("reply is\n%s, want\n%s", got, want)
 	}

@@ -357,11 +357,11 @@ func (s *Store) writeLocked(jobs []*appendJob) (stored []*appendJob, err error) 
 	for _, j := range jobs {
 		out = append(out, j.lines...)
 	}
-	written, err := s.writeWhole(out, size)
+	n, err := s.writeWhole(out, size)
 	s.appends.note(out, size, err)
-	s.ownFile, s.ownEnd = s.appends.id, size+int64(written)
+	s.ownFile, s.ownEnd = s.appends.id, size+int64(n)
 	for i, j := range jobs {
-		if kept += len(j.lines); kept > written {
+		if kept += len(j.lines); kept > n {
 			return jobs[:i], err
 		}
 	}

@@ -40,6 +40,7 @@ func (s *Store) follow() {
 		before = read
 		s.writes.drain()
 		s.lookNow()
+		s.followed.done()
 		last = time.Now()
 		found, own := s.counts()
 		if found > read || own == ownBefore {
@@ -109,7 +110,7 @@ func (s *Store) lookLocked() error {
 // look reads what was appended, and follows the path to the files that took
 // the place of the present one, one after the other.
 func (s *Store) look() error {
-	if err := s.writes.arm(); err != nil {
+	if _, err := s.writes.arm(false); err != nil {
 		return err
 	}
 	s.successors.note(s)
@@ -123,19 +124,24 @@ func (s *Store) look() error {
 			return err
 		}
 		s.successors.pop()
+		// It may lie in another directory of the same name.
+		s.writes.doubt()
+		if _, err := s.writes.arm(false); err != nil {
+			return err
+		}
 	}
 }
 
 // lookAtPresent reads what was appended to the generation that has no successor.
 func (s *Store) lookAtPresent(missing bool, err error) error {
+	if s.successors.isBlind() {
+		s.lookAgain(blindTime)
+	}
 	if s.cur == nil || err != nil {
 		return err
 	}
 	err = s.catchUp()
 	s.gone = missing
-	if missing {
-		s.lookAgain(goneTime)
-	}
 	return err
 }
 
@@ -344,10 +350,9 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	return false, nil
 }
 
-// goneTime is how long after a log has gone it is looked for again. A directory
-// that is deleted while a file of it is held open says nothing of its end, nor
-// of the one that takes its place.
-const goneTime = 500 * time.Millisecond
+// blindTime is how long after a log has gone it is looked for again, should the
+// service not be allowed to watch a directory above it.
+const blindTime = 500 * time.Millisecond
 
 // faultTime is how long after a look that failed there is another.
 const faultTime = time.Second

@@ -60,6 +60,8 @@ type Store struct {
 	stopped    chan struct{} // closed by Close
 	helpers    chan struct{} // holds one for each helper of a sweep
 	busy       atomic.Int32  // readings that are reading now
+	followed   beat          // of the thread that reads what is written
+	noted      beat          // of the thread that notes what appears at the path
 	done       sync.WaitGroup
 
 	mu        sync.Mutex
@@ -185,7 +187,7 @@ func (s *Store) openFirst() {
 			s.lookAgain(faultTime)
 		}
 	}()
-	if err := s.writes.arm(); err != nil {
+	if _, err := s.writes.arm(false); err != nil {
 		s.setFault(err)
 		return
 	}

@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// execFlags are the flags of eventsvc exec.
+type execFlags struct {
+	eventsFlags
+	jobs      int
+	onFailure string
+}
+
+// The values of --on-failure.
+const (
+	failureContinue = "continue"
+	failureStop     = "stop"
+	failureRetry    = "retry"
+)
+
+const execLong = `Run a command for each event that passes the filters. Filters, times and the
+place to begin are those of 'eventsvc events'.
+
+The command gets the event as a line of JSON on stdin, as 'eventsvc events
+--format json' prints it, and in its environment:
+
+  EVENTSVC_TYPE EVENTSVC_STATUS EVENTSVC_TIME EVENTSVC_CURSOR
+  EVENTSVC_ID EVENTSVC_NAME EVENTSVC_IMAGE EVENTSVC_POD_ID EVENTSVC_NETWORK
+  EVENTSVC_EXIT_CODE EVENTSVC_ERROR EVENTSVC_HEALTH_STATUS
+  EVENTSVC_ATTRIBUTES (a JSON object) EVENTSVC_UID EVENTSVC_HOST
+
+A variable is set if the event has that. A NUL character, which no environment
+can hold, is U+FFFD there, and what is longer than 96 KiB is left out; the JSON
+has all of it as it is.
+
+The commands run one at a time, in the order of the events, or with --jobs
+side by side, started in that order. With a cursor file every event gets its
+command at least once from one run to the next: its cursor is kept once its
+command, and those of all events before it, have ended as --on-failure wants.
+
+A signal that ends this command is passed on to those that run, and they are
+waited for.`
+
+const execExample = `  eventsvc exec --filter event=died -- sh -c 'logger "$EVENTSVC_NAME ended with $EVENTSVC_EXIT_CODE"'
+  eventsvc exec --cursor-file /var/lib/hook/cursor --on-failure retry --filter type=image -- /usr/local/bin/scan
+  eventsvc exec --jobs 4 --filter label=backup -- backup-one
+  eventsvc exec --since 24h --stream=false --filter event=died -- jq -r .Name`
+
+func (a *app) execCommand() *cobra.Command {
+	var f execFlags
+	c := &cobra.Command{
+		Use:     "exec [flags] -- COMMAND ARGUMENT...",
+		Short:   "Run a command for each event",
+		Long:    execLong,
+		Example: execExample,
+		Args:    onlyBehindDash,
+		RunE:    func(c *cobra.Command, words []string) error { return a.exec(c.Context(), &f, words) },
+	}
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be given again")
+	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
+	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
+	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
+	flags.IntVar(&f.jobs, "jobs", 1, "at most this `NUMBER` of commands side by side")
+	flags.StringVar(&f.onFailure, "on-failure", failureContinue, "when a command fails: `ACTION` is continue, stop (with its exit code)\n"+
+		"or retry (after 1 s, then longer, up to 1 min, until it succeeds)")
+	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right behind the event with this `CURSOR`")
+	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue behind the cursor in this `FILE` if it exists, and keep\n"+
+		"there the cursor of what has been done")
+	expiredFlag(c, &f.eventsFlags)
+	addressFlag(c, &f.address)
+	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	complete(c, "on-failure", anyOf(failureContinue, failureStop, failureRetry), 0)
+	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
+	complete(c, "until", anyOf("now", "10m", "1h"), 0)
+	complete(c, "jobs", anyOf("2", "4", "8"), 0)
+	complete(c, "after-cursor", anyOf(), 0)
+	completeCommand(c)
+	return c
+}
+
+// maxJobs bounds the commands that run at a time.
+const maxJobs = 1024
+
+func (f *execFlags) check() error {
+	switch f.onFailure {
+	case failureContinue, failureStop, failureRetry:
+	default:
+		return errors.Errorf("cannot use --on-failure %s: it is %s, %s or %s", f.onFailure, failureContinue, failureStop, failureRetry)
+	}
+	if f.jobs < 1 || f.jobs > maxJobs {
+		return errors.Errorf("cannot use --jobs %d: give a number from 1 to %d", f.jobs, maxJobs)
+	}
+	return f.checkExpired()
+}
+
+func (a *app) exec(ctx context.Context, f *execFlags, words []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if err := findCommand(words); err != nil {
+		return err
+	}
+	c, err := client.New(f.address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	run := &eventsRun{app: a, flags: &f.eventsFlags, out: bufio.NewWriter(io.Discard), stream: f.stream, cancel: cancel}
+	after, err := run.begin()
+	if err != nil {
+		return err
+	}
+	jobs := &jobs{
+		run:   func(e *events.Event) error { return a.runFor(ctx, e, words, f.onFailure) },
+		done:  run.keep,
+		end:   cancel,
+		slots: make(chan struct{}, f.jobs),
+	}
+	run.mark = jobs.pass
+	from, err := run.open(ctx, c, after)
+	if err == nil {
+		err = jobs.work(ctx, from)
+		_ = from.Close()
+	}
+	if failed := failure(ctx); failed != nil {
+		return failed
+	}
+	if err == nil && jobs.failures > 0 {
+		return errors.Errorf("cannot call all of this done: the command failed for %d events", jobs.failures)
+	}
+	return run.explain(err)
+}
+
+// The pauses between tries of a command that failed.
+const (
+	retryFirst = time.Second
+	retryMost  = time.Minute
+)
+
+// runFor runs the command for one event. The error says that it failed, or that
+// it ended in a way after which nothing more is to be done (errors.Is stopWork).
+func (a *app) runFor(ctx context.Context, e *events.Event, words []string, onFailure string) error {
+	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+		err := a.runOnce(ctx, e, words)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return &stopWork{ctx.Err()} // it may not have done all that it should
+		case onFailure == failureStop:
+			return &stopWork{err}
+		case onFailure == failureContinue:
+			a.say("%v, for %s", err, describe(e))
+			return err
+		}
+		a.say("%v, for %s; trying again in %v", err, describe(e), pause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return &stopWork{ctx.Err()}
+		}
+	}
+}
+
+func describe(e *events.Event) string {
+	return visible(string(e.Type) + " " + string(e.Status) + " " + e.Name + " (cursor " + e.Cursor + ")")
+}
+
+// stopWork is returned when no more commands are to be run, and the event that
+// was worked on counts as not done.
+type stopWork struct{ cause error }
+
+func (e *stopWork) Error() string { return e.cause.Error() }
+func (e *stopWork) Unwrap() error { return e.cause }
+
+func (a *app) runOnce(ctx context.Context, e *events.Event, words []string) error {
+	line, err := appendEventJSON(nil, e)
+	if err != nil {
+		return err
+	}
+	stdin, err := fileOf(append(line, '\n'))
+	if err != nil {
+		return err
+	}
+	defer stdin.Close()
+	environment, err := eventEnvironment(os.Environ(), e)
+	if err != nil {
+		return err
+	}
+	stdout, _ := a.stdout.(*os.File)
+	command, err := a.startChild(words, environment, stdin, stdout)
+	if err != nil {
+		return err
+	}
+	return command.wait(ctx)
+}

@@ -1,0 +1,408 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/store/logfile"
+)
+
+// managerOf is a service manager of which there is only the ear.
+type managerOf struct {
+	t    *testing.T
+	conn *net.UnixConn
+	path string
+}
+
+func listenAsManager(t *testing.T, dir string) *managerOf {
+	t.Helper()
+	m := &managerOf{t: t, path: filepath.Join(dir, "n")}
+	var err error
+	if m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path, Net: "unixgram"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.conn.Close() })
+	m.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	return m
+}
+
+// told returns what it is told next, whose descriptors it closes.
+func (m *managerOf) told() string {
+	m.t.Helper()
+	buffer, oob := make([]byte, 4096), make([]byte, 256)
+	n, oobn, _, _, err := m.conn.ReadMsgUnix(buffer, oob)
+	if err != nil {
+		m.t.Fatalf("nothing is told: %v", err)
+	}
+	if messages, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil {
+		for i := range messages {
+			files, _ := unix.ParseUnixRights(&messages[i])
+			for _, fd := range files {
+				unix.Close(fd)
+			}
+		}
+	}
+	return string(buffer[:n])
+}
+
+// await returns the next that begins so, and fails if one of the others comes.
+func (m *managerOf) await(begin string, unwanted ...string) string {
+	m.t.Helper()
+	for {
+		got := m.told()
+		if strings.HasPrefix(got, begin) {
+			return got
+		}
+		for _, word := range unwanted {
+			if strings.HasPrefix(got, word) {
+				m.t.Fatalf("systemd is told %q before %q", got, begin)
+			}
+		}
+	}
+}
+
+func TestReloadTakesUpWhatCanBeChangedAndNamesTheRest(t *testing.T) {
+	dir := host(t, "")
+	m := listenAsManager(t, dir)
+	conf := filepath.Join(dir, "eventsvc.toml")
+	address := "unix:" + filepath.Join(dir, "s")
+	writeFile(t, conf, fmt.Sprintf("listen = [%q]\nlog-level = \"warn\"\nlog-file = %q\n", address, filepath.Join(dir, "log")))
+	c := process(t, "serve", "--config", conf, "--dbus", "none")
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path)
+	errs := startServe(t, c)
+	m.await("READY=1")
+	for _, want := range []string{"listen = [\"" + address + "\"]: " + conf + ":1", "log-level = \"warn\": " + conf + ":2"} {
+		errs.expect(t, want)
+	}
+
+	// The moved log is for the next start, the level for now.
+	writeFile(t, conf, fmt.Sprintf("listen = [%q]\nlog-level = \"debug\"\nlog-file = %q\nallow-write = [\"@0\"]\n",
+		address, filepath.Join(dir, "log2")))
+	c.Process.Signal(syscall.SIGHUP)
+	if got := m.await("RELOADING=1"); !regexp.MustCompile(`^RELOADING=1\nMONOTONIC_USEC=[0-9]+$`).MatchString(got) {
+		t.Errorf("systemd is told %q", got)
+	}
+	m.await("READY=1\nSTATUS=Serving log file " + filepath.Join(dir, "log") + "; no subscribers")
+	errs.expect(t, `an option changed that takes effect with a restart only`)
+	errs.expect(t, "option=log-file")
+	errs.expect(t, `log-level=\"debug\"`)
+	errs.expect(t, `allow-write=[\"@0\"]`)
+
+	// A bad one changes nothing, and does not end the service.
+	writeFile(t, conf, "log-level = \"error\"\nallow-reed = []\n")
+	c.Process.Signal(syscall.SIGHUP)
+	m.await("RELOADING=1")
+	m.await("READY=1")
+	errs.expect(t, "cannot use the new configuration; going on with the present one")
+	errs.expect(t, `allow-reed in `+conf+`:2: there is no such key; did you mean \"allow-read\"?`)
+	writeFile(t, conf, "log-level = \"error\"\nallow-read = [\"no-such-user-here\"]\n")
+	c.Process.Signal(syscall.SIGHUP)
+	errs.expect(t, "allow-read is set in "+conf+":2")
+	if _, _, code := runIn(t.Context(), "status", "--address", address); code != exitOK {
+		t.Errorf("the service does not answer any more: %d", code)
+	}
+	c.Process.Signal(syscall.SIGTERM)
+	m.await("STOPPING=1")
+	checkCode(t, exitOf(t, c), exitOK)
+}
+
+func TestCommandLineWinsOverFilesAfterAReloadToo(t *testing.T) {
+	dir := host(t, "")
+	conf := filepath.Join(dir, "eventsvc.toml")
+	writeFile(t, conf, "log-level = \"debug\"\nallow-read = [\"1\"]\n")
+	a := &app{name: "eventsvc", stdout: io.Discard, stderr: io.Discard}
+	flags := a.serveCommand().Flags()
+	if err := flags.Parse([]string{"--config", conf, "--log-level", "error", "--allow-read", "2", "--allow-read", "3"}); err != nil {
+		t.Fatal(err)
+	}
+	first, err := readOptions(flags, config.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, conf, "log-level = \"warn\"\nallow-read = [\"4\"]\nallow-write = \"5\"\n")
+	second, err := first.again(a.serveCommand().Flags(), config.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"log-level": "error", "allow-read": "2 3", "allow-write": "5", "config": conf} {
+		check(t, name, textOf(second.flags.Lookup(name)), want)
+	}
+	check(t, "what changed", strings.Join(second.changed(first), " "), "allow-write")
+}
+
+func TestCheckConfigSaysWhatAndWhyAndTouchesNothing(t *testing.T) {
+	dir := host(t, "")
+	log := filepath.Join(dir, "podman", "podman.log")
+	writeFile(t, filepath.Join(dir, "containers.conf"), fmt.Sprintf("[engine]\nevents_logger = \"file\"\nevents_logfile_path = %q\n", log))
+	conf := filepath.Join(dir, "eventsvc.toml")
+	writeFile(t, conf, "# where\nlisten = [\"unix:"+dir+"/s\", \"unix:"+dir+"/public,mode=0666,readonly\"]\ndbus = \"none\"\nallow-read = \"@0\"\n")
+	before, _ := os.ReadDir(dir)
+	stdout, stderr, code := runIn(t.Context(), "serve", "--check-config", "--config", conf, "--allow-write", "0")
+	checkCode(t, code, exitOK)
+	check(t, "stderr", stderr, "")
+	for _, want := range []string{
+		"configuration files\n  " + conf + "\n",
+		"store: log file " + log + "\n",
+		"events_logger in " + dir + "/containers.conf:2",
+		"  listen = [\"unix:" + dir + "/s\" \"unix:" + dir + "/public,mode=0666,readonly\"]: " + conf + ":2\n",
+		"  unix:" + dir + "/public,mode=0666,readonly: " + conf + ":2\n",
+		"D-Bus\n  none: " + conf + ":3\n",
+		"allow-write = [\"0\"]: command line\n",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("it does not say %q:\n%s", want, stdout)
+		}
+	}
+	after, _ := os.ReadDir(dir)
+	if len(before) != len(after) {
+		t.Errorf("it left something behind: %v", after)
+	}
+	for name, test := range map[string]struct{ text, want string }{
+		"A place to listen that is none": {"\nlisten = \"tcp:1234\"\n", "(listen is set in " + conf + ":2)"},
+		"A backend that is none":         {"backend = \"jurnald\"\n", "(backend is set in " + conf + ":1)"},
+		"A level that is none":           {"log-level = \"loud\"\n", "cannot use --log-level \"loud\""},
+		"A time that is none":            {"exit-idle-time = \"soon\"\n", "cannot use exit-idle-time in " + conf + ":1: \"soon\" is no time"},
+		"An array where there is none":   {"dbus = [\"system\"]\n", "cannot use dbus in " + conf + ":1: want one value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writeFile(t, conf, test.text)
+			_, stderr, code := runIn(t.Context(), "serve", "--check-config", "--config", conf)
+			checkCode(t, code, exitError)
+			if !strings.HasPrefix(stderr, "eventsvc: cannot ") || !strings.Contains(stderr, test.want) {
+				t.Errorf("it says %q, and not %q", stderr, test.want)
+			}
+		})
+	}
+}
+
+// stalling is a store whose lock somebody holds for as long as they like.
+type stalling struct {
+	store.Store
+	held chan struct{} // receives one to let a look through
+}
+
+func (s *stalling) Look() error { <-s.held; return s.Store.Look() }
+
+// Probe hides that of the log file behind the lock.
+func (s *stalling) Probe(ctx context.Context) error {
+	<-s.held
+	return s.Store.(store.Prober).Probe(ctx)
+}
+
+func TestWatchdogIsFedOnlyWhileTheFeedMoves(t *testing.T) {
+	dir := host(t, "")
+	m := listenAsManager(t, dir)
+	t.Setenv("NOTIFY_SOCKET", m.path)
+	st, err := logfile.Open(logfile.Options{Path: filepath.Join(dir, "log"), Own: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stalling{st, make(chan struct{})}
+	errs := new(output)
+	log := slog.New(slog.NewTextHandler(errs, nil))
+	d := newDaemonOn(s, &choice{backend: events.LogFile}, faces{}, log)
+	if err := d.feed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.feedWatchdog(ctx, 50*time.Millisecond)
+	}()
+	// One probe is let through for each time that it is told.
+	for range 3 {
+		s.held <- struct{}{}
+		check(t, "what systemd is told", m.told(), "WATCHDOG=1")
+	}
+	// Now the lock is held: several intervals pass, and nothing is told.
+	errs.expect(t, "the feed does not move")
+	m.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	if n, _ := m.conn.Read(make([]byte, 4096)); n > 0 {
+		t.Error("the watchdog is fed although nothing moves")
+	}
+	m.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	s.held <- struct{}{}
+	check(t, "what systemd is told", m.told(), "WATCHDOG=1")
+	errs.expect(t, "the feed moves again")
+	close(s.held)
+	cancel()
+	<-ended
+	if err := d.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWatchdogOfARunningService(t *testing.T) {
+	dir := host(t, "")
+	m := listenAsManager(t, dir)
+	c := process(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"),
+		"--listen", "unix:"+filepath.Join(dir, "s"))
+	// sh knows the process ID that the watchdog is for.
+	c.Args = append([]string{"sh", "-c", `WATCHDOG_PID=$$ exec "$0" "$@"`, c.Path}, c.Args[1:]...)
+	c.Path = "/bin/sh"
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=100000")
+	startServe(t, c)
+	for range 5 {
+		m.await("WATCHDOG=1")
+	}
+	c.Process.Signal(syscall.SIGTERM)
+	m.await("STOPPING=1")
+	checkCode(t, exitOf(t, c), exitOK)
+}
+
+func TestIdleServiceTellsSystemdBeforeItGivesAnythingUp(t *testing.T) {
+	dir := host(t, "")
+	m := listenAsManager(t, dir)
+	c := process(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"),
+		"--listen", "unix:"+filepath.Join(dir, "s"), "--exit-idle-time", "100ms")
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path)
+	errs := startServe(t, c)
+	m.await("STOPPING=1")
+	m.await("BARRIER=1", "STOPPING=1")
+	checkCode(t, exitOf(t, c), exitOK)
+	errs.expect(t, "nobody has needed the service")
+}
+
+func TestSocketsAreServedByTheirNames(t *testing.T) {
+	dir := host(t, "")
+	names := []string{"varlink", "legacy", "readonly", "front-door"}
+	var files []*os.File
+	for _, name := range names {
+		listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, name), Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		file, err := listener.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		files = append(files, file)
+	}
+	c := process(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"))
+	activated(c, files...)
+	c.Env = append(c.Env, "LISTEN_FDNAMES="+strings.Join(names, ":"))
+	errs := startServe(t, c)
+	errs.expect(t, "name=front-door")
+	for _, known := range names[:3] {
+		if strings.Contains(errs.String(), "says nothing: it is served") && strings.Contains(errs.String(), "name="+known) {
+			t.Errorf("there is a warning about %s: %s", known, errs)
+		}
+	}
+	for _, name := range names {
+		want := exitOK
+		if name == "readonly" {
+			want = exitDenied
+		}
+		_, stderr, code := runIn(t.Context(), "write", "--type", "volume", "--status", "create", "--name", name,
+			"--address", "unix:"+filepath.Join(dir, name))
+		if code != want {
+			t.Errorf("writing through %s ends with %d, want %d: %s", name, code, want, stderr)
+		}
+	}
+	c.Process.Signal(syscall.SIGTERM)
+	checkCode(t, exitOf(t, c), exitOK)
+}
+
+func TestServesStdinAndStdoutWhenToldSo(t *testing.T) {
+	dir := host(t, "")
+	log := filepath.Join(dir, "log")
+	writeFile(t, log, sample)
+	writeFile(t, filepath.Join(dir, "containers.conf"), fmt.Sprintf("[engine]\nevents_logger = \"file\"\nevents_logfile_path = %q\n", log))
+	for name, wire := range map[string]func(c *exec.Cmd) (io.WriteCloser, io.Reader){
+		"Pipes": func(c *exec.Cmd) (io.WriteCloser, io.Reader) {
+			in, _ := c.StdinPipe()
+			out, _ := c.StdoutPipe()
+			return in, out
+		},
+		"One socket, as of sshd": func(c *exec.Cmd) (io.WriteCloser, io.Reader) {
+			near, far, err := connectedPair()
+			if err != nil {
+				t.Fatal(err)
+			}
+			file, _ := far.File()
+			far.Close()
+			c.Stdin, c.Stdout = file, file
+			t.Cleanup(func() { file.Close() })
+			return near, near
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := process(t) // no words at all: that is all that ssh-exec: can give
+			c.Env = append(c.Env, listenVariable+"=-")
+			var errs bytes.Buffer
+			c.Stderr = &errs
+			in, out := wire(c)
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(in, "%s\x00", `{"method":"io.podman.events.GetLastEvent","parameters":{}}`)
+			if half, ok := in.(interface{ CloseWrite() error }); ok {
+				half.CloseWrite()
+			} else {
+				in.Close()
+			}
+			if file, ok := c.Stdout.(*os.File); ok {
+				file.Close()
+			}
+			reply, err := io.ReadAll(out)
+			if err != nil || !strings.Contains(string(reply), `"name":"vol1"`) {
+				t.Errorf("the reply is %q, %v", reply, err)
+			}
+			checkCode(t, exitOf(t, c), exitOK)
+			check(t, "stderr", errs.String(), "")
+		})
+	}
+}
+
+func TestJournalGetsPriorities(t *testing.T) {
+	dir := host(t, "")
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(writer.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	c := process(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"),
+		"--listen", "unix:"+filepath.Join(dir, "s"), "--exit-idle-time", "1ms")
+	c.Stderr = writer
+	c.Env = append(c.Env, fmt.Sprintf("JOURNAL_STREAM=%d:%d", st.Dev, st.Ino))
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	text, _ := io.ReadAll(reader)
+	checkCode(t, exitOf(t, c), exitOK)
+	for _, want := range []string{"<6>starting version=", "<6>listening address=unix:" + dir + "/s", "<6>ready serving=\"log file", "<6>stopping: ", "<6>stopped cause="} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the journal has no %q:\n%s", want, text)
+		}
+	}
+	for line := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n") {
+		if !regexp.MustCompile(`^<[0-7]>[a-z]`).MatchString(line) {
+			t.Errorf("a line has no priority: %q", line)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// manager is the service manager, as sd_notify(3) describes it. Without one
+// nobody listens, which is no error.
+type manager struct{ log *slog.Logger }
+
+// tell sends assignments, one a line.
+func (m manager) tell(assignments string) {
+	if _, err := systemd.SdNotify(false, assignments); err != nil {
+		m.log.Warn("cannot tell systemd about the state of the service", "error", err)
+	}
+}
+
+// barrierTimeout is how long the manager may take to read what it was told.
+const barrierTimeout = 5 * time.Second
+
+// tellStopping says that the service ends, and returns when the manager knows: a
+// start that is asked for from then on waits for the end, and is not taken for
+// one of a service that runs already.
+func (m manager) tellStopping() {
+	m.tell(systemd.SdNotifyStopping)
+	if err := barrier(); err != nil {
+		m.log.Warn("cannot tell whether systemd knows that the service ends", "error", err)
+	}
+}
+
+// barrier returns when the manager has read everything that it was told before:
+// then it closes the descriptor that it is sent (sd_notify_barrier(3)).
+func barrier() error {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return nil
+	}
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return errors.Wrap(err, "cannot make a pipe")
+	}
+	defer unix.Close(pipe[0])
+	err := sendFile(path, "BARRIER=1", pipe[1])
+	_ = unix.Close(pipe[1])
+	if err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(barrierTimeout); ; {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return errors.Errorf("the barrier was not passed in %v", barrierTimeout)
+		}
+		fds := []unix.PollFd{{Fd: int32(pipe[0])}}
+		n, err := unix.Poll(fds, int(left.Milliseconds())+1)
+		if n > 0 && err == nil {
+			return nil
+		}
+		if err != nil && err != unix.EINTR {
+			return errors.Wrap(err, "cannot wait for the barrier")
+		}
+	}
+}
+
+// sendFile sends a datagram and a descriptor.
+func sendFile(path, text string, fd int) error {
+	sock, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return errors.Wrap(err, "cannot send a barrier")
+	}
+	defer unix.Close(sock)
+	// '@' stands for an abstract socket, here as there.
+	err = unix.Sendmsg(sock, []byte(text), unix.UnixRights(fd), &unix.SockaddrUnix{Name: path}, 0)
+	return errors.Wrap(err, "cannot send a barrier")
+}

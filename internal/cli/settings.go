@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/pflag"
+
+	"github.com/eventsvc/eventsvc/internal/config"
+)
+
+// The flags of serve that say how it is started, and are no options of the
+// service: no file sets them.
+const (
+	configFlag = "config"
+	checkFlag  = "check-config"
+	helpFlag   = "help"
+)
+
+// options are the flags of serve once the configuration files have had their
+// say, and where each value comes from. A file sets the flag of the same name,
+// unless it was given on the command line.
+type options struct {
+	flags *pflag.FlagSet
+	// files are the files that were read.
+	files []string
+	// origins are FILE:LINE, or commandLine, by the name of the flag; one that
+	// has its default is not among them.
+	origins map[string]string
+}
+
+// commandLine is where a flag was set that no file set.
+const commandLine = "command line"
+
+// isOption tells whether files may set a flag.
+func isOption(f *pflag.Flag) bool {
+	return f.Name != configFlag && f.Name != checkFlag && f.Name != helpFlag
+}
+
+// readOptions lets the configuration files set what the command line did not.
+func readOptions(flags *pflag.FlagSet, env config.Environment) (*options, error) {
+	o := &options{flags: flags, origins: map[string]string{}}
+	keys := map[string]config.Key{}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !isOption(f) {
+			return
+		}
+		_, isList := f.Value.(pflag.SliceValue)
+		keys[f.Name] = config.Key{List: isList}
+		if f.Changed {
+			o.origins[f.Name] = commandLine
+		}
+	})
+	named := flags.Lookup(configFlag).Value.String()
+	said, err := config.ReadSettings(env, named, keys)
+	if err != nil {
+		return nil, err
+	}
+	o.files = said.Files
+	for _, name := range slices.Sorted(maps.Keys(said.ByKey)) {
+		setting := said.ByKey[name]
+		if o.origins[name] == commandLine {
+			continue
+		}
+		if err := setFlag(flags.Lookup(name), setting.Values); err != nil {
+			return nil, errors.Errorf("cannot use %s in %s: %v; correct the file", name, setting.Origin(), err)
+		}
+		o.origins[name] = setting.Origin()
+	}
+	return o, nil
+}
+
+func setFlag(f *pflag.Flag, values []string) error {
+	f.Changed = true
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return list.Replace(values)
+	}
+	return f.Value.Set(values[0])
+}
+
+// again reads the configuration files once more, for the same command line, into
+// flags that are as new.
+func (o *options) again(fresh *pflag.FlagSet, env config.Environment) (*options, error) {
+	var failed error
+	o.flags.VisitAll(func(f *pflag.Flag) {
+		if o.origins[f.Name] != commandLine && isOption(f) || !f.Changed || failed != nil {
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		failed = setFlag(fresh.Lookup(f.Name), values)
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return readOptions(fresh, env)
+}
+
+// blame adds to an error which file set the flags that it is about.
+func (o *options) blame(err error, names ...string) error {
+	if err == nil {
+		return nil
+	}
+	var places []string
+	for _, name := range names {
+		if origin := o.origins[name]; origin != "" && origin != commandLine {
+			places = append(places, name+" is set in "+origin)
+		}
+	}
+	if len(places) == 0 {
+		return err
+	}
+	return errors.Errorf("%v (%s)", err, strings.Join(places, ", "))
+}
+
+// textOf returns the value of a flag as people write it.
+func textOf(f *pflag.Flag) string {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return strings.Join(list.GetSlice(), " ")
+	}
+	return f.Value.String()
+}
+
+// changed returns the names of the flags whose value is another than in before.
+func (o *options) changed(before *options) []string {
+	var names []string
+	o.flags.VisitAll(func(f *pflag.Flag) {
+		if isOption(f) && textOf(f) != textOf(before.flags.Lookup(f.Name)) {
+			names = append(names, f.Name)
+		}
+	})
+	return names
+}
+
+// source says where the value of a flag comes from.
+func (o *options) source(name string) string {
+	if origin := o.origins[name]; origin != "" {
+		return origin
+	}
+	return "default"
+}
+
+// describe writes every flag that is set, and where.
+func (o *options) describe() []string {
+	var lines []string
+	o.flags.VisitAll(func(f *pflag.Flag) {
+		if isOption(f) && o.origins[f.Name] != "" {
+			lines = append(lines, fmt.Sprintf("%s = %s: %s", f.Name, quotedText(f), o.source(f.Name)))
+		}
+	})
+	return lines
+}
+
+func quotedText(f *pflag.Flag) string {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return fmt.Sprintf("%q", list.GetSlice())
+	}
+	return fmt.Sprintf("%q", f.Value.String())
+}

@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/pkg/errors"
+)
+
+// span is a duration as a flag takes it: of Go's form, or a number of seconds.
+type span time.Duration
+
+// Set understands a duration.
+func (s *span) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if seconds, failed := strconv.ParseUint(text, 10, 32); failed == nil {
+		d, err = time.Duration(seconds)*time.Second, nil
+	}
+	if err != nil || d < 0 {
+		return errors.Errorf("%q is no time: give seconds, or 90s, 10m or 1h30m", text)
+	}
+	*s = span(d)
+	return nil
+}
+
+// String returns the duration, "" for none, so that the help says nothing of it.
+func (s *span) String() string {
+	if *s == 0 {
+		return ""
+	}
+	return time.Duration(*s).String()
+}
+
+// Type is the word of the help.
+func (s *span) Type() string { return "time" }

@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"time"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// waitFlags are the flags of eventsvc wait.
+type waitFlags struct {
+	eventsFlags
+	timeout time.Duration
+}
+
+const waitLong = `Wait until an event happens that passes the filters, print it and end with 0.
+Filters, times and formats are those of 'eventsvc events'.
+
+A command behind -- is started once everything that happens from then on will
+be seen, and not before: what it causes cannot be missed, however fast it is.
+It runs beside the waiting, and what it prints goes to stderr, so that stdout
+has the event alone.
+
+  0    the event happened, and the command, if there is one, succeeded
+  124  it did not happen in time; a command that still runs got SIGTERM
+  126  the command cannot be run
+  127  there is no such command
+  else the exit code of the command, if it failed: at once, since what it was
+       to cause will not happen; or one of 'eventsvc help exit-codes'
+
+Without a command only what happens from now on counts, and what a script
+started before may be over by then. With --since or --after-cursor the past
+counts, too.`
+
+const waitExample = `  eventsvc wait --filter container=web --filter event=died -- podman start web
+  eventsvc wait --timeout 30s --filter container=db --filter event=start
+  code=$(eventsvc wait -f container=job -f event=died --format '{{.ContainerExitCode}}' -- podman start job)
+  eventsvc wait --filter event=died --after-cursor "$cursor"`
+
+// errTimedOut is returned when nothing happened in time.
+var errTimedOut = errors.New("nothing that passes the filters happened in time")
+
+func (a *app) waitCommand() *cobra.Command {
+	var f waitFlags
+	c := &cobra.Command{
+		Use:     "wait [flags] [-- COMMAND ARGUMENT...]",
+		Short:   "Wait until an event happens",
+		Long:    waitLong,
+		Example: waitExample,
+		Args:    onlyBehindDash,
+		RunE:    func(c *cobra.Command, words []string) error { return a.wait(c.Context(), &f, words) },
+	}
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "wait for an event that matches `FILTER`, KEY=VALUE; may be given again")
+	flags.Var((*span)(&f.timeout), "timeout", "give up after this `TIME`, such as 90s, 10m or seconds; 0: never (default)")
+	flags.StringVar(&f.since, "since", "", "an event later than this `TIME` counts, too")
+	flags.StringVar(&f.afterCursor, "after-cursor", "", "an event behind the one with this `CURSOR` counts, too")
+	formatFlags(c, &f.eventsFlags)
+	addressFlag(c, &f.address)
+	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	complete(c, "timeout", anyOf("30s", "5m", "1h"), 0)
+	complete(c, "since", anyOf("10m", "1h"), 0)
+	complete(c, "after-cursor", anyOf(), 0)
+	completeCommand(c)
+	return c
+}
+
+// onlyBehindDash refuses words that are no flags in front of --.
+func onlyBehindDash(c *cobra.Command, words []string) error {
+	if before := c.ArgsLenAtDash(); before < 0 {
+		return noWords(c, words)
+	} else if before > 0 {
+		return noWords(c, words[:before])
+	}
+	return nil
+}
+
+// completeCommand leaves what is behind -- to the shell, as files.
+func completeCommand(c *cobra.Command) {
+	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+}
+
+func (a *app) wait(ctx context.Context, f *waitFlags, words []string) error {
+	printEvent, err := newPrinter(f.format, !f.noTrunc, a.stdout)
+	if err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		if err := findCommand(words); err != nil {
+			return err
+		}
+	}
+	c, err := client.New(f.address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	f.ifExpired = expiredStop
+	run := &eventsRun{app: a, flags: &f.eventsFlags, out: bufio.NewWriter(a.stdout), print: printEvent}
+	if f.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, errTimedOut)
+		defer cancel()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	run.cancel, run.stream = cancel, true
+	from, err := run.open(ctx, c, f.afterCursor)
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	defer from.Close()
+	if len(words) == 0 {
+		return run.printNext(ctx, from)
+	}
+	return run.printNextBeside(ctx, cancel, from, words)
+}
+
+// causeOf returns why the context ended, if that is the error.
+func causeOf(ctx context.Context, err error) error {
+	var signal interrupted
+	cause := context.Cause(ctx)
+	if cause != nil && !errors.As(cause, &signal) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return cause
+	}
+	return err
+}
+
+// printNext prints the next event.
+func (r *eventsRun) printNext(ctx context.Context, from source) error {
+	e, err := from.Next(ctx)
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	return r.printAll(e)
+}
+
+func (r *eventsRun) printAll(e events.Event) error {
+	e.Time = e.Time.Local()
+	if err := r.print(r.out, &e); err != nil {
+		return err
+	}
+	return r.keep(e.Cursor)
+}
+
+// printNextBeside prints the next event beside a command that runs. The command
+// that fails ends the waiting, and its end is waited for in any case.
+func (r *eventsRun) printNextBeside(ctx context.Context, cancel context.CancelCauseFunc, from source, words []string) error {
+	command, err := r.startChild(words, os.Environ(), standardInput(r.stdin), nil)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		err := command.wait(ctx)
+		if err != nil {
+			cancel(err) // nothing will happen any more
+		}
+		ended <- err
+	}()
+	err = r.printNext(ctx, from)
+	var failed *commandError
+	if err != nil && !errors.As(err, &failed) {
+		cancel(err)
+		<-ended
+		return err
+	}
+	return <-ended
+}
+
+// standardInput returns stdin for a command, nil if it is no file.
+func standardInput(stdin any) *os.File {
+	file, _ := stdin.(*os.File)
+	return file
+}

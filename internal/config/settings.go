@@ -1,0 +1,209 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/pkg/errors"
+)
+
+// settingsFile is the name of eventsvc's own configuration.
+const (
+	settingsFile   = "eventsvc.toml"
+	settingsSuffix = ".toml"
+)
+
+// Key is what a key of eventsvc's own configuration takes.
+type Key struct {
+	// List says that it takes several values: an array, or one value alone.
+	List bool
+}
+
+// Setting is what the files say about a key.
+type Setting struct {
+	Key string
+	// Values are the values as text: one, unless the key takes a list.
+	Values []string
+	// File and Line are where it was said; the line is 0 if that cannot be told.
+	File string
+	Line int
+}
+
+// Origin says where the setting comes from, as it is told to people.
+func (s Setting) Origin() string {
+	if s.Line == 0 {
+		return s.File
+	}
+	return fmt.Sprintf("%s:%d", s.File, s.Line)
+}
+
+// Settings are what eventsvc's own configuration says: for each key what the
+// last file that has it says, a list as a whole.
+type Settings struct {
+	// Files are the files that were read, in their order.
+	Files []string
+	// ByKey are the settings. A key that no file has is not in it.
+	ByKey map[string]Setting
+}
+
+// SettingsFiles returns the files of eventsvc's own configuration that there
+// are, in the order in which they are read: eventsvc.toml of the first of
+// /etc/eventsvc, /run/eventsvc, /usr/local/lib/eventsvc and /usr/lib/eventsvc
+// that has one, and then the drop-ins of all of them, eventsvc.toml.d/*.toml,
+// sorted by name, where the directories in front hide files of the same name. A
+// user other than root has $XDG_CONFIG_HOME/eventsvc (~/.config/eventsvc) alone.
+func SettingsFiles(env Environment) ([]string, error) {
+	dirs, err := settingsDirs(env)
+	if err != nil {
+		return nil, err
+	}
+	if env.rootless() && len(dirs) > 0 {
+		// A home that this user may not look into is not its own.
+		if _, err := env.stat(filepath.Join(dirs[0], settingsFile)); errors.Is(err, fs.ErrPermission) {
+			return nil, nil
+		}
+	}
+	return confFiles(env, dirs, settingsFile, settingsSuffix)
+}
+
+func settingsDirs(env Environment) ([]string, error) {
+	if env.rootless() {
+		dir, err := env.pathVariable("XDG_CONFIG_HOME")
+		if err != nil {
+			return nil, err
+		}
+		if dir == "" {
+			if !filepath.IsAbs(env.Home) {
+				return nil, nil
+			}
+			dir = filepath.Join(env.Home, ".config")
+		}
+		return []string{filepath.Join(dir, serviceName)}, nil
+	}
+	dirs := make([]string, len(systemDirs))
+	for i, dir := range systemDirs {
+		dirs[i] = filepath.Join(dir, serviceName)
+	}
+	return dirs, nil
+}
+
+// ReadSettings reads eventsvc's own configuration: the files of SettingsFiles,
+// or only the one that is named, which has to exist. A key that is not among
+// the keys, a value that is none for its key and a file that cannot be read are
+// errors that name the file and the line.
+func ReadSettings(env Environment, named string, keys map[string]Key) (*Settings, error) {
+	s := &Settings{Files: []string{named}, ByKey: map[string]Setting{}}
+	if named == "" {
+		var err error
+		if s.Files, err = SettingsFiles(env); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range s.Files {
+		text, err := readConf(env, path)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.overlay(path, text, keys); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// overlay puts what a file says on top of what those before it said.
+func (s *Settings) overlay(path string, text []byte, keys map[string]Key) error {
+	const advice = "correct the file"
+	if err := checkDepth(text); err != nil {
+		return refuse("read "+path, err, advice)
+	}
+	var said map[string]any
+	if err := decode(text, &said); err != nil {
+		return misread(path, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		setting := Setting{Key: name, File: path, Line: lineOfKey(text, name)}
+		key, known := keys[name]
+		if !known {
+			return unknownKey(setting, said[name], keys)
+		}
+		var err error
+		if setting.Values, err = textsOf(said[name], key.List); err != nil {
+			return refuse("use "+name+" in "+setting.Origin(), err, advice)
+		}
+		s.ByKey[name] = setting
+	}
+	return nil
+}
+
+// misread names the place of what is no TOML.
+func misread(path string, err error) error {
+	reason := err.Error()
+	var place toml.ParseError
+	if errors.As(err, &place) {
+		path += ":" + strconv.Itoa(place.Position.Line)
+		reason = place.Message
+	}
+	return refuse("read "+path, errors.New(strings.TrimSuffix(reason, ".")), "correct the file, which is TOML")
+}
+
+// unknownKey refuses a key, and names the nearest.
+func unknownKey(s Setting, value any, keys map[string]Key) error {
+	advice := "the keys are those of 'eventsvc serve --help', without the dashes in front"
+	if _, isTable := value.(map[string]any); isTable {
+		advice = "there are no tables in this file"
+	}
+	if near := nearest(strings.ReplaceAll(strings.ToLower(s.Key), "_", "-"), slices.Sorted(maps.Keys(keys))); near != "" {
+		advice = fmt.Sprintf("did you mean %q?", near)
+	}
+	return refuse("use "+s.Key+" in "+s.Origin(), errors.New("there is no such key"), advice)
+}
+
+// textsOf turns a value of TOML into text, as a flag takes it.
+func textsOf(value any, list bool) ([]string, error) {
+	items, isArray := value.([]any)
+	switch {
+	case isArray && !list:
+		return nil, errors.New("want one value, found an array")
+	case !isArray:
+		items = []any{value}
+	}
+	texts := make([]string, 0, len(items))
+	for _, item := range items {
+		switch item := item.(type) {
+		case string:
+			texts = append(texts, item)
+		case int64:
+			texts = append(texts, strconv.FormatInt(item, 10))
+		case float64:
+			texts = append(texts, strconv.FormatFloat(item, 'g', -1, 64))
+		case bool:
+			texts = append(texts, strconv.FormatBool(item))
+		default:
+			return nil, errors.Errorf("want a string, a number, true or false, found %s", kind(item))
+		}
+	}
+	return texts, nil
+}
+
+// lineOfKey finds the line of a key that is known to be there, 0 if it cannot be
+// told: the text is decoded once more, into a struct that has only this key,
+// where the decoder is stopped.
+func lineOfKey(text []byte, key string) int {
+	if strings.ContainsAny(key, "\"`\\\n") {
+		return 0
+	}
+	shape := reflect.StructOf([]reflect.StructField{{
+		Name: "Key", Type: reflect.TypeFor[entry](), Tag: reflect.StructTag(`toml:"` + key + `"`),
+	}})
+	target := reflect.New(shape)
+	target.Elem().Field(0).Addr().Interface().(*entry).probe = true
+	return lineOf(decode(text, target.Interface()))
+}

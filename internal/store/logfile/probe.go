@@ -1,0 +1,99 @@
+package logfile
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// beat counts how often a loop has gone round. The zero value is ready.
+type beat struct {
+	mu    sync.Mutex
+	count uint64
+	next  chan struct{} // closed with the next one, nil: nobody waits
+}
+
+// done is called at the end of each round.
+func (b *beat) done() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.count++
+	if b.next != nil {
+		close(b.next)
+		b.next = nil
+	}
+}
+
+// now returns how many rounds there were, and a channel that is closed with the
+// next.
+func (b *beat) now() (count uint64, next <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next == nil {
+		b.next = make(chan struct{})
+	}
+	return b.count, b.next
+}
+
+// Probe has the kernel wake both threads that follow the log, the way it wakes
+// them for an event, and waits until each has gone round: the one notes which
+// file is at the path, the other reads what is new and tells the sink.
+func (s *Store) Probe(ctx context.Context) error {
+	s.mu.Lock()
+	names, writes, closed := s.names, s.writes, s.closed
+	s.mu.Unlock()
+	if names == nil || closed {
+		return nil
+	}
+	if err := names.rouse(ctx, &s.noted); err != nil {
+		return errors.WithMessage(err, "cannot see the thread move that notes new files")
+	}
+	err := writes.rouse(ctx, &s.followed)
+	return errors.WithMessage(err, "cannot see the thread move that reads the log")
+}
+
+// rousePause is after how long a thread is roused again: another may have
+// drained what was to wake it.
+const rousePause = 50 * time.Millisecond
+
+// rouse wakes the thread that waits, and returns when it has gone round.
+func (w *watcher) rouse(ctx context.Context, b *beat) error {
+	before, next := b.now()
+	for {
+		if err := w.nudge(); err != nil {
+			return err
+		}
+		again := time.NewTimer(rousePause)
+		select {
+		case <-next:
+		case <-again.C:
+		case <-ctx.Done():
+		}
+		again.Stop()
+		var count uint64
+		if count, next = b.now(); count > before {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// nudge makes the kernel tell the watcher something that is of no interest: that
+// a watch, of a file that is no directory, was given up.
+func (w *watcher) nudge() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	wd, err := unix.InotifyAddWatch(w.fd, "/dev/null", unix.IN_DELETE_SELF)
+	if err == nil {
+		_, err = unix.InotifyRmWatch(w.fd, uint32(wd))
+	}
+	return errors.Wrap(err, "cannot watch /dev/null")
+}
