@@ -40,7 +40,7 @@ func (c *conn) broadcast() {
 // why it ended.
 func (c *conn) broadcastOnce() (began bool, err error) {
 	s, err := c.server.feed.Subscribe(c.ctx, feed.Request{
-		Query: feed.Everything(), Format: c.server.signals, Unlisted: true,
+		Query: feed.Everything(), Format: c.server.signals, Unlisted: true, Face: "dbus-broadcast",
 	})
 	if err != nil {
 		return false, err

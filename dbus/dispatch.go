@@ -42,11 +42,13 @@ func (c *conn) arrive(h header, body []byte) {
 	}
 	p := c.peer(h.sender)
 	if reason := c.refusal(p, len(body)); reason != "" {
+		c.server.noteRefusal(h.sender, reason)
 		c.refuse(&h, reason)
 		return
 	}
 	c.count(p, 1, len(body))
 	c.server.activity.Begin()
+	c.server.calls.Add(1)
 	p.queue = append(p.queue, &call{header: h, body: body, conn: c, peer: p})
 	if !p.busy {
 		p.busy = true

@@ -9,6 +9,7 @@ import (
 // quotas count what lasts longer than a call.
 type quotas struct {
 	activity      Activity
+	refused       func(sender, reason string)
 	mu            sync.Mutex
 	subscriptions quota
 	streams       quota
@@ -27,9 +28,9 @@ func (q *quotas) take(which *quota, most, mostPerUID int, p *peer, what string) 
 	defer q.mu.Unlock()
 	switch {
 	case which.total >= most || !p.trusted && which.total >= most-most/limits.TrustedShare:
-		return standard(errLimitsExceeded, "there are too many "+what+" in all; try again later")
+		return q.refuse(p, "there are too many "+what+" in all; try again later")
 	case !p.trusted && which.users[p.UID] >= mostPerUID:
-		return standard(errLimitsExceeded, "your user has too many "+what+"; end some")
+		return q.refuse(p, "your user has too many "+what+"; end some")
 	}
 	which.total++
 	if which.users == nil {
@@ -38,6 +39,11 @@ func (q *quotas) take(which *quota, most, mostPerUID int, p *peer, what string) 
 	which.users[p.UID]++
 	q.activity.Begin()
 	return nil
+}
+
+func (q *quotas) refuse(p *peer, reason string) error {
+	q.refused(p.name, reason)
+	return standard(errLimitsExceeded, reason)
 }
 
 // give counts one less.

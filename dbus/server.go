@@ -83,6 +83,9 @@ type Server struct {
 	ready   chan struct{} // closed after the first try to own the name
 	once    sync.Once     // for ready
 
+	calls, refused atomic.Uint64 // since the service began
+	lastRefusal    atomic.Int64  // when one was last logged, in Unix nanoseconds
+
 	activity Activity
 	current  atomic.Pointer[conn] // the connection while the name is owned, nil: none
 }
@@ -106,7 +109,7 @@ func New(o Options) (*Server, error) {
 	if s.activity == nil {
 		s.activity = noActivity{}
 	}
-	s.quotas.activity = s.activity
+	s.quotas.activity, s.quotas.refused = s.activity, s.noteRefusal
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -122,6 +125,19 @@ func (s *Server) SetWriteTimeout(d time.Duration) {
 		d = limits.WriteTimeout
 	}
 	s.patience.Store(int64(d))
+}
+
+// Calls returns how many calls were taken in, and how many refused at a bound,
+// since the service began.
+func (s *Server) Calls() (taken, refused uint64) { return s.calls.Load(), s.refused.Load() }
+
+// noteRefusal logs that a bound was hit, now and then.
+func (s *Server) noteRefusal(sender, reason string) {
+	s.refused.Add(1)
+	now, last := time.Now().UnixNano(), s.lastRefusal.Load()
+	if now-last >= int64(limits.RefusalPause) && s.lastRefusal.CompareAndSwap(last, now) {
+		s.log.Warn("refusing D-Bus calls", "sender", sender, "reason", reason, "refused", s.refused.Load())
+	}
 }
 
 // Ready is closed once the first try to own the name on the bus is over, be it

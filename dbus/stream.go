@@ -69,7 +69,7 @@ func (k *call) fileReply(body []byte) []byte {
 // open begins the subscription and makes the sockets. It returns the far one.
 func (s *stream) open(ctx context.Context, r *request) (far *os.File, err error) {
 	s.feed, err = s.server.feed.Subscribe(ctx, feed.Request{
-		Query: r.query, History: s.history, After: r.after, Until: r.until, Format: s.server.lines,
+		Query: r.query, History: s.history, After: r.after, Until: r.until, Format: s.server.lines, Face: "dbus-stream",
 	})
 	if err != nil {
 		return nil, err

@@ -82,7 +82,7 @@ func (c *conn) newSubscription(p *peer, token string, r *request) (*subscription
 	}
 	var err error
 	s.feed, err = c.server.feed.Subscribe(p.ctx, feed.Request{
-		Query: r.query, History: r.wantsHistory(), After: r.after, Until: r.until, Format: c.server.signals,
+		Query: r.query, History: r.wantsHistory(), After: r.after, Until: r.until, Format: c.server.signals, Face: "dbus",
 	})
 	if err != nil {
 		s.remove()

@@ -17,6 +17,8 @@ type admission struct {
 	total int
 	users map[uint32]*usage // of those who are not trusted
 	full  bool              // the bound of all has been hit, and that was logged
+
+	admitted, refused uint64 // since the service began
 }
 
 // usage is what one user takes.
@@ -37,6 +39,7 @@ type refusal struct {
 func (a *admission) admit(uid uint32, trusted bool) *refusal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.refused++ // unless it comes to the end
 	most := a.most
 	if !trusted {
 		most -= min(limits.ReservedConnections, most/2)
@@ -55,8 +58,19 @@ func (a *admission) admit(uid uint32, trusted bool) *refusal {
 		}
 		u.conns++
 	}
+	a.refused--
+	a.admitted++
 	a.total++
 	return nil
+}
+
+// Connections returns how many connections there are, and how many were admitted
+// and refused since the service began.
+func (s *Server) Connections() (open int, admitted, refused uint64) {
+	a := &s.admission
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.total, a.admitted, a.refused
 }
 
 // leave counts one connection less. A bound is news again once half of it is

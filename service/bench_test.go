@@ -3,13 +3,31 @@ package service
 import (
 	"bytes"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/internal/metrics"
 )
+
+// withAndWithoutMetrics runs a benchmark twice, the second time with everything
+// counted.
+func withAndWithoutMetrics(b *testing.B, bench func(b *testing.B, r *rig)) {
+	b.Run("plain", func(b *testing.B) { bench(b, newRig(b)) })
+	b.Run("metrics", func(b *testing.B) {
+		bench(b, newRig(b, func(r *rig, _ *Options) {
+			m, err := metrics.New("", metrics.Sources{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			r.feed.Observe(m)
+		}))
+	})
+}
 
 // BenchmarkSubscribePast streams past events to a client that only counts
 // frames. One round is 100,000 events.
-func BenchmarkSubscribePast(b *testing.B) {
+func BenchmarkSubscribePast(b *testing.B) { withAndWithoutMetrics(b, benchSubscribePast) }
+
+func benchSubscribePast(b *testing.B, r *rig) {
 	const past = 100_000
-	r := newRig(b)
 	for n := 0; n < past; n += 1000 {
 		r.write(eventList(n, n+1000)...)
 	}
@@ -30,9 +48,10 @@ func BenchmarkSubscribePast(b *testing.B) {
 }
 
 // BenchmarkLive writes events, a hundred at a time, to a hundred subscribers.
-func BenchmarkLive(b *testing.B) {
+func BenchmarkLive(b *testing.B) { withAndWithoutMetrics(b, benchLive) }
+
+func benchLive(b *testing.B, r *rig) {
 	const subscribers, batch = 100, 100
-	r := newRig(b)
 	events := eventList(0, batch)
 	counted := make(chan struct{}, subscribers)
 	next := make([]chan struct{}, subscribers)

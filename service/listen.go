@@ -34,6 +34,10 @@ func (l *Listener) Path() string { return l.address.Path }
 // (FileDescriptorName= in systemd.socket(5)), "" for others.
 func (l *Listener) Name() string { return l.name }
 
+// Socket returns the socket, for who serves something else on it than a Server
+// does. It is closed by Close.
+func (l *Listener) Socket() *net.UnixListener { return l.sock }
+
 // ReadOnly tells whether nobody may write events through this socket.
 func (l *Listener) ReadOnly() bool { return l.address.ReadOnly }
 

@@ -67,7 +67,7 @@ func (f *eventsFace) newStream(call *Call, filters *[]string, since, until, afte
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{call: call, request: feed.Request{Query: query, Format: f.format}}
+	s := &stream{call: call, request: feed.Request{Query: query, Format: f.format, Face: "varlink"}}
 	if s.request.Until, err = setBounds(&s.request.Query, since, until, time.Now()); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,8 @@ type Policy struct {
 	Log *slog.Logger
 
 	denials  throttle
-	replaced atomic.Pointer[rules] // what Readers and Writers were replaced with, nil: they were not
+	denied   [len(actions)]atomic.Uint64 // by the place in actions
+	replaced atomic.Pointer[rules]       // what Readers and Writers were replaced with, nil: they were not
 }
 
 // NewPolicy returns the policy of a service that runs as the user of this
@@ -41,6 +42,17 @@ const (
 	WriteEvents Action = "write events"
 	Control     Action = "control the service"
 )
+
+var actions = [...]Action{ReadEvents, WriteEvents, Control}
+
+// Denials returns how often each action was denied.
+func (p *Policy) Denials() map[string]uint64 {
+	by := make(map[string]uint64, len(actions))
+	for i, action := range actions {
+		by[string(action)] = p.denied[i].Load()
+	}
+	return by
+}
 
 // overflowUID is what the kernel shows for a user who has no ID in this user
 // namespace, be it that of a peer or of a file. Whoever it is, it is not one
@@ -106,6 +118,7 @@ func (p *Policy) MayControl(peer *Peer, readOnlyDoor bool) error {
 }
 
 func (p *Policy) deny(peer *Peer, action Action, reason string) error {
+	p.denied[slices.Index(actions[:], action)].Add(1)
 	if p.Log != nil {
 		if ok, suppressed := p.denials.pass(); ok {
 			p.Log.Warn("permission denied", "action", string(action), "uid", peer.UID, "pid", peer.PID,

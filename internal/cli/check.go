@@ -34,6 +34,13 @@ func (a *app) checkConfig(f *serveFlags, set *options, env config.Environment) e
 	section("store: "+p.store.String(), p.store.because...)
 	section("Varlink", addresses...)
 	section("D-Bus", f.describeBus(set, env))
+	if f.metrics != "" {
+		address, err := service.ParseAddress(f.metrics)
+		if err != nil {
+			return set.blame(err, "metrics")
+		}
+		section("metrics", address.String()+": "+set.source("metrics"))
+	}
 	section("readers of all events, beside root and uid "+fmt.Sprint(env.UID), orNone(f.allowRead)...)
 	section("writers, beside root and uid "+fmt.Sprint(env.UID), orNone(f.allowWrite)...)
 	for _, warning := range p.warnings {
@@ -92,7 +99,7 @@ func (f *serveFlags) describeBus(set *options, env config.Environment) string {
 // forOne takes back what files say that is meant for the service of the host:
 // this process serves one client, who has started it.
 func (f *serveFlags) forOne(set *options) {
-	for _, name := range []string{"listen", "dbus", "exit-idle-time"} {
+	for _, name := range []string{"listen", "dbus", "exit-idle-time", "metrics"} {
 		origin, isSet := set.origins[name]
 		if !isSet || origin == commandLine {
 			continue

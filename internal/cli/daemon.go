@@ -13,6 +13,7 @@ import (
 	"github.com/eventsvc/eventsvc/dbus"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/metrics"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/version"
 	"github.com/eventsvc/eventsvc/service"
@@ -28,7 +29,8 @@ type daemon struct {
 	feed    *feed.Feed
 	policy  *access.Policy
 	server  *service.Server
-	bus     *dbus.Server // nil: none
+	bus     *dbus.Server     // nil: none
+	metrics *metrics.Metrics // nil: nothing is counted
 
 	changed  chan struct{} // holds one when the status has to be told anew
 	ready    atomic.Bool   // systemd was told so
@@ -48,6 +50,8 @@ type faces struct {
 	untilIdle bool
 	// idleAfter ends it when nothing has needed it for that long; 0: never.
 	idleAfter time.Duration
+	// metrics are counted if something shows them.
+	metrics bool
 	// systemd answers the calls that systemd makes; nil: only Ping is.
 	systemd service.SystemdCalls
 }
@@ -59,7 +63,11 @@ func newDaemon(c *choice, f faces, log *slog.Logger) (*daemon, error) {
 		return nil, err
 	}
 	d := newDaemonOn(st, c, f, log)
-	if err = d.addFaces(f); err == nil {
+	err = d.addFaces(f)
+	if err == nil && f.metrics {
+		err = d.addMetrics()
+	}
+	if err == nil {
 		err = d.feed.Start()
 	}
 	if err != nil {
@@ -112,6 +120,21 @@ func (d *daemon) addFaces(f faces) error {
 		b.Activity = d.idle
 	}
 	d.bus, err = dbus.New(b)
+	return err
+}
+
+// addMetrics has everything counted.
+func (d *daemon) addMetrics() (err error) {
+	s := metrics.Sources{
+		Status: d.feed.Status, Subscribers: d.feed.SubscribersByFace, Denials: d.policy.Denials, Connections: d.server.Connections,
+	}
+	if d.bus != nil {
+		s.Calls = d.bus.Calls
+	}
+	d.metrics, err = metrics.New(version.Version, s)
+	if err == nil {
+		d.feed.Observe(d.metrics)
+	}
 	return err
 }
 

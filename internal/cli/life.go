@@ -11,35 +11,46 @@ import (
 	"github.com/eventsvc/eventsvc/service"
 )
 
-// live serves until the end, and does meanwhile what the service manager wants.
-func (d *daemon) live(ctx context.Context, listeners []*service.Listener, g *given, r *reloader, hangups <-chan struct{}) error {
+// duties are what a service does beside serving.
+type duties struct {
+	reloader *reloader
+	hangups  <-chan struct{}
+	metrics  *service.Listener // nil: they are shown nowhere
+}
+
+// live serves until the end, and does its duties meanwhile.
+func (d *daemon) live(ctx context.Context, listeners []*service.Listener, g *given, also *duties) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var duties sync.WaitGroup
-	defer duties.Wait()
+	var running sync.WaitGroup
+	defer running.Wait()
 	defer cancel()
 	if len(listeners) > 0 {
-		duties.Go(func() { d.tellReady(ctx) })
+		running.Go(func() { d.tellReady(ctx) })
 		if interval, err := systemd.SdWatchdogEnabled(false); err != nil {
 			d.log.Warn("cannot understand how often systemd wants to know that the service is alive", "error", err)
 		} else if interval > 0 {
-			duties.Go(func() { d.feedWatchdog(ctx, interval) })
+			running.Go(func() { d.feedWatchdog(ctx, interval) })
 		}
 	}
-	duties.Go(func() {
-		for {
-			select {
-			case <-hangups:
-				_ = r.Reload() // the log says what is wrong
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	running.Go(func() { also.reloader.onHangups(ctx, also.hangups) })
+	if also.metrics != nil {
+		running.Go(func() { d.showMetrics(ctx, also.metrics) })
+	}
 	err := d.serve(ctx, listeners, g.Conns)
 	if g.wait != nil {
 		g.wait()
 	}
 	return err
+}
+
+// showMetrics answers those who look at the metrics. That it cannot is no reason
+// to end the service.
+func (d *daemon) showMetrics(ctx context.Context, l *service.Listener) {
+	defer l.Close()
+	d.log.Info("showing metrics", "address", l.Address())
+	if err := d.metrics.Serve(ctx, l.Socket()); err != nil {
+		d.log.Error("metrics are shown no more", "error", err)
+	}
 }
 
 // statusPause is the least time between two status lines: clients come and go

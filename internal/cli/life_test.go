@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -404,5 +405,62 @@ func TestJournalGetsPriorities(t *testing.T) {
 		if !regexp.MustCompile(`^<[0-7]>[a-z]`).MatchString(line) {
 			t.Errorf("a line has no priority: %q", line)
 		}
+	}
+}
+
+func TestMetricsOfAServiceAreOnASocketOfTheirOwn(t *testing.T) {
+	dir := host(t, "")
+	address := "unix:" + filepath.Join(dir, "s")
+	shown := filepath.Join(dir, "m")
+	writeFile(t, filepath.Join(dir, "log"), "this is no event\n")
+	c := begin(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"), "--listen", address,
+		"--listen", address+"-ro,readonly", "--metrics", "unix:"+shown+",mode=0660")
+	c.errs.expect(t, "showing metrics")
+	if entry, err := os.Stat(shown); err != nil || entry.Mode().Perm() != 0o660 {
+		t.Errorf("the socket has the mode %v, %v", entry.Mode(), err)
+	}
+	for range 3 {
+		_, _, code := runIn(t.Context(), "write", "--type", "volume", "--status", "create", "--name", "v", "--address", address)
+		checkCode(t, code, exitOK)
+	}
+	_, _, code := runIn(t.Context(), "write", "--type", "volume", "--status", "create", "--name", "v", "--address", address+"-ro")
+	checkCode(t, code, exitDenied)
+	begin(t, "events", "--address", address, "--since", "2020-01-01").out.expect(t, "v")
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", shown)
+	}}}
+	defer client.CloseIdleConnections()
+	reply, err := client.Get("http://eventsvc/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`eventsvc_events_total{status="create",type="volume"} 3`,
+		"eventsvc_events_written_total 3",
+		"eventsvc_write_duration_seconds_count 3",
+		`eventsvc_subscribers{face="varlink"} 1`,
+		`eventsvc_denials_total{action="write events"} 1`,
+		"eventsvc_lines_skipped_total 1",
+		"eventsvc_connections 1",
+		"eventsvc_store_fault 0",
+		"go_goroutines ", "process_open_fds ",
+	} {
+		if !strings.Contains(string(text), "\n"+want) {
+			t.Errorf("the metrics have no %q:\n%s", want, text)
+		}
+	}
+	checkCode(t, c.end(t), exitOK)
+	if _, err := os.Stat(shown); err == nil {
+		t.Error("the socket of the metrics is still there")
+	}
+	_, stderr, code := runIn(t.Context(), "serve", "--config", "/dev/null", "--listen", address, "--metrics", "tcp:9090")
+	checkCode(t, code, exitError)
+	if !strings.HasPrefix(stderr, "eventsvc: cannot show metrics: ") {
+		t.Errorf("stderr is %q", stderr)
 	}
 }

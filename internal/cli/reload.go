@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -37,6 +38,18 @@ type reloader struct {
 	options *options
 	live    []liveOption
 	status  func() string // the status line once it is over; nil: none
+}
+
+// onHangups reloads for each SIGHUP, until the context is done.
+func (r *reloader) onHangups(ctx context.Context, hangups <-chan struct{}) {
+	for {
+		select {
+		case <-hangups:
+			_ = r.Reload() // the log says what is wrong
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Reload reads the configuration and puts into effect what can be. A bad

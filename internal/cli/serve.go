@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eventsvc/eventsvc/dbus"
+	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/version"
@@ -31,6 +32,7 @@ type serveFlags struct {
 	dbus       string
 	logLevel   string
 	idleAfter  time.Duration
+	metrics    string
 	check      bool
 	limits     limitFlags
 }
@@ -100,9 +102,12 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` is debug, info, warn or error: what is logged")
 	flags.Var((*span)(&f.idleAfter), "exit-idle-time", "end when nothing has needed the service for this `TIME`, such as 90s, 10m or\n"+
 		"seconds; for a service that systemd starts on demand; 0: never (default)")
+	flags.StringVar(&f.metrics, "metrics", "", "where to show metrics to Prometheus, over HTTP: `ADDRESS` is unix:PATH[,mode=0600]\n"+
+		"(default nowhere)")
 	flags.String(configFlag, "", "read this configuration `FILE` alone")
 	flags.BoolVar(&f.check, checkFlag, false, "print what would be served, from where and why, and touch nothing")
 	complete(c, "log-level", anyOf(logLevels...), 0)
+	complete(c, "metrics", anyOf("unix:"), cobra.ShellCompDirectiveNoSpace)
 	complete(c, "exit-idle-time", anyOf("1m", "5m", "0"), 0)
 	complete(c, "backend", anyOf(config.Auto, config.File, config.Journald, config.None), 0)
 	complete(c, "log-max-size", anyOf("10m", "100m", "1g"), 0)
@@ -143,10 +148,16 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 		given.Close()
 		return set.blame(err, "listen")
 	}
+	shown, err := f.listenForMetrics()
+	if err != nil {
+		closeListeners(listeners)
+		given.Close()
+		return set.blame(err, "metrics")
+	}
 	level := new(slog.LevelVar)
 	level.Set(p.level)
 	log := newLog(a.stderr, level)
-	served := faces{readers: p.readers, writers: p.writers, bounds: p.bounds, untilIdle: isBridged(given.Activated), idleAfter: f.idleAfter}
+	served := faces{readers: p.readers, writers: p.writers, bounds: p.bounds, untilIdle: isBridged(given.Activated), idleAfter: f.idleAfter, metrics: shown != nil}
 	served.bus, served.busRequired = f.bus(env.UID)
 	if forSome := len(listeners) == 0 || served.untilIdle; forSome && !served.busRequired {
 		served.bus = ""
@@ -160,6 +171,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 	if err != nil {
 		closeListeners(listeners)
 		given.Close()
+		if shown != nil {
+			_ = shown.Close()
+		}
 		return err
 	}
 	defer func() {
@@ -179,7 +193,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 		log.Warn("a socket has a name that says nothing: it is served as the usual one; "+
 			"FileDescriptorName= may be varlink, legacy or readonly", "name", name)
 	}
-	return d.live(ctx, listeners, given, r, hangups)
+	return d.live(ctx, listeners, given, &duties{reloader: r, hangups: hangups, metrics: shown})
 }
 
 // plan is what the options ask for.
@@ -211,7 +225,29 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 	if p.bounds, err = f.limits.bounds(); err != nil {
 		return p, set.blame(err, boundFlags...)
 	}
+	if p.store.backend == events.Journald && p.store.path == "" {
+		if warning := config.JournalDrops(env); warning != "" {
+			p.warnings = append(p.warnings, warning)
+		}
+	}
 	return p, nil
+}
+
+// listenForMetrics returns the socket on which metrics are shown, nil if they
+// are not.
+func (f *serveFlags) listenForMetrics() (*service.Listener, error) {
+	if f.metrics == "" {
+		return nil, nil
+	}
+	address, err := service.ParseAddress(f.metrics)
+	if err == nil && address.ReadOnly {
+		err = errors.New("nobody could write there; leave readonly out")
+	}
+	if err != nil {
+		return nil, errors.WithMessage(err, "cannot show metrics")
+	}
+	l, err := address.Listen()
+	return l, errors.WithMessage(err, "cannot show metrics")
 }
 
 // spareProcs is how many more threads may run Go code than the machine has

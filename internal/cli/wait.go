@@ -168,13 +168,15 @@ func (r *eventsRun) printNextBeside(ctx context.Context, cancel context.CancelCa
 		ended <- err
 	}()
 	err = r.printNext(ctx, from)
-	var failed *commandError
-	if err != nil && !errors.As(err, &failed) {
+	if err != nil {
 		cancel(err)
-		_ = <-ended
+	}
+	failed := <-ended
+	var ofCommand *commandError
+	if err != nil && !errors.As(err, &ofCommand) {
 		return err
 	}
-	return <-ended
+	return failed
 }
 
 // standardInput returns stdin for a command, nil if it is no file.

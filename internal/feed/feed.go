@@ -54,6 +54,8 @@ type Feed struct {
 	once    sync.Once // closes closed
 	changed func()    // of OnSubscribers, nil: nobody
 
+	observer Observer // nil: nobody
+
 	mu     sync.Mutex
 	chunks []*chunk // oldest first, never empty once started
 	size   int
@@ -118,6 +120,9 @@ func (f *Feed) take(e store.Emission) {
 	last.next.Store(c)
 	close(last.more)
 	f.trim()
+	if f.observer != nil {
+		f.observer.Emitted(e.Records, e.Lost)
+	}
 }
 
 // trim drops the oldest chunks beyond the bounds of the memory log.

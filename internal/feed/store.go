@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"time"
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/store"
@@ -53,5 +54,11 @@ func (f *Feed) Last(ctx context.Context, query Query, b *Batch) (*Record, error)
 // Write writes events, all or none, and returns their cursors once they are in
 // the store. From then on subscribers get them as they get every other.
 func (f *Feed) Write(ctx context.Context, batch []events.Event) ([]string, error) {
-	return f.st.Append(ctx, batch)
+	if f.observer == nil {
+		return f.st.Append(ctx, batch)
+	}
+	began := time.Now()
+	cursors, err := f.st.Append(ctx, batch)
+	f.observer.Wrote(len(batch), time.Since(began), err)
+	return cursors, err
 }

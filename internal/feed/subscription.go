@@ -28,6 +28,8 @@ type Request struct {
 	// Unlisted keeps the subscription out of the count of subscribers: it is
 	// the service's own, as a broadcast is.
 	Unlisted bool
+	// Face says by which way the events go, for counting.
+	Face string
 }
 
 // Delivery is what a subscription yields at a time. It is valid until the next
@@ -301,6 +303,9 @@ func (s *Subscription) fallBehind(ctx context.Context) error {
 	}
 	s.reading, s.chunk = reading, nil
 	s.at.Store(notLive)
+	if s.f.observer != nil {
+		s.f.observer.FellBehind()
+	}
 	return nil
 }
 

@@ -48,6 +48,10 @@ const (
 	BusTimeout = 10 * time.Second
 )
 
+// RefusalPause is the least time between two lines in the log about calls that
+// were refused at one of these bounds.
+const RefusalPause = 10 * time.Second
+
 // D-Bus subscriptions and streams.
 const (
 	// SubscriptionsPerSender is how many subscriptions one connection may have,

@@ -51,7 +51,7 @@ func (f *face) request(call *service.Call, filter *[]string, since, until *strin
 // parseRequest understands what a call asks for, whoever calls. Absent and
 // empty are the same.
 func parseRequest(filter *[]string, since, until *string, now time.Time) (feed.Request, error) {
-	r := feed.Request{Query: feed.Everything()}
+	r := feed.Request{Query: feed.Everything(), Face: "legacy"}
 	var filters []string
 	if filter != nil {
 		filters = *filter

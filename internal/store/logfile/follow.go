@@ -319,6 +319,9 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	s.retire(j.aside > 0)
 	s.adopt(g)
 	g.join, g.lost, s.off, s.twins = off, verdict == lost, off, numbers
+	if verdict != lost {
+		s.noteSuccession(g)
+	}
 	s.syncSuccessor(g)
 	s.dropUnkept()
 	s.emitNothing(g.lost)

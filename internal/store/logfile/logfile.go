@@ -55,7 +55,9 @@ type Store struct {
 	appeared   chan struct{} // holds one when something appeared at the path
 	followed   beat          // of the thread that reads what is written
 	noted      beat          // of the thread that notes what appears at the path
-	done       sync.WaitGroup
+
+	successions successions // that the log was not told of
+	done        sync.WaitGroup
 
 	mu        sync.Mutex
 	closed    bool

@@ -1,0 +1,32 @@
+package feed
+
+import "time"
+
+// Observer is told what goes on in a feed. Its methods are called by everybody
+// whose work it is, Emitted with a lock held: they must not wait, nor call the
+// feed.
+type Observer interface {
+	// Emitted is called when the store has told something new: records, which
+	// belong to the feed, and whether others may have been lost before them.
+	Emitted(records []Record, lost bool)
+	// FellBehind is called when a subscriber that followed goes on from the
+	// store, because memory no longer has what comes next.
+	FellBehind()
+	// Wrote is called when writing events has ended, and how.
+	Wrote(events int, took time.Duration, err error)
+}
+
+// Observe has an observer told what goes on. It has to be called before Start.
+func (f *Feed) Observe(o Observer) { f.observer = o }
+
+// SubscribersByFace returns how many subscriptions are open, by what their
+// requests call Face, those included that are not listed.
+func (f *Feed) SubscribersByFace() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	by := make(map[string]int)
+	for s := range f.subs {
+		by[s.request.Face]++
+	}
+	return by
+}

@@ -1,0 +1,89 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+const prefix = "eventsvc_"
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prefix+name, help, labels, nil)
+}
+
+// What is read from others, or from plain numbers, when somebody looks.
+var (
+	eventsDesc   = describe("events_total", "New events read from the store.", "type", "status")
+	writtenDesc  = describe("events_written_total", "Events written through the service.")
+	skippedDesc  = describe("lines_skipped_total", "Lines or entries of the store that are no events.")
+	faultDesc    = describe("store_fault", "1 while the store cannot be read or written, else 0.")
+	followDesc   = describe("subscribers", "Subscriptions that are open.", "face")
+	denialsDesc  = describe("denials_total", "Calls that were denied.", "action")
+	openDesc     = describe("connections", "Varlink connections that are open.")
+	admittedDesc = describe("connections_admitted_total", "Varlink connections that were served.")
+	refusedDesc  = describe("connections_refused_total", "Varlink connections that were refused at a limit.")
+	callsDesc    = describe("dbus_calls_total", "D-Bus calls that were taken in.")
+	unservedDesc = describe("dbus_refused_total", "D-Bus calls, subscriptions and streams that were refused at a limit.")
+)
+
+// Describe sends what Collect collects.
+func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		eventsDesc, writtenDesc, skippedDesc, faultDesc, followDesc, denialsDesc, openDesc, admittedDesc, refusedDesc, callsDesc, unservedDesc,
+	} {
+		descriptions <- d
+	}
+}
+
+// faces are told even if nobody comes through them.
+var faces = []string{"varlink", "legacy", "dbus", "dbus-stream", "dbus-broadcast"}
+
+// Collect asks everybody for their numbers.
+func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
+	count := func(d *prometheus.Desc, n uint64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	gauge := func(d *prometheus.Desc, n int, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), labels...)
+	}
+	m.mu.Lock()
+	read := m.events
+	m.mu.Unlock()
+	for t := range read {
+		for s, n := range read[t] {
+			if n > 0 {
+				typeWord, statusWord := words(t, s)
+				count(eventsDesc, n, typeWord, statusWord)
+			}
+		}
+	}
+	if m.sources.Status != nil {
+		status := m.sources.Status()
+		count(writtenDesc, status.Written)
+		count(skippedDesc, status.Skipped)
+		fault := 0
+		if status.Fault != "" {
+			fault = 1
+		}
+		gauge(faultDesc, fault)
+	}
+	if m.sources.Subscribers != nil {
+		by := m.sources.Subscribers()
+		for _, face := range faces {
+			gauge(followDesc, by[face], face)
+		}
+	}
+	if m.sources.Denials != nil {
+		for action, n := range m.sources.Denials() {
+			count(denialsDesc, n, action)
+		}
+	}
+	if m.sources.Connections != nil {
+		open, admitted, refused := m.sources.Connections()
+		gauge(openDesc, open)
+		count(admittedDesc, admitted)
+		count(refusedDesc, refused)
+	}
+	if m.sources.Calls != nil {
+		taken, refused := m.sources.Calls()
+		count(callsDesc, taken)
+		count(unservedDesc, refused)
+	}
+}

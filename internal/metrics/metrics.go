@@ -1,0 +1,135 @@
+// Package metrics counts what the service does, and shows it to Prometheus.
+//
+// It promises that counting costs the way of an event next to nothing: what the
+// parts of the service count anyhow is asked for when somebody looks, and the
+// rest is added to plain numbers, once for each event however many read it (see
+// Emitted). Without an option that asks for
+// it none of this is there.
+//
+// It knows the feed, whose Observer it is. What it asks of the faces and of
+// access is said by the functions in Sources; it must not know those packages.
+package metrics
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/feed"
+)
+
+// Sources are where the numbers are that others count. All are asked whenever
+// somebody looks; nil: that part is not there.
+type Sources struct {
+	// Status is the state of the store.
+	Status func() feed.Status
+	// Subscribers are counted by the face that they come through.
+	Subscribers func() map[string]int
+	// Denials are counted by what was denied.
+	Denials func() map[string]uint64
+	// Connections are those of Varlink: that are open, and that were admitted
+	// and refused since the service began.
+	Connections func() (open int, admitted, refused uint64)
+	// Calls are those of D-Bus.
+	Calls func() (taken, refused uint64)
+}
+
+// The buckets of the histograms, in seconds. Writing an event takes some tens
+// of microseconds, or as long as a disk takes; an event is seen within a
+// millisecond, unless its writer stamped it long before it wrote it.
+var (
+	writeBuckets = prometheus.ExponentialBuckets(16e-6, 4, 9)
+	ageBuckets   = prometheus.ExponentialBuckets(100e-6, 4, 10)
+)
+
+// The bounds of the codes of types and statuses.
+const maxCodes = 64
+
+// Metrics are the numbers of one service. It is a feed.Observer, and safe for
+// concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	sources  Sources
+
+	mu     sync.Mutex
+	events [maxCodes][maxCodes]uint64 // by type and status
+
+	catchUps, losses, writeFailures prometheus.Counter
+	writes, age                     prometheus.Histogram
+}
+
+// New returns the metrics of a service of this version.
+func New(version string, s Sources) (*Metrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + name, Help: help})
+	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: buckets})
+	}
+	m := &Metrics{
+		registry: prometheus.NewRegistry(), sources: s,
+		catchUps: counter("catch_ups_total", "Times that a subscriber fell behind memory and went on from the store."),
+		losses: counter("continuity_losses_total",
+			"Times that the log was replaced so that events may have been lost, which every follower is told."),
+		writeFailures: counter("write_failures_total", "Calls to write events that failed."),
+		writes:        histogram("write_duration_seconds", "Time from a call to write events to their being stored.", writeBuckets),
+		age: histogram("event_age_seconds",
+			"Age of new events, by their own time, when the service had read them: of the last of those read at once.", ageBuckets),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: prefix + "build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	for _, c := range []prometheus.Collector{
+		m, m.catchUps, m.losses, m.writeFailures, m.writes, m.age, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := m.registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Emitted counts new events. It takes some nanoseconds for each.
+func (m *Metrics) Emitted(records []feed.Record, lost bool) {
+	m.mu.Lock()
+	for i := range records {
+		f := &records[i].Fields
+		m.events[f.Type%maxCodes][f.Status%maxCodes]++
+	}
+	m.mu.Unlock()
+	if lost {
+		m.losses.Inc()
+	}
+	if len(records) > 0 {
+		m.age.Observe(max(0, time.Since(time.Unix(0, records[len(records)-1].Fields.Time)).Seconds()))
+	}
+}
+
+// FellBehind counts a subscriber that catches up from the store.
+func (m *Metrics) FellBehind() { m.catchUps.Inc() }
+
+// Wrote counts a call to write events.
+func (m *Metrics) Wrote(_ int, took time.Duration, err error) {
+	if err != nil {
+		m.writeFailures.Inc()
+		return
+	}
+	m.writes.Observe(took.Seconds())
+}
+
+// words returns the words for codes. Code 0 is every word that is not known.
+func words(typeCode, statusCode int) (typeWord, statusWord string) {
+	typeWord, statusWord = events.TypeCode(typeCode).Varlink(), events.StatusCode(statusCode).Varlink()
+	if typeCode > 0 {
+		typeWord = string(events.TypeCode(typeCode).Type())
+	}
+	if statusCode > 0 {
+		statusWord = string(events.StatusCode(statusCode).Status())
+	}
+	return typeWord, statusWord
+}
