@@ -42,6 +42,12 @@ func configuration(t *testing.T, m *machine, alice user) {
 	if now := m.property("eventsvc.service", "MainPID"); now != pid {
 		t.Errorf("reloading made process %s of process %s", now, pid)
 	}
+
+	m.put("/etc/eventsvc/eventsvc.toml.d/metrics.toml", "metrics = \"unix:/run/eventsvc/metrics\"\n")
+	m.run("systemctl", "restart", "eventsvc.service")
+	contains(t, m.run("curl", "--silent", "--show-error", "--fail", "--unix-socket", "/run/eventsvc/metrics", "http://localhost/metrics"), "eventsvc_")
+	m.run("rm", "/etc/eventsvc/eventsvc.toml.d/metrics.toml")
+	m.run("systemctl", "restart", "eventsvc.service")
 }
 
 // hangs stops the process in its tracks: the watchdog notices, and a follower

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -40,5 +41,23 @@ func TestPackagesAreReproducible(t *testing.T) {
 	}
 	if a, b := sums(first), sums(again); !bytes.Equal(a, b) {
 		t.Errorf("two builds differ:\n%s%s", a, b)
+	}
+}
+
+func TestTheShippedConfigurationIsUnderstood(t *testing.T) {
+	const shipped = "../dist/eventsvc.toml"
+	text, err := os.ReadFile(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Every option that it only shows, too.
+	all := filepath.Join(t.TempDir(), "all.toml")
+	if err := os.WriteFile(all, regexp.MustCompile(`(?m)^#([a-z])`).ReplaceAll(text, []byte("$1")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{shipped, all} {
+		if out, err := exec.Command(binary, "serve", "--check-config", "--config", file).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
 	}
 }
