@@ -464,3 +464,45 @@ func TestMetricsOfAServiceAreOnASocketOfTheirOwn(t *testing.T) {
 		t.Errorf("stderr is %q", stderr)
 	}
 }
+
+func TestReloadChangesTheBoundsOfARunningService(t *testing.T) {
+	dir := host(t, "")
+	m := listenAsManager(t, dir)
+	conf := filepath.Join(dir, "eventsvc.toml")
+	address := "unix:" + filepath.Join(dir, "s")
+	lines := fmt.Sprintf("listen = %q\nlog-file = %q\ndbus = \"none\"\n", address, filepath.Join(dir, "log"))
+	writeFile(t, conf, lines)
+	c := process(t, "serve", "--config", conf)
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path)
+	errs := startServe(t, c)
+	m.await("READY=1")
+	for range 2 { // they stay
+		held, err := net.Dial("unix", filepath.Join(dir, "s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Close()
+		// It is served, so it has been counted.
+		fmt.Fprint(held, `{"method":"io.systemd.service.Ping"}`+"\x00")
+		if _, err := held.Read(make([]byte, 64)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		most, code int
+	}{{2, exitError}, {3, exitOK}} {
+		writeFile(t, conf, lines+fmt.Sprintf("max-connections = %d\n", test.most))
+		c.Process.Signal(syscall.SIGHUP)
+		m.await("RELOADING=1")
+		m.await("READY=1")
+		_, stderr, code := runIn(t.Context(), "status", "--address", address)
+		if code != test.code {
+			t.Errorf("with at most %d connections a third ends with %d: %s", test.most, code, stderr)
+		}
+	}
+	writeFile(t, conf, lines+"max-connections = 1\n")
+	c.Process.Signal(syscall.SIGHUP)
+	errs.expect(t, "cannot use --max-connections 1: it takes at least 2 (max-connections is set in "+conf+":4)")
+	c.Process.Signal(syscall.SIGTERM)
+	checkCode(t, exitOf(t, c), exitOK)
+}
