@@ -1,0 +1,133 @@
+package test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pollingThreads returns the threads of a process that wait in ppoll(2): those
+// that follow the log.
+func pollingThreads(t *testing.T, pid int) []int {
+	t.Helper()
+	calls, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := strconv.Itoa(unix.SYS_PPOLL)
+	var threads []int
+	for _, path := range calls {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if call, _, _ := strings.Cut(string(text), " "); call == number {
+			tid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			threads = append(threads, tid)
+		}
+	}
+	return threads
+}
+
+// TestWatchdogOfAServiceWhoseFollowerIsStuck stops one thread, as a file system
+// that hangs would, while everything else goes on.
+func TestWatchdogOfAServiceWhoseFollowerIsStuck(t *testing.T) {
+	needRoot(t)
+	dir := shortDir(t)
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "n"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer notify.Close()
+	fed := func() bool {
+		buffer := make([]byte, 4096)
+		for {
+			n, err := notify.Read(buffer)
+			if err != nil {
+				return false
+			}
+			if string(buffer[:n]) == "WATCHDOG=1" {
+				return true
+			}
+		}
+	}
+	c := exec.Command("/bin/sh", "-c", `WATCHDOG_PID=$$ exec "$0" serve "$@"`, binary, "--config", "/dev/null", "--backend", "file",
+		"--log-file", filepath.Join(dir, "log"), "--listen", "unix:"+filepath.Join(dir, "s"), "--dbus", "none")
+	c.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(dir, "n"), "WATCHDOG_USEC=100000")
+	stderr := new(syncBuffer)
+	c.Stderr = stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	_ = notify.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if !fed() {
+		t.Fatalf("the watchdog is never fed\n%s", stderr)
+	}
+	threads := pollingThreads(t, c.Process.Pid)
+	if len(threads) < 2 {
+		t.Skipf("the threads that follow the log cannot be told: %v", threads)
+	}
+	for _, thread := range threads {
+		stopThread(t, thread, func() {
+			// What was fed before the stop may still be on its way.
+			for late := 0; late <= 2; late++ {
+				_ = notify.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+				if !fed() {
+					break
+				}
+				if late == 2 {
+					t.Errorf("the watchdog is fed although thread %d is stopped", thread)
+				}
+			}
+			// The rest of the service answers.
+			w, err := dial(filepath.Join(dir, "s"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.close()
+			if _, err := fmt.Fprint(w.conn, `{"method":"io.systemd.service.Ping"}`+"\x00"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.recv(); err != nil {
+				t.Errorf("the service does not answer: %v", err)
+			}
+		})
+		_ = notify.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if !fed() {
+			t.Errorf("the watchdog is not fed again\n%s", stderr)
+		}
+	}
+	if !strings.Contains(stderr.String(), "the feed does not move") {
+		t.Errorf("the log says nothing of it:\n%s", stderr)
+	}
+}
+
+// stopThread stops one thread of another process while a function runs.
+func stopThread(t *testing.T, tid int, during func()) {
+	t.Helper()
+	runtime.LockOSThread() // ptrace goes by threads
+	defer runtime.UnlockOSThread()
+	if err := unix.PtraceAttach(tid); err != nil {
+		t.Skipf("threads cannot be stopped here: %v", err)
+	}
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(tid, &status, unix.WALL, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.PtraceDetach(tid); err != nil {
+			t.Error(err)
+		}
+	}()
+	during()
+}
