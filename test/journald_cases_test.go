@@ -1,3 +1,5 @@
+//go:build systemd
+
 package test
 
 import (
@@ -419,16 +421,6 @@ func codeOf(e *events.Event) int {
 		return 0
 	}
 	return *e.ContainerExitCode
-}
-
-func TestJournalThatCannotBeReadSaysWhatToInstall(t *testing.T) {
-	if buildTags != "" {
-		t.Skip("this is for a daemon without the journal")
-	}
-	out, err := exec.Command(binary, "serve", "--backend", "journald", "--dbus", "none", "--listen", "unix:"+filepath.Join(shortDir(t), "s")).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "libsystemd-dev") || !strings.Contains(string(out), "--backend file") {
-		t.Errorf("%v: %s", err, out)
-	}
 }
 
 func TestJournalThatIsNotThereIsUnavailable(t *testing.T) {
