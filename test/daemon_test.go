@@ -25,9 +25,10 @@ type daemon struct {
 	args   []string
 	cmd    *exec.Cmd
 	stderr *syncBuffer
-	room   *room // it serves the journal of this room; nil: the log file
-	// journal says that its arguments name journals, not a log file.
+	// journal says that it serves a journal, not the log file.
 	journal bool
+	// enter makes the command run elsewhere; nil: here.
+	enter func(args ...string) *exec.Cmd
 }
 
 // syncBuffer is a buffer that a process writes to while a test reads it.
@@ -72,12 +73,12 @@ func startDaemon(t testing.TB, args ...string) *daemon {
 func (d *daemon) start() {
 	d.t.Helper()
 	args := []string{"serve", "--listen", "unix:" + d.socket, "--dbus", "none"}
-	if d.room == nil && !d.journal {
+	if !d.journal {
 		args = append(args, "--backend", "file", "--log-file", d.log)
 	}
 	d.cmd = exec.Command(binary, append(args, d.args...)...)
-	if d.room != nil {
-		d.cmd = d.room.command(d.cmd.Args...)
+	if d.enter != nil {
+		d.cmd = d.enter(d.cmd.Args...)
 	}
 	d.stderr = new(syncBuffer)
 	d.cmd.Stdout, d.cmd.Stderr = d.stderr, d.stderr

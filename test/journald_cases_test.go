@@ -1,3 +1,5 @@
+//go:build systemd
+
 package test
 
 import (
@@ -421,12 +423,23 @@ func codeOf(e *events.Event) int {
 	return *e.ContainerExitCode
 }
 
-func TestJournalThatCannotBeReadSaysWhatToInstall(t *testing.T) {
-	if buildTags != "" {
-		t.Skip("this is for a daemon without the journal")
+func TestJournalThatIsNotThereIsUnavailable(t *testing.T) {
+	r := newRoom(t)
+	d := r.startDaemon()
+	reply := d.call("GetEvents", nil)
+	if reply.Error != "io.podman.events.BackendUnavailable" || !strings.Contains(reply.Parameters.Reason, "systemd-journald") {
+		t.Errorf("a journal that is not there: %+v", reply)
 	}
-	out, err := exec.Command(binary, "serve", "--backend", "journald", "--dbus", "none", "--listen", "unix:"+filepath.Join(shortDir(t), "s")).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "libsystemd-dev") || !strings.Contains(string(out), "--backend file") {
-		t.Errorf("%v: %s", err, out)
+	if fault := d.call("GetStatus", nil).Parameters.Fault; !strings.Contains(fault, "systemd-journald") {
+		t.Errorf("the fault is %q", fault)
+	}
+	r.start()
+	w := d.subscribe(nil)
+	r.send(podmanEntry("first", time.Now()))
+	if all, err := w.collect(func(e *event) bool { return e.Name == "first" }); err != nil || len(all) != 1 {
+		t.Errorf("once it is there: %d events, %v", len(all), err)
+	}
+	if fault := d.call("GetStatus", nil).Parameters.Fault; fault != "" {
+		t.Errorf("once it is there, the fault is %q", fault)
 	}
 }

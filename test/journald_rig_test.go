@@ -1,3 +1,5 @@
+//go:build systemd
+
 package test
 
 import (
@@ -33,9 +35,6 @@ const (
 // there is no journald to test it with.
 func needJournal(t testing.TB) {
 	t.Helper()
-	if buildTags == "" {
-		t.Skip("this needs the build tag systemd: go test -tags systemd, with CGO_ENABLED=1")
-	}
 	if os.Getuid() != 0 {
 		t.Skip("this needs root")
 	}
@@ -164,7 +163,7 @@ func (r *room) rotate() { _ = r.journald.Process.Signal(syscall.SIGUSR2) }
 // newJournalDaemon describes a daemon that serves the journal of the room.
 func (r *room) newDaemon(args ...string) *daemon {
 	d := newDaemon(r.t, append([]string{"--backend", "journald"}, args...)...)
-	d.room = r
+	d.journal, d.enter = true, r.command
 	return d
 }
 
@@ -208,10 +207,7 @@ func podmanEntry(name string, at time.Time) map[string]string {
 }
 
 // The environment that makes this test binary a writer to a journal.
-const (
-	journalSocket = "EVENTSVC_TEST_JOURNAL_SOCKET"
-	journalUser   = "EVENTSVC_TEST_JOURNAL_USER"
-)
+const journalUser = "EVENTSVC_TEST_JOURNAL_USER"
 
 // imitatePodmanInJournal sends events as Podman does, at a rate, as some user.
 func imitatePodmanInJournal(socket string) int {

@@ -31,6 +31,9 @@ const (
 	writerCount   = "EVENTSVC_TEST_WRITER_COUNT"
 	writerRate    = "EVENTSVC_TEST_WRITER_RATE"
 	writerMarkers = "EVENTSVC_TEST_WRITER_MARKERS"
+
+	// journalSocket makes it a writer to a journal instead.
+	journalSocket = "EVENTSVC_TEST_JOURNAL_SOCKET"
 )
 
 func TestMain(m *testing.M) {

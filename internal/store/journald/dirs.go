@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 )
 
@@ -129,6 +130,34 @@ func journalFiles(dir string) map[string]uint64 {
 		}
 	}
 	return files
+}
+
+// readable returns nil if there is a file that can be read, or why not. An empty
+// directory that collects journals is one without events.
+func (d *dirs) readable() error {
+	var reason error
+	files := 0
+	for dir, l := range d.known {
+		files += len(l.files)
+		for name := range l.files {
+			f, err := os.Open(filepath.Join(dir, name))
+			if err == nil {
+				return f.Close()
+			}
+			if !errors.Is(err, os.ErrNotExist) { // else it has just got another name
+				reason = err
+			}
+		}
+	}
+	switch {
+	case errors.Is(reason, os.ErrPermission):
+		return errors.WithMessage(reason, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
+	case reason != nil:
+		return errors.WithMessage(reason, "cannot read the journal")
+	case d.host && files == 0:
+		return errors.Errorf("cannot read the journal: there is none of this machine in %s; is systemd-journald running?", strings.Join(d.roots, " or "))
+	}
+	return nil
 }
 
 // machineID returns the ID of this machine, "" if there is none.

@@ -101,6 +101,10 @@ func (s *Store) reopenLocked() error {
 	if err != nil {
 		return err
 	}
+	if err := h.dirs.readable(); err != nil {
+		h.close()
+		return err
+	}
 	if s.h != nil {
 		s.h.close()
 	}

@@ -19,6 +19,36 @@ type matches [][][]string
 // ofPodman lets everything pass that can be an event.
 var ofPodman = matches{{{"SYSLOG_IDENTIFIER=podman"}}}
 
+// ranks are how few entries a match on a field leaves, the fewest first.
+var ranks = map[string]int{
+	"PODMAN_ID": 1, "PODMAN_NAME": 2, "PODMAN_NETWORK_NAME": 2, "PODMAN_IMAGE": 3, "PODMAN_EVENT": 4, "PODMAN_TYPE": 5,
+}
+
+// choose returns what the journal is to look for: the group that leaves the
+// fewest entries. To look for two things at once costs the journal a search for
+// each, at every entry; to look at an entry too many costs less.
+func (all matches) choose() matches {
+	best, least := -1, len(ranks)
+	for i, group := range all {
+		rank := 0
+		for _, alternative := range group {
+			field, _, _ := strings.Cut(alternative[0], "=")
+			if r, ok := ranks[field]; ok {
+				rank = max(rank, r)
+			} else {
+				rank = len(ranks) // others have those, too
+			}
+		}
+		if rank < least {
+			best, least = i, rank
+		}
+	}
+	if best < 0 {
+		return append(append(matches(nil), ofPodman...), all...)
+	}
+	return all[best : best+1]
+}
+
 // The bounds of looking up what begins with something.
 const (
 	maxAlternatives = 64      // values that are looked for; beyond it all entries are looked at

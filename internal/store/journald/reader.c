@@ -232,6 +232,7 @@ struct out {
 	uint8_t *at, *end;
 	size_t size;
 	uint32_t fields;
+	int of_podman;
 };
 
 static void put(struct out *o, const void *data, size_t length) {
@@ -254,14 +255,17 @@ static int copy_fields(struct ev_journal *j, int what, struct out *o) {
 	int r;
 	sd.restart_data(j->sd);
 	while ((r = sd.enumerate_data(j->sd, &data, &length)) > 0)
-		if ((what == EV_INDEX ? indexed(data, length) : wanted(data, length)) && length <= UINT32_MAX)
+		if (length == sizeof("SYSLOG_IDENTIFIER=podman") - 1 && BEGINS(data, length, "SYSLOG_IDENTIFIER=podman"))
+			o->of_podman = 1;
+		else if ((what == EV_INDEX ? indexed(data, length) : wanted(data, length)) && length <= UINT32_MAX)
 			put(o, data, length);
 	return r;
 }
 
 static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out) {
 	memset(out, 0, sizeof *out);
-	while (out->entries < most) {
+	// Those of others count, too: one call is not to walk through the whole journal.
+	for (uint32_t visited = 0; visited < most; visited++) {
 		uint8_t *start = (uint8_t *) buffer + out->used;
 		size_t left = capacity - out->used;
 		if (left < sizeof(struct ev_entry)) {
@@ -284,6 +288,10 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 		int r = place(j, e);
 		if (r >= 0 && what != EV_PLACES)
 			r = copy_fields(j, what, &fields);
+		if (r >= 0 && what != EV_PLACES && !fields.of_podman) {
+			j->pending = 0;
+			continue;
+		}
 		size_t size = (sizeof *e + fields.size + 7) & ~(size_t) 7;
 		e->nfields = fields.fields;
 		if (r == -ENOMEM)

@@ -60,6 +60,7 @@ int ev_seek_head(struct ev_journal *j);
 int ev_seek_tail(struct ev_journal *j);
 int ev_seek_cursor(struct ev_journal *j, const char *cursor);
 int ev_seek_realtime(struct ev_journal *j, uint64_t usec);
+// Entries of others than podman are left out, unless only their places are asked for.
 int ev_fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out);
 // The distinct values of a field, as ev_fill lays out fields; more is 1 while there are some.
 int ev_unique(struct ev_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more);

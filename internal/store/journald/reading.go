@@ -251,14 +251,14 @@ func asked(err error) error {
 
 // openMatching opens the journal for the entries that can answer the query.
 func (r *reading) openMatching(ctx context.Context) error {
-	h, err := r.s.openPodman()
+	h, err := openHandle(r.s.directory)
 	if err != nil {
 		return err
 	}
 	pushed, none, lookedUp, err := push(&r.query, r.listed(ctx, h), !r.s.ofHost())
 	r.lookedUp = lookedUp
 	if err == nil && !none {
-		err = h.setMatches(pushed)
+		err = h.setMatches(pushed.choose())
 	}
 	if err != nil || none {
 		h.close()
