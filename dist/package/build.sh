@@ -123,6 +123,9 @@ documentation() {
 	for file in "$work"/common/doc/*.md; do
 		echo "  - {src: $file, dst: /usr/share/doc/eventsvc/${file##*/}, type: doc, packager: rpm}"
 	done
+	for file in "$work"/common/recipes/*; do
+		echo "  - {src: $file, dst: /usr/share/doc/eventsvc/recipes/${file##*/}, type: doc, packager: rpm}"
+	done
 }
 
 rpm_changelog() {
