@@ -80,7 +80,7 @@ func hangs(t *testing.T, m *machine, _ user) {
 // of both faces come at all times.
 func idle(t *testing.T, m *machine, _ user) {
 	m.put("/etc/eventsvc/eventsvc.toml.d/idle.toml", "exit-idle-time = \"300ms\"\n")
-	// Systemd takes a service that starts five times in ten seconds for one that fails; this one is meant to.
+	// Systemd takes a service that starts too often for one that fails; this one is meant to.
 	m.put("/etc/systemd/system/eventsvc.service.d/often.conf", "[Unit]\nStartLimitIntervalSec=0\n")
 	m.run("systemctl", "daemon-reload")
 	m.run("systemctl", "restart", "eventsvc.service")

@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 go=${GO:-go}
 nfpm=${NFPM:-bin/nfpm}
-out=${OUT:-dist/out}
+out=$(realpath -m "${OUT:-dist/out}")
 # The time of the last commit stands in for "now" wherever a time gets into a package.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 VERSION=$(dist/package/version.sh)
@@ -54,21 +54,25 @@ cc_package() {
 
 # build ARCH: stages the program in $work/ARCH.
 build() {
-	local arch=$1 stage=$work/$1 cc
+	local arch=$1 stage=$work/$1 cc include=
 	mkdir -p "$stage"
 	cc=$(compiler "$arch")
 	if ! command -v "$cc" >/dev/null; then
 		echo "cannot build for $arch: there is no $cc; on Debian: apt-get install $(cc_package "$arch")" >&2
 		return 1
 	fi
-	# The headers of libsystemd are the same everywhere, those beside them are not.
-	ln -s /usr/include/systemd "$stage/systemd"
+	# The headers of libsystemd are the same for every machine, those beside them are not.
+	if [[ $arch != "$host" ]]; then
+		include=-I$out/include
+		mkdir -p "$out/include"
+		ln -sfn /usr/include/systemd "$out/include/systemd"
+	fi
 	# -s -w: no symbols for a debugger; the stacks that Go prints stay as they are.
-	GOARCH=$arch CGO_ENABLED=1 CC=$cc CGO_CFLAGS="-O2 -g0 -ffile-prefix-map=$PWD=. -I$stage" \
+	GOARCH=$arch CGO_ENABLED=1 CC=$cc CGO_CFLAGS="-O2 -g0 -ffile-prefix-map=$PWD=. $include" \
 		$go build -trimpath -buildvcs=false -buildmode=pie -tags "${TAGS-systemd}" \
 		-ldflags "-s -w -buildid= -linkmode=external -extldflags=-Wl,-z,relro,-z,now -X github.com/eventsvc/eventsvc/internal/version.Version=$VERSION" \
 		-o "$stage/eventsvc" ./cmd/eventsvc
-	rm "$stage/systemd"
+	rm -rf "$out/include"
 }
 
 # glibc FILE: the oldest release of the C library that a program runs with.
@@ -118,6 +122,9 @@ documentation() {
 	done
 	for file in "$work"/common/doc/*.md; do
 		echo "  - {src: $file, dst: /usr/share/doc/eventsvc/${file##*/}, type: doc, packager: rpm}"
+	done
+	for file in "$work"/common/recipes/*; do
+		echo "  - {src: $file, dst: /usr/share/doc/eventsvc/recipes/${file##*/}, type: doc, packager: rpm}"
 	done
 }
 
