@@ -80,7 +80,7 @@ func TestWatchdogOfAServiceWhoseFollowerIsStuck(t *testing.T) {
 	for _, thread := range threads {
 		stopThread(t, thread, func() {
 			// What was fed before the stop may still be on its way.
-			for late := 0; late <= 2; late++ {
+			for late := range 3 {
 				_ = notify.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 				if !fed() {
 					break
