@@ -4,10 +4,13 @@ GO       ?= go
 # Time for each fuzz target of "make fuzz".
 FUZZTIME ?= 30s
 
-# Pure Go by default: one static binary for every distribution. The journald backend wants CGO_ENABLED=1 and TAGS=systemd.
-CGO_ENABLED ?= 0
+# With the journal where it can be built: that takes a C compiler and libsystemd's headers. Elsewhere, or by "make TAGS=", pure
+# Go: one static binary for every distribution, without the journal. libsystemd itself is loaded when it is needed.
+TAGS ?= $(shell command -v cc >/dev/null && pkg-config --exists libsystemd 2>/dev/null && echo systemd)
+CGO_ENABLED ?= $(if $(filter systemd,$(TAGS)),1,0)
 export CGO_ENABLED
-TAGS ?=
+# Arguments of the harness behind "make bench": -quick, -only write,fanout ...
+BENCH ?=
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/eventsvc/eventsvc/internal/version.Version=$(VERSION)
@@ -16,8 +19,15 @@ GOLANGCI         := bin/golangci-lint
 GOLANGCI_MODULE  := github.com/golangci/golangci-lint/v2
 GOLANGCI_VERSION := v2.15.0
 
+NFPM         := bin/nfpm
+NFPM_MODULE  := github.com/goreleaser/nfpm/v2
+# Newer ones do not build with Go 1.26.
+NFPM_VERSION := v2.44.2
+# Architectures to build packages for: amd64, arm64. Empty: the machine's own.
+ARCHS        ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-peers race lint fmt generate bench fuzz clean
+.PHONY: help build run test test-peers race lint fmt generate packages bench bench-parts fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,8 +53,8 @@ race: build ## run all tests under the race detector (needs a C compiler)
 
 lint: $(GOLANGCI).$(GOLANGCI_VERSION) ## check formatting, go vet, golangci-lint, and the shell scripts if shellcheck is there
 	$(GOLANGCI) fmt --diff
-	$(GO) vet ./...
-	$(GOLANGCI) run
+	$(GO) vet -tags '$(TAGS)' ./...
+	$(GOLANGCI) run --build-tags '$(TAGS)'
 	@if command -v shellcheck >/dev/null; then \
 		git ls-files -co --exclude-standard '*.sh' .ci/run | xargs shellcheck -x -P SCRIPTDIR && echo "shellcheck: no complaints"; \
 	else echo "shellcheck is not installed: the shell scripts were not checked"; fi
@@ -61,11 +71,22 @@ $(GOLANGCI).$(GOLANGCI_VERSION):
 generate: ## generate the Varlink bindings anew
 	$(GO) generate ./...
 
-bench: ## run the benchmarks there are in the Go packages (measurements against other readers are to come)
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+packages: $(NFPM).$(NFPM_VERSION) ## build the deb and the rpm into dist/out; ARCHS="amd64 arm64" for both architectures
+	GO='$(GO)' NFPM='$(NFPM)' dist/package/build.sh $(ARCHS)
+
+$(NFPM).$(NFPM_VERSION):
+	rm -f $(NFPM) $(NFPM).v*
+	GOBIN='$(CURDIR)/bin' $(GO) install $(NFPM_MODULE)/cmd/nfpm@$(NFPM_VERSION)
+	touch $@
+
+bench: ## measure the daemon beside grep, Podman and plain varlink/go, and print one table (root and podman for all of its rows)
+	$(GO) run ./test/bench $(BENCH)
+
+bench-parts: ## run the Go benchmarks of the packages, in a form that benchstat reads
+	$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## fuzz each target for FUZZTIME (30s)
-	FUZZTIME=$(FUZZTIME) test/fuzz.sh
+	TAGS='$(TAGS)' FUZZTIME=$(FUZZTIME) test/fuzz.sh
 
 clean: ## remove what was built and installed here
 	rm -rf bin dist/out

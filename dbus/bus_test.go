@@ -17,6 +17,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store/null"
+	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
 func introspection(t testing.TB, c *godbus.Conn, path string) introspect.Node {
@@ -151,7 +152,7 @@ func runOnce(t *testing.T, bus string) error {
 func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
 	ownDaemon(t)
 	r := newRig(t, nil)
-	system := startDaemon(t, strings.ReplaceAll(systemPolicy, `<allow own="io.podman.Events1"/>`, ""))
+	system := startDaemon(t, strings.ReplaceAll(buspolicy.System(t), `<allow own="io.podman.Events1"/>`, ""))
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	exe, _ := os.Executable()
@@ -172,7 +173,7 @@ func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
 }
 
 func TestABusThatIsNotThereYetIsWaitedFor(t *testing.T) {
-	d := startDaemon(t, sessionPolicy)
+	d := startDaemon(t, buspolicy.Session)
 	d.stop()
 	r := newRig(t, d, func(o *Options) { o.Required = false })
 	d.start(t)
@@ -204,7 +205,7 @@ func TestEveryEventIsBroadcastOnTheSessionBusAndNoneOnTheSystemBus(t *testing.T)
 		t.Errorf("%v subscribers are counted", got)
 	}
 
-	d := startDaemon(t, systemPolicy)
+	d := startDaemon(t, buspolicy.System(t))
 	r = newRig(t, d)
 	c = r.client()
 	signals = hear(c)
@@ -251,7 +252,7 @@ func TestABusThatStandsStillHoldsNobodyUp(t *testing.T) {
 }
 
 func TestSubscribersAreServedWhereThePolicyForbidsToAskThem(t *testing.T) {
-	policy := strings.ReplaceAll(systemPolicy, `<allow send_interface="org.freedesktop.DBus.Peer" send_member="Ping"/>`, "")
+	policy := strings.ReplaceAll(buspolicy.System(t), `<allow send_interface="org.freedesktop.DBus.Peer" send_member="Ping"/>`, "")
 	r := newRig(t, startDaemon(t, policy))
 	const count = 5000
 	r.write(eventRange(0, count)...)

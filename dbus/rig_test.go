@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,38 +21,12 @@ import (
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
 // patience is how long a test waits for what has to come. It is far more than
 // that needs: running out of it is the failure.
 const patience = 20 * time.Second
-
-// sessionPolicy lets everybody do everything, as on a session bus.
-const sessionPolicy = `<type>session</type>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
-  </policy>`
-
-// systemPolicy is that of a system bus, with the policy file of this service.
-var systemPolicy = strings.ReplaceAll(`<type>system</type>
-  <policy context="default">
-    <allow user="*"/>
-    <deny own="*"/>
-    <deny send_type="method_call"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-    <allow send_destination="org.freedesktop.DBus"/>
-    <allow send_destination="io.podman.Events1"/>
-  </policy>
-  <policy user="OURS">
-    <allow own="io.podman.Events1"/>
-    <allow send_interface="org.freedesktop.DBus.Peer" send_member="Ping"/>
-  </policy>`, "OURS", strconv.Itoa(os.Getuid()))
 
 // otherBus is the environment variable with the address of a bus on which to
 // test instead of starting a dbus-daemon: of dbus-broker, in test/dbus_broker.sh.
@@ -176,7 +149,7 @@ func newRig(t testing.TB, d *daemon, change ...func(*Options)) *rig {
 		d = &daemon{path: strings.TrimPrefix(address, "unix:path=")}
 	}
 	if d == nil {
-		d = startDaemon(t, sessionPolicy)
+		d = startDaemon(t, buspolicy.Session)
 		t.Setenv("DBUS_SESSION_BUS_ADDRESS", d.address())
 	}
 	r := &rig{t: t, daemon: d, log: filepath.Join(t.TempDir(), "events.log"), logged: new(logBuffer), ended: make(chan error, 1)}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	godbus "github.com/godbus/dbus/v5"
+
+	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
 func TestSubscriberGetsHistoryAndNewEventsOnceAndNumbered(t *testing.T) {
@@ -151,7 +153,7 @@ func TestASubscriberThatDoesNotReadCostsTheOthersNothing(t *testing.T) {
 	var d *daemon
 	if os.Getenv(otherBus) == "" {
 		// This bus drops what it cannot hold: much less than what is sent here.
-		d = startDaemon(t, sessionPolicy+`<limit name="max_outgoing_bytes">1500000</limit>`)
+		d = startDaemon(t, buspolicy.Session+`<limit name="max_outgoing_bytes">1500000</limit>`)
 	}
 	r := newRig(t, d)
 	const count = 30_000
@@ -204,12 +206,12 @@ func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
 				return c == 0 && want == errLimitsExceeded || c == 1 && want != errLimitsExceeded
 			})
 			sequence := 0
-			if want != errLimitsExceeded {
-				for sequence == 0 { // it has begun to send
-					if h, _ := c.read(); h.kind == godbus.TypeSignal && h.member == "Event" {
-						sequence++
-					}
+			for sequence == 0 { // it has begun
+				if h, _ := c.read(); h.kind == godbus.TypeSignal && h.member == "Event" {
+					sequence++
 				}
+			}
+			if want != errLimitsExceeded {
 				r.stop()
 			}
 			for {

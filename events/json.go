@@ -65,7 +65,15 @@ func (e *Event) UnmarshalJSON(line []byte) error {
 		Details: Details{ContainerInspectData: w.ContainerInspectData, PodID: w.PodID, Attributes: w.Attributes},
 		Extra:   members,
 	}
-	return e.check()
+	if err := e.check(); err != nil {
+		return err
+	}
+	// A zone of a day and more can be read by package time, but not written.
+	var text [len(time.RFC3339Nano) + 1]byte
+	if _, err := e.Time.AppendText(text[:0]); err != nil {
+		return errors.WithMessage(err, "cannot decode event")
+	}
+	return nil
 }
 
 // check refuses an event that says nothing.

@@ -2,7 +2,9 @@ package service
 
 import (
 	"bytes"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/eventsvc/eventsvc/internal/metrics"
 )
@@ -100,6 +102,33 @@ func BenchmarkCall(b *testing.B) {
 		c.send(`{"method":"io.podman.events.GetLastEvent","parameters":{}}`)
 		if _, err := c.in.ReadSlice(0); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkWriteEvent writes events, 64 calls at a time on one connection. One
+// round is one event.
+func BenchmarkWriteEvent(b *testing.B) {
+	const together = 64
+	r := newRig(b)
+	c := r.dial()
+	frame := `{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"container","status":"died","exitCode":0,` +
+		`"id":"b1e15d4efac7ee5570d63fb9286af3b9cd0ef5f0573c1a61574d0a3b7b508596","image":"registry.example.org/shop3/web:1.17",` +
+		`"name":"shop3_web_4711","attributes":{"com.docker.compose.project":"shop3","com.docker.compose.service":"web"}}}}` + "\x00"
+	frames, buf := []byte(strings.Repeat(frame, together)), make([]byte, 64<<10)
+	_ = c.conn.SetDeadline(time.Time{})
+	b.ReportAllocs()
+	b.ResetTimer()
+	for sent := 0; sent < b.N; sent += together {
+		if _, err := c.conn.Write(frames); err != nil {
+			b.Fatal(err)
+		}
+		for replies := 0; replies < together; {
+			n, err := c.conn.Read(buf)
+			if err != nil {
+				b.Fatal(err)
+			}
+			replies += bytes.Count(buf[:n], []byte{0})
 		}
 	}
 }

@@ -62,7 +62,11 @@ func (c *conn) serve() {
 			c.debug("a frame is no call", err)
 			return
 		}
-		if err := c.handle(&r); err != nil {
+		handle := c.handle
+		if r.isWriteEvent() {
+			handle = c.handleWrites
+		}
+		if err := handle(&r); err != nil {
 			c.debug("a call ended the connection", err)
 			return
 		}
@@ -131,7 +135,7 @@ func (i *served) refuse(call *Call, r *request, method string) *fault {
 // to a client that waits, has its call answered here.
 func (c *conn) dispatch(call *Call, frame []byte, method string) error {
 	c.in.release()
-	err := c.protect(call, frame, method)
+	err := c.protect(method, func() error { return c.server.library.HandleMessage(c.server.base, call, frame) })
 	if call.replied || call.oneway || err != nil && !errors.Is(err, errPanicked) {
 		return err
 	}
@@ -139,12 +143,16 @@ func (c *conn) dispatch(call *Call, frame []byte, method string) error {
 		c.server.log.Error("a call was not answered", "method", method)
 	}
 	iface, _ := (&request{method: method}).split()
-	return call.reply(c.server.unavailable(iface, "the service failed on this call; its log says more"))
+	return call.reply(c.server.unavailable(iface, failedReason))
 }
+
+// failedReason is what the client of a call is told whose handler panicked.
+const failedReason = "the service failed on this call; its log says more"
 
 var errPanicked = errors.New("the handler panicked")
 
-func (c *conn) protect(call *Call, frame []byte, method string) (err error) {
+// protect calls a handler, and makes an error of its panic.
+func (c *conn) protect(method string, handle func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.server.log.Error("a call panicked", "method", method, "uid", c.peer.UID, "pid", c.peer.PID,
@@ -152,7 +160,7 @@ func (c *conn) protect(call *Call, frame []byte, method string) (err error) {
 			err = errPanicked
 		}
 	}()
-	return c.server.library.HandleMessage(c.server.base, call, frame)
+	return handle()
 }
 
 // watch ties a context to the client being there and the service going on.

@@ -15,6 +15,13 @@ import (
 // eventsInterface is the name of the interface of this project.
 const eventsInterface = "io.podman.events"
 
+// writeEvent is the one method that changes something, and writeEventMethod its
+// full name.
+const (
+	writeEvent       = "WriteEvent"
+	writeEventMethod = eventsInterface + "." + writeEvent
+)
+
 // eventsFace handles the calls of io.podman.events.
 type eventsFace struct {
 	feed    *feed.Feed
@@ -40,6 +47,7 @@ func (s *Server) registerAll() error {
 		feed: s.options.Feed, format: s.options.Feed.Register(appendEventFrame), access: s.options.Access,
 		version: s.options.Version, log: s.log,
 	}
+	s.face = face
 	own := Interface{Dispatcher: iopodmanevents.VarlinkNew(face), Admit: face.admit, Unavailable: face.unavailable}
 	systemd := &systemdFace{calls: s.options.Systemd, access: s.options.Access}
 	for _, i := range append([]Interface{own, systemd.face()}, s.options.Interfaces...) {
@@ -55,7 +63,7 @@ func (s *Server) registerAll() error {
 
 // admit refuses calls of methods that the caller may not use at all.
 func (f *eventsFace) admit(c *Call, method string) error {
-	if method == "WriteEvent" {
+	if method == writeEvent {
 		return f.access.Write(c.Peer(), c.ReadOnly())
 	}
 	return nil

@@ -114,7 +114,7 @@ func TestAClientThatDoesNotReadIsDroppedAndNobodyElseNotices(t *testing.T) {
 }
 
 func TestAClientThatReadsSlowlyButDoesReadIsKept(t *testing.T) {
-	const timeout = 250 * time.Millisecond
+	const timeout = time.Second // several times what a loaded machine holds a reader up
 	r := newRig(t, func(_ *rig, o *Options) { o.WriteTimeout = timeout })
 	big := event(0)
 	big.HealthLog = strings.Repeat("x", 200<<10)
@@ -130,7 +130,7 @@ func TestAClientThatReadsSlowlyButDoesReadIsKept(t *testing.T) {
 			t.Fatalf("after %v and %d bytes: %v", time.Since(begin), got.Len(), err)
 		}
 		got.Write(chunk[:n])
-		time.Sleep(timeout / 5)
+		time.Sleep(timeout / 8)
 	}
 }
 

@@ -31,10 +31,13 @@ type frameReader struct {
 	start   int
 	scanned int                      // there is no NUL in buf[start:scanned]
 	pooled  *[limits.ReadBuffer]byte // what buf is part of, nil if it is of its own
-	most    int                      // the longest request
-	timed   bool                     // a read deadline is set
-	timeout time.Duration            // of an unfinished request
-	err     error                    // of the read that fills
+	busy    bool                     // the last read filled buf: there is more to be read
+
+	pooledBusy *[limits.BusyReadBuffer]byte // the same as pooled, for a client that is busy
+	most       int                          // the longest request
+	timed      bool                         // a read deadline is set
+	timeout    time.Duration                // of an unfinished request
+	err        error                        // of the read that fills
 
 	fillFunc func(fd uintptr) bool // fill, made once
 	reserve  func(n int) bool      // asks for n bytes of memory, or gives them back
@@ -42,7 +45,10 @@ type frameReader struct {
 	stopping func() bool // the service stops: what is not yet read is not wanted
 }
 
-var readBuffers = sync.Pool{New: func() any { return new([limits.ReadBuffer]byte) }}
+var (
+	readBuffers = sync.Pool{New: func() any { return new([limits.ReadBuffer]byte) }}
+	busyBuffers = sync.Pool{New: func() any { return new([limits.BusyReadBuffer]byte) }}
+)
 
 // next returns the next frame without its NUL. It is valid until the next call
 // of next or release. The error is io.EOF when the client has sent its last
@@ -67,6 +73,25 @@ func (r *frameReader) next() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// peek returns the next frame if all of it has been read already, and leaves it
+// for next. It is valid as those of next are.
+func (r *frameReader) peek() (frame []byte, ok bool) {
+	i := bytes.IndexByte(r.buf[r.start:], 0)
+	if i < 0 || i > r.most {
+		return nil, false
+	}
+	return r.buf[r.start : r.start+i], true
+}
+
+// ready returns how many frames have been read and not handed out.
+func (r *frameReader) ready() int { return bytes.Count(r.buf[r.start:], []byte{0}) }
+
+// take passes over the frame that peek has returned.
+func (r *frameReader) take(frame []byte) {
+	r.start += len(frame) + 1
+	r.scanned = max(r.scanned, r.start)
 }
 
 // more reads what there is behind buf.
@@ -95,12 +120,14 @@ func (r *frameReader) fill(fd uintptr) bool {
 		r.pooled = readBuffers.Get().(*[limits.ReadBuffer]byte)
 		r.buf = r.pooled[:0]
 	}
+	room := cap(r.buf) - len(r.buf)
 	for {
 		n, err := unix.Read(int(fd), r.buf[len(r.buf):cap(r.buf)])
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
+			r.busy = false
 			if len(r.buf) == 0 {
 				r.release()
 			}
@@ -111,6 +138,7 @@ func (r *frameReader) fill(fd uintptr) bool {
 			r.err = io.EOF
 		default:
 			r.buf = r.buf[:len(r.buf)+n]
+			r.busy = n == room
 		}
 		return true
 	}
@@ -123,20 +151,28 @@ func (r *frameReader) grow() error {
 	if len(r.buf) < cap(r.buf) {
 		return nil
 	}
-	if r.start > 0 && len(unfinished) <= cap(r.buf)/2 {
+	if r.busy && cap(r.buf) < limits.BusyReadBuffer && r.reserve(limits.BusyReadBuffer) {
+		pooled := busyBuffers.Get().(*[limits.BusyReadBuffer]byte)
+		r.replace(append(pooled[:0], unfinished...))
+		r.pooledBusy = pooled
+	} else if r.start > 0 && len(unfinished) <= cap(r.buf)/2 {
 		r.buf = r.buf[:copy(r.buf, unfinished)]
 	} else {
 		size := min(2*max(len(unfinished), limits.ReadBuffer/2), r.most+limits.ReadBuffer)
 		if !r.reserve(size) {
 			return errNoMemory
 		}
-		larger := append(make([]byte, 0, size), unfinished...)
-		r.drop()
-		r.buf, r.reserved = larger, size
+		r.replace(append(make([]byte, 0, size), unfinished...))
 	}
 	r.scanned -= r.start
 	r.start = 0
 	return nil
+}
+
+// replace goes on in another buffer, for which memory was reserved.
+func (r *frameReader) replace(larger []byte) {
+	r.drop()
+	r.buf, r.reserved = larger, cap(larger)
 }
 
 // release gives the buffer back if everything that was read has been handed
@@ -154,6 +190,10 @@ func (r *frameReader) drop() {
 	if r.pooled != nil {
 		readBuffers.Put(r.pooled)
 		r.pooled = nil
+	}
+	if r.pooledBusy != nil {
+		busyBuffers.Put(r.pooledBusy)
+		r.pooledBusy = nil
 	}
 	if r.reserved > 0 {
 		r.reserve(-r.reserved)

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/pkg/errors"
@@ -63,7 +64,8 @@ func parseRequest(frame []byte) (request, error) {
 
 // readMembers reads the members of a call.
 func (r *request) readMembers(object []byte) error {
-	seen := make(map[string]bool, 5)
+	var all [5]string
+	seen := all[:0]
 	var err error
 	members(object, func(name string, value []byte) bool {
 		switch name {
@@ -71,11 +73,11 @@ func (r *request) readMembers(object []byte) error {
 		default:
 			return true
 		}
-		if seen[name] {
+		if slices.Contains(seen, name) {
 			err = errors.Errorf("its member %q comes twice", name)
 			return false
 		}
-		seen[name] = true
+		seen = append(seen, name)
 		if isNull(value) {
 			return true
 		}
@@ -94,7 +96,7 @@ func (r *request) readMember(name string, value []byte) bool {
 		if !isString(value) {
 			return false
 		}
-		r.method = unquote(value)
+		r.method = unquoteWord(value)
 	case memberParameters:
 		if !isObject(value) {
 			return false

@@ -81,7 +81,8 @@ func (s *schema) checkStruct(t *idl.Type, value []byte, name string) (field stri
 	if !isObject(value) {
 		return name, false
 	}
-	var given []string
+	var some [16]string
+	given := some[:0]
 	ok = true
 	members(value, func(name string, value []byte) bool {
 		i := slices.IndexFunc(t.Fields, func(f idl.TypeField) bool { return f.Name == name })
@@ -119,7 +120,7 @@ func (s *schema) checkValue(t *idl.Type, value []byte, name string) (field strin
 	case idl.TypeMap:
 		return s.checkMap(t, value, name)
 	case idl.TypeEnum:
-		ok = isString(value) && isMemberOf(t, unquote(value))
+		ok = isString(value) && isMemberOf(t, unquoteWord(value))
 	case idl.TypeBool:
 		ok = isBool(value)
 	case idl.TypeInt:

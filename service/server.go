@@ -80,6 +80,7 @@ type Server struct {
 	names      []string // of all interfaces, sorted
 	first      string   // the interface that answers where none is known
 	own        *schema  // of org.varlink.service
+	face       *eventsFace
 	watcher    *watcher
 	admission  admission
 	bounds     liveBounds

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// WriteEvent stores an event and answers with its cursor. It goes on when the
-// client is gone: what was asked for is done.
+// WriteEvent stores an event and answers with its cursor, as varlink/go calls
+// for it. Connections have a shorter way: conn.handleWrites.
 func (f *eventsFace) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCall, in iopodmanevents.NewEvent) error {
 	call := CallOf(c.Conn)
 	event, err := newEvent(&in, time.Now())
@@ -25,6 +26,72 @@ func (f *eventsFace) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCal
 		return f.fail(call, err, "")
 	}
 	return c.ReplyWriteEvent(ctx, cursors[0])
+}
+
+// appendWritten appends the reply with the cursor, with its NUL.
+func appendWritten(dst []byte, cursor string) []byte {
+	dst = append(dst, `{"parameters":{"cursor":`...)
+	dst = eventjson.AppendCursor(dst, cursor)
+	return append(dst, "}}\x00"...)
+}
+
+// decodeNewEvent reads the parameters of WriteEvent, which have been held
+// against the description of the interface.
+func decodeNewEvent(parameters []byte) (in iopodmanevents.NewEvent) {
+	members(parameters, func(_ string, event []byte) bool { // the one there is
+		members(event, func(name string, value []byte) bool {
+			if !isNull(value) {
+				decodeMember(&in, name, value)
+			}
+			return true
+		})
+		return true
+	})
+	return in
+}
+
+func decodeMember(in *iopodmanevents.NewEvent, name string, value []byte) {
+	switch name {
+	case "type":
+		in.Type = iopodmanevents.EventType(unquoteWord(value))
+	case "status":
+		in.Status = iopodmanevents.EventStatus(unquoteWord(value))
+	case "time":
+		in.Time = new(unquote(value))
+	case "id":
+		in.Id = new(unquote(value))
+	case "name":
+		in.Name = new(unquote(value))
+	case "image":
+		in.Image = new(unquote(value))
+	case "podId":
+		in.PodId = new(unquote(value))
+	case "network":
+		in.Network = new(unquote(value))
+	case "exitCode":
+		in.ExitCode = new(decodeInt(value))
+	case "healthStatus":
+		in.HealthStatus = new(unquote(value))
+	case "healthLog":
+		in.HealthLog = new(unquote(value))
+	case "healthFailingStreak":
+		in.HealthFailingStreak = new(decodeInt(value))
+	case "error":
+		in.Error = new(unquote(value))
+	case "attributes":
+		attributes := make(map[string]string)
+		members(value, func(key string, value []byte) bool {
+			attributes[key] = unquote(value)
+			return true
+		})
+		in.Attributes = &attributes
+	}
+}
+
+// decodeInt reads a number that is known to fit.
+func decodeInt(value []byte) int64 {
+	n, _ := strconv.ParseInt(string(value), 10, 64)
+	return n
 }
 
 // maxExitCode is the greatest exit code of a process.

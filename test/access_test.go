@@ -10,6 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
 // who is a user as the kernel sees one. The numbers are made up: nothing of
@@ -75,16 +78,23 @@ func (w who) run(t *testing.T, program string, args ...string) ran {
 	return ran{string(out), cmd.Process.Pid, err == nil}
 }
 
-// wantDenial makes sure that the log has a denial of that user and process.
+// wantDenial waits until the log has a denial of that user and process.
 func (d *daemon) wantDenial(action string, w who, pid int) {
 	d.t.Helper()
-	for _, line := range strings.Split(d.stderr.String(), "\n") {
-		if strings.Contains(line, "permission denied") && strings.Contains(line, fmt.Sprintf("action=%q", action)) &&
-			strings.Contains(line, fmt.Sprintf("uid=%d", w.uid)) && strings.Contains(line, fmt.Sprintf("pid=%d", pid)) {
-			return
+	isThere := func() bool {
+		for _, line := range strings.Split(d.stderr.String(), "\n") {
+			if strings.Contains(line, "permission denied") && strings.Contains(line, fmt.Sprintf("action=%q", action)) &&
+				strings.Contains(line, fmt.Sprintf("uid=%d", w.uid)) && strings.Contains(line, fmt.Sprintf("pid=%d", pid)) {
+				return true
+			}
+		}
+		return false
+	}
+	for deadline := time.Now().Add(20 * time.Second); !isThere(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("the log has no denial to %s of uid %d, pid %d:\n%s", action, w.uid, pid, d.stderr)
 		}
 	}
-	d.t.Errorf("the log has no denial to %s of uid %d, pid %d:\n%s", action, w.uid, pid, d.stderr)
 }
 
 func TestOnVarlinkEachUserReadsAndWritesWhatItMay(t *testing.T) {
@@ -166,7 +176,7 @@ func TestAUserSeesTheEventsOfItsOwnEngineAndNobodyElseDoes(t *testing.T) {
 func TestDBusEachUserReadsAndWritesWhatItMay(t *testing.T) {
 	needRoot(t)
 	dbusPeer(t, "busctl")
-	bus := startBus(t, systemPolicy)
+	bus := startBus(t, buspolicy.System(t))
 	d := newDaemon(t, "--dbus", bus.address(), "--allow-read", fmt.Sprintf("@%d", madeUpGroup), "--allow-write", fmt.Sprintf("@%d", writeGroup))
 	appendTo(t, d.log, lineOf("secret"))
 	d.start()

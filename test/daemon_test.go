@@ -25,6 +25,10 @@ type daemon struct {
 	args   []string
 	cmd    *exec.Cmd
 	stderr *syncBuffer
+	// journal says that it serves a journal, not the log file.
+	journal bool
+	// enter makes the command run elsewhere; nil: here.
+	enter func(args ...string) *exec.Cmd
 }
 
 // syncBuffer is a buffer that a process writes to while a test reads it.
@@ -68,8 +72,14 @@ func startDaemon(t testing.TB, args ...string) *daemon {
 // start starts the daemon and returns when it answers.
 func (d *daemon) start() {
 	d.t.Helper()
-	args := append([]string{"serve", "--backend", "file", "--log-file", d.log, "--listen", "unix:" + d.socket, "--dbus", "none"}, d.args...)
-	d.cmd = exec.Command(binary, args...)
+	args := []string{"serve", "--listen", "unix:" + d.socket, "--dbus", "none"}
+	if !d.journal {
+		args = append(args, "--backend", "file", "--log-file", d.log)
+	}
+	d.cmd = exec.Command(binary, append(args, d.args...)...)
+	if d.enter != nil {
+		d.cmd = d.enter(d.cmd.Args...)
+	}
 	d.stderr = new(syncBuffer)
 	d.cmd.Stdout, d.cmd.Stderr = d.stderr, d.stderr
 	if err := d.cmd.Start(); err != nil {

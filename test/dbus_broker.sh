@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Boots the trixie tree with dbus-broker as its system bus, with the policy of docs/dbus.md, runs a command with the address of that
+# Boots the trixie tree with dbus-broker as its system bus, with the policy of dist/dbus, runs a command with the address of that
 # bus in EVENTSVC_TEST_BUS, and powers the tree off. Root only; needs test/peers/trixie.sh and systemd-nspawn.
 #
 #   test/dbus_broker.sh COMMAND…
@@ -35,7 +35,7 @@ mount -t tmpfs evbroker "$room"
 mkdir -p "$room"/{upper,work,root,bus}
 mount -t overlay evbroker -o "lowerdir=$tree,upperdir=$room/upper,workdir=$room/work" "$room/root"
 mkdir -p "$room/root/usr/share/dbus-1/system.d"
-sed -n '/^<busconfig>/,/^<\/busconfig>/p' "$here/../docs/dbus.md" >"$room/root/usr/share/dbus-1/system.d/io.podman.Events1.conf"
+cp "$here/../dist/dbus/io.podman.Events1.conf" "$room/root/usr/share/dbus-1/system.d/"
 ln -sf /usr/lib/systemd/system/dbus-broker.service "$room/root/etc/systemd/system/dbus.service"
 chmod 0755 "$room" "$room/bus"
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,40 +20,11 @@ import (
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
 // dbusPatience is how long a test waits for what has to come.
 const dbusPatience = 20 * time.Second
-
-// sessionPolicy lets everybody do everything, as on a session bus.
-const sessionPolicy = `<type>session</type>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
-  </policy>`
-
-// systemPolicy is what a system bus has by default, and the policy of this
-// service as docs/dbus.md has it.
-var systemPolicy = strings.ReplaceAll(`<type>system</type>
-  <policy context="default">
-    <allow user="*"/>
-    <deny own="*"/>
-    <deny send_type="method_call"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-    <allow send_destination="org.freedesktop.DBus"/>
-  </policy>
-  <policy user="OURS">
-    <allow own="io.podman.Events1"/>
-    <allow send_interface="org.freedesktop.DBus.Peer" send_member="Ping"/>
-  </policy>
-  <policy context="default">
-    <allow send_destination="io.podman.Events1"/>
-  </policy>`, "OURS", strconv.Itoa(os.Getuid()))
 
 // dbusPeer skips the test if a program is not installed, unless all have to be.
 func dbusPeer(t testing.TB, programs ...string) {
@@ -171,7 +141,7 @@ func serveDBus(t testing.TB, bus *busDaemon) *dbusRig {
 func serveDBusOf(t testing.TB, bus *busDaemon, path string) *dbusRig {
 	t.Helper()
 	if bus == nil {
-		bus = startBus(t, sessionPolicy)
+		bus = startBus(t, buspolicy.Session)
 		t.Setenv("DBUS_SESSION_BUS_ADDRESS", bus.address())
 	}
 	r := &dbusRig{t: t, bus: bus, log: path, logged: new(dbusLog)}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
 const (
@@ -248,7 +249,7 @@ func TestDBusALineOfAStreamIsWhatVarlinkSends(t *testing.T) {
 
 func TestDBusOnTheSystemBusUsersSeeTheirOwnEventsAlone(t *testing.T) {
 	needRoot(t)
-	r := serveDBus(t, startBus(t, systemPolicy))
+	r := serveDBus(t, startBus(t, buspolicy.System(t)))
 	r.write(dbusEvent(1))
 	as := func(uid uint32, args ...string) (string, error) {
 		cmd := exec.Command("busctl", append([]string{"--address=" + r.bus.address(), "--no-pager"}, args...)...)
@@ -276,7 +277,7 @@ func TestDBusOnTheSystemBusUsersSeeTheirOwnEventsAlone(t *testing.T) {
 }
 
 func TestDBusAndVarlinkAreServedByOneDaemonAndOutliveTheBus(t *testing.T) {
-	bus := startBus(t, sessionPolicy)
+	bus := startBus(t, buspolicy.Session)
 	d := startDaemon(t, "--dbus", bus.address())
 	r := &dbusRig{t: t, bus: bus}
 	last := func() (string, error) {

@@ -22,7 +22,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 fuzz() {
-	go test -run '^$' -fuzz "^$2\$" -fuzztime "${FUZZTIME:-30s}" -fuzzminimizetime 50x "$1" </dev/null 2>&1 | tee "$log"
+	go test -tags "${TAGS:-}" -run '^$' -fuzz "^$2\$" -fuzztime "${FUZZTIME:-30s}" -fuzzminimizetime 50x "$1" </dev/null 2>&1 | tee "$log"
 }
 
 # Go's fuzzer now and then reports its own deadline as a failure, without an input that fails. Only that is tried again.

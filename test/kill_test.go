@@ -15,10 +15,14 @@ import (
 // log once, and the client, which resumes by itself, has to get the log as it
 // is.
 func TestKillsLoseNothing(t *testing.T) {
-	d, m := newDaemon(t), newModel(t)
+	t.Run("sync never", func(t *testing.T) { killsLoseNothing(t, counts(10, 200)) })
+	t.Run("sync always", func(t *testing.T) { killsLoseNothing(t, counts(5, 50), "--sync", "always") })
+}
+
+func killsLoseNothing(t *testing.T, kills int, args ...string) {
+	d, m := newDaemon(t, args...), newModel(t)
 	d.start()
 	r := random(t)
-	kills := counts(10, 200)
 	ctx := within(t, time.Duration(kills)*3*time.Second+time.Minute)
 
 	c := d.client()

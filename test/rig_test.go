@@ -31,9 +31,15 @@ const (
 	writerCount   = "EVENTSVC_TEST_WRITER_COUNT"
 	writerRate    = "EVENTSVC_TEST_WRITER_RATE"
 	writerMarkers = "EVENTSVC_TEST_WRITER_MARKERS"
+
+	// journalSocket makes it a writer to a journal instead.
+	journalSocket = "EVENTSVC_TEST_JOURNAL_SOCKET"
 )
 
 func TestMain(m *testing.M) {
+	if socket := os.Getenv(journalSocket); socket != "" {
+		os.Exit(imitatePodmanInJournal(socket))
+	}
 	if path := os.Getenv(writerPath); path != "" {
 		os.Exit(imitatePodman(path))
 	}
@@ -48,7 +54,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "eventsvc")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "../cmd/eventsvc")
+	build := exec.Command("go", "build", "-buildvcs=false", "-tags", buildTags, "-o", binary, "../cmd/eventsvc")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "cannot build eventsvc: %v\n%s", err, out)
 		return 1

@@ -49,8 +49,12 @@ func (m *model) end(d *daemon) {
 }
 
 func TestEightFollowersSeeWhatFourWritersWrite(t *testing.T) {
-	d, m := startDaemon(t), newModel(t)
-	each := counts(500, 10000)
+	eightFollowers(t, startDaemon(t), counts(500, 10000))
+}
+
+func eightFollowers(t *testing.T, d *daemon, each int) {
+	t.Helper()
+	m := newModel(t)
 	var followers, writers sync.WaitGroup
 	got := make([]watched, 8)
 	for i := range got {
@@ -80,9 +84,12 @@ func TestEightFollowersSeeWhatFourWritersWrite(t *testing.T) {
 }
 
 func TestSubscribersThatComeAndGoMissNothing(t *testing.T) {
-	d, m := startDaemon(t), newModel(t)
-	r := random(t)
-	total := counts(300, 10000)
+	comeAndGo(t, startDaemon(t), counts(300, 10000))
+}
+
+func comeAndGo(t *testing.T, d *daemon, total int) {
+	t.Helper()
+	m, r := newModel(t), random(t)
 	const visitors = 8
 	stop := make(chan struct{})
 	var writer, all sync.WaitGroup
@@ -171,8 +178,12 @@ func (m *model) visit(d *daemon, r *rand.Rand, times int) (int, error) {
 }
 
 func TestAStalledSubscriberCostsNobodyAnything(t *testing.T) {
-	d, m := startDaemon(t), newModel(t)
-	count := counts(1000, 20000)
+	stalled(t, startDaemon(t), counts(1000, 20000))
+}
+
+func stalled(t *testing.T, d *daemon, count int) {
+	t.Helper()
+	m := newModel(t)
 	w, err := dial(d.socket)
 	if err != nil {
 		t.Fatal(err)

@@ -25,6 +25,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/store/journald"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/internal/store/null"
 )
@@ -45,8 +46,11 @@ func New(options events.EventerOptions) (events.Eventer, error) {
 	case events.Null:
 		return newEventer(new(null.Store)), nil
 	case events.Journald:
-		return nil, errors.New("cannot open the journal: this build has no journald support; " +
-			"use a log file, or build with the tag systemd once it has")
+		st, err := journald.Open(journald.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return newEventer(st), nil
 	}
 	return nil, errors.Errorf("cannot open a store of type %q: the types are %q", options.EventerType, events.EventerTypes())
 }
@@ -58,8 +62,9 @@ type eventer struct {
 	once      sync.Once
 	followErr error
 
-	mu   sync.Mutex
-	more chan struct{} // closed when something new has come
+	mu      sync.Mutex
+	more    chan struct{} // closed when something new has come
+	streams int           // that wait for it
 }
 
 func newEventer(st store.Store) *eventer { return &eventer{st: st, more: make(chan struct{})} }
@@ -84,6 +89,20 @@ func (e *eventer) take(store.Emission) {
 	e.more = make(chan struct{})
 }
 
+// attend counts those who wait for something new.
+func (e *eventer) attend(streams int) {
+	st, ok := e.st.(store.Attentive)
+	if !ok {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	before := e.streams
+	if e.streams += streams; (before == 0) != (e.streams == 0) {
+		st.Attend(e.streams > 0)
+	}
+}
+
 func (e *eventer) waiting() <-chan struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -100,6 +119,10 @@ func (e *eventer) Read(ctx context.Context, options events.ReadOptions) error {
 	e.once.Do(func() { _, _, e.followErr = e.st.Follow(e.take) })
 	if e.followErr != nil {
 		return e.followErr
+	}
+	if options.Stream {
+		e.attend(1)
+		defer e.attend(-1)
 	}
 	reading, err := e.st.Read(ctx, store.Start{}, query)
 	if err != nil {

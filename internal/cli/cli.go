@@ -99,6 +99,10 @@ func (a *app) run(ctx context.Context, arguments []string) int {
 	return code
 }
 
+// Command returns the commands of the program, for what describes them: the
+// manual pages. It is not for running them.
+func Command() *cobra.Command { return (&app{name: program}).rootCommand() }
+
 // complain tells the user why the command failed.
 func (a *app) complain(err error) {
 	if isJournal(a.stderr) {

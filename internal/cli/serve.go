@@ -26,6 +26,9 @@ type serveFlags struct {
 	backend    string
 	logFile    string
 	logMaxSize string
+
+	journalDirectory string
+
 	listen     []string
 	allowRead  []string
 	allowWrite []string
@@ -93,6 +96,8 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&f.logFile, "log-file", "", "`PATH` of the log file (default that of Podman)")
 	flags.StringVar(&f.logMaxSize, "log-max-size", "", "bound of a log of eventsvc's own: `SIZE` is in bytes, or has k, m or g behind\n"+
 		"(powers of 1000); 0: none (default 64m)")
+	flags.StringVar(&f.journalDirectory, "journal-directory", "", "read the journals in `DIR`, as systemd-journal-remote makes them of\n"+
+		"many hosts (default the journal of this host)")
 	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
 	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none\n"+
 		"(default system as root, else session; a bus that is not there is waited for)")
@@ -217,7 +222,7 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 		return p, set.blame(err, "log-level")
 	}
 	if p.store, err = chooseStore(f, env); err != nil {
-		return p, set.blame(err, "backend", "log-file", "log-max-size")
+		return p, set.blame(err, "backend", "log-file", "log-max-size", "journal-directory")
 	}
 	if p.store.sync, err = f.limits.durability(p.store); err != nil {
 		return p, set.blame(err, "sync")

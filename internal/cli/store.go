@@ -12,6 +12,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/store/journald"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/internal/store/null"
 )
@@ -19,7 +20,7 @@ import (
 // choice is the store that was decided for, and why.
 type choice struct {
 	backend events.EventerType
-	path    string
+	path    string // of the log file, or of the directory of journals; "": of the journal of the host
 	// maxSize bounds a log of eventsvc's own, in bytes; 0: no bound.
 	maxSize int64
 	own     bool
@@ -42,6 +43,9 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 		return nil, err
 	}
 	sized := f.logMaxSize != ""
+	if f.journalDirectory != "" {
+		return chooseJournal(f)
+	}
 	if f.logFile != "" {
 		return chooseFile(f, env, maxSize, sized)
 	}
@@ -50,8 +54,10 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 		return nil, err
 	}
 	if strings.EqualFold(f.backend, config.Auto) && found.Backend == config.Journald {
-		if found, err = withoutJournal(env, found); err != nil {
-			return nil, err
+		if unsupported := journald.Supported(); unsupported != nil {
+			if found, err = withoutJournal(env, found, unsupported); err != nil {
+				return nil, err
+			}
 		}
 	}
 	c := &choice{backend: events.EventerType(found.Backend), path: found.Path, own: !found.Shared, because: found.Because}
@@ -71,13 +77,29 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 }
 
 // withoutJournal chooses the log file on a host whose Podman uses the journal,
-// which this build cannot read, and says so among the reasons.
-func withoutJournal(env config.Environment, journal config.Store) (config.Store, error) {
+// which cannot be read here, and says so among the reasons.
+func withoutJournal(env config.Environment, journal config.Store, why error) (config.Store, error) {
 	found, err := config.DiscoverBackend(env, config.File)
-	found.Because = append(append(journal.Because,
-		"this eventsvc was built without the journal: it takes the log file instead, where this host's Podman writes nothing "+
-			"unless events_logger is \"file\""), found.Because...)
+	found.Because = append(append(journal.Because, why.Error(),
+		"so it takes the log file instead, where this host's Podman writes nothing unless events_logger is \"file\""), found.Because...)
 	return found, err
+}
+
+// chooseJournal decides about a directory of journals that was named.
+func chooseJournal(f *serveFlags) (*choice, error) {
+	if f.backend != config.Auto && !strings.EqualFold(f.backend, config.Journald) {
+		return nil, errors.Errorf("cannot use --journal-directory: it names journals, and the backend is %s; leave one of them out", f.backend)
+	}
+	for flag, value := range map[string]string{"--log-file": f.logFile, "--log-max-size": f.logMaxSize} {
+		if value != "" {
+			return nil, errors.Errorf("cannot use --journal-directory and %s: there is one store; leave one of them out", flag)
+		}
+	}
+	path, err := filepath.Abs(f.journalDirectory)
+	if err != nil {
+		return nil, errors.Wrapf(err, "cannot use --journal-directory %s", f.journalDirectory)
+	}
+	return &choice{backend: events.Journald, path: path, because: []string{"journals in " + path + ": asked for by name"}}, nil
 }
 
 func podmanRotates(path string) error {
@@ -123,9 +145,12 @@ func (c *choice) openStore(log *slog.Logger) (store.Store, error) {
 	case events.Null:
 		return new(null.Store), nil
 	case events.Journald:
-		return nil, errors.Errorf("cannot read the journal (%s): this eventsvc was built without it; take one that was "+
-			"built with it, or let Podman log to a file (events_logger = \"file\" in containers.conf), or choose --backend file",
-			strings.Join(c.because, "; "))
+		st, err := journald.Open(journald.Options{Directory: c.path, Logger: log})
+		if err != nil && journald.Supported() != nil {
+			err = errors.Errorf("cannot read the journal (%s): %v; or let Podman log to a file (events_logger = \"file\" in "+
+				"containers.conf), or choose --backend file", strings.Join(c.because, "; "), journald.Supported())
+		}
+		return st, err
 	}
 	return logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Sync: c.sync, Logger: log})
 }
@@ -136,6 +161,10 @@ func (c *choice) isFile() bool { return c.backend == events.LogFile }
 // String says what is read and written.
 func (c *choice) String() string {
 	switch {
+	case c.backend == events.Journald && c.path != "":
+		return "journals in " + c.path
+	case c.backend == events.Journald:
+		return "the journal of this host"
 	case c.backend != events.LogFile:
 		return "backend " + string(c.backend)
 	case c.maxSize > 0:

@@ -46,7 +46,11 @@ func AppendEvent(dst []byte, r *feed.Record) []byte {
 	if ns == math.MinInt64 || ns == math.MaxInt64 {
 		dst = appendFarTime(dst, fields.String(text, line.TimeText))
 	} else {
-		dst = AppendTime(dst, time.Unix(0, ns))
+		if utc := fields.Raw(text, line.TimeText); fields.Escaped>>line.TimeText&1 == 0 && bytes.HasSuffix(utc, []byte{'Z'}) {
+			dst = appendUTC(dst, utc)
+		} else {
+			dst = AppendTime(dst, time.Unix(0, ns))
+		}
 		dst = append(dst, `","timestampUSec":`...)
 		dst = strconv.AppendInt(dst, floorDiv(ns, int64(time.Microsecond)), 10)
 	}
@@ -118,6 +122,15 @@ func AppendTime(dst []byte, t time.Time) []byte {
 		dst = append(dst, byte('0'+ns/digit%10))
 	}
 	return append(dst, 'Z')
+}
+
+// appendUTC is AppendTime for a time that stands in the line in UTC.
+func appendUTC(dst, text []byte) []byte {
+	const seconds, nanoseconds = len("2006-01-02T15:04:05"), ".000000000Z"
+	dst = append(dst, text[:seconds]...)
+	fraction := text[seconds : len(text)-1]
+	dst = append(dst, fraction...)
+	return append(dst, nanoseconds[len(fraction):]...)
 }
 
 // appendFarTime appends a time that nanoseconds since the epoch cannot express,

@@ -203,19 +203,34 @@ func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) 
 	return s, nil
 }
 
+// add lists a subscription. From the first one on the store has to tell at once
+// what is new.
 func (f *Feed) add(s *Subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.subs[s] = struct{}{}
+	if len(f.subs) == 1 {
+		f.attend(true)
+	}
 	f.noteChange(s)
 }
 
 func (f *Feed) remove(s *Subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, there := f.subs[s]; there {
-		delete(f.subs, s)
-		f.noteChange(s)
+	if _, there := f.subs[s]; !there {
+		return
+	}
+	delete(f.subs, s)
+	if len(f.subs) == 0 {
+		f.attend(false)
+	}
+	f.noteChange(s)
+}
+
+func (f *Feed) attend(wanted bool) {
+	if st, ok := f.st.(store.Attentive); ok {
+		st.Attend(wanted)
 	}
 }
 

@@ -169,8 +169,8 @@ func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
 		s.delivery.Records = append(s.delivery.Records, rec)
 	}
 	s.delivery.Frames = append(s.delivery.Frames, s.buf)
-	s.cursor, err = s.reading.Cursor()
-	return true, err
+	s.cursor = string(s.batch.Records[len(s.batch.Records)-1].Cursor)
+	return true, nil
 }
 
 // takeNew delivers from the memory log, and waits if there is nothing.

@@ -46,6 +46,9 @@ const (
 	// ReadBuffer is what is read at a time. Nearly every request fits, and
 	// there are only as many buffers as there are requests being read.
 	ReadBuffer = 4 << 10
+	// BusyReadBuffer is what is read at a time from a client that sends calls
+	// faster than they are answered. It counts as RequestMemoryPerUID does.
+	BusyReadBuffer = 32 << 10
 	// Depth is how deep the JSON of a request may be nested. The contract needs
 	// four levels.
 	Depth = 32
@@ -55,7 +58,7 @@ const (
 const (
 	// PastReadersPerUID is how many calls of a user other than root and the
 	// user of the service may read the past at a time; further ones wait their
-	// turn. Each holds up to two megabytes, and as long as its client does not
+	// turn. Each holds up to four megabytes, and as long as its client does not
 	// read.
 	PastReadersPerUID = 16
 	// WriteTimeout is how long a client may take no byte of what is sent to it.

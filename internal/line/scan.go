@@ -43,21 +43,17 @@ func (s *scanner) scan() bool {
 	if !s.byte('{') {
 		return false
 	}
+	s.space()
 	for {
 		if !s.member() {
 			return false
 		}
 		s.space()
-		if s.i >= len(s.b) {
-			return false
-		}
-		c := s.b[s.i]
-		s.i++
-		if c == ',' {
+		if s.byte(',') {
 			s.space()
 			continue
 		}
-		if c != '}' {
+		if !s.byte('}') {
 			return false
 		}
 		break
@@ -69,6 +65,12 @@ func (s *scanner) scan() bool {
 
 // space skips the white space that Podman does not write but JSON allows.
 func (s *scanner) space() {
+	if s.i < len(s.b) && s.b[s.i] <= ' ' {
+		s.spaces()
+	}
+}
+
+func (s *scanner) spaces() {
 	for s.i < len(s.b) && (s.b[s.i] == ' ' || s.b[s.i] == '\t' || s.b[s.i] == '\r') {
 		s.i++
 	}
@@ -84,18 +86,20 @@ func (s *scanner) byte(c byte) bool {
 
 // member reads a name and its value.
 func (s *scanner) member() bool {
-	name, escaped, ok := s.string()
-	if !ok || escaped {
-		return false
-	}
-	s.space()
-	if !s.byte(':') {
-		return false
-	}
-	s.space()
-	m, known := memberOf(s.b[name.Start:name.End])
-	if !known {
-		return s.unknown(name)
+	m, ok := s.known()
+	if !ok {
+		name, escaped, ok := s.string()
+		if !ok || escaped {
+			return false
+		}
+		s.space()
+		if !s.byte(':') {
+			return false
+		}
+		s.space()
+		if m, ok = memberOf(s.b[name.Start:name.End]); !ok {
+			return s.unknown(name)
+		}
 	}
 	if s.seen>>m&1 != 0 {
 		return false
@@ -137,38 +141,61 @@ func (s *scanner) member() bool {
 	return true
 }
 
+// memberNames are the names as they stand in a line that Podman wrote, up to
+// the value.
+var memberNames = [numMembers]string{
+	ExitCode: `"ContainerExitCode":`, ID: `"ID":`, Image: `"Image":`, Name: `"Name":`, Network: `"network":`,
+	StatusWord: `"Status":`, TimeText: `"Time":`, TypeWord: `"Type":`, HealthStatus: `"health_status":`,
+	HealthLog: `"health_log":`, HealthStreak: `"health_failing_streak":`, ErrorText: `"error":`,
+	Inspect: `"ContainerInspectData":`, PodID: `"PodID":`, Attributes: `"Attributes":`,
+}
+
+// known reads the name of a member that stands there in Podman's form.
+// Otherwise it reads nothing.
+func (s *scanner) known() (Member, bool) {
+	b := s.b[s.i:]
+	if len(b) < len(`"ID":""`) {
+		return 0, false
+	}
+	var m Member
+	switch b[1] {
+	case 'I':
+		if m = ID; b[2] == 'm' {
+			m = Image
+		}
+	case 'N':
+		m = Name
+	case 'S':
+		m = StatusWord
+	case 'T':
+		if m = TimeText; b[2] == 'y' {
+			m = TypeWord
+		}
+	case 'A':
+		m = Attributes
+	case 'P':
+		m = PodID
+	case 'n':
+		m = Network
+	case 'C':
+		m = ExitCode
+	default:
+		return 0, false
+	}
+	name := memberNames[m]
+	if len(b) < len(name) || string(b[:len(name)]) != name {
+		return 0, false
+	}
+	s.i += len(name)
+	s.space()
+	return m, true
+}
+
 func memberOf(name []byte) (Member, bool) {
-	switch string(name) {
-	case "ContainerExitCode":
-		return ExitCode, true
-	case "ID":
-		return ID, true
-	case "Image":
-		return Image, true
-	case "Name":
-		return Name, true
-	case "network":
-		return Network, true
-	case "Status":
-		return StatusWord, true
-	case "Time":
-		return TimeText, true
-	case "Type":
-		return TypeWord, true
-	case "health_status":
-		return HealthStatus, true
-	case "health_log":
-		return HealthLog, true
-	case "health_failing_streak":
-		return HealthStreak, true
-	case "error":
-		return ErrorText, true
-	case "ContainerInspectData":
-		return Inspect, true
-	case "PodID":
-		return PodID, true
-	case "Attributes":
-		return Attributes, true
+	for m, known := range memberNames {
+		if known[1:len(known)-len(`":`)] == string(name) {
+			return Member(m), true
+		}
 	}
 	return 0, false
 }

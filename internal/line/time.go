@@ -1,5 +1,7 @@
 package line
 
+import "encoding/binary"
+
 // The years that nanoseconds since the epoch can express in 64 bits, all of
 // their days.
 const firstYear, lastYear = 1678, 2261
@@ -44,6 +46,12 @@ func parseFraction(b []byte) (ns int64, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '.' {
 		return 0, b, true
 	}
+	// Nine digits, as nearly always: eight of them at once.
+	if len(b) > 10 && b[9]-'0' <= 9 && b[10]-'0' > 9 {
+		if eight, ok := eightDigits(binary.LittleEndian.Uint64(b[1:])); ok {
+			return eight*10 + int64(b[9]-'0'), b[10:], true
+		}
+	}
 	i, unit := 1, int64(1e9)
 	for i < len(b) && b[i]-'0' <= 9 {
 		if unit == 1 {
@@ -54,6 +62,19 @@ func parseFraction(b []byte) (ns int64, rest []byte, ok bool) {
 		i++
 	}
 	return ns, b[i:], i > 1
+}
+
+// eightDigits returns the number that eight characters spell, the first in the
+// lowest byte: neighbours are joined to numbers of two, four, eight digits.
+func eightDigits(x uint64) (int64, bool) {
+	if x&(ones*0xf0) != ones*0x30 || (x+ones*0x06)&(ones*0xf0) != ones*0x30 {
+		return 0, false
+	}
+	const low4 = 0x0000_00ff_0000_00ff
+	x -= ones * '0'
+	x = x*10 + x>>8
+	x = (x&low4*(100+1000000<<32) + x>>16&low4*(1+10000<<32)) >> 32
+	return int64(x), true
 }
 
 // parseZone returns the offset from UTC in seconds.

@@ -182,6 +182,17 @@ type Status struct {
 	Fault          string    // what keeps the store from being read or written now
 }
 
+// Attentive is a store that is told of nothing new: it has to look again and
+// again. It does so only while somebody attends. When nobody does, and nobody
+// writes through it either, it may pass over what is new without telling the
+// sink of it: there is nobody whom it could be told. What its sink gets then is
+// an emission without records, so that positions and cursors stay true.
+type Attentive interface {
+	// Attend says whether somebody wants to know at once what is new. Looking
+	// at the past needs none. It does not block, and does not call the sink.
+	Attend(wanted bool)
+}
+
 // Store is a log of events. It is safe for concurrent use.
 type Store interface {
 	// Type is the kind of store.

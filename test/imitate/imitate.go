@@ -71,6 +71,14 @@ func (p *Podman) Write(line string) error {
 	return p.append(line)
 }
 
+// Close frees what Write holds.
+func (p *Podman) Close() {
+	if p.lock != nil {
+		_ = p.lock.Close()
+		p.lock = nil
+	}
+}
+
 func (p *Podman) fcntl(cmd int, kind int16) error {
 	for {
 		err := unix.FcntlFlock(p.lock.Fd(), cmd, &unix.Flock_t{Type: kind})

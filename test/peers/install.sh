@@ -20,7 +20,11 @@ packages=(
 	busybox-static jq socat procps
 	# A C compiler for the race detector and for the build tag systemd, a linter for these scripts.
 	gcc libc6-dev libsystemd-dev pkg-config shellcheck
+	# What lets system calls of the daemon fail.
+	strace
 	ca-certificates git make
+	# What looks at the packages that "make packages" builds.
+	lintian rpm
 )
 
 if [[ ! -r /etc/debian_version ]]; then

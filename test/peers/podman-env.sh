@@ -11,7 +11,7 @@
 #   $PODMAN_LOG                    the event log that arises
 #
 # Before sourcing: EVENTSVC_LOG_MAX_SIZE=2k makes Podman rotate its log often (default: Podman's own, 1 MB),
-# EVENTSVC_RUNTIME names the OCI runtime.
+# EVENTSVC_RUNTIME names the OCI runtime, EVENTSVC_EVENTS_LOGGER=journald sends the events to the journal.
 #
 # What was tried with 4.3.1 (root, Debian 12) and is known to work with these settings:
 #   volume create|rm|prune            image import|tag|untag|save|load|rmi|prune|build, commit
@@ -76,7 +76,7 @@ static_dir = "$PODMAN_DIR/root/libpod"
 volume_path = "$PODMAN_DIR/root/volumes"
 tmp_dir = "$PODMAN_DIR/tmp"
 image_copy_tmp_dir = "$PODMAN_DIR/tmp"
-events_logger = "file"
+events_logger = "${EVENTSVC_EVENTS_LOGGER:-file}"
 events_logfile_path = "$PODMAN_LOG"
 CONF
 if [[ -n ${EVENTSVC_LOG_MAX_SIZE:-} ]]; then
@@ -103,7 +103,7 @@ unset CONTAINER_HOST CONTAINER_CONNECTION PODMAN_CONNECTIONS_CONF STORAGE_DRIVER
 
 # The flags say once more what the files say: should a Podman ignore one of the two, the other still keeps it in its room.
 PODMAN_FLAGS=(--root "$PODMAN_DIR/root" --runroot "$PODMAN_RUN" --tmpdir "$PODMAN_DIR/tmp"
-	--storage-driver vfs --events-backend file)
+	--storage-driver vfs --events-backend "${EVENTSVC_EVENTS_LOGGER:-file}")
 
 podman_() {
 	command podman "${PODMAN_FLAGS[@]}" "$@"

@@ -180,7 +180,7 @@ func (s *soak) conclude(samples *sampling, before, after sample) error {
 	c := &s.counters
 	summary := []string{
 		fmt.Sprintf("%s: %d events written by %d writers, the log rotated %d times", s.duration, total, len(s.wrote), c.rotations.Load()),
-		fmt.Sprintf("%d deliveries to %d followers, %d visits, %d misbehaving clients", c.delivered.Load(), c.followers.Load(),
+		fmt.Sprintf("%d deliveries to %d followers, visitors and readers of the past; %d visits, %d misbehaving clients", c.delivered.Load(), c.followers.Load(),
 			c.visits.Load(), c.hostile.Load()),
 		fmt.Sprintf("missed %d, repeated %d, out of order %d, other problems %d", c.missed.Load(), c.repeated.Load(), c.disordered.Load(),
 			len(s.problems)),

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
@@ -48,6 +49,10 @@ type appendQueue struct {
 	// Of the leader.
 	file *os.File // kept open for appending
 	id   fileID
+	// modified is when the file was last written to in front of wrote, which is
+	// the last of what was written here.
+	modified time.Time
+	wrote    written
 }
 
 // Append writes events to the log, under Podman's lock, whole lines in one
@@ -56,7 +61,12 @@ type appendQueue struct {
 // written, which it can while another process holds the lock; the error then
 // wraps that of the context.
 func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, error) {
-	job := &appendJob{done: make(chan struct{})}
+	const usual = 512 // bytes of a line
+	job := &appendJob{
+		done:  make(chan struct{}),
+		lines: make([]byte, 0, usual*len(batch)), times: make([]int64, 0, len(batch)), hashes: make([]uint64, 0, len(batch)),
+		cursors: make([]string, 0, len(batch)),
+	}
 	for i := range batch {
 		start := len(job.lines)
 		var err error
@@ -293,7 +303,9 @@ func (s *Store) collect(jobs []*appendJob) {
 	if sink := s.sink; sink != nil {
 		c := collector{sink: sink, jobs: jobs}
 		s.sink = c.take
-		if err := s.lookLocked(); err != nil {
+		if s.tellWritten(s.appends.wrote) {
+			s.setFault(nil)
+		} else if err := s.lookLocked(); err != nil {
 			s.log.Warn("cannot read back what was written", "path", s.path, "error", err)
 		}
 		s.sink = sink
@@ -345,10 +357,11 @@ func (s *Store) writeLocked(jobs []*appendJob) (stored []*appendJob, err error) 
 	for _, j := range jobs {
 		out = append(out, j.lines...)
 	}
-	written, err := s.writeWhole(out, size)
-	s.ownFile, s.ownEnd = s.appends.id, size+int64(written)
+	n, err := s.writeWhole(out, size)
+	s.appends.note(out, size, err)
+	s.ownFile, s.ownEnd = s.appends.id, size+int64(n)
 	for i, j := range jobs {
-		if kept += len(j.lines); kept > written {
+		if kept += len(j.lines); kept > n {
 			return jobs[:i], err
 		}
 	}
@@ -360,6 +373,7 @@ func (s *Store) openForAppend() (int64, error) {
 	q := &s.appends
 	id, stat, err := s.disk.at(s.path)
 	if err == nil && q.file != nil && id == q.id {
+		q.modified = modified(&stat)
 		return int64(stat.Size), nil
 	}
 	create := errors.Is(err, os.ErrNotExist)
@@ -380,13 +394,13 @@ func (s *Store) openForAppend() (int64, error) {
 		_ = f.Close()
 		return 0, errors.Wrapf(err, "cannot open the log %s for writing", s.path)
 	}
-	q.file, q.id = f, id
+	q.file, q.id, q.modified = f, id, modified(&stat)
 	return int64(stat.Size), nil
 }
 
 // isTorn tells whether the last line of the log was left unfinished.
 func (s *Store) isTorn(size int64) (bool, error) {
-	if size == 0 {
+	if size == 0 || s.knowsEnd(s.appends.id, size, s.appends.modified) {
 		return false, nil
 	}
 	var last [1]byte

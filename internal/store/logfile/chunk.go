@@ -34,6 +34,7 @@ func (g *generation) readChunk(buf []byte, off, limit int64) (chunk, []byte, err
 	if cap(buf) == 0 {
 		buf = make([]byte, chunkSize)
 	}
+	lastLine := bytes.LastIndexByte
 	for {
 		buf = buf[:cap(buf)]
 		want := min(int64(len(buf)), limit-off)
@@ -44,7 +45,7 @@ func (g *generation) readChunk(buf []byte, off, limit int64) (chunk, []byte, err
 		if err != nil {
 			return chunk{}, buf, err
 		}
-		if last := bytes.LastIndexByte(data, '\n'); last >= 0 {
+		if last := lastLine(data, '\n'); last >= 0 {
 			return chunk{data: data[:last+1], off: off, next: off + int64(last) + 1, tooLong: -1}, buf, nil
 		}
 		if len(data) < len(buf) {
@@ -58,6 +59,7 @@ func (g *generation) readChunk(buf []byte, off, limit int64) (chunk, []byte, err
 			return chunk{off: off, next: next, tooLong: off}, buf, nil
 		}
 		buf = make([]byte, 4*len(buf))
+		lastLine = bytes.IndexByte // that line alone: chunks stay small otherwise
 	}
 }
 

@@ -190,17 +190,25 @@ const twinWindow = 64
 type twins struct {
 	n    int
 	ring [twinWindow]identity
+	// seen has, by the lowest bits of the hash, the lowest bits of the number
+	// of the last event with such a hash. It may take an old event for a new
+	// one, never the other way around.
+	seen [512]uint16
 }
 
 // next returns the identity of the event behind those seen so far.
 func (t *twins) next(time int64, hash uint64) identity {
 	id := identity{time: time, hash: hash}
-	for back := 1; back <= min(t.n, twinWindow); back++ {
-		if other := &t.ring[(t.n-back)%twinWindow]; other.time == time && other.hash == hash {
-			id.twin = other.twin + 1
-			break
+	seen := &t.seen[hash%uint64(len(t.seen))]
+	if uint16(t.n)-*seen <= twinWindow {
+		for back := 1; back <= min(t.n, twinWindow); back++ {
+			if other := &t.ring[(t.n-back)%twinWindow]; other.time == time && other.hash == hash {
+				id.twin = other.twin + 1
+				break
+			}
 		}
 	}
+	*seen = uint16(t.n)
 	t.ring[t.n%twinWindow] = id
 	t.n++
 	return id

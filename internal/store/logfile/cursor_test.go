@@ -110,13 +110,13 @@ func TestManyEqualEventsAreSearchedInReasonableTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
+	began := cpuTime() // not by the clock: the machine may be busy
 	for _, i := range []int{0, total / 2, total - 1} {
 		if rest, gone := w.at(cursors[i]); gone || len(rest) != total-1-i {
 			t.Errorf("after %d: %d events, gone: %v", i, len(rest), gone)
 		}
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := cpuTime() - began; took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }

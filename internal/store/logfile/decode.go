@@ -22,36 +22,40 @@ var (
 	errLong = errors.Errorf("the line is longer than %d bytes", line.MaxLine)
 )
 
-// decode finds the event in a line of the file. An error says why the line, or
-// the part of it in front of an event, is none; found says whether there is an
-// event.
+// decode finds the event in a line of the file, and its hash. An error says why
+// the line, or the part of it in front of an event, is none; found says whether
+// there is an event.
 func (d *decoded) decode(b []byte) (found bool, err error) {
-	if line.Scan(b, &d.fields) {
-		d.line, d.hash = b, hashLine(b)
-		return true, nil
+	text, stored, err := findEvent(b, &d.fields)
+	if text == nil {
+		return false, err
 	}
-	if len(b) > line.MaxLine {
-		return false, errLong
-	}
-	normal, err := line.Normalize(b, &d.fields)
-	if err == nil {
-		d.line, d.hash = normal, hashLine(b)
-		return true, nil
-	}
-	if glued := gluedEvent(b); glued != nil && d.decodeWhole(glued) {
-		return true, errTorn
-	}
-	return false, err
+	d.line, d.hash = text, hashLine(stored)
+	return true, err
 }
 
-func (d *decoded) decodeWhole(b []byte) bool {
-	if line.Scan(b, &d.fields) {
-		d.line, d.hash = b, hashLine(b)
-		return true
+// findEvent finds the event in a line of the file: in the form that the fields
+// describe, and as it stands there. There is none if text is nil.
+func findEvent(b []byte, f *line.Fields) (text, stored []byte, err error) {
+	if line.Scan(b, f) {
+		return b, b, nil
 	}
-	normal, err := line.Normalize(b, &d.fields)
-	d.line, d.hash = normal, hashLine(b)
-	return err == nil
+	if len(b) > line.MaxLine {
+		return nil, nil, errLong
+	}
+	text, err = line.Normalize(b, f)
+	if err == nil {
+		return text, b, nil
+	}
+	if glued := gluedEvent(b); glued != nil {
+		if line.Scan(glued, f) {
+			return glued, glued, errTorn
+		}
+		if text, err := line.Normalize(glued, f); err == nil {
+			return text, glued, errTorn
+		}
+	}
+	return nil, nil, err
 }
 
 // maxGlued bounds the places at which an event glued to a torn line is looked

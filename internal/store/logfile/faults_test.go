@@ -212,7 +212,8 @@ func runWithFaults(t *testing.T, own, whole bool, sync Sync, fails func(call str
 			acknowledged[lineOf(1000+n)]++
 		case errors.As(err, &unavailable) && strings.HasPrefix(unavailable.Reason, "cannot "):
 			failures++
-			if s.Status().Fault == "" && s.syncs.mode == SyncNever {
+			// Behind the rotation what it wrote may be read only now: somebody else could write.
+			if s.Status().Fault == "" && s.syncs.mode == SyncNever && (own || n != count/2) {
 				t.Errorf("event %d could not be written (%v), and the status says nothing", n, err)
 			}
 		default:
@@ -411,7 +412,7 @@ func TestAFaultPassesWithoutThatAnythingElseHappens(t *testing.T) {
 			}
 			rotate(t, path, 0)
 			appendTo(t, path, linesOf(10, 12))
-			for deadline := time.Now().Add(10 * time.Second); w.fault2() == nil; time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(10 * time.Second); w.faultNow() == nil; time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("nothing failed")
 				}
@@ -425,8 +426,35 @@ func TestAFaultPassesWithoutThatAnythingElseHappens(t *testing.T) {
 	}
 }
 
-func (w *watched) fault2() error {
+func (w *watched) faultNow() error {
 	w.Store.mu.Lock()
 	defer w.Store.mu.Unlock()
 	return w.Store.fault
+}
+
+func TestALogThatIsTruncatedWithoutADescriptorToSpareIsToldAsALossLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	appendTo(t, path, linesOf(0, 10))
+	d := new(faulty)
+	w := open(t, path, Options{disk: d})
+	d.set(func(call string, _ int) (int, error) {
+		if call == "dup" {
+			return 0, unix.EMFILE
+		}
+		return 0, nil
+	})
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, path, linesOf(10, 12))
+	for deadline := time.Now().Add(10 * time.Second); w.faultNow() == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing failed")
+		}
+	}
+	d.heal()
+	equal(t, "followed", w.names(2), namesOf(10, 12))
+	if w.losses() != 1 {
+		t.Errorf("%d losses were told", w.losses())
+	}
 }

@@ -14,10 +14,14 @@ import (
 
 // breath is the least time between two looks while there is much to see, which
 // makes one reading of what several writers do at once. Much is burst events or
-// more in a look: who writes one event and waits for it waits for no breath.
+// more in a look: who writes one event and waits for it waits for no breath. It
+// is also what follows a look that has found nothing because Append has told of
+// what it wrote itself: it will do so again, and looks become more and more
+// seldom meanwhile, down to one each longestBreath.
 const (
-	breath = 300 * time.Microsecond
-	burst  = 4
+	breath        = 300 * time.Microsecond
+	longestBreath = 4 * breath
+	burst         = 4
 )
 
 // follow looks whenever something is written to the log, until the store is
@@ -26,25 +30,40 @@ func (s *Store) follow() {
 	defer s.done.Done()
 	runtime.LockOSThread()
 	var last time.Time
-	var before uint64
+	var before, ownBefore uint64
+	inVain := breath
 	for s.writes.wait() {
-		read := s.eventsRead()
+		read, _ := s.counts()
 		if since := time.Since(last); since < breath && read >= before+burst {
-			ts := unix.NsecToTimespec(int64(breath - since))
-			_ = unix.Nanosleep(&ts, nil)
+			takeBreath(breath - since)
 		}
 		before = read
 		s.writes.drain()
 		s.lookNow()
 		s.followed.done()
 		last = time.Now()
+		found, own := s.counts()
+		if found > read || own == ownBefore {
+			inVain = breath
+		} else {
+			takeBreath(inVain)
+			inVain = min(2*inVain, longestBreath)
+		}
+		ownBefore = own
 	}
 }
 
-func (s *Store) eventsRead() uint64 {
+// takeBreath sleeps in the kernel, as wait does.
+func takeBreath(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&ts, nil)
+}
+
+// counts returns how many events were read, and how many written by Append.
+func (s *Store) counts() (read, written uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.read
+	return s.read, s.written
 }
 
 // followNames looks whenever a file has appeared at the path or gone from it.
@@ -78,6 +97,7 @@ func (s *Store) lookLocked() error {
 		return nil
 	}
 	err := s.look()
+	s.noteGrowth()
 	s.setFault(err)
 	if err != nil {
 		// What is wrong may pass without anything that the kernel tells of.
@@ -90,7 +110,7 @@ func (s *Store) lookLocked() error {
 // look reads what was appended, and follows the path to the files that took
 // the place of the present one, one after the other.
 func (s *Store) look() error {
-	if err := s.writes.arm(); err != nil {
+	if _, err := s.writes.arm(false); err != nil {
 		return err
 	}
 	s.successors.note(s)
@@ -104,19 +124,24 @@ func (s *Store) look() error {
 			return err
 		}
 		s.successors.pop()
+		// It may lie in another directory of the same name.
+		s.writes.doubt()
+		if _, err := s.writes.arm(false); err != nil {
+			return err
+		}
 	}
 }
 
 // lookAtPresent reads what was appended to the generation that has no successor.
 func (s *Store) lookAtPresent(missing bool, err error) error {
+	if s.successors.isBlind() {
+		s.lookAgain(blindTime)
+	}
 	if s.cur == nil || err != nil {
 		return err
 	}
 	err = s.catchUp()
 	s.gone = missing
-	if missing {
-		s.lookAgain(goneTime)
-	}
 	return err
 }
 
@@ -328,10 +353,9 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	return false, nil
 }
 
-// goneTime is how long after a log has gone it is looked for again. A directory
-// that is deleted while a file of it is held open says nothing of its end, nor
-// of the one that takes its place.
-const goneTime = 500 * time.Millisecond
+// blindTime is how long after a log has gone it is looked for again, should the
+// service not be allowed to watch a directory above it.
+const blindTime = 500 * time.Millisecond
 
 // faultTime is how long after a look that failed there is another.
 const faultTime = time.Second

@@ -2,30 +2,103 @@ package logfile
 
 import (
 	"math"
+	"math/bits"
 	"sort"
 	"sync"
+	"unsafe"
 
-	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// block sums up a run of whole lines, so that it can be passed over when no
-// event in it can be wanted. Times are not in order in the log, so a block has
-// the oldest and the newest, whichever lines they are of.
-type block struct {
-	end            int64 // offset behind it
-	oldest, newest int64 // times of its events, in nanoseconds since the epoch
-	types          uint64
-	statuses       uint64
+// index is what is known of the lines of a generation, from its start as far as
+// the indexer has come: blocks, and in each an entry for every event. Whoever
+// reads uses what there is and reads the rest as it stands in the file: the
+// index is never waited for. It is safe for concurrent use.
+type index struct {
+	mu     sync.RWMutex
+	blocks []block
+	bare   int   // how many blocks, from the first, have lost their entries
+	held   int64 // bytes of entries
+	twins  twins // behind the last block; the indexer's own
 }
 
-func newBlock() block { return block{oldest: math.MaxInt64, newest: math.MinInt64} }
+// block sums up a run of whole lines. It does not change, but that its entries
+// may be dropped.
+type block struct {
+	start, end int64 // offsets in the file
+	// Of the times of its events, in nanoseconds since the epoch. They are not
+	// in order in the log.
+	oldest, newest int64
+	types          uint64 // bit n: there are events of the type with code n
+	statuses       uint64
+	// twins says that events in it are equal to others near them: then their
+	// cursors depend on what is in front, and the block has to be read in turn.
+	twins   bool
+	shift   uint8   // of the times in entries
+	entries []entry // of its events in order, nil if they were dropped
+}
 
-// add counts an event in.
-func (b *block) add(f *line.Fields) {
-	b.oldest, b.newest = min(b.oldest, f.Time), max(b.newest, f.Time)
-	b.types |= 1 << f.Type
-	b.statuses |= 1 << f.Status
+// entry is an event in eight bytes, from the lowest bit on: the offset of its
+// line in the block, its type and its status, marks of its ID and its name, and
+// when it happened since the oldest of the block, in units of 1<<shift
+// nanoseconds.
+type entry uint64
+
+const (
+	offsetBits = 20
+	typeBits   = 4
+	statusBits = 6
+	idBits     = 8
+	nameBits   = 8
+	timeBits   = 64 - statusShift - statusBits - idBits - nameBits
+
+	typeShift   = offsetBits
+	statusShift = typeShift + typeBits
+	idShift     = statusShift + statusBits
+	nameShift   = idShift + idBits
+	timeShift   = nameShift + nameBits
+)
+
+func (e entry) offset() int64 { return int64(e & (1<<offsetBits - 1)) }
+func (e entry) typ() uint8    { return uint8(e >> typeShift & (1<<typeBits - 1)) }
+func (e entry) status() uint8 { return uint8(e >> statusShift & (1<<statusBits - 1)) }
+func (e entry) id() uint8     { return uint8(e >> idShift) }
+func (e entry) name() uint8   { return uint8(e >> nameShift) }
+func (e entry) ticks() uint64 { return uint64(e >> timeShift) }
+
+// idMark is the same for every ID that begins with the same idPrefix bytes.
+func idMark[T ~string | ~[]byte](id T) uint8 {
+	if len(id) < idPrefix {
+		return 0
+	}
+	return uint8((uint32(id[0])<<8 | uint32(id[1])) * 40503 >> 8)
+}
+
+// idPrefix is how much of an ID decides on its mark.
+const idPrefix = 2
+
+// nameMark is the same for the same name. It is never anyName.
+func nameMark(name string) uint8 { return max(1, uint8(xxhash.Sum64String(name))) }
+
+// anyName is the mark of an event that has more than one name.
+const anyName = 0
+
+func (b *block) size() int64   { return b.end - b.start }
+func (b *block) memory() int64 { return int64(len(b.entries)) * int64(unsafe.Sizeof(entry(0))) }
+
+// ticks returns the time of an entry for a time that is not older than the
+// block.
+func (b *block) ticks(time int64) uint64 {
+	return min((uint64(time)-uint64(b.oldest))>>b.shift, 1<<timeBits-1)
+}
+
+// outOfTurn tells whether the block can be read without what is in front of it,
+// up to the limit.
+func (b *block) outOfTurn(limit int64) bool {
+	return !b.twins && b.end <= limit && b.size() < 1<<offsetBits
 }
 
 // mayMatch tells whether an event of the block can answer the query. False is
@@ -38,47 +111,110 @@ func (b *block) mayMatch(q *store.Query) bool {
 // mayHold tells whether an event of that time can be in the block.
 func (b *block) mayHold(time int64) bool { return b.oldest <= time && time <= b.newest }
 
-// leastBlock is how much of the file a block has to sum up to be worth its
-// place, in bytes.
-const leastBlock = chunkSize / 2
-
-// index is the blocks of a generation from its start, as far as it has been
-// read without a break. It grows on the way of those who read, and is never
-// waited for. It is safe for concurrent use.
-type index struct {
-	mu     sync.RWMutex
-	blocks []block
+// blockMaker makes a block of the events of a chunk.
+type blockMaker struct {
+	block
+	made  []entry // without their times
+	times []int64
 }
 
-// endLocked returns the offset behind the last block.
-func (x *index) endLocked() int64 {
+func (m *blockMaker) begin() {
+	m.made, m.times = m.made[:0], m.times[:0]
+	m.block = block{oldest: math.MaxInt64, newest: math.MinInt64}
+}
+
+// add counts in an event whose line is at the offset of the chunk.
+func (m *blockMaker) add(offset int, d *decoded, twin bool) {
+	f := &d.fields
+	m.oldest, m.newest = min(m.oldest, f.Time), max(m.newest, f.Time)
+	m.types |= 1 << f.Type
+	m.statuses |= 1 << f.Status
+	m.twins = m.twins || twin
+	var v events.View
+	f.View(d.line, &v)
+	name := nameMark(v.Name)
+	if v.Network != "" {
+		name = anyName
+	}
+	m.made = append(m.made, entry(offset)&(1<<offsetBits-1)|entry(f.Type)<<typeShift|entry(f.Status)<<statusShift|
+		entry(idMark(v.ID))<<idShift|entry(name)<<nameShift)
+	m.times = append(m.times, f.Time)
+}
+
+// end returns the block for the chunk.
+func (m *blockMaker) end(c *chunk) block {
+	m.start, m.block.end = c.off, c.next
+	if m.size() >= 1<<offsetBits {
+		return m.block // a line of enormous length: it is read as it is
+	}
+	if len(m.times) > 0 {
+		m.shift = uint8(max(0, bits.Len64(uint64(m.newest)-uint64(m.oldest))-timeBits))
+	}
+	m.entries = make([]entry, len(m.made))
+	for i, e := range m.made {
+		m.entries[i] = e | entry(m.ticks(m.times[i]))<<timeShift
+	}
+	return m.block
+}
+
+// extent returns the offset behind the last block.
+func (x *index) extent() int64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.extentLocked()
+}
+
+func (x *index) extentLocked() int64 {
 	if len(x.blocks) == 0 {
 		return 0
 	}
 	return x.blocks[len(x.blocks)-1].end
 }
 
-// add appends the block that begins at the offset, if that is where the index
-// ends.
-func (x *index) add(start int64, b block) {
+// add appends a block if it begins where the index ends.
+func (x *index) add(b block) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.endLocked() == start && b.end-start >= leastBlock {
+	if x.extentLocked() == b.start {
 		x.blocks = append(x.blocks, b)
+		x.held += b.memory()
 	}
 }
 
-// at returns the block that the offset is in, and whether it begins there.
-func (x *index) at(off int64) (b block, begins, ok bool) {
+// memory returns how many bytes the entries take.
+func (x *index) memory() int64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	i := sort.Search(len(x.blocks), func(i int) bool { return x.blocks[i].end > off })
-	if i == len(x.blocks) {
-		return b, false, false
+	return x.held
+}
+
+// drop drops entries, oldest first, until they take no more than so many bytes.
+func (x *index) drop(most int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for ; x.held > most && x.bare < len(x.blocks); x.bare++ {
+		x.held -= x.blocks[x.bare].memory()
+		x.blocks[x.bare].entries = nil
 	}
-	start := int64(0)
-	if i > 0 {
-		start = x.blocks[i-1].end
+}
+
+// at returns the block that the offset is in, and its number.
+func (x *index) at(off int64) (b block, number int, ok bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	number = sort.Search(len(x.blocks), func(i int) bool { return x.blocks[i].end > off })
+	if number == len(x.blocks) {
+		return b, 0, false
 	}
-	return x.blocks[i], start == off, true
+	return x.blocks[number], number, true
+}
+
+// block returns the block with that number.
+func (x *index) block(number int) (b block, ok bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if number >= len(x.blocks) {
+		return b, false
+	}
+	return x.blocks[number], true
 }

@@ -47,9 +47,49 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*s
 
 // lastIn finds the newest record of a generation in front of end.
 func (s *Store) lastIn(ctx context.Context, g *generation, end int64, query *store.Query, b *store.Batch) (*store.Record, error) {
+	w := sweep{s: s, g: g, choice: newChoice(query)}
+	var t task
+	for end > 0 {
+		known, _, ok := g.index.at(end - 1)
+		start := known.start
+		if !ok {
+			start = min(g.index.extent(), end)
+		}
+		if !ok || known.end != end || !known.outOfTurn(end) {
+			rec, err := s.lastBetween(ctx, g, start, end, query, b)
+			if rec != nil || err != nil {
+				return rec, err
+			}
+			end = start
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		w.assign(&t, &known)
+		w.run(&t)
+		switch n := len(t.batch.Records); {
+		case t.err != nil:
+			return nil, s.unavailable(t.err)
+		case t.short: // the file is not what the index says
+			return s.lastBetween(ctx, g, 0, end, query, b)
+		case n > 0:
+			*b = t.batch
+			b.Records = append(b.Records[:0], b.Records[n-1])
+			return &b.Records[0], nil
+		}
+		t.parts, t.wanted = t.parts[:0], t.wanted[:0]
+		end = start
+	}
+	return nil, nil
+}
+
+// lastBetween finds the newest record of a generation between two offsets, line
+// by line.
+func (s *Store) lastBetween(ctx context.Context, g *generation, least, end int64, query *store.Query, b *store.Batch) (*store.Record, error) {
 	lines := g.back(end)
 	var d decoded
-	for n := 0; ; n++ {
+	for n := 0; lines.end > least; n++ {
 		behind := lines.end
 		text, start, ok, err := lines.next()
 		if err != nil {
@@ -84,4 +124,5 @@ func (s *Store) lastIn(ctx context.Context, g *generation, end int64, query *sto
 		b.Records = append(b.Records[:0], rec)
 		return &b.Records[0], nil
 	}
+	return nil, nil
 }

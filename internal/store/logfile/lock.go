@@ -51,12 +51,15 @@ func newFileLock(d disk, path string, timeout time.Duration) *fileLock {
 // lock takes the lock, or gives up at the deadline or when the context is done.
 // It is called by one goroutine at a time.
 func (l *fileLock) lock(ctx context.Context) error {
-	timer := time.NewTimer(l.timeout)
-	defer timer.Stop()
+	var timer *time.Timer // only for who has to wait
 	for {
 		w, err := l.try()
 		if w == nil || err != nil {
 			return err
+		}
+		if timer == nil {
+			timer = time.NewTimer(l.timeout)
+			defer timer.Stop()
 		}
 		select {
 		case <-w.done:

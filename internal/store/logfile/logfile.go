@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pkg/errors"
@@ -53,6 +55,11 @@ type Store struct {
 	writes     *watcher // of what is written
 	successors successors
 	appeared   chan struct{} // holds one when something appeared at the path
+	indexer    indexer
+	grown      chan struct{} // holds one when there is something to index
+	stopped    chan struct{} // closed by Close
+	helpers    chan struct{} // holds one for each helper of a sweep
+	busy       atomic.Int32  // readings that are reading now
 	followed   beat          // of the thread that reads what is written
 	noted      beat          // of the thread that notes what appears at the path
 
@@ -110,8 +117,10 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		path: path, own: o.Own || o.MaxSize > 0, log: o.Logger, disk: o.disk,
 		lock: newFileLock(o.disk, lock, o.LockTimeout), syncs: syncs{mode: o.Sync},
-		appeared: make(chan struct{}, 1), readings: make(map[*reading]struct{}), nextSeq: 1,
+		appeared: make(chan struct{}, 1), grown: make(chan struct{}, 1), stopped: make(chan struct{}),
+		helpers: make(chan struct{}, runtime.NumCPU()), readings: make(map[*reading]struct{}), nextSeq: 1,
 	}
+	s.indexer.s = s
 	if o.MaxSize > 0 {
 		s.maxSeg = max(1, o.MaxSize/(keptSegments+1))
 	}
@@ -163,7 +172,9 @@ func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 		s.openKept()
 	}
 	s.openFirst()
-	s.done.Add(3)
+	s.noteGrowth()
+	s.done.Add(4)
+	go s.keepIndex()
 	go s.follow()
 	go s.watchNames()
 	go s.followNames()
@@ -178,7 +189,7 @@ func (s *Store) openFirst() {
 			s.lookAgain(faultTime)
 		}
 	}()
-	if err := s.writes.arm(); err != nil {
+	if _, err := s.writes.arm(false); err != nil {
 		s.setFault(err)
 		return
 	}
@@ -244,6 +255,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	close(s.stopped)
 	following := s.names != nil
 	s.mu.Unlock()
 	if following {

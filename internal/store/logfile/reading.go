@@ -19,6 +19,8 @@ type reading struct {
 	cold  bool      // blocks in front of off were passed over
 	end   store.Pos // of the store, as it was when it was last asked for
 	atEnd bool      // io.EOF was returned for end
+	sweep *sweep    // of the blocks from off on, nil: they are read in turn
+	plain bool      // the index is not to be trusted
 }
 
 // Read begins a reading of the past.
@@ -146,6 +148,8 @@ func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 
 // nextSome is Next for at most so many records, 0 for as many as a chunk has.
 func (r *reading) nextSome(ctx context.Context, b *store.Batch, most int) error {
+	r.s.busy.Add(1)
+	defer r.s.busy.Add(-1)
 	b.Records, b.Arena = b.Records[:0], b.Arena[:0]
 	if r.atEnd {
 		r.atEnd = false
@@ -183,11 +187,13 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 		return false, nil
 	}
 	end := limit
-	if known, begins, ok := r.g.index.at(r.off); ok && known.end <= limit {
-		if begins && !known.mayMatch(&r.query) {
-			r.off, r.cold = known.end, true
-			return true, nil
-		}
+	if r.sweep == nil && most == 0 && !r.plain {
+		r.sweep = r.newSweep(limit)
+	}
+	if r.sweep != nil {
+		return true, r.stepSweep(b)
+	}
+	if known, _, ok := r.g.index.at(r.off); ok && known.end <= limit {
 		end = known.end // so that the next block is met at its beginning
 	}
 	c, buf, err := r.g.readChunk(b.Buffer, r.off, end)
@@ -209,6 +215,20 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 		return false, nil
 	}
 	return r.cross()
+}
+
+// stepSweep takes what the sweep has next.
+func (r *reading) stepSweep(b *store.Batch) error {
+	end, more, short, err := r.sweep.next(b)
+	if err != nil {
+		return r.s.unavailable(err)
+	}
+	r.off, r.cold, r.plain = end, true, short
+	if !more || short {
+		r.sweep.close()
+		r.sweep = nil
+	}
+	return nil
 }
 
 // warm finds out how equal events are numbered here, if blocks were passed over.
@@ -268,7 +288,6 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 		r.s.noteSkip(r.g, c.tooLong, errLong)
 	}
 	var d decoded
-	sum := newBlock()
 	data, off := c.data, c.off
 	for len(data) > 0 {
 		n := bytes.IndexByte(data, '\n')
@@ -286,7 +305,6 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 		if !found {
 			continue
 		}
-		sum.add(&d.fields)
 		id := r.twins.next(d.fields.Time, d.hash)
 		rec := store.Record{Line: d.line, Fields: d.fields, Pos: r.g.pos(off), UID: r.g.uid}
 		if !r.query.Match(&rec) {
@@ -301,8 +319,7 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 			return
 		}
 	}
-	r.off, sum.end = c.next, c.next
-	r.g.index.add(c.off, sum)
+	r.off = c.next
 }
 
 // noteSkip counts a line that could not be decoded.
@@ -330,6 +347,10 @@ func (r *reading) Cursor() (string, error) {
 
 // Close frees what the reading holds.
 func (r *reading) Close() {
+	if r.sweep != nil {
+		r.sweep.close()
+		r.sweep = nil
+	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	delete(r.s.readings, r)

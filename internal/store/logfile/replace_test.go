@@ -167,7 +167,7 @@ func TestARotationByCopyingThatStallsIsALossAndNotRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 	appendTo(t, path, half[:len(half)/2])
-	time.Sleep(settleTime + goneTime + 300*time.Millisecond)
+	time.Sleep(settleTime + blindTime + 300*time.Millisecond)
 	appendTo(t, path, half[len(half)/2:]+lineOf(1000))
 	_ = w.Look()
 	if w.losses() != 1 {
@@ -249,4 +249,50 @@ func TestALogIsFollowedWhenItsDirectoryWasDeleted(t *testing.T) {
 		want += 10
 		equal(t, "followed", w.names(want-5), namesOf(5, want))
 	}
+}
+
+func TestALogThatIsGoneIsNotLookedForByTheClock(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "a", "b")
+	path := filepath.Join(dir, "events.log")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, path, linesOf(0, 5))
+	w := open(t, path, Options{})
+	if err := os.RemoveAll(filepath.Join(top, "a")); err != nil {
+		t.Fatal(err)
+	}
+	for { // until it was noticed
+		w.Store.mu.Lock()
+		gone, again := w.gone, w.again
+		w.Store.mu.Unlock()
+		if again != nil {
+			t.Fatal("it is to be looked for again after a while")
+		}
+		if gone {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	for _, moved := range []bool{false, true} {
+		aside := filepath.Join(top, "aside")
+		if err := os.MkdirAll(filepath.Join(aside, "b"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if moved { // with the log in it already
+			appendTo(t, filepath.Join(aside, "b", "events.log"), linesOf(15, 25))
+			if err := os.RemoveAll(filepath.Join(top, "a")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Rename(aside, filepath.Join(top, "a")); err != nil {
+			t.Fatal(err)
+		}
+		if !moved {
+			appendTo(t, path, linesOf(5, 15))
+			equal(t, "followed", w.names(10), namesOf(5, 15))
+		}
+	}
+	equal(t, "followed", w.names(20), namesOf(5, 25))
 }

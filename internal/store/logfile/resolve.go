@@ -300,7 +300,7 @@ func (g *generation) search(pattern []byte, time int64, found func(text []byte, 
 	var c chunk
 	var err error
 	for off := int64(0); ; off = c.next {
-		if known, begins, ok := g.index.at(off); ok && begins && time != anyTime && !known.mayHold(time) {
+		if known, _, ok := g.index.at(off); ok && known.start == off && time != anyTime && !known.mayHold(time) {
 			c.next = known.end
 			continue
 		}

@@ -44,6 +44,8 @@ type successors struct {
 	created int    // files that appeared at the path since newest did
 	fault   error
 	missing bool // there is no file at the path
+	away    bool // none can be had
+	blind   bool // one may come to be without a word of the kernel
 }
 
 // maxSuccessors bounds the files that are held open. A follower that is so far
@@ -58,9 +60,13 @@ func (q *successors) note(s *Store) {
 		q.drain(s)
 		// Behind draining, by which it may become known that another directory
 		// has to be watched now.
-		q.fault = s.names.arm()
+		q.blind, q.fault = s.names.arm(q.away)
 		id, _, err := s.disk.at(s.path)
 		q.missing = errors.Is(err, os.ErrNotExist)
+		if away := err != nil; away != q.away {
+			q.away = away
+			continue // the directories above are to be watched, or no longer
+		}
 		if err != nil {
 			if q.fault == nil && !q.missing {
 				q.fault = &os.PathError{Op: "open", Path: s.path, Err: err}
@@ -103,6 +109,13 @@ func (q *successors) next() (g *generation, missing bool, err error) {
 		return q.queue[0], false, nil
 	}
 	return nil, q.missing, q.fault
+}
+
+// isBlind tells whether the log may come to be without a word of the kernel.
+func (q *successors) isBlind() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.away && q.blind
 }
 
 // pop removes the file that next returned.

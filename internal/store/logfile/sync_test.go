@@ -285,3 +285,42 @@ func BenchmarkDisk(b *testing.B) {
 		}
 	})
 }
+
+// gated is a disk each of whose syncs ends when it is let go on.
+type gated struct {
+	kernel
+	begun chan struct{}
+	end   chan struct{}
+}
+
+func (d *gated) sync(*os.File) error {
+	d.begun <- struct{}{}
+	<-d.end
+	return nil
+}
+
+func TestAWriterIsAnsweredWhenItsOwnEventIsStoredHoweverManyComeBehind(t *testing.T) {
+	d := &gated{begun: make(chan struct{}), end: make(chan struct{})}
+	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d, Sync: SyncAlways})
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { first <- w.write(0) }()
+	<-d.begun
+	go func() { second <- w.write(1) }()
+	for w.waiting() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	d.end <- struct{}{}
+	<-d.begun // the second is being stored, and takes its time
+	select {
+	case err := <-first:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the first writer waits for the second's event")
+	}
+	d.end <- struct{}{}
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
+}

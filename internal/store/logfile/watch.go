@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/pkg/errors"
@@ -12,9 +13,9 @@ import (
 )
 
 // watcher tells when something happens to a path, by inotify on its directory,
-// or on the nearest directory above that exists. Unlike the usual libraries it
-// can be asked synchronously what has happened up to now, which is what proves
-// that exactly one file took another's place.
+// and while there is no file at the path, on all directories above. Unlike the
+// usual libraries it can be asked synchronously what has happened up to now,
+// which is what proves that exactly one file took another's place.
 type watcher struct {
 	dir, base string
 	mask      uint32 // of what is wanted to be known of dir
@@ -23,20 +24,30 @@ type watcher struct {
 	stop      int // an eventfd that ends wait
 
 	mu      sync.Mutex
-	watched map[int32]string // directories by watch descriptor
-	armed   bool             // dir itself is watched
+	buf     []byte        // memory for drain: on the stack of every goroutine that looks it would stay
+	watched map[int32]way // by watch descriptor
+	armed   bool          // all is watched that has to be
+	above   bool          // and so are the directories above
+	blind   bool          // but for some of them
 	closed  bool
 }
 
+// way is a directory that is watched, and where it leads.
+type way struct {
+	path string
+	// child is the name in it that leads to the log.
+	child string
+}
+
 // What is wanted to be known of the directory of the log: the coming and going
-// of names, what is written, and, for a directory above, whether the one below
-// comes to be.
+// of names, what is written, and, for a directory above, whether the way to the
+// log comes and goes.
 const (
 	watchNames = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB |
 		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 	watchWrites = unix.IN_MODIFY | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
-	watchAbove  = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF |
-		unix.IN_ATTRIB | unix.IN_ONLYDIR
+	watchAbove  = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE |
+		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ATTRIB | unix.IN_ONLYDIR
 )
 
 func newWatcher(d disk, path string, mask uint32) (*watcher, error) {
@@ -51,65 +62,91 @@ func newWatcher(d disk, path string, mask uint32) (*watcher, error) {
 	}
 	return &watcher{
 		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, disk: d, stop: stop,
-		watched: make(map[int32]string),
+		buf: make([]byte, 16<<10), watched: make(map[int32]way),
 	}, nil
 }
 
-// arm makes sure that the directory of the log is watched, or as long as it is
-// missing the nearest above.
-func (w *watcher) arm() error {
+// arm makes sure that the directory of the log is watched if it is there. blind
+// tells that a directory above could not be watched, for want of the right to
+// read it: then the way to the log may come to be without a word.
+//
+// above has the directories above watched too, which is for as long as there is
+// no file at the path: a directory that is deleted while a file of it is held
+// open says nothing of its end, but the one above does.
+func (w *watcher) arm(above bool) (blind bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.armLocked()
+	if w.closed || w.armed && w.above == above {
+		return w.blind, nil
+	}
+	// Watching again what is watched already leaves no gap.
+	keep := make(map[int32]way)
+	if above {
+		// From the root down: what comes to be behind a directory's turn is told.
+		blind, err = w.watchAbove(keep)
+	}
+	if err == nil {
+		err = w.watchDir(keep)
+	}
+	if err != nil {
+		return blind, errors.Wrapf(err, "cannot watch the directory %s", w.dir)
+	}
+	w.keepOnly(keep)
+	w.armed, w.above, w.blind = above || len(keep) > 0, above, blind
+	return blind, nil
 }
 
-func (w *watcher) armLocked() error {
-	if w.armed || w.closed {
+func (w *watcher) watchDir(keep map[int32]way) error {
+	wd, err := w.disk.watch(w.fd, w.dir, w.mask)
+	if isMissing(err) {
 		return nil
 	}
-	for watched := ""; ; {
-		// Watching again what is watched already leaves no gap.
-		wd, err := w.disk.watch(w.fd, w.dir, w.mask)
-		if err == nil {
-			w.keepOnly(int32(wd), w.dir)
-			w.armed = true
-			return nil
-		}
-		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
-			return errors.Wrapf(err, "cannot watch the directory %s", w.dir)
-		}
-		above := w.dir
-		for err != nil {
-			if above == filepath.Dir(above) {
-				return errors.Wrapf(err, "cannot watch the directory %s", above)
-			}
-			above = filepath.Dir(above)
-			wd, err = w.disk.watch(w.fd, above, watchAbove)
-		}
-		w.keepOnly(int32(wd), above)
-		if above == watched { // nothing nearer came to be before it was watched
-			return nil
-		}
-		watched = above
+	if err == nil {
+		keep[int32(wd)] = way{path: w.dir, child: w.base}
 	}
+	return err
 }
 
-// doubt has the directory watched anew, should it be another by now.
+func (w *watcher) watchAbove(keep map[int32]way) (blind bool, err error) {
+	var ways []way
+	for dir := w.dir; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		ways = append(ways, way{path: filepath.Dir(dir), child: filepath.Base(dir)})
+	}
+	for _, on := range slices.Backward(ways) {
+		wd, err := w.disk.watch(w.fd, on.path, watchAbove)
+		switch {
+		case err == nil:
+			keep[int32(wd)] = on
+		case isMissing(err):
+			return blind, nil
+		case errors.Is(err, os.ErrPermission):
+			blind = true
+		default:
+			return blind, err
+		}
+	}
+	return blind, nil
+}
+
+func isMissing(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
+}
+
+// doubt has the directories watched anew, should they be others by now.
 func (w *watcher) doubt() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.armed = false
 }
 
-// keepOnly gives up all watches but one.
-func (w *watcher) keepOnly(keep int32, dir string) {
+// keepOnly gives up all other watches.
+func (w *watcher) keepOnly(keep map[int32]way) {
 	for wd := range w.watched {
-		if wd != keep {
+		if _, kept := keep[wd]; !kept {
 			_, _ = unix.InotifyRmWatch(w.fd, uint32(wd))
-			delete(w.watched, wd)
 		}
 	}
-	w.watched[keep] = dir
+	w.watched = keep
 }
 
 // seen is what has happened since the last drain.
@@ -123,19 +160,18 @@ func (w *watcher) drain() seen {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var s seen
-	var buf [16 << 10]byte
 	for {
 		if w.closed {
 			break
 		}
-		n, err := unix.Read(w.fd, buf[:])
+		n, err := unix.Read(w.fd, w.buf)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil || n <= 0 {
 			break
 		}
-		w.parse(buf[:n], &s)
+		w.parse(w.buf[:n], &s)
 	}
 	return s
 }
@@ -151,16 +187,19 @@ func (w *watcher) parse(b []byte, s *seen) {
 			s.overflow = true
 			continue
 		}
-		dir, known := w.watched[wd]
+		on, known := w.watched[wd]
 		if !known { // of a watch that was given up
 			continue
 		}
-		if mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && dir == w.dir &&
-			string(bytes.TrimRight(name, "\x00")) == w.base {
+		ours := string(bytes.TrimRight(name, "\x00")) == on.child
+		if ours && on.path == w.dir && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 {
 			s.created++
 		}
-		if mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0 || dir != w.dir {
+		if ours && on.path != w.dir || mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0 {
 			w.armed = false // another directory may now be the one to watch
+		}
+		if on.path != w.dir && len(name) == 0 && mask&unix.IN_ATTRIB != 0 {
+			w.armed = false // it may be allowed to be read, or searched, by now
 		}
 	}
 }

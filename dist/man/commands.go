@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// exitCodes is the command that only explains: its text is a part of the page of
+// the program and of no other.
+const exitCodes = "exit-codes"
+
+// commandPages makes the page of the program and one for each command.
+func commandPages(root *cobra.Command) []page {
+	pages := []page{programPage(root)}
+	for _, c := range root.Commands() {
+		if c.Runnable() && !c.Hidden {
+			pages = append(pages, commandPage(c))
+		}
+	}
+	return pages
+}
+
+func programPage(root *cobra.Command) page {
+	var r roff
+	name(&r, root)
+	r.heading("SYNOPSIS")
+	r.line(bold(root.Name()) + " " + italic("COMMAND") + ` [\fIOPTION\fR]...`)
+	r.heading("DESCRIPTION")
+	r.prose(root.Long)
+	r.heading("COMMANDS")
+	for _, c := range root.Commands() {
+		if c.Runnable() && !c.Hidden {
+			r.item(reference(c))
+			r.line(escape(c.Short))
+		}
+	}
+	r.item(bold(root.Name() + " completion"))
+	r.line("Print a completion script for bash, zsh, fish or PowerShell")
+	for _, c := range root.Commands() {
+		if c.Name() == exitCodes {
+			r.heading("EXIT STATUS")
+			r.prose(c.Long)
+		}
+	}
+	environment(&r)
+	files(&r)
+	seeAlso(&r, "eventsvc-serve(8)", "io.podman.events(7)", "podman-events(1)", "varlinkctl(1)", "busctl(1)")
+	return page{root.Name(), "1", r.Bytes()}
+}
+
+func commandPage(c *cobra.Command) page {
+	var r roff
+	name(&r, c)
+	r.heading("SYNOPSIS")
+	r.line(bold(c.Root().Name()+" "+c.Use) + ` [\fIOPTION\fR]...`)
+	r.heading("DESCRIPTION")
+	text := c.Long
+	if text == "" {
+		text = c.Short + "."
+	}
+	r.prose(text)
+	if c.LocalFlags().HasAvailableFlags() {
+		r.heading("OPTIONS")
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) { option(&r, f) })
+	}
+	if c.Example != "" {
+		r.heading("EXAMPLES")
+		r.verbatim(strings.Split(strings.TrimRight(c.Example, "\n"), "\n"))
+	}
+	if section(c) == "8" {
+		files(&r)
+	}
+	seeAlso(&r, "eventsvc(1)", "io.podman.events(7)")
+	return page{pageName(c), section(c), r.Bytes()}
+}
+
+func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
+
+func reference(c *cobra.Command) string { return bold(pageName(c)) + "(" + section(c) + ")" }
+
+func name(r *roff, c *cobra.Command) {
+	r.heading("NAME")
+	short := strings.ToLower(c.Short[:1]) + c.Short[1:]
+	r.line(escape(pageName(c)) + ` \- ` + escape(short))
+}
+
+func option(r *roff, f *pflag.Flag) {
+	if f.Hidden {
+		return
+	}
+	value, text := pflag.UnquoteUsage(f)
+	title := bold("--" + f.Name)
+	if f.Shorthand != "" {
+		title = bold("-"+f.Shorthand) + ", " + title
+	}
+	if value != "" {
+		title += "=" + italic(value)
+	}
+	r.item(title)
+	for _, l := range strings.Split(text, "\n") {
+		r.line(escape(strings.TrimSpace(l)))
+	}
+	switch f.DefValue {
+	case "", "false", "0", "0s", "[]":
+	default:
+		if !strings.Contains(text, "(default") {
+			r.line(escape(fmt.Sprintf("(default %s)", f.DefValue)))
+		}
+	}
+}
+
+func environment(r *roff) {
+	r.heading("ENVIRONMENT")
+	r.item(bold("EVENTSVC_ADDRESS"))
+	r.line("Address of the service that the commands call, where " + bold("--address") + " does not name one.")
+}
+
+// paths are the files that eventsvc uses, and what they are.
+var paths = [][2]string{
+	{"/etc/eventsvc/eventsvc.toml", "Options of the service of the system, with drop-ins in /etc/eventsvc/eventsvc.toml.d/."},
+	{"$XDG_CONFIG_HOME/eventsvc/eventsvc.toml", "Options of the service of a user, with drop-ins in eventsvc.toml.d/."},
+	{"/run/eventsvc/io.podman.events", "The socket of the service of the system."},
+	{"$XDG_RUNTIME_DIR/eventsvc/io.podman.events", "The socket of the service of a user."},
+	{"/run/libpod/events/events.log", "The event log of root's Podman, unless containers.conf(5) says otherwise."},
+	{"/var/lib/eventsvc/events.log", "The event log where there is no Podman."},
+}
+
+func files(r *roff) {
+	r.heading("FILES")
+	for _, p := range paths {
+		r.item(italic(p[0]))
+		r.line(escape(p[1]))
+	}
+}
+
+func seeAlso(r *roff, pages ...string) {
+	r.heading("SEE ALSO")
+	for i, p := range pages {
+		title, rest, _ := strings.Cut(p, "(")
+		end := ","
+		if i == len(pages)-1 {
+			end = ""
+		}
+		r.line(bold(title) + "(" + rest + end)
+	}
+}

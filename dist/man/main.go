@@ -1,0 +1,81 @@
+// Command man writes the manual pages of eventsvc into a directory: one for each
+// command, made from its own help text, and io.podman.events(7), made from the
+// comments of the contract. So a page never says anything else than --help and
+// "varlinkctl introspect" do.
+//
+//	go run ./dist/man [-date 2026-11-23] [-version 0.1.0] DIR
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/internal/cli"
+)
+
+// contract is read from the directory that the program is run in, the top of
+// the repository.
+const contract = "io.podman.events.varlink"
+
+func main() {
+	date := flag.String("date", "", "`DATE` of the pages; without it they have none")
+	version := flag.String("version", "", "`VERSION` of eventsvc that the pages belong to")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: man [-date DATE] [-version VERSION] DIR")
+		os.Exit(2)
+	}
+	if err := write(flag.Arg(0), *date, *version); err != nil {
+		fmt.Fprintln(os.Stderr, "man:", err)
+		os.Exit(1)
+	}
+}
+
+// page is one manual page.
+type page struct {
+	name, section string
+	text          []byte
+}
+
+func write(dir, date, version string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	idl, err := os.ReadFile(contract)
+	if err != nil {
+		return err
+	}
+	interfacePage, err := contractPage(idl)
+	if err != nil {
+		return fmt.Errorf("cannot make a page of %s: %w", contract, err)
+	}
+	for _, p := range append(commandPages(cli.Command()), interfacePage) {
+		var b bytes.Buffer
+		fmt.Fprintf(&b, ".\\\" Made by dist/man.\n.TH %s %s %q %q %q\n", p.name, p.section, date, "eventsvc "+version, manuals[p.section])
+		// Neither hyphenated words nor stretched lines: commands and names are to be found by search.
+		b.WriteString(".nh\n.ad l\n")
+		b.Write(p.text)
+		if err := os.WriteFile(filepath.Join(dir, p.name+"."+p.section), b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manuals are the titles of the sections of the manual.
+var manuals = map[string]string{"1": "User Commands", "7": "Varlink Interfaces", "8": "System Administration"}
+
+// sections are those of commands that are not for users.
+var sections = map[string]string{"serve": "8"}
+
+func section(c *cobra.Command) string {
+	if s := sections[c.Name()]; s != "" {
+		return s
+	}
+	return "1"
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/eventsvc/eventsvc/internal/cli"
+)
+
+// pages makes all pages and returns them by file name.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Chdir(filepath.Join("..", ".."))
+	if err := write(dir, "2026-11-23", "1.2.3"); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]string)
+	for _, entry := range entries {
+		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[entry.Name()] = string(text)
+	}
+	return all
+}
+
+func TestEveryCommandHasAPage(t *testing.T) {
+	all := pages(t)
+	for _, name := range []string{"eventsvc.1", "eventsvc-serve.8", "io.podman.events.7"} {
+		if all[name] == "" {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	for _, c := range cli.Command().Commands() {
+		if name := pageName(c) + "." + section(c); c.Runnable() && !c.Hidden && all[name] == "" {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}
+
+func TestPagesSayWhatTheHelpSays(t *testing.T) {
+	all := pages(t)
+	for _, test := range []struct{ page, want string }{
+		{"eventsvc-serve.8", ".TH eventsvc-serve 8 \"2026-11-23\" \"eventsvc 1.2.3\""},
+		{"eventsvc-serve.8", `\fB\-\-allow\-read\fR=\fIWHO\fR`},
+		{"eventsvc-events.1", `\fB\-f\fR, \fB\-\-filter\fR=`},
+		{"eventsvc.1", ".SH EXIT STATUS\n"},
+		{"io.podman.events.7", ".SS Subscribe()\n"},
+		{"io.podman.events.7", `\fBheartbeatSec\fR: \fI?int\fR`},
+		{"io.podman.events.7", ".SS CursorExpired\n"},
+	} {
+		if !strings.Contains(all[test.page], test.want) {
+			t.Errorf("%s has no %q", test.page, test.want)
+		}
+	}
+}
+
+func TestNoLineOfTextIsTakenForACommand(t *testing.T) {
+	var r roff
+	r.prose(".so /etc/passwd\n'quoted' \\fBbold")
+	if got, want := r.String(), "\\&.so /etc/passwd\n\\(aqquoted\\(aq \\efBbold\n"; got != want {
+		t.Errorf("prose writes %q, want %q", got, want)
+	}
+}
+
+func TestAContractThatIsNoneIsRefused(t *testing.T) {
+	for _, idl := range []string{"", "interface a.b\n", "interface a.b\nmethod F(\n  what is this\n) -> ()\n"} {
+		if _, err := contractPage([]byte(idl)); err == nil {
+			t.Errorf("no error about %q", idl)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// roff writes the language of man(7).
+type roff struct{ bytes.Buffer }
+
+// escape makes text mean itself: no character of it is taken for a command, and
+// a hyphen stays one that can be copied to a shell.
+func escape(text string) string {
+	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(text)
+	if strings.HasPrefix(text, ".") {
+		text = `\&` + text
+	}
+	return text
+}
+
+func bold(text string) string   { return `\fB` + escape(text) + `\fR` }
+func italic(text string) string { return `\fI` + escape(text) + `\fR` }
+
+func (r *roff) heading(text string)    { fmt.Fprintf(r, ".SH %s\n", escape(text)) }
+func (r *roff) subheading(text string) { fmt.Fprintf(r, ".SS %s\n", escape(text)) }
+
+// item begins a described item; its title is roff already.
+func (r *roff) item(title string) { fmt.Fprintf(r, ".TP\n%s\n", title) }
+
+// line writes one line of running text, which is roff already.
+func (r *roff) line(text string) { fmt.Fprintln(r, text) }
+
+// prose writes paragraphs, with an empty line between two. One whose first line
+// is indented is an example or a table, and stays as it is.
+func (r *roff) prose(text string) {
+	for i, paragraph := range strings.Split(strings.Trim(text, "\n"), "\n\n") {
+		if i > 0 {
+			r.line(".PP")
+		}
+		lines := strings.Split(strings.Trim(paragraph, "\n"), "\n")
+		if strings.HasPrefix(lines[0], " ") {
+			r.verbatim(lines)
+			continue
+		}
+		for _, l := range lines {
+			r.line(escape(strings.TrimSpace(l)))
+		}
+	}
+}
+
+// verbatim writes lines as they are, less the indentation of the first.
+func (r *roff) verbatim(lines []string) {
+	indent := lines[0][:len(lines[0])-len(strings.TrimLeft(lines[0], " "))]
+	r.line(".RS 2\n.nf")
+	for _, l := range lines {
+		r.line(escape(strings.TrimPrefix(l, indent)))
+	}
+	r.line(".fi\n.RE")
+}

@@ -1,0 +1,52 @@
+#!/usr/bin/python3
+"""Prints the containers that end on this host, over the system bus, without missing one when the service restarts."""
+from gi.repository import Gio, GLib
+
+NAME, PATH = "io.podman.Events1", "/io/podman/Events1"
+TOKEN = "follow"
+bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
+cursor = None  # behind the last event that was dealt with
+
+
+def subscribe():
+    options = {} if cursor is None else {"after": GLib.Variant("s", cursor)}
+    bus.call_sync(NAME, PATH, NAME, "Subscribe", GLib.Variant("(sasa{sv})", (TOKEN, ["type=container", "event=died"], options)),
+                  None, Gio.DBusCallFlags.NONE, -1, None)
+    print("ready", flush=True)
+
+
+def event(bus, sender, path, interface, signal, arguments):
+    global cursor
+    kind, status, ident, name, time, details = arguments.unpack()
+    print(name, details.get("exit_code"), flush=True)
+    cursor = details["cursor"]
+
+
+def ended(bus, sender, path, interface, signal, arguments):
+    global cursor
+    error, text, cursor = arguments.unpack()
+    print("ended:", error, text, flush=True)
+    if error.endswith(".ShuttingDown"):
+        return  # appeared() goes on where this one was
+    loop.quit()
+
+
+def appeared(bus, name, owner):
+    subscribe()
+
+
+# Its signals come from an object of this subscription's own: listen there first, then subscribe.
+mine = PATH + "/subscription/" + TOKEN
+bus.signal_subscribe(NAME, NAME, "Event", mine, None, Gio.DBusSignalFlags.NONE, event)
+bus.signal_subscribe(NAME, NAME, "Ended", mine, None, Gio.DBusSignalFlags.NONE, ended)
+# Called at once, and whenever the service has a new process; if it has none, it is started.
+Gio.bus_watch_name_on_connection(bus, NAME, Gio.BusNameWatcherFlags.AUTO_START, appeared, lambda *_: start())
+
+
+def start():
+    bus.call("org.freedesktop.DBus", "/", "org.freedesktop.DBus", "StartServiceByName", GLib.Variant("(su)", (NAME, 0)),
+             None, Gio.DBusCallFlags.NONE, -1, None, None)
+
+
+loop = GLib.MainLoop()
+loop.run()

@@ -1,0 +1,181 @@
+//go:build systemd && cgo
+
+package journald
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// Where journald keeps the journal of this host.
+var hostRoots = []string{"/run/log/journal", "/var/log/journal"}
+
+// dirs watches which files a journal has. libsystemd would tell by inotify, but
+// it opens files that it is told of one after the other: what was written to
+// one that it does not know yet would be passed over.
+type dirs struct {
+	roots []string
+	host  bool // the journal of this host: only directories of its machine ID belong to it
+	known map[string]listing
+}
+
+// listing is what a directory holds.
+type listing struct {
+	id, changed [2]uint64 // of the directory
+	files       map[string]uint64
+}
+
+func newDirs(directory string) *dirs {
+	if directory == "" {
+		return &dirs{roots: hostRoots, host: true}
+	}
+	return &dirs{roots: []string{directory}}
+}
+
+// clockGrain is how long a directory can change without its time changing.
+const clockGrain = 100 * time.Millisecond
+
+// check looks at the directories. changed tells whether files came or went since
+// they were looked at last, vanished whether one went and did not only get
+// another name.
+func (d *dirs) check() (changed, vanished bool) {
+	old := d.known
+	now := make(map[string]listing, len(old))
+	changed = old == nil
+	for _, dir := range d.paths(old) {
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) != nil {
+			continue
+		}
+		l, known := old[dir]
+		id, at := [2]uint64{st.Dev, st.Ino}, [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)}
+		if known && l.id == id && l.changed == at && time.Since(time.Unix(st.Mtim.Unix())) > clockGrain {
+			now[dir] = l
+			continue
+		}
+		fresh := listing{id: id, changed: at, files: journalFiles(dir)}
+		changed = changed || !known || l.id != id || !maps.Equal(l.files, fresh.files)
+		now[dir] = fresh
+	}
+	d.known = now
+	if changed = changed || len(now) != len(old); changed {
+		vanished = lacks(now, old)
+	}
+	return changed, vanished
+}
+
+// lacks tells whether a file is not there any more, under whatever name.
+func lacks(now, old map[string]listing) bool {
+	there := make(map[[2]uint64]bool)
+	for _, l := range now {
+		for _, ino := range l.files {
+			there[[2]uint64{l.id[0], ino}] = true
+		}
+	}
+	for _, l := range old {
+		for _, ino := range l.files {
+			if !there[[2]uint64{l.id[0], ino}] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// paths returns the directories that may hold files of the journal.
+func (d *dirs) paths(known map[string]listing) []string {
+	var all []string
+	for _, root := range d.roots {
+		all = append(all, root)
+		if l, ok := known[root]; ok {
+			var st unix.Stat_t
+			if unix.Stat(root, &st) == nil && l.changed == [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)} &&
+				time.Since(time.Unix(st.Mtim.Unix())) > clockGrain {
+				for dir := range known {
+					if filepath.Dir(dir) == root {
+						all = append(all, dir)
+					}
+				}
+				continue
+			}
+		}
+		entries, _ := os.ReadDir(root)
+		for _, e := range entries {
+			if e.IsDir() && (!d.host || e.Name() == machineID()) {
+				all = append(all, filepath.Join(root, e.Name()))
+			}
+		}
+	}
+	return all
+}
+
+// journalFiles returns the journal files in a directory, with their inodes.
+func journalFiles(dir string) map[string]uint64 {
+	files := make(map[string]uint64)
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".journal") && !strings.HasSuffix(e.Name(), ".journal~") {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Lstat(filepath.Join(dir, e.Name()), &st) == nil {
+			files[e.Name()] = st.Ino
+		}
+	}
+	return files
+}
+
+// readable returns nil if there is a file that can be read, or why not. An empty
+// directory that collects journals is one without events.
+func (d *dirs) readable() error {
+	var reason error
+	files := 0
+	for dir, l := range d.known {
+		files += len(l.files)
+		for name := range l.files {
+			f, err := os.Open(filepath.Join(dir, name))
+			if err == nil {
+				return f.Close()
+			}
+			if !errors.Is(err, os.ErrNotExist) { // else it has just got another name
+				reason = err
+			}
+		}
+	}
+	switch {
+	case errors.Is(reason, os.ErrPermission):
+		return errors.WithMessage(reason, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
+	case reason != nil:
+		return errors.WithMessage(reason, "cannot read the journal")
+	case d.host && files == 0:
+		return errors.Errorf("cannot read the journal: there is none of this machine in %s; is systemd-journald running?", strings.Join(d.roots, " or "))
+	}
+	return nil
+}
+
+// machineID returns the ID of this machine, "" if there is none.
+var machineID = sync.OnceValue(func() string {
+	b, _ := os.ReadFile("/etc/machine-id")
+	return strings.TrimSpace(string(b))
+})
+
+// path returns the directory of the journal for people: of those of this host
+// the one that lasts, if it is used.
+func (d *dirs) path() string {
+	if !d.host {
+		return d.roots[0]
+	}
+	for _, root := range []string{hostRoots[1], hostRoots[0]} {
+		if _, err := os.Stat(filepath.Join(root, machineID())); err == nil {
+			return filepath.Join(root, machineID())
+		}
+	}
+	return hostRoots[0]
+}

@@ -1,0 +1,124 @@
+//go:build systemd && cgo
+
+package journald
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+
+	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// decoder makes events of entries. What it finds refers to the entry.
+type decoder struct {
+	values  line.Values
+	uid     []byte
+	host    []byte
+	hosts   map[string]string // one string for each host, not one for each event
+	isEvent bool
+}
+
+// read finds the values of an event in the fields of an entry. Of a field that
+// is there more than once the first counts.
+func (d *decoder) read(fields []byte) {
+	d.values, d.uid, d.host, d.isEvent = line.Values{}, nil, nil, false
+	for len(fields) >= 4 {
+		n := int(binary.NativeEndian.Uint32(fields))
+		field := fields[4 : 4+n]
+		fields = fields[4+n:]
+		eq := bytes.IndexByte(field, '=')
+		if eq < 0 {
+			continue
+		}
+		to := d.target(field[:eq])
+		if to != nil && *to == nil {
+			*to = field[eq+1:]
+		}
+	}
+	d.isEvent = d.values.Type != nil || d.values.Status != nil || d.values.Time != nil
+}
+
+// target returns where the value of a field goes, nil for nowhere.
+func (d *decoder) target(name []byte) *[]byte {
+	v := &d.values
+	switch string(name) {
+	case "PODMAN_EVENT":
+		return &v.Status
+	case "PODMAN_TYPE":
+		return &v.Type
+	case "PODMAN_TIME":
+		return &v.Time
+	case "PODMAN_NAME":
+		return &v.Name
+	case "PODMAN_ID":
+		return &v.ID
+	case "PODMAN_IMAGE":
+		return &v.Image
+	case "PODMAN_EXIT_CODE":
+		return &v.ExitCode
+	case "PODMAN_POD_ID":
+		return &v.PodID
+	case "PODMAN_LABELS":
+		return &v.Labels
+	case "PODMAN_HEALTH_STATUS":
+		return &v.HealthStatus
+	case "PODMAN_HEALTH_LOG":
+		return &v.HealthLog
+	case "PODMAN_HEALTH_FAILING_STREAK":
+		return &v.HealthStreak
+	case "PODMAN_CONTAINER_INSPECT_DATA":
+		return &v.Inspect
+	case "PODMAN_NETWORK_NAME":
+		return &v.Network
+	case "ERROR":
+		return &v.ErrorText
+	case "_UID":
+		return &d.uid
+	case "_HOSTNAME":
+		return &d.host
+	}
+	return nil
+}
+
+// record appends the line of what was read to the buffer and makes the record.
+// An error says why the entry is no event though it says that it is one.
+func (d *decoder) record(buffer []byte, named bool, rec *store.Record) ([]byte, error) {
+	start := len(buffer)
+	buffer, err := line.Build(buffer, &d.values, &rec.Fields)
+	if err != nil {
+		return buffer, err
+	}
+	rec.Line = buffer[start:len(buffer):len(buffer)]
+	rec.UID, rec.Host = d.user(), ""
+	if named {
+		rec.Host = d.hostname()
+	}
+	return buffer, nil
+}
+
+// user returns the user who sent the entry, as journald learned it from the
+// kernel; negative: not known.
+func (d *decoder) user() int64 {
+	uid, err := strconv.ParseUint(string(d.uid), 10, 32)
+	if err != nil {
+		return -1
+	}
+	return int64(uid)
+}
+
+// maxHosts bounds the names of hosts that are kept.
+const maxHosts = 4096
+
+func (d *decoder) hostname() string {
+	if name, ok := d.hosts[string(d.host)]; ok {
+		return name
+	}
+	if d.hosts == nil || len(d.hosts) >= maxHosts {
+		d.hosts = make(map[string]string)
+	}
+	name := string(bytes.ToValidUTF8(bytes.ReplaceAll(d.host, []byte{0}, nil), nil))
+	d.hosts[string(d.host)] = name
+	return name
+}

@@ -1,0 +1,298 @@
+//go:build systemd && cgo
+
+package journald
+
+/*
+#cgo LDFLAGS: -ldl
+#include <stdlib.h>
+#include "reader.h"
+*/
+import "C"
+
+import (
+	"encoding/binary"
+	"runtime"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"github.com/pkg/errors"
+)
+
+// load loads libsystemd, once.
+var load = sync.OnceValue(func() error {
+	runtime.LockOSThread() // dlerror is of the thread
+	defer runtime.UnlockOSThread()
+	if reason := C.ev_load(); reason != nil {
+		return errors.Errorf("cannot load libsystemd: %s; install the package libsystemd0 (systemd-libs)", C.GoString(reason))
+	}
+	return nil
+})
+
+// The bounds of one crossing into C, so that none takes long and nobody waits
+// for one on the way to the end.
+const (
+	fillEntries = 512
+	fillSize    = 256 << 10
+)
+
+// maxEntry is the longest entry that is looked at, in bytes of the fields that
+// an event is made of.
+const maxEntry = 32 << 20
+
+// what says what is taken of each entry.
+type what C.int
+
+const (
+	onlyPlaces what = C.EV_PLACES
+	forIndex   what = C.EV_INDEX
+	allFields  what = C.EV_FIELDS
+)
+
+// handle is an open journal. All of it is done by one thread of its own, as
+// libsystemd asks; the methods may be called by one goroutine at a time.
+type handle struct {
+	j    *C.struct_ev_journal
+	do   chan func()
+	done chan struct{}
+	buf  []byte
+	dirs *dirs // as they were when it was opened, or when it was used last
+	// moved says that files came, went, or got other names since it was opened:
+	// it does not know those that came.
+	moved bool
+	stale bool
+}
+
+// errStale is returned by a handle under which journald has removed a file.
+// journald gives the space back at once, so that what is read there means
+// nothing any more.
+var errStale = errors.New("cannot read the journal: files of it are being removed; try again")
+
+// openHandle opens the journal in the directory, that of this host if it is "".
+func openHandle(directory string) (*handle, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	h := &handle{do: make(chan func()), done: make(chan struct{}), dirs: newDirs(directory)}
+	h.dirs.check() // first, so that what changes while it opens the files is noticed
+	go h.work()
+	var r C.int
+	h.on(func() {
+		dir := C.CString(directory)
+		defer C.free(unsafe.Pointer(dir))
+		h.j = (*C.struct_ev_journal)(C.calloc(1, C.sizeof_struct_ev_journal))
+		r = C.ev_open(h.j, dir)
+	})
+	if r < 0 {
+		h.close()
+		return nil, errors.Wrap(errno(r), "cannot open the journal")
+	}
+	return h, nil
+}
+
+// look notes what has become of the files. What was read before is to be
+// believed if it returns nil.
+func (h *handle) look() error {
+	changed, vanished := h.dirs.check()
+	h.moved = h.moved || changed
+	if h.stale = h.stale || vanished; h.stale {
+		return errStale
+	}
+	return nil
+}
+
+// work runs what is done with the journal, on one thread.
+func (h *handle) work() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(h.done)
+	for f := range h.do {
+		f()
+	}
+}
+
+// on runs the function on the thread of the journal and waits for it.
+func (h *handle) on(f func()) {
+	ran := make(chan struct{})
+	h.do <- func() {
+		defer close(ran)
+		f()
+	}
+	<-ran
+}
+
+// close frees the journal and its thread.
+func (h *handle) close() {
+	h.on(func() {
+		if h.j.sd != nil {
+			C.ev_close(h.j)
+		}
+		C.free(unsafe.Pointer(h.j))
+	})
+	close(h.do)
+	<-h.done
+}
+
+func errno(r C.int) error { return syscall.Errno(-r) }
+
+// call runs something that returns a negative error number.
+func (h *handle) call(doing string, f func() C.int) error {
+	var r C.int
+	h.on(func() { r = f() })
+	if r < 0 {
+		return errors.Wrapf(errno(r), "cannot %s the journal", doing)
+	}
+	return nil
+}
+
+// setMatches lets the handle see only entries that match.
+func (h *handle) setMatches(all matches) error {
+	return h.call("search", func() C.int {
+		for _, group := range all {
+			for i, alternatives := range group {
+				if i > 0 {
+					if r := C.ev_or(h.j); r < 0 {
+						return r
+					}
+				}
+				for _, match := range alternatives {
+					if r := C.ev_match(h.j, unsafe.Pointer(unsafe.StringData(match)), C.size_t(len(match))); r < 0 {
+						return r
+					}
+				}
+			}
+			if r := C.ev_and(h.j); r < 0 {
+				return r
+			}
+		}
+		return 0
+	})
+}
+
+func (h *handle) seekHead() error {
+	return h.call("seek in", func() C.int { return C.ev_seek_head(h.j) })
+}
+
+func (h *handle) seekTail() error {
+	return h.call("seek in", func() C.int { return C.ev_seek_tail(h.j) })
+}
+
+// seekCursor goes to a cursor of the journal, or to the place where it would be.
+func (h *handle) seekCursor(cursor string) error {
+	return h.call("seek in", func() C.int {
+		text := C.CString(cursor)
+		defer C.free(unsafe.Pointer(text))
+		return C.ev_seek_cursor(h.j, text)
+	})
+}
+
+// entry is an entry of the journal in the memory of its handle.
+type entry struct {
+	place  place
+	fields []byte // each a length in four bytes and NAME=VALUE
+	fault  error  // why there are none
+}
+
+var (
+	errLongEntry    = errors.Errorf("the entry is longer than %d bytes", maxEntry)
+	errDamagedEntry = errors.New("the entry is damaged, or compressed in a way that libsystemd cannot read here")
+)
+
+// fill reads the next entries, or those in front, into the slice, at most so
+// many. They are valid until the next call. end says that there are no more.
+func (h *handle) fill(entries []entry, back bool, most int, take what) (all []entry, end bool, err error) {
+	if h.buf == nil {
+		h.buf = make([]byte, fillSize)
+	}
+	var goBack C.int
+	if back {
+		goBack = 1
+	}
+	entries = entries[:0]
+	for {
+		var out C.struct_ev_fill
+		var r C.int
+		h.on(func() {
+			r = C.ev_fill(h.j, goBack, C.uint32_t(most), C.int(take), maxEntry,
+				unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &out)
+		})
+		if err := h.look(); err != nil {
+			return entries, false, err
+		}
+		if r < 0 {
+			return entries, false, errors.Wrap(errno(r), "cannot read the journal")
+		}
+		if out.entries == 0 && out.end == 0 && int(out.need) > len(h.buf) {
+			h.buf = make([]byte, int(out.need)*5/4)
+			continue
+		}
+		return parseEntries(entries, h.buf[:out.used]), out.end != 0, nil
+	}
+}
+
+// parseEntries finds the entries in a buffer that ev_fill filled.
+func parseEntries(entries []entry, b []byte) []entry {
+	for len(b) > 0 {
+		head := (*C.struct_ev_entry)(unsafe.Pointer(unsafe.SliceData(b)))
+		var e entry
+		e.place.boot = *(*[16]byte)(unsafe.Pointer(&head.boot))
+		e.place.source = *(*[16]byte)(unsafe.Pointer(&head.source))
+		e.place.monotonic, e.place.realtime = uint64(head.monotonic), uint64(head.realtime)
+		e.place.hash, e.place.seqnum = uint64(head.xor_hash), uint64(head.seqnum)
+		switch head.nfields {
+		case C.EV_LONG:
+			e.fault = errLongEntry
+		case C.EV_DAMAGED:
+			e.fault = errDamagedEntry
+		default:
+			e.fields = cutFields(b[C.sizeof_struct_ev_entry:head.size], int(head.nfields))
+		}
+		entries = append(entries, e)
+		b = b[head.size:]
+	}
+	return entries
+}
+
+// cutFields returns the bytes of so many fields.
+func cutFields(b []byte, n int) []byte {
+	size := 0
+	for range n {
+		size += 4 + int(binary.NativeEndian.Uint32(b[size:]))
+	}
+	return b[:size]
+}
+
+// unique calls found with each distinct value of a field, until it returns
+// false. The values are those of all entries, whatever matches are set.
+func (h *handle) unique(field string, found func(value []byte) bool) error {
+	if h.buf == nil {
+		h.buf = make([]byte, fillSize)
+	}
+	restart := C.int(1)
+	for {
+		var used C.uint64_t
+		var more C.int
+		err := h.call("search", func() C.int {
+			name := C.CString(field)
+			defer C.free(unsafe.Pointer(name))
+			return C.ev_unique(h.j, name, restart, unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &used, &more)
+		})
+		if err != nil {
+			return err
+		}
+		if err := h.look(); err != nil {
+			return err
+		}
+		for b := h.buf[:used]; len(b) > 0; {
+			n := binary.NativeEndian.Uint32(b)
+			if !found(b[4+len(field)+1 : 4+n]) {
+				return nil
+			}
+			b = b[4+n:]
+		}
+		if more == 0 {
+			return nil
+		}
+		restart = 0
+	}
+}

@@ -1,0 +1,189 @@
+//go:build systemd && cgo
+
+package journald
+
+import (
+	"context"
+	"math"
+	"strings"
+	"sync"
+
+	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// block sums up a run of entries: it begins with an entry and ends with the
+// next block.
+type block struct {
+	start  place
+	newest int64 // time of an event in it, in nanoseconds since the epoch
+}
+
+// index is what is known of the events of this host's journal without reading
+// them again. It grows when somebody asks for it.
+//
+// Its blocks say where to begin for what is younger than some time. Podman's
+// clock of an event and journald's of its entry are two, and an event can be
+// given any time, so no margin between them would be safe. The IDs and names
+// are for finding what begins with something, which the journal cannot.
+type index struct {
+	mu     sync.Mutex
+	blocks []block
+	end    place // what is behind it is not in the index yet
+	hasEnd bool
+	values map[string]map[string]struct{} // by field
+	size   int                            // of the values, in bytes
+}
+
+// maxIndex bounds the memory for IDs and names. Beyond it they are looked for in
+// all events.
+const maxIndex = 16 << 20
+
+func (x *index) close() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.blocks, x.hasEnd, x.values, x.size = nil, false, nil, 0
+}
+
+// note keeps a value of a field.
+func (x *index) note(field string, value []byte) {
+	if len(value) == 0 || x.size > maxIndex {
+		return
+	}
+	if _, known := x.values[field][string(value)]; known {
+		return
+	}
+	if x.values == nil {
+		x.values = make(map[string]map[string]struct{})
+	}
+	if x.values[field] == nil {
+		x.values[field] = make(map[string]struct{})
+	}
+	const overhead = 48
+	x.values[field][string(value)] = struct{}{}
+	if x.size += len(value) + overhead; x.size > maxIndex {
+		x.values = nil
+	}
+}
+
+// beginning returns the values of a field that begin with something; ok is false
+// if there are more than so many, or not all are known.
+func (x *index) beginning(field, prefix string, most int) (values []string, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.size > maxIndex {
+		return nil, false
+	}
+	for value := range x.values[field] {
+		if strings.HasPrefix(value, prefix) {
+			if values = append(values, value); len(values) > most {
+				return nil, false
+			}
+		}
+	}
+	return values, true
+}
+
+// extendIndex brings the index up to the mark of a pass.
+func (r *reading) extendIndex(ctx context.Context) error {
+	x := &r.s.index
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.extend(ctx, r.s, &r.base)
+}
+
+// skipBySince moves the start of a reading to the first block that holds events
+// that are young enough.
+func (r *reading) skipBySince(ctx context.Context) error {
+	if r.query.Since == store.NoSince || !r.s.ofHost() {
+		return nil // elsewhere entries can come to lie in front of what is in the index
+	}
+	x := &r.s.index
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.extend(ctx, r.s, &r.base); err != nil {
+		return err
+	}
+	for i := range x.blocks {
+		b := &x.blocks[i]
+		if b.newest <= r.query.Since {
+			continue
+		}
+		if !r.hasFrom || b.start.compare(&r.from) > 0 {
+			r.from, r.hasFrom, r.inclusive = b.start, true, true
+		}
+		return nil
+	}
+	r.finish()
+	return nil
+}
+
+// extend reads what has come since.
+func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
+	end := mark{place: x.end, known: x.hasEnd}
+	if !s.beyond(&base.place, &end) {
+		return nil
+	}
+	h, err := s.openPodman()
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if x.hasEnd {
+		err = h.seekCursor(x.end.text())
+	} else {
+		err = h.seekHead()
+	}
+	if err != nil {
+		return err
+	}
+	var entries []entry
+	var d decoder
+	for last := false; !last; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if entries, last, err = h.fill(entries, false, fillEntries, forIndex); err != nil {
+			return err
+		}
+		b := block{newest: math.MinInt64}
+		n := 0
+		for i := range entries {
+			e := &entries[i]
+			if x.hasEnd && e.place.compare(&x.end) <= 0 {
+				continue
+			}
+			if s.beyond(&e.place, base) {
+				last = true
+				break
+			}
+			if n == 0 {
+				b.start = e.place
+			}
+			n++
+			x.end, x.hasEnd = e.place, true
+			d.read(e.fields)
+			x.note("PODMAN_ID", d.values.ID)
+			x.note("PODMAN_NAME", d.values.Name)
+			if ns, ok := line.ParseTime(d.values.Time); ok {
+				b.newest = max(b.newest, ns)
+			}
+		}
+		x.add(b, n)
+	}
+	return nil
+}
+
+// leastBlock is how many entries a block has to sum up to be one of its own.
+const leastBlock = fillEntries / 2
+
+func (x *index) add(b block, n int) {
+	if n == 0 {
+		return
+	}
+	if last := len(x.blocks) - 1; n < leastBlock && last >= 0 {
+		x.blocks[last].newest = max(x.blocks[last].newest, b.newest)
+		return
+	}
+	x.blocks = append(x.blocks, b)
+}

@@ -1,0 +1,81 @@
+//go:build systemd && cgo
+
+package journald
+
+import (
+	"context"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// Last finds the newest record that answers the query, from the end backwards.
+func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (rec *store.Record, err error) {
+	err = retry(func() error {
+		rec, err = s.last(ctx, query, b)
+		return err
+	})
+	if errors.Is(err, events.ErrEventNotFound) {
+		return nil, err
+	}
+	return rec, asked(err)
+}
+
+func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch) (*store.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r := &reading{s: s, query: query}
+	defer r.Close()
+	if err := r.look(); err != nil {
+		return nil, err
+	}
+	if !r.base.known {
+		return nil, events.ErrEventNotFound
+	}
+	if err := r.openMatching(ctx); err != nil {
+		return nil, err
+	}
+	if r.h == nil {
+		return nil, events.ErrEventNotFound
+	}
+	if err := r.h.seekTail(); err != nil {
+		return nil, err
+	}
+	const first = 4 // entries; one is often enough
+	for most := first; ; most = min(fillEntries, 4*most) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var end bool
+		var err error
+		if r.entries, end, err = r.h.fill(r.entries, true, most, allFields); err != nil {
+			return nil, err
+		}
+		for i := range r.entries {
+			e := &r.entries[i]
+			if s.beyond(&e.place, &r.base) {
+				continue
+			}
+			b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
+			if err := s.decodeTo(b, e, &r.decoder, &query); err != nil {
+				s.noteSkip(&e.place, err)
+			}
+			if len(b.Records) == 0 {
+				continue
+			}
+			if !s.ofHost() {
+				if e.place.twin, err = countTwins(r.h, &e.place); err != nil {
+					return nil, err
+				}
+				b.Records[0].Cursor = appendCursor(nil, kindAfter, &e.place.key, e.place.twin)
+			}
+			return &b.Records[0], nil
+		}
+		if end {
+			return nil, events.ErrEventNotFound
+		}
+	}
+}

@@ -1,0 +1,234 @@
+//go:build systemd && cgo
+
+package journald
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// matches is what the journal itself looks for: an entry has to match each
+// group, and of a group one of the alternatives. The matches of an alternative
+// are of one field, and one of them has to be there.
+type matches [][][]string
+
+// ofPodman lets everything pass that can be an event.
+var ofPodman = matches{{{"SYSLOG_IDENTIFIER=podman"}}}
+
+// ranks are how few entries a match on a field leaves, the fewest first.
+var ranks = map[string]int{
+	"PODMAN_ID": 1, "PODMAN_NAME": 2, "PODMAN_NETWORK_NAME": 2, "PODMAN_IMAGE": 3, "PODMAN_EVENT": 4, "PODMAN_TYPE": 5,
+}
+
+// choose returns what the journal is to look for: the group that leaves the
+// fewest entries. To look for two things at once costs the journal a search for
+// each, at every entry; to look at an entry too many costs less.
+func (all matches) choose() matches {
+	best, least := -1, len(ranks)
+	for i, group := range all {
+		rank := 0
+		for _, alternative := range group {
+			field, _, _ := strings.Cut(alternative[0], "=")
+			if r, ok := ranks[field]; ok {
+				rank = max(rank, r)
+			} else {
+				rank = len(ranks) // others have those, too
+			}
+		}
+		if rank < least {
+			best, least = i, rank
+		}
+	}
+	if best < 0 {
+		return append(append(matches(nil), ofPodman...), all...)
+	}
+	return all[best : best+1]
+}
+
+// The bounds of looking up what begins with something.
+const (
+	maxAlternatives = 64      // values that are looked for; beyond it all entries are looked at
+	maxValues       = 1 << 18 // values that are looked through
+)
+
+// push turns a query into what the journal can look for. It lets pass at least
+// what the query does. none says that nothing can pass. lookedUp says that the
+// matches hold what was in the journal when they were made: new entries may
+// need others.
+//
+// beginning lists the values of a field that begin with something.
+func push(q *store.Query, beginning lister, directory bool) (all matches, none, lookedUp bool, err error) {
+	p := pusher{list: beginning, directory: directory}
+	if q.UID != store.AnyUID {
+		p.addOne("_UID", strconv.FormatInt(q.UID, 10))
+	}
+	terms := q.Filters.Terms()
+	decided := map[string]bool{}
+	for _, group := range terms {
+		decided[group[0].Key] = true
+		if err := p.add(group); err != nil {
+			return nil, false, false, err
+		}
+	}
+	if !decided["type"] {
+		var words []string
+		for _, t := range events.Types() {
+			if q.Filters.MayMatch(1<<events.CodeOfType(t), ^uint64(0)) {
+				words = append(words, string(t))
+			}
+		}
+		if !q.Filters.MayMatch(1, ^uint64(0)) {
+			none = p.addWords("PODMAN_TYPE", words) || none
+		}
+	}
+	if !decided["status"] {
+		var words []string
+		for _, s := range events.Statuses() {
+			if q.Filters.MayMatch(^uint64(0), 1<<events.CodeOfStatus(s)) {
+				words = append(words, string(s))
+			}
+		}
+		if !q.Filters.MayMatch(^uint64(0), 1) {
+			none = p.addWords("PODMAN_EVENT", words) || none
+		}
+	}
+	return p.all, none || p.none, p.lookedUp, nil
+}
+
+// pusher is the state of one push.
+type pusher struct {
+	list      lister
+	directory bool
+	all       matches
+	none      bool
+	lookedUp  bool
+}
+
+func (p *pusher) addOne(field, value string) { p.addWords(field, []string{value}) }
+
+// addWords adds a group of one field, and tells whether nothing can match it.
+func (p *pusher) addWords(field string, values []string) (none bool) {
+	var alternative []string
+	for _, value := range values {
+		alternative = append(alternative, field+"="+value)
+	}
+	if len(alternative) > 0 {
+		p.all = append(p.all, [][]string{alternative})
+	}
+	return len(alternative) == 0
+}
+
+// add adds the filters of one key, if the journal can look for all of them.
+func (p *pusher) add(terms []events.Term) error {
+	byField := make(map[string][]string)
+	exact := func(field, value string) { byField[field] = append(byField[field], field+"="+value) }
+	begins := func(field, value string) (ok bool, err error) {
+		values, ok, err := p.beginning(field, value)
+		for _, v := range values {
+			exact(field, v)
+		}
+		return ok, err
+	}
+	for _, t := range terms {
+		// An event has U+FFFD where the entry has bytes that are no text.
+		if strings.Contains(t.Value, "\ufffd") {
+			return nil
+		}
+		ok, err := true, error(nil)
+		switch t.Key {
+		case "type":
+			exact("PODMAN_TYPE", t.Value)
+		case "status":
+			exact("PODMAN_EVENT", t.Value)
+		case "name":
+			exact("PODMAN_NAME", t.Value)
+			exact("PODMAN_NETWORK_NAME", t.Value)
+		case "ancestor":
+			exact("PODMAN_IMAGE", t.Value)
+		case "uid":
+			exact("_UID", t.Value)
+		case "id":
+			ok, err = begins("PODMAN_ID", t.Value)
+		case "volume":
+			ok, err = begins("PODMAN_NAME", t.Value)
+		case "host":
+			if !p.directory {
+				return nil
+			}
+			exact("_HOSTNAME", t.Value)
+		case "network":
+			exact("PODMAN_NETWORK_NAME", t.Value)
+			fallthrough
+		case "artifact", "container", "image", "machine", "pod", "secret":
+			exact("PODMAN_NAME", t.Value)
+			ok, err = begins("PODMAN_ID", t.Value)
+		default:
+			return nil
+		}
+		if err != nil || !ok {
+			return err
+		}
+	}
+	var group [][]string
+	for _, field := range []string{"PODMAN_TYPE", "PODMAN_EVENT", "PODMAN_NAME", "PODMAN_NETWORK_NAME", "PODMAN_ID", "PODMAN_IMAGE", "_UID", "_HOSTNAME"} {
+		if alternative := byField[field]; alternative != nil {
+			group = append(group, alternative)
+		}
+	}
+	if group == nil {
+		p.none = true
+		return nil
+	}
+	p.all = append(p.all, group)
+	return nil
+}
+
+// idLength is the length of an ID of libpod. Nothing is longer.
+const idLength = 64
+
+// beginning returns the values of a field that begin with something. The journal
+// cannot look for those, but it can list the values there are. ok is false if
+// there are too many.
+func (p *pusher) beginning(field, prefix string) (values []string, ok bool, err error) {
+	if field == "PODMAN_ID" && len(prefix) == idLength && strings.Trim(prefix, "0123456789abcdef") == "" {
+		return []string{prefix}, true, nil
+	}
+	p.lookedUp = true
+	return p.list(field, prefix)
+}
+
+// lister returns the values of a field that begin with something; ok is false if
+// there are too many.
+type lister func(field, prefix string) (values []string, ok bool, err error)
+
+// listed returns what lists the values for a reading: the index of this host's
+// journal, or the journal itself, which takes its time.
+func (r *reading) listed(ctx context.Context, h *handle) lister {
+	if r.s.ofHost() {
+		return func(field, prefix string) ([]string, bool, error) {
+			if err := r.extendIndex(ctx); err != nil {
+				return nil, false, err
+			}
+			values, ok := r.s.index.beginning(field, prefix, maxAlternatives)
+			return values, ok, nil
+		}
+	}
+	return func(field, prefix string) (values []string, ok bool, err error) {
+		seen, ok := 0, true
+		err = h.unique(field, func(value []byte) bool {
+			if seen++; seen > maxValues || len(values) > maxAlternatives {
+				ok = false
+				return false
+			}
+			if strings.HasPrefix(string(value), prefix) {
+				values = append(values, string(value))
+			}
+			return true
+		})
+		return values, ok, err
+	}
+}

@@ -1,0 +1,489 @@
+//go:build systemd && cgo
+
+package journald
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// reading is one reader's way through the journal. Files that are removed
+// meanwhile stay open for it.
+type reading struct {
+	s     *Store
+	query store.Query
+	most  int // entries at a time
+	base  mark
+	h     *handle
+
+	from      place // where this pass begins
+	hasFrom   bool  // else it begins with the oldest entry
+	inclusive bool  // the entry at from is part of it
+	before    place // the last entry that was looked at
+	hasBefore bool
+	lookedUp  bool // the handle looks for values that the journal had when it was opened
+	none      bool // nothing can answer the query
+	done      bool // the mark has been reached
+	atEnd     bool // io.EOF was returned for it
+	origin    string
+
+	entries []entry
+	decoder decoder
+}
+
+// Read begins a reading of the past.
+func (s *Store) Read(ctx context.Context, start store.Start, query store.Query) (store.Reading, error) {
+	return s.newReading(ctx, start, query)
+}
+
+func (s *Store) newReading(ctx context.Context, start store.Start, query store.Query) (*reading, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r := &reading{s: s, query: query, most: fillEntries}
+	if err := r.look(); err != nil {
+		return nil, err
+	}
+	err := r.begin(ctx, start)
+	if err == nil {
+		err = retry(func() error { return r.open(ctx) })
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// look sets the base of a pass: what is behind it comes in the next.
+func (r *reading) look() error {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.lookLocked(); err != nil {
+		return err
+	}
+	r.base = s.mark
+	return nil
+}
+
+// begin finds the place where the reading begins.
+func (r *reading) begin(ctx context.Context, start store.Start) error {
+	switch {
+	case start.HasPos:
+		m, ok := r.s.markAt(start.Pos)
+		if !ok {
+			return r.s.expired()
+		}
+		if m.known {
+			r.from, r.hasFrom = m.place, true
+		}
+	case start.After != "":
+		c, err := parseCursor(start.After)
+		if err != nil {
+			return err
+		}
+		return r.resolve(ctx, &c)
+	}
+	return nil
+}
+
+// markAt returns the mark that a position stands for, if it is still known and
+// nothing behind it can be missing.
+func (s *Store) markAt(pos store.Pos) (m mark, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m = s.ring[((pos.Offset%ringSize)+ringSize)%ringSize]
+	if pos == s.mark.storePos() {
+		m = s.mark
+	}
+	at := m.origin
+	if m.known {
+		at = m.place.realtime
+	}
+	return m, pos == m.storePos() && s.oldest.reaches(at)
+}
+
+// expired is the error for a place that is gone.
+func (s *Store) expired() error {
+	r, err := s.newReading(context.Background(), store.Start{}, store.Everything())
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	oldest, err := r.Cursor()
+	if err != nil {
+		return err
+	}
+	return &events.ExpiredError{Oldest: oldest}
+}
+
+// resolve finds the place of a cursor.
+func (r *reading) resolve(ctx context.Context, c *cursor) error {
+	s := r.s
+	s.mu.Lock()
+	reaches := s.oldest.reaches(c.key.realtime)
+	s.mu.Unlock()
+	if !reaches {
+		return s.expired()
+	}
+	if c.kind == kindOrigin {
+		return nil
+	}
+	var p *place
+	err := retry(func() (err error) {
+		p, err = s.find(ctx, c)
+		return err
+	})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return unavailable(err)
+	case p == nil:
+		return s.expired()
+	}
+	r.from, r.hasFrom, r.inclusive = *p, true, c.kind == kindBefore
+	return nil
+}
+
+// find finds the entry that a cursor names, nil if it is not there. The journal
+// is asked where it should be. If it is not there, it is looked for in all of
+// it: the clocks of a journal that was put together from several need not be in
+// order.
+func (s *Store) find(ctx context.Context, c *cursor) (*place, error) {
+	h, err := s.openPodman()
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	const near = 64
+	if err := h.seekCursor(c.key.seekText()); err != nil {
+		return nil, err
+	}
+	p, err := findKey(ctx, h, c, near)
+	if p != nil || err != nil {
+		return p, err
+	}
+	if err := h.seekHead(); err != nil {
+		return nil, err
+	}
+	return findKey(ctx, h, c, 0)
+}
+
+// findKey looks for the entry that a cursor names among the next entries, so
+// many at the most, 0: all. nil: it is not there.
+func findKey(ctx context.Context, h *handle, c *cursor, most int) (*place, error) {
+	var entries []entry
+	var twin uint32
+	for n := 0; most == 0 || n < most; n += len(entries) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		count := fillEntries
+		if most > 0 {
+			count = most - n
+		}
+		var end bool
+		var err error
+		if entries, end, err = h.fill(entries, false, count, onlyPlaces); err != nil {
+			return nil, err
+		}
+		for i := range entries {
+			p := &entries[i].place
+			if p.key != c.key {
+				continue
+			}
+			if twin == c.twin {
+				found := *p
+				found.twin = twin
+				return &found, nil
+			}
+			twin++
+		}
+		if end {
+			break
+		}
+	}
+	return nil, nil
+}
+
+// open opens the journal at the place where this pass begins.
+func (r *reading) open(ctx context.Context) error {
+	r.done = false
+	if r.none || !r.base.known || r.hasFrom && !r.inclusive && !r.s.beyond(&r.base.place, &mark{place: r.from, known: true}) {
+		r.finish()
+		return nil
+	}
+	if err := r.skipBySince(ctx); err != nil || r.done {
+		return asked(err)
+	}
+	if r.h == nil {
+		if err := r.openMatching(ctx); err != nil || r.done {
+			return asked(err)
+		}
+	}
+	seek := r.h.seekHead
+	if r.hasFrom {
+		seek = func() error { return r.h.seekCursor(r.from.text()) }
+	}
+	if err := seek(); err != nil {
+		return asked(err)
+	}
+	r.before, r.hasBefore = r.from, r.hasFrom && !r.inclusive
+	return nil
+}
+
+// asked wraps an error of the journal for those who asked. One that trying again
+// can help with stays as it is.
+func asked(err error) error {
+	if err == nil || errors.Is(err, errStale) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return unavailable(err)
+}
+
+// openMatching opens the journal for the entries that can answer the query.
+func (r *reading) openMatching(ctx context.Context) error {
+	h, err := openHandle(r.s.directory)
+	if err != nil {
+		return err
+	}
+	pushed, none, lookedUp, err := push(&r.query, r.listed(ctx, h), !r.s.ofHost())
+	r.lookedUp = lookedUp
+	if err == nil && !none {
+		err = h.setMatches(pushed.choose())
+	}
+	if err != nil || none {
+		h.close()
+		if err != nil {
+			return err
+		}
+		r.none = !lookedUp
+		r.finish()
+		return nil
+	}
+	r.h = h
+	return nil
+}
+
+// finish notes that the mark has been reached.
+func (r *reading) finish() {
+	r.done, r.atEnd = true, false
+	if r.base.known && (!r.hasFrom || r.inclusive || r.s.beyond(&r.base.place, &mark{place: r.from, known: true})) {
+		r.from, r.hasFrom, r.inclusive = r.base.place, true, false
+	}
+	r.before, r.hasBefore = r.from, r.hasFrom
+}
+
+// Next fills the batch with the next records that answer the query.
+func (r *reading) Next(ctx context.Context, b *store.Batch) error {
+	b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
+	for len(b.Records) == 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if r.done {
+			if !r.atEnd {
+				r.atEnd = true
+				return io.EOF
+			}
+			if more, err := r.again(ctx); err != nil || !more {
+				if err == nil {
+					err = io.EOF
+				}
+				return err
+			}
+			continue
+		}
+		err := r.step(b)
+		if errors.Is(err, errStale) {
+			b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
+			err = r.recover(ctx)
+		}
+		if err != nil {
+			return asked(err)
+		}
+	}
+	return nil
+}
+
+// again begins the next pass, if there is something new.
+func (r *reading) again(ctx context.Context) (more bool, err error) {
+	pos := r.base.pos
+	if err := r.look(); err != nil {
+		return false, err
+	}
+	if r.base.pos == pos {
+		return false, nil
+	}
+	if r.h != nil && (r.lookedUp || r.h.look() != nil || r.h.moved) {
+		r.closeHandle()
+	}
+	return true, retry(func() error { return r.open(ctx) })
+}
+
+// recover goes on after files of the journal were removed. What came behind the
+// last entry that was looked at has to be there still.
+func (r *reading) recover(ctx context.Context) error {
+	r.closeHandle()
+	if err := r.look(); err != nil {
+		return err
+	}
+	if r.hasBefore {
+		r.s.mu.Lock()
+		reaches := r.s.oldest.reaches(r.before.realtime)
+		r.s.mu.Unlock()
+		if !reaches {
+			return r.s.expired()
+		}
+		r.from, r.hasFrom, r.inclusive = r.before, true, false
+	}
+	return retry(func() error { return r.open(ctx) })
+}
+
+// step reads some entries.
+func (r *reading) step(b *store.Batch) error {
+	var end bool
+	var err error
+	if r.entries, end, err = r.h.fill(r.entries, false, r.most, allFields); err != nil {
+		return err
+	}
+	b.Records = slices.Grow(b.Records, len(r.entries))
+	for i := range r.entries {
+		e := &r.entries[i]
+		if !r.takes(&e.place) {
+			continue
+		}
+		if r.s.beyond(&e.place, &r.base) {
+			r.finish()
+			return nil
+		}
+		r.before, r.hasBefore = e.place, true
+		if err := r.s.decodeTo(b, e, &r.decoder, &r.query); err != nil {
+			r.s.noteSkip(&e.place, err)
+		}
+	}
+	if end {
+		r.finish()
+	}
+	return nil
+}
+
+// takes tells whether an entry is behind the one before, and numbers it if it
+// has the same key.
+func (r *reading) takes(p *place) bool {
+	if r.hasFrom {
+		if c := p.compare(&r.from); c < 0 || c == 0 && !r.inclusive {
+			return false
+		}
+	}
+	if !r.hasBefore {
+		if r.hasFrom && p.key == r.from.key {
+			p.twin = r.from.twin
+		}
+		return true
+	}
+	if r.s.ofHost() { // copies that a flush to /var has just made
+		return p.boot != r.before.boot || p.monotonic >= r.before.monotonic && p.key != r.before.key
+	}
+	if p.key == r.before.key {
+		if p.compare(&r.before) == 0 {
+			return false
+		}
+		p.twin = r.before.twin + 1
+	}
+	return true
+}
+
+// decodeTo appends the record of an entry to the batch, if it is an event that
+// answers the query. An error says why it is none.
+func (s *Store) decodeTo(b *store.Batch, e *entry, d *decoder, q *store.Query) error {
+	if e.fault != nil {
+		return e.fault
+	}
+	d.read(e.fields)
+	if !d.isEvent {
+		return nil
+	}
+	b.Records = append(b.Records, store.Record{})
+	rec := &b.Records[len(b.Records)-1]
+	used := len(b.Buffer)
+	var err error
+	b.Buffer, err = d.record(b.Buffer, !s.ofHost(), rec)
+	if err != nil || !q.Match(rec) {
+		b.Records, b.Buffer = b.Records[:len(b.Records)-1], b.Buffer[:used]
+		return err
+	}
+	start := len(b.Arena)
+	b.Arena = appendCursor(b.Arena, kindAfter, &e.place.key, e.place.twin)
+	rec.Cursor = b.Arena[start:len(b.Arena):len(b.Arena)]
+	return nil
+}
+
+// Pos returns the position reached: that of the mark, once all in front of it
+// has been read. In front of that there are none.
+func (r *reading) Pos() store.Pos {
+	if !r.done {
+		return store.Pos{}
+	}
+	return r.base.storePos()
+}
+
+// Cursor names the position reached.
+func (r *reading) Cursor() (string, error) {
+	switch {
+	case r.done:
+		return r.base.cursor(), nil
+	case r.hasBefore:
+		return string(appendCursor(nil, kindAfter, &r.before.key, r.before.twin)), nil
+	case r.hasFrom:
+		return string(appendCursor(nil, kindBefore, &r.from.key, r.from.twin)), nil
+	case r.origin == "":
+		err := retry(func() error {
+			first, ok, err := r.s.first()
+			r.origin = r.base.cursor()
+			if ok {
+				r.origin = string(appendCursor(nil, kindBefore, &first.key, 0))
+			}
+			return err
+		})
+		if err != nil {
+			return "", unavailable(err)
+		}
+	}
+	return r.origin, nil
+}
+
+// first returns the place of the oldest entry, if there is one.
+func (s *Store) first() (p place, ok bool, err error) {
+	h, err := s.openPodman()
+	if err != nil {
+		return p, false, err
+	}
+	defer h.close()
+	if err := h.seekHead(); err != nil {
+		return p, false, err
+	}
+	entries, _, err := h.fill(nil, false, 1, onlyPlaces)
+	if err != nil || len(entries) == 0 {
+		return p, false, err
+	}
+	return entries[0].place, true, nil
+}
+
+func (r *reading) closeHandle() {
+	if r.h != nil {
+		r.h.close()
+		r.h = nil
+	}
+}
+
+// Close frees what the reading holds.
+func (r *reading) Close() { r.closeHandle() }

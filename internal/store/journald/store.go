@@ -1,0 +1,238 @@
+//go:build systemd && cgo
+
+package journald
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// Store is a journal. It is safe for concurrent use.
+type Store struct {
+	directory string
+	interval  time.Duration
+	log       *slog.Logger
+	boot      [16]byte // of this machine now
+	index     index
+	sending   chan struct{} // holds one while somebody sends to journald
+
+	attended atomic.Bool   // somebody wants to know at once what is new
+	fresh    atomic.Bool   // attended, but not looked at since
+	wake     chan struct{} // holds one when attended has changed
+	stop     chan struct{}
+	done     sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	sink     store.Sink
+	h        *handle // that follows
+	oldest   oldest  // what the journal reached back to when it was looked at last
+	mark     mark
+	ring     [ringSize]mark
+	pending  map[string][]*pending
+	decoder  decoder
+	entries  []entry
+	read     uint64
+	written  uint64
+	skipped  uint64
+	skips    map[key]struct{}
+	lastSkip string
+	fault    error
+}
+
+// mark is a place up to which the store has been followed.
+type mark struct {
+	pos    int64 // counts the marks and records since the store was opened
+	place  place
+	known  bool   // there is an entry at place; else there was none at all
+	origin uint64 // if not: when that was, in µs since the epoch
+}
+
+// ringSize is how many positions are remembered. Who comes with an older one
+// has to come with its cursor.
+const ringSize = 4096
+
+// generation is that of every position of this store.
+const generation = 1
+
+func (m *mark) storePos() store.Pos { return store.Pos{Generation: generation, Offset: m.pos} }
+
+// cursor names the mark.
+func (m *mark) cursor() string {
+	if !m.known {
+		return string(appendCursor(nil, kindOrigin, &key{realtime: m.origin}, 0))
+	}
+	return string(appendCursor(nil, kindAfter, &m.place.key, m.place.twin))
+}
+
+// Supported tells whether the journal can be read: nil, or why not and what to
+// do.
+func Supported() error { return load() }
+
+// Open opens the journal for following, reading and appending.
+func Open(o Options) (store.Store, error) {
+	if err := load(); err != nil {
+		return nil, errors.WithMessage(err, "cannot open the journal")
+	}
+	if o.Directory != "" {
+		if st, err := os.Stat(o.Directory); err != nil || !st.IsDir() {
+			if err == nil {
+				err = errors.Errorf("%s is no directory", o.Directory)
+			}
+			return nil, errors.Wrap(err, "cannot open the journal")
+		}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Interval == 0 {
+		o.Interval = DefaultInterval
+	}
+	s := &Store{
+		directory: o.Directory, interval: o.Interval, log: o.Logger, boot: bootID(),
+		sending: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: make(chan struct{}),
+		pending: make(map[string][]*pending), skips: make(map[key]struct{}),
+	}
+	s.mark.origin = uint64(time.Now().UnixMicro())
+	return s, nil
+}
+
+// bootID returns the ID of this boot as journald has it.
+func bootID() (id [16]byte) {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	n := 0
+	for _, c := range b {
+		switch {
+		case n == 2*len(id):
+			return id
+		case c >= '0' && c <= '9':
+			id[n/2] = id[n/2]<<4 | (c - '0')
+		case c >= 'a' && c <= 'f':
+			id[n/2] = id[n/2]<<4 | (c - 'a' + 10)
+		default:
+			continue
+		}
+		n++
+	}
+	return id
+}
+
+// ofHost tells whether the journal is that of this host, which one journald
+// writes.
+func (s *Store) ofHost() bool { return s.directory == "" }
+
+// Type returns events.Journald.
+func (s *Store) Type() events.EventerType { return events.Journald }
+
+// Path returns the directory of the journal.
+func (s *Store) Path() string { return newDirs(s.directory).path() }
+
+// Follow begins to tell the sink what is new.
+func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := retry(s.jumpLocked); err != nil {
+		s.setFault(err)
+	}
+	s.sink = sink
+	s.done.Add(1)
+	go s.follow()
+	return s.mark.storePos(), s.mark.cursor(), nil
+}
+
+// Close ends following and frees what the store holds.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	close(s.stop)
+	s.done.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.h != nil {
+		s.h.close()
+		s.h = nil
+	}
+	s.oldest.close()
+	s.index.close()
+	return nil
+}
+
+// setFault remembers what keeps the journal from being read, nil for nothing,
+// and says so once.
+func (s *Store) setFault(err error) {
+	switch {
+	case err == nil && s.fault != nil:
+		s.log.Info("the journal can be read again")
+	case err != nil && (s.fault == nil || s.fault.Error() != err.Error()):
+		s.log.Warn("cannot read the journal", "error", err)
+	}
+	s.fault = err
+}
+
+// unavailable wraps an error of the journal for those who asked.
+func unavailable(err error) error {
+	return &events.UnavailableError{Backend: events.Journald, Reason: err.Error()}
+}
+
+// maxSkips bounds the entries that are remembered so that one is counted once,
+// however often it is read.
+const maxSkips = 1 << 16
+
+// skipLocked counts an entry that could not be decoded, once.
+func (s *Store) skipLocked(p *place, reason error) {
+	if _, again := s.skips[p.key]; again || len(s.skips) >= maxSkips {
+		return
+	}
+	s.skips[p.key] = struct{}{}
+	s.skipped++
+	s.lastSkip = fmt.Sprintf("journal entry %s: %v", p.text(), reason)
+	s.log.Warn("left out an entry of the journal", "cursor", p.text(), "reason", reason)
+}
+
+func (s *Store) noteSkip(p *place, reason error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skipLocked(p, reason)
+}
+
+// Status returns the state of the store.
+func (s *Store) Status() store.Status {
+	_ = s.Look()
+	s.mu.Lock()
+	status := store.Status{Read: s.read, Written: s.written, Skipped: s.skipped, LastSkipped: s.lastSkip}
+	if s.fault != nil {
+		status.Fault = s.fault.Error()
+	}
+	s.mu.Unlock()
+	ctx := context.Background()
+	var b store.Batch
+	if r, err := s.newReading(ctx, store.Start{}, store.Everything()); err == nil {
+		r.most = 1
+		if err := r.Next(ctx, &b); err == nil {
+			status.Oldest = b.Records[0].Event().Time
+		} else if !errors.Is(err, io.EOF) && status.Fault == "" {
+			status.Fault = err.Error()
+		}
+		r.Close()
+	}
+	if newest, err := s.Last(ctx, store.Everything(), &b); err == nil {
+		status.Newest = newest.Event().Time
+	}
+	return status
+}

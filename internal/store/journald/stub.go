@@ -1,0 +1,21 @@
+//go:build !systemd || !cgo
+
+package journald
+
+import (
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// Supported tells whether the journal can be read: nil, or why not and what to
+// do.
+func Supported() error {
+	return errors.New("this eventsvc was built without the journal; build it with a C compiler and libsystemd's headers " +
+		"(Debian: gcc libsystemd-dev, Fedora: gcc systemd-devel) by make build, or by CGO_ENABLED=1 go build -tags systemd")
+}
+
+// Open says why the journal cannot be read.
+func Open(Options) (store.Store, error) {
+	return nil, errors.WithMessage(Supported(), "cannot open the journal")
+}

@@ -1,0 +1,85 @@
+package logfile
+
+import "github.com/eventsvc/eventsvc/internal/store"
+
+// choice is what a query asks of an entry, before the line is looked at.
+type choice struct {
+	query    *store.Query
+	types    uint64 // an event of another type does not answer it
+	statuses uint64
+	objects  bool // an event with a mark in neither ids nor names does not either
+	ids      [256]bool
+	names    [256]bool
+	any      bool // every entry will do, apart from its time
+}
+
+func newChoice(q *store.Query) *choice {
+	c := &choice{query: q}
+	c.types, c.statuses = q.Filters.Passing()
+	ids, names, ok := q.Filters.Objects()
+	for _, id := range ids {
+		ok = ok && len(id) >= idPrefix
+		c.ids[idMark(id)] = true
+	}
+	for _, name := range names {
+		c.names[anyName], c.names[nameMark(name)] = true, true
+	}
+	c.objects = ok
+	c.any = c.types&c.statuses == ^uint64(0) && !ok
+	return c
+}
+
+// passes tells whether the event of the entry can answer the query, apart from
+// its time.
+func (c *choice) passes(e entry) bool {
+	return c.types>>e.typ()&1 != 0 && c.statuses>>e.status()&1 != 0 && (!c.objects || c.ids[e.id()] || c.names[e.name()])
+}
+
+// part is a part of a block that has to be read.
+type part struct {
+	start, end int64 // offsets in the file, of whole lines
+	// wanted is how many lines of it can be wanted, every for any of them.
+	wanted int
+}
+
+const every = -1
+
+// A gap between two wanted lines that is shorter than mergeGap is read with
+// them: that takes no longer than another system call.
+const mergeGap = 1 << 10
+
+// parts appends what has to be read of a block, and the offsets of the lines
+// of it that can be wanted.
+func (c *choice) parts(dst []part, wanted []int64, b *block) ([]part, []int64) {
+	q := c.query
+	since := q.Since != store.NoSince && q.Since >= b.oldest
+	until := q.Until != store.NoUntil && q.Until <= b.newest
+	if b.entries == nil || c.any && !since && !until {
+		return append(dst, part{b.start, b.end, every}), wanted
+	}
+	least, most := uint64(0), ^uint64(0)
+	if since {
+		least = b.ticks(q.Since)
+	}
+	if until {
+		most = b.ticks(q.Until)
+	}
+	first := len(dst)
+	for i, e := range b.entries {
+		if !c.passes(e) || e.ticks() < least || e.ticks() > most {
+			continue
+		}
+		start, end := b.start+e.offset(), b.end
+		if i+1 < len(b.entries) {
+			end = b.start + b.entries[i+1].offset()
+		}
+		wanted = append(wanted, start)
+		if n := len(dst); n > first && start-dst[n-1].end < mergeGap {
+			dst[n-1].end = end
+			dst[n-1].wanted++
+		} else {
+			dst = append(dst, part{start: start, end: end, wanted: 1})
+		}
+	}
+	return dst, wanted
+}

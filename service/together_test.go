@@ -1,0 +1,143 @@
+package service
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/iopodmanevents"
+)
+
+func writeFrame(name, more string) string {
+	return fmt.Sprintf(`{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"volume","status":"create","name":%q}}%s}`, name, more)
+}
+
+func TestCallsSentTogetherAreAnsweredInTheirOrderEachByItself(t *testing.T) {
+	r := newRig(t)
+	c := r.dial()
+	c.send(strings.Join([]string{
+		writeFrame("a", ""),
+		writeFrame("silent", `,"oneway":true`),
+		`{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"volume"}}}`,
+		writeFrame("b", `,"more":true`),
+		`{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"container","status":"died","exitCode":256}}}`,
+		`{"method":"io.podman.events.GetLastEvent","parameters":{}}`,
+		writeFrame("c", ""),
+		`{"method":"io.podman.events.WriteEvent","upgrade":true}`,
+		writeFrame("d", ""),
+	}, "\x00"))
+	cursors := map[string]string{}
+	written := func(name string) {
+		got := c.receive()
+		if got.Error != "" || got.cursor() == "" || len(got.Parameters) != 1 || got.Continues {
+			t.Errorf("writing %s is answered with %s, want a cursor", name, got)
+		}
+		cursors[name] = got.cursor()
+	}
+	written("a")
+	c.wantError(errInvalidParameter, `{"parameter":"status"}`)
+	written("b")
+	if got := c.receive(); got.Error != "io.podman.events.InvalidEvent" || got.Parameters["field"] != "exitCode" {
+		t.Errorf("the bad exit code is answered with %s", got)
+	}
+	if got := c.receive(); got.name() != "b" {
+		t.Errorf("GetLastEvent between the calls is answered with %s, want b", got)
+	}
+	written("c")
+	c.wantError(errInvalidParameter, `{"parameter":"upgrade"}`)
+	written("d")
+	page := c.ask("GetEvents", `{}`)
+	wantPage(t, page, []string{"a", "silent", "b", "c", "d"}, true, false)
+	for _, e := range page.Parameters["events"].([]any) {
+		event := e.(map[string]any)
+		if name := event["name"].(string); name != "silent" && event["cursor"] != cursors[name] {
+			t.Errorf("%s was answered with the cursor %q, and has %q", name, cursors[name], event["cursor"])
+		}
+	}
+}
+
+func TestAnyNumberOfCallsMayBeUnderWay(t *testing.T) {
+	r := newRig(t)
+	c := r.dial()
+	const calls = 3*maxTogether + 7
+	var frames, names []string
+	for i := range calls {
+		name := fmt.Sprintf("v%d-%s", i, strings.Repeat("x", i%700))
+		frames, names = append(frames, writeFrame(name, "")), append(names, name)
+	}
+	// A long one, which does not fit in any buffer, is in between.
+	long := strings.Repeat("y", 3*limits.BusyReadBuffer)
+	frames, names = slices.Insert(frames, calls/2, writeFrame(long, "")), slices.Insert(names, calls/2, long)
+	go func() { _, _ = c.conn.Write([]byte(strings.Join(frames, "\x00") + "\x00")) }()
+	for _, name := range names {
+		if got := c.receive(); got.Error != "" || got.cursor() == "" {
+			t.Fatalf("writing %.20s is answered with %.300s", name, got)
+		}
+	}
+	log, err := os.ReadFile(r.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(log), "\n"), "\n")
+	if len(lines) != len(names) {
+		t.Fatalf("the log has %d lines, want %d", len(lines), len(names))
+	}
+	for i, line := range lines {
+		if !strings.Contains(line, `"Name":"`+names[i]+`"`) {
+			t.Fatalf("line %d is %.100s, want that of %.20s", i, line, names[i])
+		}
+	}
+	c.alive()
+}
+
+func TestAStoreThatFailsIsSaidToEachOfTheCallsSentTogether(t *testing.T) {
+	r := newRig(t)
+	if err := os.Mkdir(r.log, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := r.dial()
+	c.send(writeFrame("a", "") + "\x00" + writeFrame("b", ""))
+	for range 2 {
+		if got := c.receive(); got.Error != "io.podman.events.BackendUnavailable" {
+			t.Errorf("the reply is %s, want BackendUnavailable", got)
+		}
+	}
+	c.alive()
+}
+
+// FuzzNewEvent holds the reading of WriteEvent's parameters against
+// encoding/json, by which varlink/go reads them.
+func FuzzNewEvent(f *testing.F) {
+	for _, seed := range []string{
+		`{"event":{"type":"container","status":"died","exitCode":3,"attributes":{"a":"b","c":""}}}`,
+		` { "event" : { "status" : "create" , "type":"pod","id":"\ud83d\ude00<","name":null,"healthFailingStreak":-0,"attributes":{} } } `,
+		`{"event":{"type":"volume","status":"create","attributes":null,"error":"\u0000","healthLog":"\"}","podId":"","network":"n"}}`,
+		`{"event":{"type":"image","status":"pull","time":"now","image":"i\\","healthStatus":"\ud800"}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	description, err := parseSchema(iopodmanevents.VarlinkNew(nil).VarlinkGetDescription())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, parameters []byte) {
+		if checkJSON(parameters) != nil || !isObject(parameters[skipSpace(parameters, 0):]) {
+			return
+		}
+		if _, ok := description.check(description.methods[writeEvent], parameters); !ok {
+			return
+		}
+		var want struct{ Event iopodmanevents.NewEvent }
+		if err := json.Unmarshal(parameters, &want); err != nil {
+			t.Fatalf("%s is accepted, and encoding/json says: %v", parameters, err)
+		}
+		if got := decodeNewEvent(parameters); !reflect.DeepEqual(got, want.Event) {
+			t.Errorf("%s is read as\n%+v, by encoding/json as\n%+v", parameters, got, want.Event)
+		}
+	})
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// podman is a Podman with storage of its own, whose log it does not rotate.
+type podman struct {
+	missing string // why there is none
+	dir     string
+	script  string
+	log     string // "" until it was used
+}
+
+func newPodman(dir string) *podman {
+	_, here, _, _ := runtime.Caller(0)
+	p := &podman{dir: filepath.Join(dir, "podman"), script: filepath.Join(filepath.Dir(here), "..", "peers", "podman.sh")}
+	switch _, err := exec.LookPath("podman"); {
+	case err != nil:
+		p.missing = "podman is not installed"
+	case os.Getuid() != 0:
+		p.missing = "podman needs root here"
+	default:
+		if _, err := os.Stat(p.script); err != nil {
+			p.missing = "test/peers/podman.sh is not there"
+		}
+	}
+	return p
+}
+
+func (p *podman) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(p.script, append([]string{p.dir}, args...)...)
+	cmd.Env = append(os.Environ(), "EVENTSVC_LOG_MAX_SIZE=10g")
+	return cmd
+}
+
+// prepare makes the storage, and returns the path of the log that it writes.
+func (p *podman) prepare() (string, error) {
+	if p.log != "" {
+		return p.log, nil
+	}
+	if out, err := p.command("volume", "create", "first").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("podman: %w\n%s", err, out)
+	}
+	out, err := p.command("--log").Output()
+	if err != nil {
+		return "", err
+	}
+	p.log = strings.TrimSpace(string(out))
+	return p.log, nil
+}
+
+func (p *podman) clean() {
+	if p.log != "" {
+		_ = p.command("--clean").Run()
+	}
+}
+
+// read measures how long Podman takes to read its log with these filters.
+func (p *podman) read(args []string) (time.Duration, error) {
+	cmd := p.command(append([]string{"events", "--stream=false", "--format", "json"}, args...)...)
+	// As grep, it is read by somebody.
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	_, copied := io.CopyBuffer(struct{ io.Writer }{io.Discard}, out, make([]byte, 256<<10))
+	if err := cmd.Wait(); err != nil {
+		return 0, fmt.Errorf("podman events: %w", err)
+	}
+	return time.Since(began), copied
+}
+
+// follower is a podman events that follows.
+type follower struct {
+	cmd  *exec.Cmd
+	seen chan time.Time // when it showed an event
+}
+
+// follow starts a follower, and returns once it shows what is appended.
+func (p *podman) follow() (*follower, error) {
+	path, err := p.prepare()
+	if err != nil {
+		return nil, err
+	}
+	f := &follower{cmd: p.command("events", "--format", "json"), seen: make(chan time.Time)}
+	out, err := f.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := f.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(f.seen)
+		for r := bufio.NewScanner(out); r.Scan(); {
+			f.seen <- time.Now()
+		}
+	}()
+	for range 20 { // it does not say when it follows
+		if err := appendEvent(path); err != nil {
+			f.end()
+			return nil, err
+		}
+		for shown := false; ; {
+			select {
+			case <-f.seen:
+				shown = true
+				continue
+			case <-time.After(time.Second): // it polls four times as often
+			}
+			if shown {
+				return f, nil
+			}
+			break
+		}
+	}
+	f.end()
+	return nil, errors.New("podman events shows nothing")
+}
+
+func (f *follower) pid() int { return f.cmd.Process.Pid }
+
+func (f *follower) end() {
+	_ = f.cmd.Process.Kill()
+	for range f.seen {
+	}
+	_ = f.cmd.Wait()
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// How the writers write.
+const (
+	alone     = 1
+	together  = 16 // writers at a time
+	pipelined = 64 // calls of one client under way
+)
+
+// writes measures writing events, each acknowledged after it is in the log.
+func writes(b *bench) error {
+	local, err := medianOf(b, func() (float64, error) { return b.localWriters(alone) })
+	if err != nil {
+		return err
+	}
+	competing, err := medianOf(b, func() (float64, error) { return b.localWriters(together) })
+	if err != nil {
+		return err
+	}
+	echo, err := b.echo()
+	if err != nil {
+		return err
+	}
+	d, err := b.startDaemon("")
+	if err != nil {
+		return err
+	}
+	defer d.stop()
+	rate := func(writers, underWay int) (float64, error) {
+		return medianOf(b, func() (float64, error) { return b.socketWriters(d.socket, writers, underWay, writeCall()) })
+	}
+	single, err := rate(alone, 1)
+	if err != nil {
+		return err
+	}
+	many, err := rate(together, 1)
+	if err != nil {
+		return err
+	}
+	pipe, err := rate(alone, pipelined)
+	if err != nil {
+		return err
+	}
+	info, err := medianOf(b, func() (float64, error) {
+		return b.socketWriters(d.socket, alone, 1, []byte(`{"method":"org.varlink.service.GetInfo","parameters":{}}`+"\x00"))
+	})
+	if err != nil {
+		return err
+	}
+	open := "open, lock, write, close by "
+	t := &b.table
+	t.compare("WriteEvent, 1 client", perSecond(single), open+"1 local writer: "+perSecond(local), single/local, 0.35)
+	t.compare("the same", perSecond(single), "echo on a socket: "+perSecond(echo), single/echo, 0.7)
+	t.add(row{work: "the same", ours: perSecond(single), peer: "its own GetInfo: " + perSecond(info), ratio: times(single / info)})
+	t.compare("WriteEvent, 16 clients", perSecond(many), open+"1 local writer: "+perSecond(local), many/local, 1.2)
+	t.compare("the same", perSecond(many), open+"16 competing: "+perSecond(competing), many/competing, 1.5)
+	t.compare("WriteEvent, 1 client with 64 calls under way", perSecond(pipe), open+"1 local writer: "+perSecond(local), pipe/local, 5)
+	t.add(row{work: "the same", ours: perSecond(pipe), peer: "its own, one call at a time: " + perSecond(single), ratio: times(pipe / single)})
+	return d.check(b)
+}
+
+// event is what is written: a container that has ended.
+var event = params{
+	"type": "container", "status": "died", "exitCode": 0,
+	"id":    "b1e15d4efac7ee5570d63fb9286af3b9cd0ef5f0573c1a61574d0a3b7b508596",
+	"image": "registry.example.org/shop3/web:1.17", "name": "shop3_web_4711",
+	"attributes": map[string]string{"com.docker.compose.project": "shop3", "com.docker.compose.service": "web"},
+}
+
+// writtenLine is the line that it makes, but for its time.
+const writtenLine = `{"ContainerExitCode":0,"ID":"b1e15d4efac7ee5570d63fb9286af3b9cd0ef5f0573c1a61574d0a3b7b508596",` +
+	`"Image":"registry.example.org/shop3/web:1.17","Name":"shop3_web_4711","Status":"died","Time":"%s","Type":"container",` +
+	`"Attributes":{"com.docker.compose.project":"shop3","com.docker.compose.service":"web"}}`
+
+func writeCall() []byte { return call("WriteEvent", params{"event": event}, false) }
+
+// check makes sure that what was acknowledged is there.
+func (d *daemon) check(b *bench) error {
+	text, err := os.ReadFile(d.log)
+	if err != nil {
+		return err
+	}
+	perRound := b.size.writes/together*together + 2*b.size.writes
+	if lines := bytes.Count(text, []byte{'\n'}); lines != b.size.rounds*perRound {
+		return fmt.Errorf("%d of %d events that were acknowledged are in the log", lines, b.size.rounds*perRound)
+	}
+	return nil
+}
+
+// localWriters returns how many events a second so many processes write to a
+// log by themselves.
+func (b *bench) localWriters(writers int) (float64, error) {
+	dir, err := os.MkdirTemp(b.dir, "w")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	return b.race(writers, "write-local", filepath.Join(dir, "events.log"), strconv.Itoa(b.size.writes/writers))
+}
+
+// socketWriters returns how many calls a second so many processes make, each
+// with so many of them under way.
+func (b *bench) socketWriters(socket string, writers, underWay int, frame []byte) (float64, error) {
+	return b.race(writers, "write-socket", socket, strconv.Itoa(b.size.writes/writers), strconv.Itoa(underWay), string(frame[:len(frame)-1]))
+}
+
+// race starts processes, lets them begin at one time, and returns how many
+// events a second they did until the last was done.
+func (b *bench) race(writers int, child string, args ...string) (float64, error) {
+	var cmds []*exec.Cmd
+	var start []io.Closer
+	var ended error
+	defer func() {
+		for _, cmd := range cmds {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	}()
+	for range writers {
+		cmd, err := thisProgram(child, args...)
+		if err != nil {
+			return 0, err
+		}
+		cmd.Stderr = os.Stderr
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			return 0, err
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return 0, err
+		}
+		if err := cmd.Start(); err != nil {
+			return 0, err
+		}
+		cmds, start = append(cmds, cmd), append(start, in)
+		if _, err := io.ReadFull(out, make([]byte, 1)); err != nil { // it is ready
+			return 0, fmt.Errorf("a writer did not start: %w", err)
+		}
+	}
+	began := time.Now()
+	for _, s := range start {
+		_ = s.Close()
+	}
+	for _, cmd := range cmds {
+		ended = errors.Join(ended, cmd.Wait())
+	}
+	took := time.Since(began)
+	cmds = nil
+	return float64(b.size.writes/writers*writers) / took.Seconds(), ended
+}
+
+// echo returns how often a second one client gets a reply as long as that to
+// WriteEvent from a service on such a socket that does nothing else.
+func (b *bench) echo() (float64, error) {
+	socket := filepath.Join(b.dir, "echo")
+	cmd, err := thisProgram("echo", socket)
+	if err != nil {
+		return 0, err
+	}
+	var p process
+	if err := p.start(cmd, socket); err != nil {
+		return 0, err
+	}
+	defer p.stop()
+	return medianOf(b, func() (float64, error) { return b.socketWriters(socket, alone, 1, writeCall()) })
+}

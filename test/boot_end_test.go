@@ -1,0 +1,147 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// follow starts a follower of the machine's events of volumes, and returns a
+// function that waits until it has seen so many and returns their names.
+func (m *machine) follow() (wait func(count int) []string) {
+	m.t.Helper()
+	const output = "/opt/followed"
+	m.run("systemd-run", "--quiet", "--collect", "--unit=follower", "--property=StandardOutput=truncate:"+output,
+		"eventsvc", "events", "--filter", "type=volume", "--filter", "event=create", "--format", "json")
+	m.t.Cleanup(func() { _, _ = m.try("systemctl", "stop", "follower.service") })
+	m.eventually(`"subscribers":1`, "varlinkctl", "call", systemSocket, "io.podman.events.GetStatus", "{}")
+	return func(count int) []string {
+		var names []string
+		for deadline := time.Now().Add(bootPatience); ; time.Sleep(20 * time.Millisecond) {
+			text, err := os.ReadFile(filepath.Join(m.root, output))
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			names = names[:0]
+			for line := range strings.Lines(string(text)) {
+				var e struct{ Name string }
+				if strings.HasSuffix(line, "\n") && json.Unmarshal([]byte(line), &e) == nil {
+					names = append(names, e.Name)
+				}
+			}
+			if len(names) >= count || time.Now().After(deadline) {
+				return slices.Clone(names)
+			}
+		}
+	}
+}
+
+// upgrade installs another version over the service while Podman writes and
+// somebody follows.
+func upgrade(t *testing.T, m *machine, pkg string) {
+	defer func(outer *testing.T) { m.t = outer }(m.t)
+	m.t = t
+	followed := m.follow()
+	old := m.property("eventsvc.service", "MainPID")
+	const volumes = 40
+	written := make(chan error, 1)
+	go func() {
+		_, err := m.try("sh", "-c", fmt.Sprintf("i=0; while [ $i -lt %d ]; do podman volume create up$i >/dev/null || exit 1; i=$((i+1)); done", volumes))
+		written <- err
+	}()
+	followed(3)
+	m.run("apt-get", "install", "-y", "-q", pkg)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	names := followed(volumes)
+	for i := range volumes {
+		if i >= len(names) || names[i] != fmt.Sprintf("up%d", i) {
+			t.Fatalf("the follower saw %v, want up0 to up%d, each once", names, volumes-1)
+		}
+	}
+	if len(names) != volumes {
+		t.Errorf("the follower saw %v", names)
+	}
+	contains(t, m.run("varlinkctl", "info", systemSocket), "0.1.0~test2")
+	if now := m.property("eventsvc.service", "MainPID"); now == old {
+		t.Error("the upgrade did not restart the service")
+	}
+}
+
+// removed removes the package, and compares what is left with what was there
+// before it came.
+func removed(t *testing.T, m *machine, before []string) {
+	defer func(outer *testing.T) { m.t = outer }(m.t)
+	m.t = t
+	m.run("apt-get", "remove", "-y", "-q", "eventsvc")
+	if out, err := m.try("pgrep", "-a", "eventsvc"); err == nil {
+		t.Errorf("something runs after the removal: %s", out)
+	}
+	if out, err := m.try(busctl("GetEvents", "asa{sv}", "0", "0")...); err == nil {
+		t.Errorf("the bus still starts it: %s", out)
+	}
+	m.run("apt-get", "purge", "-y", "-q", "eventsvc")
+	leftOver(t, m, before)
+}
+
+// leftOver compares the files of the machine with those of before.
+func leftOver(t *testing.T, m *machine, before []string) {
+	t.Helper()
+	for _, path := range m.files() {
+		if _, found := slices.BinarySearch(before, path); !found && !podmans(path) {
+			t.Errorf("left over: %s", path)
+		}
+	}
+	for _, unit := range []string{"eventsvc.service", "eventsvc.socket"} {
+		if state := m.property(unit, "LoadState"); state != "not-found" {
+			t.Errorf("%s is still %s", unit, state)
+		}
+	}
+}
+
+// podmans tells whether a file is one that the Podman of the machine made when
+// it was used.
+func podmans(path string) bool {
+	for _, dir := range []string{"/run/libpod", "/run/podman", "/run/crun", "/run/lock", "/etc/cni", "/run/netns", "/var/lib/cni", "/run/sudo"} {
+		if path == dir || strings.HasPrefix(path, dir+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestInstalledByRPM runs the scripts of the rpm on the same machine, whose own
+// packages rpm knows nothing of.
+func TestInstalledByRPM(t *testing.T) {
+	bootedTree(t)
+	first, second := buildPackages(t, "0.1.0~test1"), buildPackages(t, "0.1.0~test2")
+	m := boot(t, map[string]string{
+		"/etc/containers/containers.conf.d/events.conf":   logToFile,
+		"/usr/lib/systemd/system-preset/99-fedora.preset": "disable *\n",
+		"/usr/lib/systemd/user-preset/99-fedora.preset":   "disable *\n",
+	})
+	m.run("rpm", "--initdb")
+	// Directories of Fedora that Debian does not have.
+	m.run("mkdir", "-p", "/usr/share/dbus-1/interfaces", "/usr/share/licenses", "/usr/share/zsh/site-functions")
+	before := m.files()
+	m.run("rpm", "-i", "--nodeps", m.bring(first, "rpm"))
+	nothingRuns(t, m, user{})
+	contains(t, m.run(busctl("GetEvents", "asa{sv}", "0", "0")...), "a(ssssta{sv})sb 0 ")
+	contains(t, m.run("varlinkctl", "info", systemSocket), "0.1.0~test1")
+	m.run("rpm", "-U", "--nodeps", m.bring(second, "rpm"))
+	contains(t, m.run("varlinkctl", "info", systemSocket), "0.1.0~test2")
+	m.run("rpm", "-V", "--nodeps", "eventsvc")
+	m.run("rpm", "-e", "--nodeps", "eventsvc")
+	if out, err := m.try("pgrep", "-a", "eventsvc"); err == nil {
+		t.Errorf("something runs after the removal: %s", out)
+	}
+	// A log of its own is events, which rpm leaves to the administrator.
+	m.run("rm", "-rf", "/var/lib/eventsvc")
+	leftOver(t, m, before)
+}

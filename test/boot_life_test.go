@@ -1,0 +1,144 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// configuration says what it would do, reads its files again when it is told to,
+// and goes on with the old ones if the new ones are wrong.
+func configuration(t *testing.T, m *machine, alice user) {
+	contains(t, m.run("eventsvc", "serve", "--check-config"),
+		"/etc/eventsvc/eventsvc.toml\n", `exit-idle-time = "10m0s": /etc/eventsvc/eventsvc.toml:`,
+		"backend file: engine.events_logger in /etc/containers/containers.conf.d/events.conf:2\n")
+	root := busctl("GetEvents", "asa{sv}", "1", "type=volume", "0")
+	if out := alice.run(root...); strings.Contains(out, "volume") {
+		t.Errorf("alice sees events of root: %s", out)
+	}
+	pid := m.property("eventsvc.service", "MainPID")
+	m.put("/etc/eventsvc/eventsvc.toml.d/alice.toml", "allow-read = [\"alice\"]\n")
+	m.run("systemctl", "reload", "eventsvc.service")
+	contains(t, alice.run(root...), `"volume" "create"`)
+
+	m.put("/etc/eventsvc/eventsvc.toml.d/wrong.toml", "allow-raed = [\"alice\"]\n")
+	out, err := m.try("eventsvc", "serve", "--check-config")
+	if err == nil {
+		t.Error("a misspelt key is no error")
+	}
+	contains(t, out, "/etc/eventsvc/eventsvc.toml.d/wrong.toml:1", "allow-read")
+	_, _ = m.try("systemctl", "reload", "eventsvc.service")
+	contains(t, alice.run(root...), `"volume" "create"`)
+	contains(t, m.run("journalctl", "--unit", "eventsvc.service", "--no-pager", "--priority", "err"), "wrong.toml:1")
+
+	m.run("rm", "/etc/eventsvc/eventsvc.toml.d/wrong.toml", "/etc/eventsvc/eventsvc.toml.d/alice.toml")
+	m.run("systemctl", "reload", "eventsvc.service")
+	if out := alice.run(root...); strings.Contains(out, "volume") {
+		t.Errorf("alice still sees events of root: %s", out)
+	}
+	if now := m.property("eventsvc.service", "MainPID"); now != pid {
+		t.Errorf("reloading made process %s of process %s", now, pid)
+	}
+
+	m.put("/etc/eventsvc/eventsvc.toml.d/metrics.toml", "metrics = \"unix:/run/eventsvc/metrics\"\n")
+	m.run("systemctl", "restart", "eventsvc.service")
+	contains(t, m.run("curl", "--silent", "--show-error", "--fail", "--unix-socket", "/run/eventsvc/metrics", "http://localhost/metrics"), "eventsvc_")
+	m.run("rm", "/etc/eventsvc/eventsvc.toml.d/metrics.toml")
+	m.run("systemctl", "restart", "eventsvc.service")
+}
+
+// hangs stops the process in its tracks: the watchdog notices, and a follower
+// loses nothing.
+func hangs(t *testing.T, m *machine, _ user) {
+	m.put("/etc/systemd/system/eventsvc.service.d/watchdog.conf", "[Service]\nWatchdogSec=2s\n")
+	m.run("systemctl", "daemon-reload")
+	m.run("systemctl", "restart", "eventsvc.service")
+	followed := m.follow()
+	m.run("podman", "volume", "create", "before")
+	followed(1)
+	pid := m.property("eventsvc.service", "MainPID")
+	m.run("kill", "-STOP", pid)
+	m.run("podman", "volume", "create", "meanwhile")
+	m.eventually("1\n", "systemctl", "show", "--property=NRestarts", "--value", "eventsvc.service")
+	m.run("podman", "volume", "create", "after")
+	if names := fmt.Sprint(followed(3)); names != "[before meanwhile after]" {
+		t.Errorf("the follower saw %s", names)
+	}
+	contains(t, m.run("journalctl", "--unit", "eventsvc.service", "--no-pager"), "Watchdog timeout")
+	m.run("systemctl", "stop", "follower.service")
+	m.run("podman", "volume", "rm", "before", "meanwhile", "after")
+	m.run("rm", "-r", "/etc/systemd/system/eventsvc.service.d")
+	m.run("systemctl", "daemon-reload")
+	m.run("systemctl", "reset-failed", "eventsvc.service")
+	m.run("systemctl", "restart", "eventsvc.service")
+}
+
+// idle lets the service end when nobody needs it, over and over, while clients
+// of both faces come at all times.
+func idle(t *testing.T, m *machine, _ user) {
+	m.put("/etc/eventsvc/eventsvc.toml.d/idle.toml", "exit-idle-time = \"300ms\"\n")
+	// Systemd takes a service that starts five times in ten seconds for one that fails; this one is meant to.
+	m.put("/etc/systemd/system/eventsvc.service.d/often.conf", "[Unit]\nStartLimitIntervalSec=0\n")
+	m.run("systemctl", "daemon-reload")
+	m.run("systemctl", "restart", "eventsvc.service")
+	m.eventually("inactive", "systemctl", "is-active", "eventsvc.service")
+	started := func() int {
+		return strings.Count(m.run("journalctl", "--unit", "eventsvc.service", "--no-pager", "--output=cat"), "Started eventsvc.service")
+	}
+	before := started()
+	// The pauses are around the time after which it ends: calls meet it running, ending and gone.
+	for i := range 20 {
+		time.Sleep(time.Duration(200+i*20) * time.Millisecond)
+		call := []string{"varlinkctl", "call", systemSocket, "io.podman.events.GetStatus", "{}"}
+		if i%2 == 1 {
+			call = busctl("GetEvents", "asa{sv}", "0", "0")
+		}
+		m.run(call...)
+	}
+	if n := started() - before; n < 3 {
+		t.Errorf("it ended and was started again only %d times", n)
+	}
+	followed := m.follow()
+	m.run("podman", "volume", "create", "kept")
+	if names := fmt.Sprint(followed(1)); names != "[kept]" {
+		t.Errorf("the follower saw %s", names)
+	}
+	m.run("systemctl", "stop", "follower.service")
+	m.eventually("inactive", "systemctl", "is-active", "eventsvc.service")
+	if result := m.property("eventsvc.service", "Result"); result != "success" {
+		t.Errorf("it ended with %s", result)
+	}
+	m.run("podman", "volume", "rm", "kept")
+	m.run("rm", "-r", "/etc/eventsvc/eventsvc.toml.d/idle.toml", "/etc/systemd/system/eventsvc.service.d")
+	m.run("systemctl", "daemon-reload")
+}
+
+// journal is the same with the store that Podman uses by default where systemd
+// runs. Of it, a user sees its own events among those of root.
+func journal(t *testing.T, m *machine, alice user) {
+	if _, err := os.Stat(filepath.Join("..", "internal", "store", "journald")); err != nil {
+		t.Skip("this version has no journald store")
+	}
+	m.run("rm", "/etc/containers/containers.conf.d/events.conf")
+	m.run("systemctl", "restart", "eventsvc.service")
+	contains(t, m.run("eventsvc", "status"), "journald")
+	followed := m.follow()
+	m.run("podman", "volume", "create", "journaled")
+	alice.run("podman", "volume", "create", "hers")
+	if names := fmt.Sprint(followed(2)); names != "[journaled hers]" {
+		t.Errorf("the follower saw %s", names)
+	}
+	m.run("systemctl", "stop", "follower.service")
+	last := func(name string) []string { return busctl("GetLastEvent", "as", "1", "volume="+name) }
+	contains(t, m.run(last("journaled")...), `"uid" u 0`)
+	contains(t, alice.run(last("hers")...), `"volume" "create" "" "hers"`, `"uid" u 1000`)
+	if out, err := alice.try(last("journaled")...); err == nil {
+		t.Errorf("alice sees an event of root: %s", out)
+	}
+	m.run("podman", "volume", "rm", "journaled")
+	m.put("/etc/containers/containers.conf.d/events.conf", logToFile)
+	m.run("systemctl", "restart", "eventsvc.service")
+}

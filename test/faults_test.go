@@ -1,0 +1,543 @@
+package test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/test/imitate"
+)
+
+// mountTmpfs mounts a file system of so many bytes at a directory below that of
+// the daemon, for its log.
+func (d *daemon) mountTmpfs(size int) (mountpoint string) {
+	d.t.Helper()
+	needRoot(d.t.(*testing.T))
+	mountpoint = filepath.Join(d.dir, "disk")
+	if err := os.MkdirAll(mountpoint, 0o700); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", mountpoint, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+		d.t.Skipf("a file system cannot be mounted here: %v", err)
+	}
+	d.t.Cleanup(func() { _ = unix.Unmount(mountpoint, unix.MNT_DETACH) })
+	d.log = filepath.Join(mountpoint, "events.log")
+	return mountpoint
+}
+
+// fill fills a file system, but for a few bytes.
+func fill(t *testing.T, path string, room int64) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size, block := int64(0), make([]byte, 4096)
+	for {
+		n, err := f.Write(block)
+		size += int64(n)
+		if errors.Is(err, unix.ENOSPC) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Truncate(max(0, size-room)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantFault makes sure that the status says what is wrong; "" for nothing.
+func (d *daemon) wantFault(text string) {
+	d.t.Helper()
+	fault := d.call("GetStatus", nil).Parameters.Fault
+	if text == "" && fault != "" || !strings.Contains(fault, text) {
+		d.t.Errorf("the status says %q, want %q", fault, text)
+	}
+}
+
+func TestADiskThatIsFullLosesNothingAndWhatIsAcknowledgedIsThere(t *testing.T) {
+	for _, mode := range []string{"never", "always"} {
+		t.Run("sync "+mode, func(t *testing.T) {
+			d, m := newDaemon(t, "--sync", mode), newModel(t)
+			disk := d.mountTmpfs(1 << 20)
+			d.start()
+			follower := d.subscribe(nil)
+			for round := range 3 {
+				ballast := filepath.Join(disk, "ballast")
+				fill(t, ballast, 16<<10) // tmpfs gives room by the page, so that a write stops in the middle of a line
+				var all sync.WaitGroup
+				for i := range 4 {
+					all.Go(func() { m.writeUntilFull(d, fmt.Sprintf("r%dw%d", round, i)) })
+				}
+				all.Wait()
+				d.wantFault("no space left on device")
+				d.awaitLog(`msg="cannot write events"`)
+				if n := strings.Count(d.stderr.String(), `msg="cannot write events"`); n > 20*(round+1) {
+					t.Errorf("the log says %d times that nothing can be written", n)
+				}
+				if err := os.Remove(ballast); err != nil {
+					t.Fatal(err)
+				}
+				w, err := dial(d.socket)
+				if err != nil {
+					t.Fatal(err)
+				}
+				name := fmt.Sprintf("after-%d", round)
+				cursor, err := w.write(name)
+				w.close()
+				if err != nil {
+					t.Fatalf("there is room again, and: %v", err)
+				}
+				m.stored(name, cursor)
+				d.wantFault("")
+			}
+			m.end(d)
+			log := d.history(nil)
+			m.checkLog(log)
+			got := watched{who: "a follower of all that"}
+			var err error
+			if got.events, err = follower.collect(isEnd); err != nil {
+				t.Fatal(err)
+			}
+			m.checkAll(&got, log)
+			m.wantWholeLines(d)
+			t.Logf("%d events acknowledged, %d refused, %d in the log", len(m.acked), len(m.maybe), len(log))
+		})
+	}
+}
+
+// writeUntilFull writes until that is refused, some times.
+func (m *model) writeUntilFull(d *daemon, writer string) {
+	w, err := dial(d.socket)
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	defer w.close()
+	refused := 0
+	for i := 0; refused < 5; i++ {
+		name := fmt.Sprintf("%s-%d", writer, i)
+		cursor, err := w.write(name)
+		switch {
+		case err == nil:
+			m.stored(name, cursor)
+		case strings.Contains(err.Error(), "BackendUnavailable") && strings.Contains(err.Error(), "make room on its file system"):
+			refused++ // and it is not to be in the log
+		default:
+			m.t.Errorf("%s: %v", name, err)
+			return
+		}
+	}
+}
+
+// wantWholeLines checks that nothing unfinished is in the log.
+func (m *model) wantWholeLines(d *daemon) {
+	m.t.Helper()
+	b, err := os.ReadFile(d.log)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, line := range strings.SplitAfter(string(b), "\n") {
+		if line != "" && (!strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "}\n")) {
+			m.t.Errorf("the log has the line %q", line)
+		}
+	}
+}
+
+func TestALogThatCannotBeWrittenIsReadAndIsWrittenAgainWhenItCan(t *testing.T) {
+	d := newDaemon(t)
+	disk := d.mountTmpfs(1 << 20)
+	appendTo(t, d.log, lineOf("before"))
+	remount := func(flags uintptr) {
+		t.Helper()
+		if err := unix.Mount("", disk, "", unix.MS_REMOUNT|flags, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remount(unix.MS_RDONLY)
+	d.start()
+	if got := namesOf(d.history(nil)); got != "before" {
+		t.Errorf("read-only, and the past is %q", got)
+	}
+	follower := d.subscribe(nil)
+	w, err := dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	if _, err := w.write("refused"); err == nil || !strings.Contains(err.Error(), "BackendUnavailable") || !strings.Contains(err.Error(), "read-only file system") {
+		t.Errorf("a write to a file system that is read-only: %v", err)
+	}
+	d.wantFault("read-only file system")
+	remount(0)
+	if _, err := w.write("after"); err != nil {
+		t.Error(err)
+	}
+	d.wantFault("")
+	if got := follower.nextEvent(t); got != "after" {
+		t.Errorf("the follower gets %s", got)
+	}
+}
+
+func TestAStoreThatVanishesIsToldAndUsedAgainWhenItIsBack(t *testing.T) {
+	d := newDaemon(t)
+	disk := d.mountTmpfs(1 << 20)
+	d.start()
+	w, err := dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	follower := d.subscribe(nil)
+	step := func(name string) {
+		t.Helper()
+		if _, err := w.write(name); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		// Either the follower gets it, or it is told that something may be lost.
+		got := follower.nextEvent(t)
+		if got == "io.podman.events.CursorExpired" {
+			follower = d.subscribe(params{"fromStart": true})
+			got = follower.nextEvent(t)
+		}
+		if got != name {
+			t.Fatalf("%s was written, the follower gets %s", name, got)
+		}
+		if all := d.history(nil); len(all) == 0 || all[len(all)-1].Name != name {
+			t.Errorf("%s was acknowledged, the log has %q", name, namesOf(all))
+		}
+	}
+	step("first")
+	if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	step("unmounted") // into the directory that was below
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	step("mounted anew")
+	if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	if got := namesOf(d.history(nil)); got != "unmounted" {
+		t.Errorf("unmounted again, the log has %q", got)
+	}
+	if err := os.RemoveAll(disk); err != nil {
+		t.Fatal(err)
+	}
+	step("directory deleted")
+	d.wantFault("")
+}
+
+func TestWithoutDescriptorsTheOthersGoOnAndNothingIsLost(t *testing.T) {
+	d, m := startDaemon(t), newModel(t)
+	w, err := dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	write := func(name string) {
+		t.Helper()
+		cursor, err := w.write(name)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		m.stored(name, cursor)
+	}
+	write("first")
+	follower := d.subscribe(nil)
+	pid := d.cmd.Process.Pid
+	var usual unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &usual); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(n uint64) {
+		t.Helper()
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: usual.Max}, nil); err != nil {
+			t.Skipf("the limit of a process cannot be set here: %v", err)
+		}
+	}
+	limit(3) // lower than what it has open: not one more
+	late, err := dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.close()
+	if err := late.send("GetStatus", nil, false); err != nil {
+		t.Fatal(err)
+	}
+	d.awaitLog("cannot accept connections now")
+	for n := range 10 {
+		name := fmt.Sprintf("without-%d", n)
+		write(name)
+		if got := follower.nextEvent(t); got != name {
+			t.Fatalf("%s was written, the follower gets %s", name, got)
+		}
+	}
+	// A Podman rotates: the new file cannot be opened now.
+	p := imitate.Podman{Path: d.log, Limit: 1}
+	if err := p.Write(imitate.Line("rotated", time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	d.awaitLog(`msg="cannot read the log"`)
+	limit(usual.Cur)
+	for got := ""; got != "rotated"; { // the marker of the rotation comes first
+		if got = follower.nextEvent(t); got != d.log && got != "rotated" {
+			t.Fatalf("the follower gets %s", got)
+		}
+	}
+	_ = late.conn.SetReadDeadline(time.Now().Add(time.Minute))
+	if r, err := late.recv(); err != nil || r.Error != "" {
+		t.Errorf("the one who had to wait gets %v %v", r, err)
+	}
+	d.wantFault("")
+	d.awaitLog("accepting connections again")
+}
+
+// trace attaches strace, which lets system calls of the daemon fail or counts
+// them, and returns what detaches it.
+func (d *daemon) trace(args ...string) (detach func()) {
+	d.t.Helper()
+	t := d.t.(*testing.T)
+	needProgram(t, "strace")
+	d.call("GetStatus", nil) // it has started
+	cmd := exec.Command("strace", append([]string{"-f", "-p", strconv.Itoa(d.cmd.Process.Pid)}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	said := new(syncBuffer)
+	cmd.Stderr = said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	detach = sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second): // it waits for a thread that waits
+			_ = cmd.Process.Kill()
+			<-ended
+		}
+	})
+	t.Cleanup(detach)
+	for !strings.Contains(said.String(), "attached") {
+		select {
+		case <-ended:
+			t.Skipf("strace may not trace here: %s", said)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return detach
+}
+
+func TestSignalsInBetweenAndASlowDiskChangeNothing(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		strace []string
+	}{
+		// Every third call of each kind, on whatever thread, is interrupted.
+		{"Interrupted calls", []string{
+			"-e", "trace=openat,statx,pread64,write,writev,fdatasync,fcntl,read,accept4,inotify_add_watch",
+			"-e", "inject=openat,statx,pread64,write,writev,fdatasync,fcntl,read,accept4,inotify_add_watch:error=EINTR:when=1+3",
+		}},
+		{"A disk that takes 30 ms", []string{
+			"-e", "trace=fdatasync,fsync",
+			"-e", "inject=fdatasync,fsync:delay_exit=30000",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d, m := newDaemon(t, "--sync", "always", "--log-max-size", "400k"), newModel(t)
+			d.start()
+			trace := filepath.Join(t.TempDir(), "trace") // not beside the log, where it would be watched
+			defer func() {
+				if t.Failed() {
+					t.Log(d.stderr)
+				}
+			}()
+			detach := d.trace(append([]string{"-o", trace}, test.strace...)...)
+			follower := d.subscribe(nil)
+			var all sync.WaitGroup
+			const each = 60
+			for i := range 4 {
+				all.Go(func() { m.writeThrough(d, fmt.Sprintf("w%d", i), each) })
+			}
+			all.Wait()
+			m.end(d)
+			log := d.history(nil)
+			m.checkLog(log)
+			got := watched{who: "the follower"}
+			var err error
+			if got.events, err = follower.collect(isEnd); err != nil {
+				t.Fatal(err)
+			}
+			m.checkAll(&got, log)
+			d.wantFault("")
+			detach()
+			b, err := os.ReadFile(trace)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := strings.Count(string(b), "INJECTED") + strings.Count(string(b), "DELAYED")
+			if n < each {
+				t.Errorf("only %d calls were tampered with", n)
+			}
+			t.Logf("%d calls were tampered with", n)
+		})
+	}
+}
+
+func TestSyncIsDoneAsItIsSaid(t *testing.T) {
+	for mode, want := range map[string]func(events, syncs int) bool{
+		"never":    func(_, syncs int) bool { return syncs == 0 },
+		"always":   func(events, syncs int) bool { return syncs == events },
+		"interval": func(events, syncs int) bool { return syncs >= 1 && syncs < events },
+	} {
+		t.Run(mode, func(t *testing.T) {
+			d := newDaemon(t, "--sync", mode)
+			trace := filepath.Join(t.TempDir(), "trace") // not beside the log, where it would be watched
+			d.start()
+			detach := d.trace("-o", trace, "-e", "trace=fdatasync")
+			w, err := dial(d.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.close()
+			const count = 20
+			for n := range count {
+				if _, err := w.write(fmt.Sprintf("e-%d", n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if mode == "interval" { // which is over when the log is closed, if not before
+				d.stop()
+			}
+			detach()
+			b, err := os.ReadFile(trace)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(b), "fdatasync("); !want(count, n) {
+				t.Errorf("%d events, acknowledged one by one, took %d calls of fdatasync", count, n)
+			}
+		})
+	}
+}
+
+func TestAClockThatJumpsChangesNeitherOrderNorCursors(t *testing.T) {
+	d := startDaemon(t)
+	follower := d.subscribe(nil)
+	now := time.Now()
+	var want []string
+	for n, jump := range []time.Duration{0, -24 * time.Hour, 0, 24 * time.Hour, 0, -24 * time.Hour, 48 * time.Hour, 0} {
+		for i := range 3 {
+			name := fmt.Sprintf("j%d-%d", n, i)
+			appendTo(t, d.log, imitate.Line(name, now.Add(jump+time.Duration(i)*time.Millisecond))+"\n")
+			want = append(want, name)
+		}
+	}
+	for _, name := range want {
+		if got := follower.nextEvent(t); got != name {
+			t.Fatalf("the follower gets %s, want %s", got, name)
+		}
+	}
+	all := d.history(nil)
+	if got := namesOf(all); got != strings.Join(want, " ") {
+		t.Errorf("the past is %s", got)
+	}
+	for n, e := range all {
+		if got := namesOf(d.history(params{"after": e.Cursor})); got != strings.Join(want[n+1:], " ") {
+			t.Errorf("behind %s: %s", e.Name, got)
+		}
+	}
+	since := now.Add(time.Hour).UTC().Format(time.RFC3339Nano)
+	if got := namesOf(d.history(params{"since": since})); got != "j3-0 j3-1 j3-2 j6-0 j6-1 j6-2" {
+		t.Errorf("since an hour ahead: %s", got)
+	}
+}
+
+// TestALogOnADiskThatFails lets the file system of the log go read-only by an
+// error of its own, as that of a failing disk does.
+func TestALogOnADiskThatFails(t *testing.T) {
+	needRoot(t)
+	needProgram(t, "mkfs.ext4")
+	d := newDaemon(t, "--sync", "always")
+	image, disk := filepath.Join(d.dir, "image"), filepath.Join(d.dir, "disk")
+	if err := os.MkdirAll(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 16<<20); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mkfs.ext4", "-q", "-e", "remount-ro", image).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := exec.Command("mount", "-o", "loop,errors=remount-ro", image, disk).CombinedOutput(); err != nil {
+		t.Skipf("a file system cannot be mounted here: %v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", disk).Run() })
+	d.log = filepath.Join(disk, "events.log")
+	d.start()
+	w, err := dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	if _, err := w.write("before"); err != nil {
+		t.Fatal(err)
+	}
+	follower := d.subscribe(nil)
+	if err := failFileSystem(disk); err != nil {
+		t.Skipf("the file system cannot be made to fail here: %v", err)
+	}
+	if _, err := w.write("refused"); err == nil || !strings.Contains(err.Error(), "BackendUnavailable") {
+		t.Errorf("a write to a disk that failed: %v", err)
+	} else {
+		t.Log(err)
+	}
+	if d.call("GetStatus", nil).Parameters.Fault == "" {
+		t.Error("the status says nothing")
+	}
+	if got := namesOf(d.history(nil)); got != "before" {
+		t.Errorf("the past is %q", got)
+	}
+	_ = follower
+}
+
+// failFileSystem reports an error in the ext4 file system at a directory.
+func failFileSystem(dir string) error {
+	var stat syscall.Stat_t
+	if err := syscall.Stat(dir, &stat); err != nil {
+		return err
+	}
+	name, err := os.Readlink(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(stat.Dev), unix.Minor(stat.Dev)))
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join("/sys/fs/ext4", filepath.Base(name), "trigger_fs_error"), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.WriteString(f, "eventsvc tests what it does then\n")
+	return err
+}

@@ -1,0 +1,545 @@
+package test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	godbus "github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/test/buspolicy"
+)
+
+// witness is an honest client beside hostile ones: it follows, and somebody
+// writes for it.
+type witness struct {
+	d        *daemon
+	t        *testing.T
+	follower *wire
+	writer   *wire
+	n        int
+
+	descriptors, memory int // of the daemon, before
+}
+
+// witness begins to follow, and notes what the daemon takes.
+func (d *daemon) witness() *witness {
+	d.t.Helper()
+	w, err := dial(d.socket)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(w.close)
+	o := &witness{d: d, t: d.t.(*testing.T), follower: d.subscribe(nil), writer: w}
+	o.isServed()
+	o.descriptors, o.memory = d.descriptors(), d.memory()
+	return o
+}
+
+// isServed makes sure that what is written comes.
+func (o *witness) isServed() {
+	o.t.Helper()
+	o.n++
+	name := fmt.Sprintf("witness-%d", o.n)
+	_ = o.writer.conn.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := o.writer.write(name); err != nil {
+		o.t.Fatalf("an honest client: %v", err)
+	}
+	if got := o.follower.nextEvent(o.t); got != name {
+		o.t.Fatalf("an honest follower gets %s, want %s", got, name)
+	}
+}
+
+// baseline makes sure that the daemon takes what it took before. Nothing is
+// written until it does: that a client is gone has to be noticed without.
+func (o *witness) baseline() {
+	o.t.Helper()
+	subscribers := func() int { return o.d.call("GetStatus", nil).Parameters.Subscribers }
+	for deadline := time.Now().Add(20 * time.Second); o.d.descriptors() > o.descriptors || subscribers() > 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			o.t.Fatalf("%d descriptors before, %d after; %d subscribers", o.descriptors, o.d.descriptors(), subscribers())
+		}
+	}
+	o.isServed()
+	o.t.Logf("memory: %d kB before, %d kB after; %d descriptors", o.memory, o.d.memory(), o.d.descriptors())
+}
+
+// suffers attacks three times: what the first attacks leave in memory is what a
+// runtime keeps for the next, and the last must not add to it. How much that is
+// depends on when the runtime last collected; a little of it is no leak.
+func (o *witness) suffers(attack func()) {
+	o.t.Helper()
+	before := 0
+	for range 2 {
+		attack()
+		o.baseline()
+		before = max(before, o.d.memory())
+	}
+	attack()
+	o.baseline()
+	const slack, little = 48 << 10, 256 << 10 // kB
+	if now := o.d.memory(); now > before+slack && now > little {
+		o.t.Errorf("memory: %d kB before, at most %d kB after two attacks, %d kB after three", o.memory, before, now)
+	}
+}
+
+const (
+	getStatus = `{"method":"io.podman.events.GetStatus"}` + "\x00"
+	subscribe = `{"method":"io.podman.events.Subscribe","parameters":{"fromStart":true},"more":true}` + "\x00"
+)
+
+// say sends text on a connection of its own and returns what comes back until
+// the daemon closes it, or falls silent.
+func (d *daemon) say(text string) (replies []string, closed bool) {
+	d.t.Helper()
+	w, err := dial(d.socket)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer w.close()
+	if _, err := io.WriteString(w.conn, text); err != nil {
+		return nil, true
+	}
+	for {
+		_ = w.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		b, err := w.r.ReadBytes(0)
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET):
+			return replies, true
+		case err != nil:
+			d.t.Fatalf("after %q: %v", text[:min(len(text), 100)], err)
+		}
+		replies = append(replies, string(b))
+		if strings.Contains(string(b), "the-end-of-what-is-said") {
+			return replies, false
+		}
+	}
+}
+
+// theEnd is a call whose answer shows that the connection still lives.
+const theEnd = `{"method":"the-end-of-what-is-said.Call"}` + "\x00"
+
+func TestHostileCallsOfEveryKindAreAnsweredOrEndTheirConnectionAlone(t *testing.T) {
+	d := startDaemon(t)
+	o := d.witness()
+	deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
+	for _, test := range []struct {
+		name, text string
+		want       string // in the first reply; "": the connection is closed
+	}{
+		{"Nothing", "\x00", ""},
+		{"No JSON", "hello\x00", ""},
+		{"No object", "[]\x00", ""},
+		{"Bytes that are no UTF-8", `{"method":"io.podman.events.` + "\xff\xfe" + `"}` + "\x00", ""},
+		{"Half a pair of surrogates", `{"method":"io.podman.events.GetEvents","parameters":{"filters":["name=\ud800"]}}` + "\x00", `"events":[]`},
+		{"Deep JSON", `{"method":"io.podman.events.GetStatus","parameters":` + deep + "}\x00", ""},
+		{"JSON without end", strings.Repeat("[", 100_000) + "\x00", ""},
+		{"A member twice", `{"method":"io.podman.events.GetStatus","method":"io.podman.events.GetEvents"}` + "\x00", ""},
+		{"More and oneway", `{"method":"io.podman.events.GetStatus","more":true,"oneway":true}` + "\x00", ""},
+		{"A method that is a number", `{"method":1}` + "\x00", "InvalidParameter"},
+		{"A method of nothing", `{"method":"."}` + "\x00", "InvalidParameter"},
+		{"Parameters that are a list", `{"method":"io.podman.events.GetEvents","parameters":[]}` + "\x00", "InvalidParameter"},
+		{"A number out of range", `{"method":"io.podman.events.GetEvents","parameters":{"limit":9223372036854775808}}` + "\x00", "InvalidParameter"},
+		{"A number far out of range", `{"method":"io.podman.events.GetEvents","parameters":{"limit":1e999}}` + "\x00", "InvalidParameter"},
+		{"A number that is less than nothing", `{"method":"io.podman.events.GetEvents","parameters":{"limit":-1}}` + "\x00", "InvalidParameter"},
+		{"A fraction", `{"method":"io.podman.events.GetEvents","parameters":{"limit":1.5}}` + "\x00", "InvalidParameter"},
+		{"An unknown interface", `{"method":"com.example.Do"}` + "\x00", "InterfaceNotFound"},
+		{"An unknown method", `{"method":"io.podman.events.Do"}` + "\x00", "MethodNotFound"},
+		{"A stream without more", `{"method":"io.podman.events.Subscribe"}` + "\x00", "ExpectedMore"},
+		{"An upgrade", `{"method":"io.podman.events.GetStatus","upgrade":true}` + "\x00", "InvalidParameter"},
+		{"Too many filters", `{"method":"io.podman.events.GetEvents","parameters":{"filters":[` + strings.Repeat(`"name=x",`, 256) + `"name=y"]}}` + "\x00", "InvalidFilter"},
+		{"Too long a filter", `{"method":"io.podman.events.GetEvents","parameters":{"filters":["name=` + strings.Repeat("x", 5000) + `"]}}` + "\x00", "InvalidFilter"},
+		{"Too long a cursor", `{"method":"io.podman.events.GetEvents","parameters":{"after":"` + strings.Repeat("x", 256) + `"}}` + "\x00", "InvalidCursor"},
+		{"Too fast a heartbeat", `{"method":"io.podman.events.Subscribe","parameters":{"heartbeatSec":0},"more":true}` + "\x00", "InvalidParameter"},
+		{"Too long an event", `{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"volume","status":"create","name":"` + strings.Repeat("x", 300_000) + `"}}}` + "\x00", "InvalidEvent"},
+		{"Too long a request", `{"method":"io.podman.events.GetEvents","parameters":{"after":"` + strings.Repeat("x", 2<<20), "InvalidParameter"},
+	} {
+		replies, closed := d.say(test.text + theEnd)
+		switch {
+		case test.want == "" && (!closed || len(replies) > 0):
+			t.Errorf("%s: closed %v, %.200q", test.name, closed, replies)
+		case test.want != "" && (len(replies) == 0 || !strings.Contains(replies[0], test.want)):
+			// The daemon may be gone before a long request is written.
+			if !closed || len(test.text) < 1<<20 {
+				t.Errorf("%s: %.200q, want %s", test.name, replies, test.want)
+			}
+		case test.want != "" && closed && len(test.text) < 1<<20:
+			t.Errorf("%s: the connection was closed", test.name)
+		}
+		o.isServed()
+	}
+	o.baseline()
+}
+
+func TestACallMayComeInAnyTwoPiecesAndByThousands(t *testing.T) {
+	d := startDaemon(t)
+	o := d.witness()
+	for at := 1; at < len(getStatus); at++ {
+		w, err := dial(d.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, piece := range []string{getStatus[:at], getStatus[at:]} {
+			if _, err := io.WriteString(w.conn, piece); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r, err := w.recv(); err != nil || r.Error != "" {
+			t.Errorf("split at byte %d: %v %v", at, r, err)
+		}
+		w.close()
+	}
+	const calls = 20_000
+	w, err := dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	go func() {
+		out := bufio.NewWriterSize(w.conn, 1<<16)
+		for n := range calls {
+			fmt.Fprintf(out, `{"method":"n%d.Call"}`+"\x00", n)
+		}
+		_ = out.Flush()
+	}()
+	for n := range calls {
+		_ = w.conn.SetReadDeadline(time.Now().Add(time.Minute))
+		r, err := w.recv()
+		if err != nil || r.Parameters.Interface != fmt.Sprintf("n%d", n) {
+			t.Fatalf("call %d: %+v %v", n, r, err)
+		}
+	}
+	w.close()
+	o.baseline()
+}
+
+func TestFramesWithoutEndAreCutOff(t *testing.T) {
+	d := startDaemon(t)
+	o := d.witness()
+	junk := strings.Repeat("x", 64<<10)
+	o.suffers(func() {
+		for range 16 {
+			w, err := dial(d.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = w.conn.SetDeadline(time.Now().Add(time.Minute))
+			sent := 0
+			for err == nil && sent < 64<<20 {
+				var n int
+				n, err = io.WriteString(w.conn, junk)
+				sent += n
+			}
+			if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the daemon took %d bytes without a NUL: %v", sent, err)
+			}
+			w.close()
+		}
+	})
+}
+
+func TestAClientThatOnlyReadsKeepsItsStream(t *testing.T) {
+	d := startDaemon(t)
+	o := d.witness()
+	w := d.subscribe(nil)
+	if err := w.conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		o.isServed()
+		if got := w.nextEvent(t); got != fmt.Sprintf("witness-%d", o.n) {
+			t.Errorf("it gets %s", got)
+		}
+	}
+	w.close()
+	o.baseline()
+}
+
+func TestTenThousandWhoComeAndLeaveLeaveNothing(t *testing.T) {
+	d := startDaemon(t)
+	for n := range 100 {
+		appendTo(t, d.log, lineOf(fmt.Sprintf("v%d", n)))
+	}
+	o := d.witness()
+	what := []string{"", getStatus, subscribe, subscribe[:20], strings.ReplaceAll(subscribe, "fromStart", "wrong"), getStatus + subscribe}
+	o.suffers(func() {
+		for n := range 3_400 {
+			conn, err := knock(d.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(conn, what[n%len(what)])
+			conn.Close()
+			if n%1000 == 0 {
+				o.isServed()
+			}
+		}
+		// Some were served, and leave while nothing is sent to them.
+		for range 50 {
+			d.subscribe(nil).close()
+		}
+	})
+}
+
+func TestFiveThousandIdleConnectionsAreHeldAndForgotten(t *testing.T) {
+	const idle = 5000
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if limit.Cur < idle+500 {
+		t.Skipf("this needs %d descriptors, and there may be %d", idle, limit.Cur)
+	}
+	needRoot(t) // who is not bounded
+	d := startDaemon(t)
+	o := d.witness()
+	o.suffers(func() {
+		conns := make([]net.Conn, 0, idle)
+		for range idle {
+			conn, err := knock(d.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, conn)
+		}
+		o.isServed()
+		for deadline := time.Now().Add(20 * time.Second); d.descriptors() < o.descriptors+idle; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the daemon has %d descriptors", d.descriptors())
+			}
+		}
+		t.Logf("%d idle connections take %d kB", idle, d.memory()-o.memory)
+		for _, conn := range conns {
+			conn.Close()
+		}
+	})
+}
+
+func TestReadersOfAByteASecondCostNobodyAnythingAndAreDroppedInTime(t *testing.T) {
+	d := newDaemon(t, "--write-timeout", "2s")
+	var past strings.Builder
+	for n := range 20_000 {
+		past.WriteString(lineOf(fmt.Sprintf("v%d", n)))
+	}
+	appendTo(t, d.log, past.String())
+	d.start()
+	o := d.witness()
+	o.suffers(func() {
+		const many = 50
+		dropped := make(chan error, many)
+		for range many {
+			conn, err := knock(d.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, subscribe); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				defer conn.Close()
+				dropped <- readSlowly(conn)
+			}()
+		}
+		for gone := 0; gone < many; {
+			select {
+			case err := <-dropped:
+				if err == nil {
+					t.Fatal("a reader of a byte a second was kept for a minute")
+				}
+				gone++
+			default:
+				o.isServed()
+			}
+		}
+	})
+}
+
+// readSlowly reads a byte a second until the daemon hangs up, at most for a
+// minute; then it returns nil. What the kernel holds would come all the same.
+func readSlowly(conn net.Conn) error {
+	one := make([]byte, 1)
+	for range 60 {
+		if _, err := conn.Read(one); err != nil {
+			return err
+		}
+		if hungUp(conn) {
+			return io.EOF
+		}
+		time.Sleep(time.Second) // as such a reader does
+	}
+	return nil
+}
+
+// knock connects, again while more wait to be let in than the kernel holds.
+func knock(socket string) (net.Conn, error) {
+	for {
+		conn, err := net.Dial("unix", socket)
+		if !errors.Is(err, unix.EAGAIN) {
+			return conn, err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// hungUp tells whether the other end of a connection is closed.
+func hungUp(conn net.Conn) bool {
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	_ = raw.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd)}}
+		_, _ = unix.Poll(poll, 0)
+		gone = poll[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+	})
+	return gone
+}
+
+// dialAs connects as another user, by a thread that takes on its ID.
+func (d *daemon) dialAs(uid int, socket string) *wire {
+	d.t.Helper()
+	needRoot(d.t.(*testing.T))
+	const unchanged = ^uintptr(0)
+	runtime.LockOSThread()
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, uintptr(uid), unchanged); errno != 0 {
+		d.t.Fatal(errno)
+	}
+	w, err := dial(socket)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, 0, unchanged); errno != 0 {
+		d.t.Fatal(errno) // and the thread ends with the goroutine, which still has it locked
+	}
+	runtime.UnlockOSThread()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(w.close)
+	return w
+}
+
+// ask calls GetStatus and returns the reply, or what went wrong.
+func (w *wire) ask() (*reply, error) {
+	_ = w.conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if err := w.send("GetStatus", nil, false); err != nil {
+		return nil, err
+	}
+	return w.recv()
+}
+
+func TestAtTheLimitsOfConnectionsTheOneWhoHitsThemIsToldAndNobodyElseNotices(t *testing.T) {
+	needRoot(t)
+	d := newDaemon(t, "--max-connections", "20", "--max-connections-per-uid", "3")
+	d.openToAll()
+	open := d.dir + "/open"
+	d.args = append(d.args, "--listen", "unix:"+open+",mode=0666")
+	d.start()
+	o := d.witness()
+	wantRefusal := func(w *wire, reason string) {
+		t.Helper()
+		if r, err := w.ask(); err != nil || r.Error != "io.podman.events.BackendUnavailable" || !strings.Contains(r.Parameters.Reason, reason) {
+			t.Errorf("at the limit: %+v %v, want %q", r, err, reason)
+		}
+		w.close()
+	}
+	served := func(w *wire) *wire {
+		t.Helper()
+		if r, err := w.ask(); err != nil || r.Error != "" {
+			t.Errorf("below the limit: %+v %v", r, err)
+		}
+		return w
+	}
+	for uid := madeUpUser; uid < madeUpUser+2; uid++ {
+		first := served(d.dialAs(uid, open))
+		for range 2 {
+			served(d.dialAs(uid, open))
+		}
+		for range 5 {
+			wantRefusal(d.dialAs(uid, open), "your user has too many connections to the service (3)")
+		}
+		served(first)
+		o.isServed()
+	}
+	// The others go on until half of all is taken; the rest is root's.
+	served(d.dialAs(otherUser, open))
+	served(d.dialAs(otherUser, open))
+	wantRefusal(d.dialAs(otherUser, open), "too many connections to the service (10)")
+	for range 10 {
+		served(d.dialAs(0, open))
+	}
+	w, err := dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRefusal(w, "too many connections to the service (20)")
+	o.isServed()
+	d.awaitLog("too many connections to the service (10)")
+	if n := strings.Count(d.stderr.String(), "refusing connections"); n != 3 {
+		t.Errorf("two users and all together hit a bound, the log says so %d times:\n%s", n, d.stderr)
+	}
+}
+
+func TestTheLimitOfRequestsIsTurned(t *testing.T) {
+	d := startDaemon(t, "--max-request-size", "8k")
+	o := d.witness()
+	for size, want := range map[int]string{7000: "InvalidCursor", 9000: "InvalidParameter"} {
+		replies, _ := d.say(`{"method":"io.podman.events.GetEvents","parameters":{"after":"` + strings.Repeat("x", size) + `"}}` + "\x00" + theEnd)
+		if len(replies) == 0 || !strings.Contains(replies[0], want) {
+			t.Errorf("a request of %d bytes: %q", size, replies)
+		}
+	}
+	o.baseline()
+}
+
+func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
+	bus := startBus(t, buspolicy.Session)
+	d := startDaemon(t, "--dbus", bus.address())
+	d.awaitLog("serving events on D-Bus")
+	o := d.witness()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	fd := godbus.UnixFD(null.Fd())
+	for range 20 {
+		c, err := godbus.Connect(bus.address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		object := c.Object(busName, objectPath)
+		for range 20 {
+			for _, args := range [][]any{
+				{fd}, {[]godbus.UnixFD{fd, fd, fd}}, {[]string{}, map[string]godbus.Variant{"since": godbus.MakeVariant([]godbus.UnixFD{fd})}},
+			} {
+				if err := object.Call(busName+".GetEvents", 0, args...).Err; err == nil {
+					t.Error("a call with descriptors is taken")
+				}
+			}
+			object.Call(busName+".OpenStream", godbus.FlagNoReplyExpected, []string{}, map[string]godbus.Variant{})
+		}
+		for n := range 60 {
+			if err := object.Call(busName+".Subscribe", 0, fmt.Sprintf("t%d", n), []string{}, map[string]godbus.Variant{}).Err; err != nil {
+				t.Error(err)
+			}
+		}
+		var limited error
+		for n := range 10 {
+			limited = object.Call(busName+".Subscribe", 0, fmt.Sprintf("u%d", n), []string{}, map[string]godbus.Variant{}).Err
+		}
+		var e godbus.Error
+		if !errors.As(limited, &e) || e.Name != "org.freedesktop.DBus.Error.LimitsExceeded" {
+			t.Errorf("70 subscriptions: %v", limited)
+		}
+		c.Close() // and leaves all of them
+		o.isServed()
+	}
+	o.baseline()
+}

@@ -1,0 +1,24 @@
+//go:build !systemd
+
+package test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// buildTags are those that the daemon under test is built with: those of the
+// tests.
+const buildTags = ""
+
+// imitatePodmanInJournal is for tests of the journal alone.
+func imitatePodmanInJournal(string) int { return 1 }
+
+func TestJournalThatCannotBeReadSaysWhatToInstall(t *testing.T) {
+	out, err := exec.Command(binary, "serve", "--backend", "journald", "--dbus", "none", "--listen", "unix:"+filepath.Join(shortDir(t), "s")).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "libsystemd-dev") || !strings.Contains(string(out), "--backend file") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
