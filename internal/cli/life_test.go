@@ -506,3 +506,17 @@ func TestReloadChangesTheBoundsOfARunningService(t *testing.T) {
 	c.Process.Signal(syscall.SIGTERM)
 	checkCode(t, exitOf(t, c), exitOK)
 }
+
+func TestCheckConfigFailsWhereAStartWould(t *testing.T) {
+	host(t, "")
+	_, stderr, code := runIn(t.Context(), "serve", "--check-config", "--config", "/dev/null", "--backend", "journald")
+	unsupported := (&choice{backend: events.Journald}).supported()
+	if unsupported == nil {
+		checkCode(t, code, exitOK)
+		return
+	}
+	checkCode(t, code, exitError)
+	if !strings.HasPrefix(stderr, "eventsvc: cannot read the journal (") {
+		t.Errorf("it says %q", stderr)
+	}
+}
