@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -188,10 +189,13 @@ func TestStreamsAreBounded(t *testing.T) {
 	if err := r.server.takeStream(stranger); err == nil || !strings.Contains(err.Error(), "your user") {
 		t.Errorf("one too many: %v", err)
 	}
-	openStream(t, c, nil, dict{})
+	file, _ := openStream(t, c, nil, dict{})
+	defer runtime.KeepAlive(file) // or it is closed when nobody looks, and the stream ends
 	for range limits.StreamsPerUID {
 		r.server.quotas.give(&r.server.quotas.streams, stranger.UID)
 	}
+	r.server.quotas.mu.Lock()
+	defer r.server.quotas.mu.Unlock()
 	if len(r.server.quotas.streams.users) != 1 {
 		t.Errorf("users are still counted: %v", r.server.quotas.streams.users)
 	}

@@ -210,6 +210,9 @@ type plan struct {
 	warnings         []string
 }
 
+// storeFlags are the flags that choose the store.
+var storeFlags = []string{"backend", "log-file", "log-max-size", "journal-directory"}
+
 // plan understands the options. It touches nothing.
 func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err error) {
 	if p.readers, err = access.ParseAllowed(f.allowRead); err != nil {
@@ -222,7 +225,10 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 		return p, set.blame(err, "log-level")
 	}
 	if p.store, err = chooseStore(f, env); err != nil {
-		return p, set.blame(err, "backend", "log-file", "log-max-size", "journal-directory")
+		return p, set.blame(err, storeFlags...)
+	}
+	if err = p.store.supported(); err != nil {
+		return p, set.blame(err, storeFlags...)
 	}
 	if p.store.sync, err = f.limits.durability(p.store); err != nil {
 		return p, set.blame(err, "sync")

@@ -139,18 +139,26 @@ func sameFile(a, b string) bool {
 	return a == b
 }
 
+// supported tells whether this program can open the store at all: nil, or why
+// not.
+func (c *choice) supported() error {
+	if c.backend != events.Journald || journald.Supported() == nil {
+		return nil
+	}
+	return errors.Errorf("cannot read the journal (%s): %v; or let Podman log to a file (events_logger = \"file\" in "+
+		"containers.conf), or choose --backend file", strings.Join(c.because, "; "), journald.Supported())
+}
+
 // openStore opens the store.
 func (c *choice) openStore(log *slog.Logger) (store.Store, error) {
 	switch c.backend {
 	case events.Null:
 		return new(null.Store), nil
 	case events.Journald:
-		st, err := journald.Open(journald.Options{Directory: c.path, Logger: log})
-		if err != nil && journald.Supported() != nil {
-			err = errors.Errorf("cannot read the journal (%s): %v; or let Podman log to a file (events_logger = \"file\" in "+
-				"containers.conf), or choose --backend file", strings.Join(c.because, "; "), journald.Supported())
+		if err := c.supported(); err != nil {
+			return nil, err
 		}
-		return st, err
+		return journald.Open(journald.Options{Directory: c.path, Logger: log})
 	}
 	return logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Sync: c.sync, Logger: log})
 }

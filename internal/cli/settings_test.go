@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/config"
+)
+
+func TestReloadTakesUpWhatCanBeChangedAndNamesTheRest(t *testing.T) {
+	dir := host(t, "")
+	m := listenAsManager(t, dir)
+	conf := filepath.Join(dir, "eventsvc.toml")
+	address := "unix:" + filepath.Join(dir, "s")
+	writeFile(t, conf, fmt.Sprintf("listen = [%q]\nlog-level = \"warn\"\nlog-file = %q\n", address, filepath.Join(dir, "log")))
+	c := process(t, "serve", "--config", conf, "--dbus", "none")
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path)
+	errs := startServe(t, c)
+	m.await("READY=1")
+	for _, want := range []string{"listen = [\"" + address + "\"]: " + conf + ":1", "log-level = \"warn\": " + conf + ":2"} {
+		errs.expect(t, want)
+	}
+
+	// The moved log is for the next start, the level for now.
+	writeFile(t, conf, fmt.Sprintf("listen = [%q]\nlog-level = \"debug\"\nlog-file = %q\nallow-write = [\"@0\"]\n",
+		address, filepath.Join(dir, "log2")))
+	c.Process.Signal(syscall.SIGHUP)
+	if got := m.await("RELOADING=1"); !regexp.MustCompile(`^RELOADING=1\nMONOTONIC_USEC=[0-9]+$`).MatchString(got) {
+		t.Errorf("systemd is told %q", got)
+	}
+	m.await("READY=1\nSTATUS=Serving log file " + filepath.Join(dir, "log") + "; no subscribers")
+	errs.expect(t, `an option changed that takes effect with a restart only`)
+	errs.expect(t, "option=log-file")
+	errs.expect(t, `log-level=\"debug\"`)
+	errs.expect(t, `allow-write=[\"@0\"]`)
+
+	// A bad one changes nothing, and does not end the service.
+	writeFile(t, conf, "log-level = \"error\"\nallow-reed = []\n")
+	c.Process.Signal(syscall.SIGHUP)
+	m.await("RELOADING=1")
+	m.await("READY=1")
+	errs.expect(t, "cannot use the new configuration; going on with the present one")
+	errs.expect(t, `allow-reed in `+conf+`:2: there is no such key; did you mean \"allow-read\"?`)
+	writeFile(t, conf, "log-level = \"error\"\nallow-read = [\"no-such-user-here\"]\n")
+	c.Process.Signal(syscall.SIGHUP)
+	errs.expect(t, "allow-read is set in "+conf+":2")
+	if _, _, code := runIn(t.Context(), "status", "--address", address); code != exitOK {
+		t.Errorf("the service does not answer any more: %d", code)
+	}
+	c.Process.Signal(syscall.SIGTERM)
+	m.await("STOPPING=1")
+	checkCode(t, exitOf(t, c), exitOK)
+}
+
+func TestCommandLineWinsOverFilesAfterAReloadToo(t *testing.T) {
+	dir := host(t, "")
+	conf := filepath.Join(dir, "eventsvc.toml")
+	writeFile(t, conf, "log-level = \"debug\"\nallow-read = [\"1\"]\n")
+	a := &app{name: "eventsvc", stdout: io.Discard, stderr: io.Discard}
+	flags := a.serveCommand().Flags()
+	if err := flags.Parse([]string{"--config", conf, "--log-level", "error", "--allow-read", "2", "--allow-read", "3"}); err != nil {
+		t.Fatal(err)
+	}
+	first, err := readOptions(flags, config.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, conf, "log-level = \"warn\"\nallow-read = [\"4\"]\nallow-write = \"5\"\n")
+	second, err := first.again(a.serveCommand().Flags(), config.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"log-level": "error", "allow-read": "2 3", "allow-write": "5", "config": conf} {
+		check(t, name, textOf(second.flags.Lookup(name)), want)
+	}
+	check(t, "what changed", strings.Join(second.changed(first), " "), "allow-write")
+}
+
+func TestCheckConfigSaysWhatAndWhyAndTouchesNothing(t *testing.T) {
+	dir := host(t, "")
+	log := filepath.Join(dir, "podman", "podman.log")
+	writeFile(t, filepath.Join(dir, "containers.conf"), fmt.Sprintf("[engine]\nevents_logger = \"file\"\nevents_logfile_path = %q\n", log))
+	conf := filepath.Join(dir, "eventsvc.toml")
+	writeFile(t, conf, "# where\nlisten = [\"unix:"+dir+"/s\", \"unix:"+dir+"/public,mode=0666,readonly\"]\ndbus = \"none\"\nallow-read = \"@0\"\n")
+	before, _ := os.ReadDir(dir)
+	stdout, stderr, code := runIn(t.Context(), "serve", "--check-config", "--config", conf, "--allow-write", "0")
+	checkCode(t, code, exitOK)
+	check(t, "stderr", stderr, "")
+	for _, want := range []string{
+		"configuration files\n  " + conf + "\n",
+		"store: log file " + log + "\n",
+		"events_logger in " + dir + "/containers.conf:2",
+		"  listen = [\"unix:" + dir + "/s\" \"unix:" + dir + "/public,mode=0666,readonly\"]: " + conf + ":2\n",
+		"  unix:" + dir + "/public,mode=0666,readonly: " + conf + ":2\n",
+		"D-Bus\n  none: " + conf + ":3\n",
+		"allow-write = [\"0\"]: command line\n",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("it does not say %q:\n%s", want, stdout)
+		}
+	}
+	after, _ := os.ReadDir(dir)
+	if len(before) != len(after) {
+		t.Errorf("it left something behind: %v", after)
+	}
+	for name, test := range map[string]struct{ text, want string }{
+		"A place to listen that is none": {"\nlisten = \"tcp:1234\"\n", "(listen is set in " + conf + ":2)"},
+		"A backend that is none":         {"backend = \"jurnald\"\n", "(backend is set in " + conf + ":1)"},
+		"A level that is none":           {"log-level = \"loud\"\n", "cannot use --log-level \"loud\""},
+		"A time that is none":            {"exit-idle-time = \"soon\"\n", "cannot use exit-idle-time in " + conf + ":1: \"soon\" is no time"},
+		"An array where there is none":   {"dbus = [\"system\"]\n", "cannot use dbus in " + conf + ":1: want one value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writeFile(t, conf, test.text)
+			_, stderr, code := runIn(t.Context(), "serve", "--check-config", "--config", conf)
+			checkCode(t, code, exitError)
+			if !strings.HasPrefix(stderr, "eventsvc: cannot ") || !strings.Contains(stderr, test.want) {
+				t.Errorf("it says %q, and not %q", stderr, test.want)
+			}
+		})
+	}
+}
+
+func TestReloadChangesTheBoundsOfARunningService(t *testing.T) {
+	dir := host(t, "")
+	m := listenAsManager(t, dir)
+	conf := filepath.Join(dir, "eventsvc.toml")
+	address := "unix:" + filepath.Join(dir, "s")
+	lines := fmt.Sprintf("listen = %q\nlog-file = %q\ndbus = \"none\"\n", address, filepath.Join(dir, "log"))
+	writeFile(t, conf, lines)
+	c := process(t, "serve", "--config", conf)
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path)
+	errs := startServe(t, c)
+	m.await("READY=1")
+	for range 2 { // they stay
+		held, err := net.Dial("unix", filepath.Join(dir, "s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Close()
+		// It is served, so it has been counted.
+		fmt.Fprint(held, `{"method":"io.systemd.service.Ping"}`+"\x00")
+		if _, err := held.Read(make([]byte, 64)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		most, code int
+	}{{2, exitError}, {3, exitOK}} {
+		writeFile(t, conf, lines+fmt.Sprintf("max-connections = %d\n", test.most))
+		c.Process.Signal(syscall.SIGHUP)
+		m.await("RELOADING=1")
+		m.await("READY=1")
+		_, stderr, code := runIn(t.Context(), "status", "--address", address)
+		if code != test.code {
+			t.Errorf("with at most %d connections a third ends with %d: %s", test.most, code, stderr)
+		}
+	}
+	writeFile(t, conf, lines+"max-connections = 1\n")
+	c.Process.Signal(syscall.SIGHUP)
+	errs.expect(t, "cannot use --max-connections 1: it takes at least 2 (max-connections is set in "+conf+":4)")
+	c.Process.Signal(syscall.SIGTERM)
+	checkCode(t, exitOf(t, c), exitOK)
+}
+
+func TestCheckConfigFailsWhereAStartWould(t *testing.T) {
+	host(t, "")
+	_, stderr, code := runIn(t.Context(), "serve", "--check-config", "--config", "/dev/null", "--backend", "journald")
+	unsupported := (&choice{backend: events.Journald}).supported()
+	if unsupported == nil {
+		checkCode(t, code, exitOK)
+		return
+	}
+	checkCode(t, code, exitError)
+	if !strings.HasPrefix(stderr, "eventsvc: cannot read the journal (") {
+		t.Errorf("it says %q", stderr)
+	}
+}
