@@ -158,9 +158,7 @@ func (s *Store) jumpLocked() error {
 
 // countTwins returns how many entries in front of the one have its key.
 func countTwins(h *handle, p *place) (n uint32, err error) {
-	if err := h.seekCursor(p.text()); err != nil {
-		return 0, err
-	}
+	h.seekCursor(p.text())
 	for {
 		entries, end, err := h.fill(nil, true, 8, onlyPlaces)
 		if err != nil {
@@ -260,7 +258,8 @@ func (s *Store) seekMark(h *handle) error {
 	if !s.mark.known {
 		return h.seekHead()
 	}
-	return h.seekCursor(s.mark.place.text())
+	h.seekCursor(s.mark.place.text())
+	return nil
 }
 
 // peek finds an end for the next step: the last of some entries behind the mark.
