@@ -30,6 +30,8 @@ func (s *Store) follow() {
 	ticker := time.NewTicker(s.interval)
 	ticker.Stop()
 	defer ticker.Stop()
+	quiet := counter{dirs: newDirs(s.directory)}
+	defer quiet.close()
 	for {
 		select {
 		case <-s.stop:
@@ -41,7 +43,9 @@ func (s *Store) follow() {
 				ticker.Stop()
 			}
 		case <-ticker.C:
-			_ = s.Look()
+			if quiet.shouldLook() {
+				_ = s.Look()
+			}
 		}
 	}
 }
