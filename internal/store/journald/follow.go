@@ -27,25 +27,25 @@ func (s *Store) Attend(wanted bool) {
 // follow looks at the journal again and again while somebody wants that.
 func (s *Store) follow() {
 	defer s.done.Done()
-	ticker := time.NewTicker(s.interval)
-	ticker.Stop()
-	defer ticker.Stop()
 	quiet := counter{dirs: newDirs(s.directory)}
 	defer quiet.close()
 	for {
+		if !s.attended.Load() {
+			select {
+			case <-s.stop:
+				return
+			case <-s.wake:
+			}
+			continue
+		}
 		select {
 		case <-s.stop:
 			return
-		case <-s.wake:
-			if s.attended.Load() {
-				ticker.Reset(s.interval)
-			} else {
-				ticker.Stop()
-			}
-		case <-ticker.C:
-			if quiet.shouldLook() {
-				_ = s.Look()
-			}
+		default:
+		}
+		quiet.wait(s.interval)
+		if s.attended.Load() {
+			_ = s.Look()
 		}
 	}
 }
@@ -76,7 +76,7 @@ func (s *Store) lookLocked() error {
 
 // retries is how often something is tried again that journald, removing files,
 // comes in the way of.
-const retries = 5
+const retries = 20
 
 func retry(f func() error) (err error) {
 	for range retries {

@@ -70,7 +70,22 @@ type handle struct {
 var errStale = errors.New("cannot read the journal: files of it are being removed; try again")
 
 // openHandle opens the journal in the directory, that of this host if it is "".
-func openHandle(directory string) (*handle, error) {
+// A file that gets another name just then would be left out, so it is opened
+// until nothing changes meanwhile.
+func openHandle(directory string) (h *handle, err error) {
+	for range retries {
+		if h, err = tryHandle(directory); err != nil {
+			return nil, err
+		}
+		if changed, _ := h.dirs.check(); !changed {
+			return h, nil
+		}
+		h.close()
+	}
+	return nil, errStale
+}
+
+func tryHandle(directory string) (*handle, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
