@@ -166,6 +166,19 @@ func BenchmarkJournalLatency(b *testing.B) {
 	idleShare := share()
 	w := d.subscribe(nil)
 	followingShare := share()
+	stop := make(chan struct{})
+	go func() { // what other programs have to say
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(10 * time.Millisecond):
+				_ = sendEntry(r.socket(), map[string]string{"SYSLOG_IDENTIFIER": "other", "MESSAGE": "busy"})
+			}
+		}
+	}()
+	busyShare := share()
+	close(stop)
 	const rounds = 500
 	for b.Loop() {
 		var took []time.Duration
@@ -188,6 +201,7 @@ func BenchmarkJournalLatency(b *testing.B) {
 		}
 		b.ReportMetric(idleShare, "idle-%")
 		b.ReportMetric(followingShare, "following-%")
+		b.ReportMetric(busyShare, "following-busy-%")
 		b.ReportMetric(float64(median(took).Microseconds())/1000, "p50-ms")
 		b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 	}

@@ -443,3 +443,52 @@ func TestJournalThatIsNotThereIsUnavailable(t *testing.T) {
 		t.Errorf("once it is there, the fault is %q", fault)
 	}
 }
+
+// TestJournalVacuumUnderAReader removes files that a reader of the past has not
+// come to yet. It may have all events, or is told that some are gone.
+func TestJournalVacuumUnderAReader(t *testing.T) {
+	r := newRoom(t)
+	const entries = 200_000
+	importGenerated(t, entries, filepath.Join(r.dir, "var", hostMachineID(t)))
+	d := r.startDaemon()
+	for _, p := range []params{{"fromStart": true}, {"fromStart": true, "filters": []string{"status=died", "status=start"}}} {
+		all := d.history(params{"filters": p["filters"]})
+		w := d.subscribe(p)
+		var got []event
+		for len(got) < 10 {
+			reply, err := w.recv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if reply.Parameters.Event != nil {
+				got = append(got, *reply.Parameters.Event)
+			}
+		}
+		r.run("journalctl", "-q", "--vacuum-files=2")
+		told := ""
+		for told == "" {
+			_ = w.conn.SetReadDeadline(time.Now().Add(time.Minute))
+			reply, err := w.recv()
+			switch {
+			case err != nil:
+				t.Fatalf("behind %d events: %v", len(got), err)
+			case reply.Error != "":
+				told = reply.Error
+			case reply.Parameters.Live:
+				told = "live"
+			case reply.Parameters.Event != nil:
+				got = append(got, *reply.Parameters.Event)
+			}
+		}
+		t.Logf("%d of %d events, then %s", len(got), len(all), told)
+		for i := range got {
+			if got[i].Cursor != all[i].Cursor {
+				t.Fatalf("event %d is not the one that it was", i)
+			}
+		}
+		if (told == "live") != (len(got) == len(all)) || told != "live" && told != "io.podman.events.CursorExpired" {
+			t.Errorf("after %d of %d events the reader was told %q", len(got), len(all), told)
+		}
+		w.close()
+	}
+}

@@ -269,7 +269,7 @@ func importJournal(t testing.TB, export, dir string) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(remoteProgram, "-o", filepath.Join(dir, "fixture.journal"), export)
+	cmd := exec.Command(remoteProgram, "-o", filepath.Join(dir, "system.journal"), export)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("systemd-journal-remote: %v\n%s", err, out)
 	}

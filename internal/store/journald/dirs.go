@@ -46,6 +46,9 @@ const clockGrain = 100 * time.Millisecond
 // they were looked at last, vanished whether one went and did not only get
 // another name.
 func (d *dirs) check() (changed, vanished bool) {
+	if d.quiet() {
+		return false, false
+	}
 	old := d.known
 	now := make(map[string]listing, len(old))
 	changed = old == nil
@@ -69,6 +72,27 @@ func (d *dirs) check() (changed, vanished bool) {
 		vanished = lacks(now, old)
 	}
 	return changed, vanished
+}
+
+// quiet tells whether no directory has changed: that is nearly always so, and
+// asked often.
+func (d *dirs) quiet() bool {
+	if d.known == nil {
+		return false
+	}
+	var st unix.Stat_t
+	for _, root := range d.roots {
+		if _, known := d.known[root]; !known && unix.Stat(root, &st) == nil {
+			return false
+		}
+	}
+	for dir, l := range d.known {
+		if unix.Stat(dir, &st) != nil || l.id != [2]uint64{st.Dev, st.Ino} || l.changed != [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)} ||
+			time.Since(time.Unix(st.Mtim.Unix())) <= clockGrain {
+			return false
+		}
+	}
+	return true
 }
 
 // lacks tells whether a file is not there any more, under whatever name.

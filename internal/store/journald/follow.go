@@ -27,20 +27,24 @@ func (s *Store) Attend(wanted bool) {
 // follow looks at the journal again and again while somebody wants that.
 func (s *Store) follow() {
 	defer s.done.Done()
-	ticker := time.NewTicker(s.interval)
-	ticker.Stop()
-	defer ticker.Stop()
+	quiet := counter{dirs: newDirs(s.directory)}
+	defer quiet.close()
 	for {
+		if !s.attended.Load() {
+			select {
+			case <-s.stop:
+				return
+			case <-s.wake:
+			}
+			continue
+		}
 		select {
 		case <-s.stop:
 			return
-		case <-s.wake:
-			if s.attended.Load() {
-				ticker.Reset(s.interval)
-			} else {
-				ticker.Stop()
-			}
-		case <-ticker.C:
+		default:
+		}
+		quiet.wait(s.interval)
+		if s.attended.Load() {
 			_ = s.Look()
 		}
 	}
@@ -72,7 +76,7 @@ func (s *Store) lookLocked() error {
 
 // retries is how often something is tried again that journald, removing files,
 // comes in the way of.
-const retries = 5
+const retries = 20
 
 func retry(f func() error) (err error) {
 	for range retries {
@@ -158,9 +162,7 @@ func (s *Store) jumpLocked() error {
 
 // countTwins returns how many entries in front of the one have its key.
 func countTwins(h *handle, p *place) (n uint32, err error) {
-	if err := h.seekCursor(p.text()); err != nil {
-		return 0, err
-	}
+	h.seekCursor(p.text())
 	for {
 		entries, end, err := h.fill(nil, true, 8, onlyPlaces)
 		if err != nil {
@@ -260,7 +262,8 @@ func (s *Store) seekMark(h *handle) error {
 	if !s.mark.known {
 		return h.seekHead()
 	}
-	return h.seekCursor(s.mark.place.text())
+	h.seekCursor(s.mark.place.text())
+	return nil
 }
 
 // peek finds an end for the next step: the last of some entries behind the mark.

@@ -56,7 +56,8 @@ type handle struct {
 	do   chan func()
 	done chan struct{}
 	buf  []byte
-	dirs *dirs // as they were when it was opened, or when it was used last
+	next string // cursor to seek at the next fill, "" for none: both take one way to the thread
+	dirs *dirs  // as they were when it was opened, or when it was used last
 	// moved says that files came, went, or got other names since it was opened:
 	// it does not know those that came.
 	moved bool
@@ -69,7 +70,22 @@ type handle struct {
 var errStale = errors.New("cannot read the journal: files of it are being removed; try again")
 
 // openHandle opens the journal in the directory, that of this host if it is "".
-func openHandle(directory string) (*handle, error) {
+// A file that gets another name just then would be left out, so it is opened
+// until nothing changes meanwhile.
+func openHandle(directory string) (h *handle, err error) {
+	for range retries {
+		if h, err = tryHandle(directory); err != nil {
+			return nil, err
+		}
+		if changed, _ := h.dirs.check(); !changed {
+			return h, nil
+		}
+		h.close()
+	}
+	return nil, errStale
+}
+
+func tryHandle(directory string) (*handle, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
@@ -170,21 +186,18 @@ func (h *handle) setMatches(all matches) error {
 }
 
 func (h *handle) seekHead() error {
+	h.next = ""
 	return h.call("seek in", func() C.int { return C.ev_seek_head(h.j) })
 }
 
 func (h *handle) seekTail() error {
+	h.next = ""
 	return h.call("seek in", func() C.int { return C.ev_seek_tail(h.j) })
 }
 
-// seekCursor goes to a cursor of the journal, or to the place where it would be.
-func (h *handle) seekCursor(cursor string) error {
-	return h.call("seek in", func() C.int {
-		text := C.CString(cursor)
-		defer C.free(unsafe.Pointer(text))
-		return C.ev_seek_cursor(h.j, text)
-	})
-}
+// seekCursor lets the next fill begin at a cursor of the journal, or at the place
+// where it would be.
+func (h *handle) seekCursor(cursor string) { h.next = cursor }
 
 // entry is an entry of the journal in the memory of its handle.
 type entry struct {
@@ -213,6 +226,14 @@ func (h *handle) fill(entries []entry, back bool, most int, take what) (all []en
 		var out C.struct_ev_fill
 		var r C.int
 		h.on(func() {
+			if h.next != "" {
+				text := C.CString(h.next)
+				defer C.free(unsafe.Pointer(text))
+				h.next = ""
+				if r = C.ev_seek_cursor(h.j, text); r < 0 {
+					return
+				}
+			}
 			r = C.ev_fill(h.j, goBack, C.uint32_t(most), C.int(take), maxEntry,
 				unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &out)
 		})

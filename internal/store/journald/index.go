@@ -130,11 +130,8 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 	}
 	defer h.close()
 	if x.hasEnd {
-		err = h.seekCursor(x.end.text())
-	} else {
-		err = h.seekHead()
-	}
-	if err != nil {
+		h.seekCursor(x.end.text())
+	} else if err := h.seekHead(); err != nil {
 		return err
 	}
 	var entries []entry

@@ -54,12 +54,30 @@ func (o *oldest) look(d *dirs) (younger bool) {
 	if !d.host {
 		return false
 	}
+	for range retries {
+		now := &dirs{roots: d.roots, host: true}
+		now.check()
+		if o.read(now) {
+			break
+		}
+	}
+	return o.known && o.seen != 0 && o.header.headTime > o.seen
+}
+
+// read reads the heads of the files that are listed. It returns false if one has
+// got another name since.
+func (o *oldest) read(d *dirs) bool {
+	o.close()
+	o.known = false
 	for dir, l := range d.known {
 		for name := range l.files {
 			if name != "system.journal" && !strings.HasPrefix(name, "system@") {
 				continue
 			}
 			f, err := os.Open(filepath.Join(dir, name))
+			if os.IsNotExist(err) {
+				return false
+			}
 			if err != nil {
 				continue
 			}
@@ -75,7 +93,7 @@ func (o *oldest) look(d *dirs) (younger bool) {
 			_ = f.Close()
 		}
 	}
-	return o.known && o.seen != 0 && o.header.headTime > o.seen
+	return true
 }
 
 // noteTail notes the last entry of the file that journald writes to. It is

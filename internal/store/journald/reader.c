@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <systemd/sd-journal.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -351,4 +353,27 @@ int ev_unique(struct ev_journal *j, const char *field, int restart, void *buffer
 	int r;
 	INSIDE(j, r, unique(j, field, restart, buffer, capacity, used, more));
 	return r;
+}
+
+static uint64_t sum_up(const int *files, int nfiles, const int *directories, int ndirectories) {
+	uint64_t sum = 0, n;
+	const off_t n_entries = 152; // in the head of a journal file
+	for (int i = 0; i < nfiles; i++)
+		if (pread(files[i], &n, sizeof n, n_entries) == sizeof n)
+			sum += n;
+	struct stat st;
+	for (int i = 0; i < ndirectories; i++)
+		if (fstat(directories[i], &st) == 0)
+			sum += (uint64_t) st.st_mtim.tv_sec * 1000000007u + (uint64_t) st.st_mtim.tv_nsec;
+	return sum;
+}
+
+uint64_t ev_wait(const int *files, int nfiles, const int *directories, int ndirectories, long nanoseconds, int times, uint64_t sum) {
+	uint64_t now = sum;
+	for (int i = 0; i < times && now == sum; i++) {
+		struct timespec t = {.tv_nsec = nanoseconds};
+		nanosleep(&t, NULL);
+		now = sum_up(files, nfiles, directories, ndirectories);
+	}
+	return now;
 }

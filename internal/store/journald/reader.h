@@ -65,4 +65,8 @@ int ev_fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_
 // The distinct values of a field, as ev_fill lays out fields; more is 1 while there are some.
 int ev_unique(struct ev_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more);
 
+// Sleeps again and again, so many times at the most, until the number of entries of one of the files, or the time of one of the
+// directories, is another than sum says.
+uint64_t ev_wait(const int *files, int nfiles, const int *directories, int ndirectories, long nanoseconds, int times, uint64_t sum);
+
 #endif

@@ -164,9 +164,7 @@ func (s *Store) find(ctx context.Context, c *cursor) (*place, error) {
 	}
 	defer h.close()
 	const near = 64
-	if err := h.seekCursor(c.key.seekText()); err != nil {
-		return nil, err
-	}
+	h.seekCursor(c.key.seekText())
 	p, err := findKey(ctx, h, c, near)
 	if p != nil || err != nil {
 		return p, err
@@ -229,11 +227,9 @@ func (r *reading) open(ctx context.Context) error {
 			return asked(err)
 		}
 	}
-	seek := r.h.seekHead
 	if r.hasFrom {
-		seek = func() error { return r.h.seekCursor(r.from.text()) }
-	}
-	if err := seek(); err != nil {
+		r.h.seekCursor(r.from.text())
+	} else if err := r.h.seekHead(); err != nil {
 		return asked(err)
 	}
 	r.before, r.hasBefore = r.from, r.hasFrom && !r.inclusive
@@ -241,9 +237,12 @@ func (r *reading) open(ctx context.Context) error {
 }
 
 // asked wraps an error of the journal for those who asked. One that trying again
-// can help with stays as it is.
+// can help with stays as it is, and so does what says all.
 func asked(err error) error {
-	if err == nil || errors.Is(err, errStale) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	var expired *events.ExpiredError
+	var wrapped *events.UnavailableError
+	if err == nil || errors.Is(err, errStale) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &expired) || errors.As(err, &wrapped) {
 		return err
 	}
 	return unavailable(err)
