@@ -163,6 +163,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 	level.Set(p.level)
 	log := newLog(a.stderr, level)
 	served := faces{readers: p.readers, writers: p.writers, bounds: p.bounds, untilIdle: isBridged(given.Activated), idleAfter: f.idleAfter, metrics: shown != nil}
+	if len(listeners) == 0 {
+		served.idleAfter = 0 // it ends with its client
+	}
 	served.bus, served.busRequired = f.bus(env.UID)
 	if forSome := len(listeners) == 0 || served.untilIdle; forSome && !served.busRequired {
 		served.bus = ""

@@ -184,3 +184,22 @@ func TestCheckConfigFailsWhereAStartWould(t *testing.T) {
 		t.Errorf("it says %q", stderr)
 	}
 }
+
+func TestFilesOfTheHostAreNotForAProcessOfOneClient(t *testing.T) {
+	dir := host(t, "")
+	conf := filepath.Join(dir, "eventsvc.toml")
+	writeFile(t, conf, "listen = \"unix:/x\"\ndbus = \"system\"\nexit-idle-time = \"10m\"\nmetrics = \"unix:/m\"\nallow-read = \"1\"\n")
+	a := &app{name: "eventsvc", stdout: io.Discard, stderr: io.Discard}
+	flags := a.serveCommand().Flags()
+	if err := flags.Parse([]string{"--config", conf, "--dbus", "none"}); err != nil {
+		t.Fatal(err)
+	}
+	set, err := readOptions(flags, config.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	new(serveFlags).forOne(set)
+	for name, want := range map[string]string{"listen": "", "exit-idle-time": "", "metrics": "", "dbus": "none", "allow-read": "1"} {
+		check(t, name, textOf(flags.Lookup(name)), want)
+	}
+}

@@ -12,6 +12,10 @@ type span time.Duration
 
 // Set understands a duration.
 func (s *span) Set(text string) error {
+	if text == "" { // as String says it
+		*s = 0
+		return nil
+	}
 	d, err := time.ParseDuration(text)
 	if seconds, failed := strconv.ParseUint(text, 10, 32); failed == nil {
 		d, err = time.Duration(seconds)*time.Second, nil
