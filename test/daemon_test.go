@@ -72,7 +72,7 @@ func startDaemon(t testing.TB, args ...string) *daemon {
 // start starts the daemon and returns when it answers.
 func (d *daemon) start() {
 	d.t.Helper()
-	args := []string{"serve", "--listen", "unix:" + d.socket, "--dbus", "none"}
+	args := []string{"serve", "--config", "/dev/null", "--listen", "unix:" + d.socket, "--dbus", "none"}
 	if !d.journal {
 		args = append(args, "--backend", "file", "--log-file", d.log)
 	}

@@ -310,7 +310,7 @@ func TestDBusAndVarlinkAreServedByOneDaemonAndOutliveTheBus(t *testing.T) {
 		t.Errorf("on D-Bus again: %v %s", err, out)
 	}
 	second := newDaemon(t, "--dbus", bus.address())
-	out, err = r.run(binary, "serve", "--backend", "file", "--log-file", second.log, "--listen", "unix:"+second.socket, "--dbus", bus.address())
+	out, err = r.run(binary, "serve", "--config", "/dev/null", "--backend", "file", "--log-file", second.log, "--listen", "unix:"+second.socket, "--dbus", bus.address())
 	if err == nil || !strings.Contains(out, fmt.Sprintf("process %d of uid %d (%s)", d.cmd.Process.Pid, os.Getuid(), binary)) {
 		t.Errorf("a second daemon says %v %s", err, out)
 	}

@@ -20,7 +20,7 @@ import (
 // process returns this test binary as eventsvc.
 func process(t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), os.Args[0], arguments...)
+	c := exec.CommandContext(t.Context(), os.Args[0], unconfigured(arguments)...)
 	c.Env = append(os.Environ(), mainVariable+"=1")
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,10 +130,19 @@ func (r *rig) run(arguments ...string) (stdout, stderr string, code int) {
 	return runIn(r.t.Context(), append(arguments, "--address", r.address)...)
 }
 
+// unconfigured returns the arguments for a machine where nobody has configured
+// the service.
+func unconfigured(arguments []string) []string {
+	if len(arguments) == 0 || arguments[0] != "serve" || slices.Contains(arguments, "--config") {
+		return arguments
+	}
+	return append([]string{"serve", "--config", "/dev/null"}, arguments[1:]...)
+}
+
 // runIn runs a command line in this process.
 func runIn(ctx context.Context, arguments ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	code = Run(ctx, append([]string{"eventsvc"}, arguments...), strings.NewReader(""), &out, &errs)
+	code = Run(ctx, append([]string{"eventsvc"}, unconfigured(arguments)...), strings.NewReader(""), &out, &errs)
 	return out.String(), errs.String(), code
 }
 
@@ -154,7 +164,7 @@ func begin(t *testing.T, arguments ...string) *running {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := &running{out: new(output), errs: new(output), cancel: cancel, code: make(chan int, 1)}
 	go func() {
-		c.code <- Run(ctx, append([]string{"eventsvc"}, arguments...), strings.NewReader(""), c.out, c.errs)
+		c.code <- Run(ctx, append([]string{"eventsvc"}, unconfigured(arguments)...), strings.NewReader(""), c.out, c.errs)
 	}()
 	t.Cleanup(func() { cancel(nil) })
 	return c
