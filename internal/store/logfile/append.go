@@ -377,9 +377,9 @@ func (s *Store) openForAppend() (int64, error) {
 		return int64(stat.Size), nil
 	}
 	create := errors.Is(err, os.ErrNotExist)
-	if err := s.closeAppended(); err != nil {
-		return 0, err
-	}
+	// Should the disk not confirm what was written to the former file, that is
+	// told in the status: what is to be written now has no part in it.
+	_ = s.closeAppended()
 	f, err := s.disk.open(s.path, unix.O_RDWR|unix.O_APPEND|unix.O_CREAT, fileMode)
 	if err != nil {
 		return 0, errors.Wrap(err, "cannot open the log for writing"+advice(err))

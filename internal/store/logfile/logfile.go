@@ -201,6 +201,7 @@ func (s *Store) openFirst() {
 	}
 	s.successors.pop()
 	s.adopt(g)
+	s.syncSuccessor(g)
 	size, err := g.size()
 	if err == nil {
 		s.off, err = g.wholeEnd(size)

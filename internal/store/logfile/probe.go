@@ -38,8 +38,8 @@ func (b *beat) now() (count uint64, next <-chan struct{}) {
 	return b.count, b.next
 }
 
-// Probe has the kernel wake both threads that follow the log, the way it wakes
-// them for an event, and waits until each has gone round: the one notes which
+// Probe has the kernel wake both threads that follow the log, where they wait
+// for it to tell of events, and waits until each has gone round: the one notes which
 // file is at the path, the other reads what is new and tells the sink.
 func (s *Store) Probe(ctx context.Context) error {
 	s.mu.Lock()
@@ -55,8 +55,8 @@ func (s *Store) Probe(ctx context.Context) error {
 	return errors.WithMessage(err, "cannot see the thread move that reads the log")
 }
 
-// rousePause is after how long a thread is roused again: another may have
-// drained what was to wake it.
+// rousePause is after how long a thread is roused again, should it have been
+// under way already.
 const rousePause = 50 * time.Millisecond
 
 // rouse wakes the thread that waits, and returns when it has gone round.
@@ -83,17 +83,14 @@ func (w *watcher) rouse(ctx context.Context, b *beat) error {
 	}
 }
 
-// nudge makes the kernel tell the watcher something that is of no interest: that
-// a watch, of a file that is no directory, was given up.
+// nudge wakes the thread that waits. It takes nothing that may have run out, as
+// inotify's watches may: the thread is fine then, and has to show it.
 func (w *watcher) nudge() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return nil
 	}
-	wd, err := unix.InotifyAddWatch(w.fd, "/dev/null", unix.IN_DELETE_SELF)
-	if err == nil {
-		_, err = unix.InotifyRmWatch(w.fd, uint32(wd))
-	}
-	return errors.Wrap(err, "cannot watch /dev/null")
+	_, err := unix.Write(w.poke, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	return errors.Wrap(err, "cannot wake a thread that follows the log")
 }

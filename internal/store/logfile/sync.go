@@ -126,10 +126,11 @@ func (s *Store) syncNames() error {
 	return errors.Wrap(s.disk.syncNames(filepath.Dir(s.path)), "cannot make sure that the log outlives a power failure")
 }
 
-// syncSuccessor makes a file durable that took the place of one to which events
-// were written: Podman's rotation copies them, and syncs nothing.
+// syncSuccessor makes a file durable that took the place of another, to which
+// events may have been written here, now or before a restart: Podman's rotation
+// copies them, and syncs nothing.
 func (s *Store) syncSuccessor(g *generation) {
-	if s.syncs.mode == SyncNever || s.written == 0 {
+	if s.syncs.mode == SyncNever {
 		return
 	}
 	err := s.disk.sync(g.f)
@@ -138,5 +139,8 @@ func (s *Store) syncSuccessor(g *generation) {
 	}
 	if err != nil {
 		s.log.Error("cannot sync the log that took the place of the last", "path", s.path, "error", err)
+		s.syncs.mu.Lock()
+		s.syncs.failed = errors.Wrap(err, "cannot make sure that events outlive a power failure")
+		s.syncs.mu.Unlock()
 	}
 }

@@ -22,6 +22,7 @@ type watcher struct {
 	fd        int    // the inotify instance
 	disk      disk
 	stop      int // an eventfd that ends wait
+	poke      int // an eventfd that ends wait once
 
 	mu      sync.Mutex
 	buf     []byte        // memory for drain: on the stack of every goroutine that looks it would stay
@@ -60,8 +61,14 @@ func newWatcher(d disk, path string, mask uint32) (*watcher, error) {
 		_ = unix.Close(fd)
 		return nil, errors.Wrap(err, "cannot watch the log")
 	}
+	poke, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		_ = unix.Close(fd)
+		_ = unix.Close(stop)
+		return nil, errors.Wrap(err, "cannot watch the log")
+	}
 	return &watcher{
-		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, disk: d, stop: stop,
+		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, disk: d, stop: stop, poke: poke,
 		buf: make([]byte, 16<<10), watched: make(map[int32]way),
 	}, nil
 }
@@ -204,17 +211,23 @@ func (w *watcher) parse(b []byte, s *seen) {
 	}
 }
 
-// wait returns when something has happened that was not drained; false: the
-// watcher is to be closed. It blocks in the kernel, not in the scheduler of Go,
+// wait returns when something has happened that was not drained, or somebody
+// nudges; false: the watcher is to be closed. It blocks in the kernel, not in the scheduler of Go,
 // whose threads may all be busy.
 func (w *watcher) wait() bool {
-	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.stop), Events: unix.POLLIN}}
+	fds := []unix.PollFd{
+		{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.stop), Events: unix.POLLIN}, {Fd: int32(w.poke), Events: unix.POLLIN},
+	}
 	for {
 		_, err := unix.Poll(fds, -1)
 		switch {
 		case err == unix.EINTR:
 		case err != nil || fds[1].Revents != 0:
 			return false
+		case fds[2].Revents != 0:
+			var count [8]byte
+			_, _ = unix.Read(w.poke, count[:])
+			return true
 		case fds[0].Revents != 0:
 			return true
 		}
@@ -232,5 +245,6 @@ func (w *watcher) close() {
 		w.closed = true
 		_ = unix.Close(w.fd)
 		_ = unix.Close(w.stop)
+		_ = unix.Close(w.poke)
 	}
 }

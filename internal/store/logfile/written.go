@@ -42,8 +42,8 @@ func (s *Store) tellWritten(w written) bool {
 		return false
 	}
 	info, err := s.disk.stat(s.cur.f)
-	if err != nil || info.Size() < w.off+int64(len(w.data)) {
-		return false
+	if err != nil || info.Size() != w.off+int64(len(w.data)) {
+		return false // somebody has written too, perhaps in front of it
 	}
 	c := chunk{data: w.data, off: w.off, next: w.off + int64(len(w.data)), tooLong: -1}
 	if info.Size() == c.next {
