@@ -81,20 +81,47 @@ func (f *eventsFace) store(c *conn, t *together) {
 	if len(t.batch) == 0 {
 		return
 	}
-	cursors, err := f.feed.Write(c.server.base, t.batch)
-	if errors.Is(err, context.Canceled) {
-		err = ErrStopping // before it was their turn
+	if f.feed.Store().Type() == events.Journald {
+		f.storeEach(c, t)
+		return
 	}
+	cursors, err := f.feed.Write(c.server.base, t.batch)
 	for i := range t.calls {
 		s := &t.calls[i]
-		switch {
-		case s.fault != nil:
-		case err != nil:
-			s.fault = f.faultOf(&Call{conn: c}, err, "")
-		default:
+		if s.fault != nil {
+			continue
+		}
+		if err != nil {
+			s.fault = f.notStored(c, err)
+		} else {
 			s.cursor, cursors = cursors[0], cursors[1:]
 		}
 	}
+}
+
+// storeEach stores the events one by one, in a store that does not store several
+// all or none: what became of one says nothing of the others.
+func (f *eventsFace) storeEach(c *conn, t *together) {
+	batch := t.batch
+	for i := range t.calls {
+		s := &t.calls[i]
+		if s.fault != nil {
+			continue
+		}
+		cursors, err := f.feed.Write(c.server.base, batch[:1])
+		if batch = batch[1:]; err != nil {
+			s.fault = f.notStored(c, err)
+		} else {
+			s.cursor = cursors[0]
+		}
+	}
+}
+
+func (f *eventsFace) notStored(c *conn, err error) *fault {
+	if errors.Is(err, context.Canceled) {
+		err = ErrStopping // before it was its turn
+	}
+	return f.faultOf(&Call{conn: c}, err, "")
 }
 
 // answer sends the replies in the order of the calls, in one write.

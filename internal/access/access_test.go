@@ -46,6 +46,19 @@ func TestWhoMayReadWhat(t *testing.T) {
 	}
 }
 
+func TestNobodyOwnsTheEventsOfOtherHosts(t *testing.T) {
+	p := Policy{Self: self, Readers: Allowed{UIDs: []uint32{1001}}, Foreign: true}
+	var denied *Denied
+	if uid, err := p.Read(&Peer{UID: stranger}); !errors.As(err, &denied) {
+		t.Errorf("a stranger reads the events of uid %d, %v", uid, err)
+	}
+	for _, uid := range []uint32{0, self, 1001} {
+		if got, err := p.Read(&Peer{UID: uid}); err != nil || got != store.AnyUID {
+			t.Errorf("Read of uid %d = %d, %v", uid, got, err)
+		}
+	}
+}
+
 func TestAUserWithoutAnIDInThisNamespaceReadsNothingUnlessAllowed(t *testing.T) {
 	nobody := Peer{UID: overflowUID, PID: 4}
 	var p Policy

@@ -19,6 +19,9 @@ type Policy struct {
 	Readers Allowed
 	// Writers may write events.
 	Writers Allowed
+	// Foreign says that the events are of other hosts, whose users are not those
+	// of this one: none of them is anybody's own.
+	Foreign bool
 	// Log is told of denials; nil: nobody is.
 	Log *slog.Logger
 
@@ -83,6 +86,8 @@ func (p *Policy) Read(peer *Peer) (uid int64, err error) {
 		return store.AnyUID, nil
 	case peer.UID == overflowUID:
 		return 0, p.deny(peer, ReadEvents, "the kernel does not tell which user it is")
+	case p.Foreign:
+		return 0, p.deny(peer, ReadEvents, "the events are of many hosts, whose users are not those of this one; --allow-read lets a user read them")
 	}
 	return int64(peer.UID), nil
 }

@@ -83,6 +83,7 @@ func newDaemonOn(st store.Store, c *choice, f faces, log *slog.Logger) *daemon {
 		log: log, systemd: manager{log}, serving: c.String(), store: st, feed: feed.New(st),
 		policy: access.NewPolicy(f.readers, f.writers, log), changed: make(chan struct{}, 1),
 	}
+	d.policy.Foreign = c.isForeign()
 	if f.untilIdle {
 		d.last = make(chan struct{}, 1)
 	}

@@ -85,6 +85,9 @@ func withoutJournal(env config.Environment, journal config.Store, why error) (co
 	return found, err
 }
 
+// isForeign tells whether the store holds events of other hosts.
+func (c *choice) isForeign() bool { return c.backend == events.Journald && c.path != "" }
+
 // chooseJournal decides about a directory of journals that was named.
 func chooseJournal(f *serveFlags) (*choice, error) {
 	if f.backend != config.Auto && !strings.EqualFold(f.backend, config.Journald) {

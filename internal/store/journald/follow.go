@@ -139,6 +139,7 @@ func (s *Store) jumpLocked() error {
 	}
 	s.oldest.noteTail()
 	s.oldest.seen = uint64(time.Now().UnixMicro())
+	s.stillNone()
 	if err := s.h.seekTail(); err != nil {
 		return err
 	}
@@ -229,8 +230,13 @@ func (s *Store) beyond(p *place, m *mark) bool {
 // journald writes one entry after the other.
 func (s *Store) stepLocked() (more bool, err error) {
 	if s.h == nil {
+		before := s.oldest
 		if err := s.reopenLocked(); err != nil {
 			return false, err
+		}
+		if before.seen != 0 && !s.oldest.reaches(before.seen) && !s.oldest.continues(&before) {
+			s.oldest.seen = uint64(time.Now().UnixMicro())
+			s.deliver(nil, nil, true)
 		}
 	}
 	looked, tail := uint64(time.Now().UnixMicro()), s.oldest
@@ -244,6 +250,7 @@ func (s *Store) stepLocked() (more bool, err error) {
 	}
 	if !found {
 		s.oldest.seen, s.oldest.source, s.oldest.tailSeq = looked, tail.source, tail.tailSeq
+		s.stillNone()
 		return false, nil
 	}
 	records, err := s.readTo(s.h, &end)
@@ -255,6 +262,14 @@ func (s *Store) stepLocked() (more bool, err error) {
 	}
 	s.deliver(records, &end, false)
 	return true, nil
+}
+
+// stillNone moves the time at which there was no entry of podman on, for as long
+// as there is none.
+func (s *Store) stillNone() {
+	if !s.mark.known {
+		s.mark.origin = s.oldest.seen
+	}
 }
 
 // seekMark puts a handle behind the mark.

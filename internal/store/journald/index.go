@@ -17,6 +17,7 @@ import (
 type block struct {
 	start  place
 	newest int64 // time of an event in it, in nanoseconds since the epoch
+	count  int   // of entries
 }
 
 // index is what is known of the events of this host's journal without reading
@@ -178,9 +179,11 @@ func (x *index) add(b block, n int) {
 	if n == 0 {
 		return
 	}
-	if last := len(x.blocks) - 1; n < leastBlock && last >= 0 {
+	if last := len(x.blocks) - 1; n < leastBlock && last >= 0 && x.blocks[last].count < fillEntries {
 		x.blocks[last].newest = max(x.blocks[last].newest, b.newest)
+		x.blocks[last].count += n
 		return
 	}
+	b.count = n
 	x.blocks = append(x.blocks, b)
 }

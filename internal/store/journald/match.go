@@ -150,7 +150,10 @@ func (p *pusher) add(terms []events.Term) error {
 		case "ancestor":
 			exact("PODMAN_IMAGE", t.Value)
 		case "uid":
-			exact("_UID", t.Value)
+			// As the journal has it: a filter may have zeros in front.
+			if uid, err := strconv.ParseUint(t.Value, 10, 32); err == nil {
+				exact("_UID", strconv.FormatUint(uid, 10))
+			}
 		case "id":
 			ok, err = begins("PODMAN_ID", t.Value)
 		case "volume":

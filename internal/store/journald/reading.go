@@ -18,7 +18,8 @@ import (
 type reading struct {
 	s     *Store
 	query store.Query
-	most  int // entries at a time
+	most  int    // entries at a time
+	seen  uint64 // when all in front of base had been read, in µs since the epoch
 	base  mark
 	h     *handle
 
@@ -69,7 +70,7 @@ func (r *reading) look() error {
 	if err := s.lookLocked(); err != nil {
 		return err
 	}
-	r.base = s.mark
+	r.base, r.seen = s.mark, s.oldest.seen
 	return nil
 }
 
@@ -110,6 +111,14 @@ func (s *Store) markAt(pos store.Pos) (m mark, ok bool) {
 	return m, pos == m.storePos() && s.oldest.reaches(at)
 }
 
+// holdsSince tells whether nothing that came behind a time, in µs since the
+// epoch, has been vacuumed, as far as the files tell.
+func (s *Store) holdsSince(realtime uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return realtime == 0 || s.oldest.reaches(realtime)
+}
+
 // expired is the error for a place that is gone.
 func (s *Store) expired() error {
 	r, err := s.newReading(context.Background(), store.Start{}, store.Everything())
@@ -129,7 +138,13 @@ func (r *reading) resolve(ctx context.Context, c *cursor) error {
 	s := r.s
 	s.mu.Lock()
 	reaches := s.oldest.reaches(c.key.realtime)
+	m := s.mark
 	s.mu.Unlock()
+	if !reaches && c.kind == kindAfter && m.known && m.place.key == c.key && m.place.twin == c.twin {
+		// It is the last there was, and is gone, but nothing has come behind it.
+		r.from, r.hasFrom = m.place, true
+		return nil
+	}
 	if !reaches {
 		return s.expired()
 	}
@@ -315,12 +330,15 @@ func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 
 // again begins the next pass, if there is something new.
 func (r *reading) again(ctx context.Context) (more bool, err error) {
-	pos := r.base.pos
+	pos, seen := r.base.pos, r.seen
 	if err := r.look(); err != nil {
 		return false, err
 	}
 	if r.base.pos == pos {
 		return false, nil
+	}
+	if !r.s.holdsSince(seen) {
+		return false, r.s.expired()
 	}
 	if r.h != nil && (r.lookedUp || r.h.look() != nil || r.h.moved) {
 		r.closeHandle()
@@ -354,6 +372,8 @@ func (r *reading) step(b *store.Batch) error {
 	if r.entries, end, err = r.h.fill(r.entries, false, r.most, allFields); err != nil {
 		return err
 	}
+	// Whoever asks for one event need not read one of a million entries at a time.
+	r.most = min(fillEntries, 4*r.most)
 	b.Records = slices.Grow(b.Records, len(r.entries))
 	for i := range r.entries {
 		e := &r.entries[i]
@@ -447,7 +467,8 @@ func (r *reading) Cursor() (string, error) {
 	case r.origin == "":
 		err := retry(func() error {
 			first, ok, err := r.s.first()
-			r.origin = r.base.cursor()
+			// Without an entry everything that comes is behind it.
+			r.origin = string(appendCursor(nil, kindOrigin, &key{realtime: max(r.seen, r.base.origin)}, 0))
 			if ok {
 				r.origin = string(appendCursor(nil, kindBefore, &first.key, 0))
 			}
