@@ -85,7 +85,7 @@ func (o *witness) suffers(attack func()) {
 	}
 	attack()
 	o.baseline()
-	const slack, little = 48 << 10, 256 << 10 // kB
+	const slack, little = 48 << 10, 512 << 10 // kB
 	if now := o.d.memory(); now > before+slack && now > little {
 		o.t.Errorf("memory: %d kB before, at most %d kB after two attacks, %d kB after three", o.memory, before, now)
 	}

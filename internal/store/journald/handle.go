@@ -149,14 +149,7 @@ func (h *handle) close() {
 	<-h.done
 }
 
-// errno is the error of a negative error number. ESTALE is what it is when a
-// file was cut short under us.
-func errno(r C.int) error {
-	if err := syscall.Errno(-r); err != syscall.ESTALE {
-		return err
-	}
-	return errStale
-}
+func errno(r C.int) error { return syscall.Errno(-r) }
 
 // call runs something that returns a negative error number.
 func (h *handle) call(doing string, f func() C.int) error {

@@ -196,9 +196,6 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 	if known, _, ok := r.g.index.at(r.off); ok && known.end <= limit {
 		end = known.end // so that the next block is met at its beginning
 	}
-	if cap(b.Buffer) < chunkSize/4 {
-		b.Buffer = nil // it is what a sweep needed for a few lines
-	}
 	c, buf, err := r.g.readChunk(b.Buffer, r.off, end)
 	b.Buffer = buf
 	if err == nil && c.next > r.off {
