@@ -93,7 +93,7 @@ func parseCursor(text string) (cursor, error) {
 		c.twin = uint32(n)
 	}
 	raw, err := base64Cursor.Strict().DecodeString(head[2:])
-	if want := check([]byte(head), c.twin); err != nil || sum != string(want[:]) {
+	if want := check([]byte(head), c.twin); err != nil || len(raw) != keySize || sum != string(want[:]) { // base64 leaves out line ends
 		return fail("it is damaged; give it as this service sent it")
 	}
 	c.kind = head[1]

@@ -19,12 +19,14 @@ import (
 //
 // KIND is one letter; TIME-AND-HASH are the event's time in nanoseconds and the
 // 64-bit xxHash of its line, 16 bytes in base64; CHECK is two letters over all
-// but the hint, which tell a mangled cursor from one whose event is gone. TWIN numbers events that are
-// equal to the byte, nanosecond included, and near each other; only within a
-// generation does it mean anything, and the name of that is mixed with it and
-// with what is in front, so that no other number can be made of it. The part behind '@' is a hint, given only
-// where the cursor stands for a position and not for an event: it saves the
-// search, and is proved by the content at that place before it is believed.
+// but the hint, which tell a mangled cursor from one whose event is gone. TWIN
+// numbers events that are equal to the byte, nanosecond included, and near each
+// other; only within a generation does it mean anything, and the name of that is
+// mixed with it and with what is in front, so that no other number can be made of
+// it. The part behind '@' is a hint, given only where the cursor stands for a
+// position and not for an event: it saves the search, and is proved by the
+// content at that place before it is believed. Numbers are in decimal without
+// leading zeros; no place has two spellings.
 type cursor struct {
 	kind   byte
 	id     identity
@@ -133,7 +135,7 @@ func parseCursor(text string) (cursor, error) {
 	head, sum := text[:2+idLength], text[2+idLength:length]
 	rest, hintText, hinted := strings.Cut(text[length:], "@")
 	raw, err := base64Cursor.Strict().DecodeString(head[2:])
-	if want := check([]byte(head), []byte(rest)); err != nil || sum != string(want[:]) {
+	if want := check([]byte(head), []byte(rest)); err != nil || len(raw) != 16 || sum != string(want[:]) {
 		return fail("it is damaged; give it as this service sent it")
 	}
 	c.kind = head[1]
@@ -153,7 +155,8 @@ func parseCursor(text string) (cursor, error) {
 		c.hint.off, err = strconv.ParseInt(offText, 10, 64)
 		ok = ok && found && okGen && err == nil && c.hint.off >= 0
 	}
-	if !ok {
+	// A cursor has one spelling, so that equal places are equal strings.
+	if !ok || string(appendCursor(nil, c)) != text {
 		return fail("it is damaged; give it as this service sent it")
 	}
 	return c, nil
@@ -172,7 +175,7 @@ func parseGeneration(text string) (uint64, bool) {
 		return 0, false
 	}
 	raw, err := base64Cursor.Strict().DecodeString(text)
-	if err != nil {
+	if err != nil || len(raw) != 8 { // base64 leaves out line ends
 		return 0, false
 	}
 	return binary.BigEndian.Uint64(raw), true

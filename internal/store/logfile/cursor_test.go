@@ -53,6 +53,48 @@ func TestAMangledCursorIsNeverAnotherPlace(t *testing.T) {
 	}
 }
 
+func TestACursorHasOneSpelling(t *testing.T) {
+	for _, c := range []cursor{
+		{kind: kindAfter, id: identity{time: 1, hash: 2, twin: 3}, genID: 4},
+		{kind: kindBefore, id: identity{time: 1, hash: 2}, hinted: true, hint: hint{genID: 5, off: 678}},
+		{kind: kindOrigin, genID: 4, hinted: true, hint: hint{genID: 5}},
+		{kind: kindAfter, id: identity{time: 1, hash: 2, twin: 3}, genID: 4, hinted: true, hint: hint{genID: 5, off: 6}},
+	} {
+		text := string(appendCursor(nil, c))
+		if again, err := parseCursor(text); err != nil || again != c {
+			t.Fatalf("%s is %+v, %v, not %+v", text, again, err, c)
+		}
+		for at := range text {
+			for _, more := range []string{"0", "00", "+", "-", " ", "_", "=", "\n", "\r"} {
+				// Another offset is another hint, which is proved before it is believed.
+				other := text[:at] + more + text[at:]
+				if got, err := parseCursor(other); err == nil && (got.id != c.id || got.hint == c.hint) {
+					t.Errorf("%s is taken for %s", other, text)
+				}
+			}
+		}
+		for _, end := range []string{"@", "=", "\n", ".", "@AAAAAAAAAAA.00"} {
+			if _, err := parseCursor(text + end); err == nil {
+				t.Errorf("%q is taken for %s", text+end, text)
+			}
+		}
+	}
+	// Nor is one with line ends in it, which base64 leaves out, though the check be right.
+	head := "fa" + strings.Repeat("A", 20) + "\n\r"
+	sum := check([]byte(head), nil)
+	if _, err := parseCursor(head + string(sum[:])); err == nil {
+		t.Error("a cursor of fewer bytes is taken")
+	}
+	// The number of a twin is inside the check, so that only its maker can misspell it.
+	head = string(appendCursor(nil, cursor{kind: kindAfter, id: identity{time: 1, hash: 2}}))[:2+idLength]
+	for _, twin := range []string{".0.AAAAAAAAAAA", ".01.AAAAAAAAAAA", ".+1.AAAAAAAAAAA"} {
+		sum = check([]byte(head), []byte(twin))
+		if _, err := parseCursor(head + string(sum[:]) + twin); err == nil {
+			t.Errorf("a cursor whose twin is %s is taken", twin)
+		}
+	}
+}
+
 func TestACursorInFrontOfTheFirstEventDoesNotOutliveATruncation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, "")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
@@ -48,32 +49,42 @@ func FuzzCursor(f *testing.F) {
 	f.Add("")
 	f.Add("o")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseCursor(text)
-		if err == nil {
-			if again := string(appendCursor(nil, c)); again != text {
-				t.Fatalf("%q is taken for the cursor %q", text, again)
-			}
-			if len(text) > 255 {
-				t.Fatalf("a cursor of %d bytes is taken", len(text))
-			}
-		} else if bad := new(events.CursorError); !errors.As(err, &bad) {
-			t.Fatalf("%q: %v", text, err)
-		}
-		if text == "" {
-			return
-		}
-		r, err := s.Read(context.Background(), store.Start{After: text}, store.Everything())
-		var bad *events.CursorError
-		var expired *events.ExpiredError
-		switch {
-		case errors.As(err, &bad), errors.As(err, &expired):
-		case err != nil:
-			t.Fatalf("%q: %v", text, err)
-		default:
-			defer r.Close()
-			if pos := r.Pos(); pos != (store.Pos{}) && !places[pos.Offset] {
-				t.Fatalf("%q is the place %+v, in the middle of a line", text, pos)
-			}
+		tryCursor(t, s, places, text)
+		// The same with a right check, which anybody can make and no fuzzer guesses.
+		if at := 2 + idLength; len(text) >= at+checkLength {
+			rest, _, _ := strings.Cut(text[at+checkLength:], "@")
+			sum := check([]byte(text[:at]), []byte(rest))
+			tryCursor(t, s, places, text[:at]+string(sum[:])+text[at+checkLength:])
 		}
 	})
+}
+
+func tryCursor(t *testing.T, s *Store, places map[int64]bool, text string) {
+	c, err := parseCursor(text)
+	if err == nil {
+		if again := string(appendCursor(nil, c)); again != text {
+			t.Fatalf("%q is taken for the cursor %q", text, again)
+		}
+		if len(text) > 255 {
+			t.Fatalf("a cursor of %d bytes is taken", len(text))
+		}
+	} else if bad := new(events.CursorError); !errors.As(err, &bad) {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if text == "" {
+		return
+	}
+	r, err := s.Read(context.Background(), store.Start{After: text}, store.Everything())
+	var bad *events.CursorError
+	var expired *events.ExpiredError
+	switch {
+	case errors.As(err, &bad), errors.As(err, &expired):
+	case err != nil:
+		t.Fatalf("%q: %v", text, err)
+	default:
+		defer r.Close()
+		if pos := r.Pos(); pos != (store.Pos{}) && !places[pos.Offset] {
+			t.Fatalf("%q is the place %+v, in the middle of a line", text, pos)
+		}
+	}
 }
