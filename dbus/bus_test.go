@@ -115,13 +115,13 @@ func TestTheNameIsOwnedAgainWhenTheBusIsBack(t *testing.T) {
 	}
 	defer followed.Close()
 	for range 3 {
-		r.daemon.stop()
+		r.daemon.Stop()
 		eventually(t, "subscriptions have ended", func() bool { return r.server.subscribers() == 1 })
 		r.write(event(1)) // without a bus everything else goes on
 		if d, err := followed.Next(context.Background()); err != nil || len(d.Records) != 1 {
 			t.Fatalf("a subscriber on another face: %v, %v", d, err)
 		}
-		r.daemon.start(t)
+		r.daemon.Start(t)
 		c := r.client()
 		eventually(t, "the name is owned again", func() bool {
 			var owned bool
@@ -157,8 +157,8 @@ func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	exe, _ := os.Executable()
 	for bus, text := range map[string]string{
-		r.daemon.address():         fmt.Sprintf("process %d of uid %d (%s)", os.Getpid(), os.Getuid(), exe),
-		system.address():           "the policy of the bus does not allow it",
+		r.daemon.Address():         fmt.Sprintf("process %d of uid %d (%s)", os.Getpid(), os.Getuid(), exe),
+		system.Address():           "the policy of the bus does not allow it",
 		"unix:path=/nowhere/bus":   "cannot connect to the bus at unix:path=/nowhere/bus",
 		"tcp:host=localhost":       "its address has to begin with 'unix:'",
 		"unix:tmpdir=/tmp":         "neither path nor abstract",
@@ -174,9 +174,9 @@ func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
 
 func TestABusThatIsNotThereYetIsWaitedFor(t *testing.T) {
 	d := startDaemon(t, buspolicy.Session)
-	d.stop()
+	d.Stop()
 	r := newRig(t, d, func(o *Options) { o.Required = false })
-	d.start(t)
+	d.Start(t)
 	c := r.client()
 	eventually(t, "the name is owned", func() bool { return object(c).Call(peerInterface+".Ping", 0).Err == nil })
 }
@@ -226,7 +226,7 @@ func TestABusThatStandsStillHoldsNobodyUp(t *testing.T) {
 	c := r.client()
 	signals := hear(c)
 	ask(t, c, "Subscribe", "t", []string{}, dict{})
-	process := r.daemon.cmd.Process
+	process := r.daemon.Process()
 	process.Signal(syscall.SIGSTOP)
 	const count = 20_000
 	began := time.Now()

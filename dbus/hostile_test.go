@@ -115,7 +115,7 @@ func TestDescriptorsInACallAreClosedAndHarmNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	fd := godbus.UnixFD(null.Fd())
-	c, err := godbus.Connect(r.daemon.address())
+	c, err := godbus.Connect(r.daemon.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestTenThousandCallsAtOnceAreAnsweredOrRefused(t *testing.T) {
 	r.write(eventRange(0, 2000)...)
 	r.warm()
 	before := takeBaseline(t)
-	c, err := godbus.Connect(r.daemon.address())
+	c, err := godbus.Connect(r.daemon.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestSubscribersThatVanishLeaveNothing(t *testing.T) {
 	before := takeBaseline(t)
 	for range 100 {
 		// Not with godbus: it keeps a descriptor whose reply nobody looks at.
-		c := connectRaw(t, r.daemon.path)
+		c := connectRaw(t, r.daemon.Path)
 		c.subscribeAll()
 		c.call("OpenStream", "asa{sv}", func(e *encoder) {
 			e.strings(nil)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 const (
@@ -80,7 +82,7 @@ func buildPackages(t *testing.T, version string) string {
 	if dir := builtPackages.dirs[version]; dir != "" {
 		return dir
 	}
-	if found, _ := filepath.Glob("../bin/nfpm.v*"); len(found) == 0 && !requirePeers() {
+	if found, _ := filepath.Glob("../bin/nfpm.v*"); len(found) == 0 && !testkit.PeersRequired() {
 		t.Skip("nfpm is missing: run make packages")
 	}
 	dir := filepath.Join(filepath.Dir(binary), "packages-"+version) // TestMain removes it

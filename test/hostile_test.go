@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/test/buspolicy"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // witness is an honest client beside hostile ones: it follows, and somebody
@@ -499,8 +500,8 @@ func TestTheLimitOfRequestsIsTurned(t *testing.T) {
 }
 
 func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
-	bus := startBus(t, buspolicy.Session)
-	d := startDaemon(t, "--dbus", bus.address())
+	bus := testkit.StartBus(t, buspolicy.Session)
+	d := startDaemon(t, "--dbus", bus.Address())
 	d.awaitLog("serving events on D-Bus")
 	o := d.witness()
 	null, err := os.Open(os.DevNull)
@@ -510,7 +511,7 @@ func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
 	defer null.Close()
 	fd := godbus.UnixFD(null.Fd())
 	for range 20 {
-		c, err := godbus.Connect(bus.address())
+		c, err := godbus.Connect(bus.Address())
 		if err != nil {
 			t.Fatal(err)
 		}

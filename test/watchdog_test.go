@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // pollingThreads returns the threads of a process that wait in ppoll(2): those
@@ -63,7 +65,7 @@ func TestWatchdogOfAServiceWhoseFollowerIsStuck(t *testing.T) {
 	c := exec.Command("/bin/sh", "-c", `WATCHDOG_PID=$$ exec "$0" serve "$@"`, binary, "--config", "/dev/null", "--backend", "file",
 		"--log-file", filepath.Join(dir, "log"), "--listen", "unix:"+filepath.Join(dir, "s"), "--dbus", "none")
 	c.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(dir, "n"), "WATCHDOG_USEC=100000")
-	stderr := new(syncBuffer)
+	stderr := new(testkit.Buffer)
 	c.Stderr = stderr
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
