@@ -18,35 +18,38 @@ func (s *Store) Attend(wanted bool) {
 		s.fresh.Store(true)
 	}
 	s.attended.Store(wanted)
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	s.wakeUp()
+}
+
+// wakeUp has the follower go round once more.
+func (s *Store) wakeUp() {
+	if w := s.watch.Load(); w != nil {
+		w.poke(s.attended.Load())
 	}
 }
 
-// follow looks at the journal again and again while somebody wants that.
-func (s *Store) follow() {
+// follow looks at the journal when there may be something new, while somebody
+// wants that.
+func (s *Store) follow(w *watch) {
 	defer s.done.Done()
-	quiet := counter{dirs: newDirs(s.directory)}
-	defer quiet.close()
+	defer w.close()
 	for {
-		if !s.attended.Load() {
-			select {
-			case <-s.stop:
-				return
-			case <-s.wake:
-			}
-			continue
+		if s.attended.Load() {
+			w.refresh()
 		}
+		w.wait()
 		select {
 		case <-s.stop:
 			return
 		default:
 		}
-		quiet.wait(s.interval)
 		if s.attended.Load() {
 			_ = s.Look()
+		} else {
+			s.mu.Lock()   // who holds it for ever is not alive
+			s.mu.Unlock() //nolint:staticcheck // it is empty on purpose
 		}
+		w.wentRound()
 	}
 }
 
@@ -105,7 +108,7 @@ func (s *Store) reopenLocked() error {
 	if err != nil {
 		return err
 	}
-	if err := h.dirs.readable(); err != nil {
+	if err := h.readable(); err != nil {
 		h.close()
 		return err
 	}
@@ -119,7 +122,7 @@ func (s *Store) reopenLocked() error {
 
 // openPodman opens the journal for the entries of podman.
 func (s *Store) openPodman() (*handle, error) {
-	h, err := openHandle(s.directory)
+	h, err := s.openHandle()
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +166,7 @@ func (s *Store) jumpLocked() error {
 
 // countTwins returns how many entries in front of the one have its key.
 func countTwins(h *handle, p *place) (n uint32, err error) {
-	h.seekCursor(p.text())
+	h.seek(p)
 	for {
 		entries, end, err := h.fill(nil, true, 8, onlyPlaces)
 		if err != nil {
@@ -277,7 +280,7 @@ func (s *Store) seekMark(h *handle) error {
 	if !s.mark.known {
 		return h.seekHead()
 	}
-	h.seekCursor(s.mark.place.text())
+	h.seek(&s.mark.place)
 	return nil
 }
 

@@ -131,7 +131,7 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 	}
 	defer h.close()
 	if x.hasEnd {
-		h.seekCursor(x.end.text())
+		h.seek(&x.end)
 	} else if err := h.seekHead(); err != nil {
 		return err
 	}

@@ -179,7 +179,7 @@ func (s *Store) find(ctx context.Context, c *cursor) (*place, error) {
 	}
 	defer h.close()
 	const near = 64
-	h.seekCursor(c.key.seekText())
+	h.seek(&place{key: c.key})
 	p, err := findKey(ctx, h, c, near)
 	if p != nil || err != nil {
 		return p, err
@@ -243,7 +243,7 @@ func (r *reading) open(ctx context.Context) error {
 		}
 	}
 	if r.hasFrom {
-		r.h.seekCursor(r.from.text())
+		r.h.seek(&r.from)
 	} else if err := r.h.seekHead(); err != nil {
 		return asked(err)
 	}
@@ -265,7 +265,7 @@ func asked(err error) error {
 
 // openMatching opens the journal for the entries that can answer the query.
 func (r *reading) openMatching(ctx context.Context) error {
-	h, err := openHandle(r.s.directory)
+	h, err := r.s.openHandle()
 	if err != nil {
 		return err
 	}
