@@ -50,6 +50,7 @@ type oldest struct {
 	behind uint64 // what came behind this time is all there, in the lineages of users
 	seen   uint64 // when all that there was had been read, in µs since the epoch
 	files  map[fileID]listedFile
+	older  int // counts when there appeared files that hold what is older than what had been seen
 
 	active  *os.File // the file that journald wrote to
 	tailSeq uint64   // of its last entry that was read
@@ -59,7 +60,8 @@ type oldest struct {
 // listedFile is what is known of a file by its path alone.
 type listedFile struct {
 	lineage  string
-	volatile bool // it lies in /run
+	volatile bool   // it lies in /run
+	headTime uint64 // as in its header
 }
 
 // lineageOf returns what files of one lineage have in common.
@@ -96,15 +98,16 @@ func (o *oldest) read(d *dirs) bool {
 		for name, ino := range l.files {
 			lineage := lineageOf(name)
 			volatile := strings.HasPrefix(dir, hostRoots[0])
-			files[fileID{l.id[0], ino}] = listedFile{lineage: lineage, volatile: volatile}
 			f, err := os.Open(filepath.Join(dir, name))
 			if os.IsNotExist(err) {
 				return false
 			}
 			if err != nil {
+				files[fileID{l.id[0], ino}] = listedFile{lineage: lineage, volatile: volatile}
 				continue
 			}
 			h, ok := readHeader(f)
+			files[fileID{l.id[0], ino}] = listedFile{lineage: lineage, volatile: volatile, headTime: h.headTime}
 			if old, there := heads[lineage]; ok && h.headTime != 0 && (!there || h.headTime < old.headTime) {
 				heads[lineage] = h
 			}
@@ -134,6 +137,12 @@ func (o *oldest) judge(heads map[string]header, files map[fileID]listedFile) {
 		}
 		if !o.known && len(heads) == 1 {
 			o.header, o.known = h, true
+		}
+	}
+	for id, f := range files {
+		if _, there := o.files[id]; !there && f.headTime != 0 && f.headTime <= o.seen {
+			o.older++
+			break
 		}
 	}
 	flushed := true // what was in /run has been copied to /var

@@ -21,6 +21,7 @@ type reading struct {
 	most  int    // entries at a time
 	seen  uint64 // when all in front of base had been read, in µs since the epoch
 	base  mark
+	older int // as in oldest
 	h     *handle
 
 	from      place // where this pass begins
@@ -70,7 +71,7 @@ func (r *reading) look() error {
 	if err := s.lookLocked(); err != nil {
 		return err
 	}
-	r.base, r.seen = s.mark, s.oldest.seen
+	r.base, r.seen, r.older = s.mark, s.oldest.seen, s.oldest.older
 	return nil
 }
 
