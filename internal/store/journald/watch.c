@@ -160,7 +160,7 @@ static int look_at_all(struct ev_watch *w) {
 
 // How many rounds after a change Go is woken once more: journald counts an entry before it has linked it to all the lists that it
 // is found by, and may be held up in between. And how many rounds of quiet pass until it is woken anyway.
-static const int again[] = {1, 4, 16};
+static const int again[] = {2, 20};
 enum { AGAIN = sizeof again / sizeof *again };
 static const long anyway = 1000000000;
 
