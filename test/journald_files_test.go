@@ -153,3 +153,50 @@ func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
 		}
 	}
 }
+
+func TestWatchdogOfAServiceWhoseJournalFollowerIsStuck(t *testing.T) {
+	r := startRoom(t)
+	followerIsStuck(t, func(name string, args ...string) *exec.Cmd { return r.command(append([]string{name}, args...)...) }, 1, "--backend", "journald")
+}
+
+// TestJournalFileThatIsDamaged puts a file into the journal whose second half is
+// lost: what can be read of it is, it does not keep anything else from being
+// read, and it is told.
+func TestJournalFileThatIsDamaged(t *testing.T) {
+	r := newRoom(t)
+	importGenerated(t, 20_000, filepath.Join(r.dir, "var", hostMachineID(t)))
+	files, err := filepath.Glob(filepath.Join(r.dir, "var", hostMachineID(t), "*.journal"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are the files %q: %v", files, err)
+	}
+	f, err := os.OpenFile(files[0], os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(make([]byte, st.Size()/4), st.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	d := r.startDaemon()
+	follower := d.subscribe(nil)
+	n := len(d.history(nil))
+	t.Logf("%d of 2000 events are left", n)
+	r.send(podmanEntry("new", time.Now()))
+	if got, err := follower.collect(func(e *event) bool { return e.Name == "new" }); err != nil || len(got) != 1 {
+		t.Errorf("the follower got %d events: %v", len(got), err)
+	}
+	if again := len(d.history(nil)); again != n+1 {
+		t.Errorf("first there are %d events, then, with one more, %d", n, again)
+	}
+	if s := d.call("GetStatus", nil).Parameters; s.Skipped != 2000-n || !strings.Contains(s.LastSkipped, filepath.Base(files[0])) {
+		t.Errorf("%d events cannot be read, counted were %d: %s", 2000-n, s.Skipped, s.LastSkipped)
+	}
+	if !strings.Contains(d.stderr.String(), "damaged") {
+		t.Errorf("the log says nothing of it:\n%s", d.stderr)
+	}
+}

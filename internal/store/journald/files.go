@@ -8,6 +8,7 @@ package journald
 import "C"
 
 import (
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -133,6 +134,8 @@ type damage struct {
 	mu    sync.Mutex
 	tries map[fileID]int
 	told  map[string]uint64 // sizes of files that were left out, by path
+	lack  map[fileID]uint64 // entries that cannot be read
+	last  string            // where, for people
 }
 
 // damageTries is how often a file is opened anew that libsystemd gives up.
@@ -154,6 +157,32 @@ func (d *damage) note(f openFile, log *slog.Logger) {
 	if d.tries[f.id]++; d.tries[f.id] == damageTries {
 		log.Warn("a file of the journal is damaged: what lies behind the damage is left out; journalctl --verify --file says more", "file", f.path)
 	}
+}
+
+// lacks notes that a file has so many entries of podman less than it says.
+func (d *damage) lacks(f openFile, n uint64, log *slog.Logger) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lack == nil {
+		d.lack = make(map[fileID]uint64)
+	}
+	if d.lack[f.id] >= n {
+		return
+	}
+	d.lack[f.id] = n
+	d.last = fmt.Sprintf("journal file %s: it is damaged, %d entries of podman in it cannot be read", f.path, n)
+	log.Warn("a file of the journal is damaged: entries of podman in it cannot be read", "file", f.path, "entries", n)
+}
+
+// skipped returns how many entries cannot be read, and where the last of them
+// are.
+func (d *damage) skipped() (n uint64, last string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, more := range d.lack {
+		n += more
+	}
+	return n, d.last
 }
 
 // leaveOut says once that a file is left out. An empty one is just being made.

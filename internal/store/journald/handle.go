@@ -12,6 +12,7 @@ import "C"
 import (
 	"encoding/binary"
 	"log/slog"
+	"reflect"
 	"runtime"
 	"sync"
 	"syscall"
@@ -168,6 +169,9 @@ func (h *handle) call(doing string, f func() C.int) error {
 
 // setMatches lets the handle see only entries that match.
 func (h *handle) setMatches(all matches) error {
+	if reflect.DeepEqual(all, ofPodman) {
+		h.j.of_podman = 1
+	}
 	return h.call("search", func() C.int {
 		for _, group := range all {
 			for i, alternatives := range group {
@@ -264,6 +268,9 @@ func (h *handle) fill(entries []entry, back bool, most int, take what) (all []en
 			h.buf = make([]byte, int(out.need)*5/4)
 			continue
 		}
+		if out.end != 0 {
+			h.reportLacking()
+		}
 		return parseEntries(entries, h.buf[:out.used]), out.end != 0, nil
 	}
 }
@@ -275,6 +282,15 @@ func (h *handle) fault(r C.int) error {
 		return errStale
 	}
 	return errors.Wrap(errno(r), "cannot read the journal")
+}
+
+// reportLacking tells of the files that have fewer entries than they say.
+func (h *handle) reportLacking() {
+	for i := range h.files {
+		if n := C.ev_lacking(h.j, C.int(i)); n > 0 {
+			h.damage.lacks(h.files[i], uint64(n), h.log)
+		}
+	}
 }
 
 // parseEntries finds the entries in a buffer that ev_fill filled.

@@ -7,6 +7,7 @@
 // it cannot open, and one that it stumbles over, without a word; of one file alone it can be told that it did.
 
 #include "systemd.h"
+#include "watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,16 +67,26 @@ int ev_match(struct ev_journal *j, const void *data, size_t length) { EACH_FILE(
 int ev_or(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_disjunction(sd)); }
 int ev_and(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_conjunction(sd)); }
 
+uint64_t ev_lacking(struct ev_journal *j, int file) {
+	const struct ev_file *f = j->files + file;
+	return j->whole && f->state == EV_AT_END && f->found < f->expected ? f->expected - f->found : 0;
+}
+
 // Forgets where the files are.
 static void forget(struct ev_journal *j) {
 	j->chosen = NULL;
-	j->has_last = 0;
+	j->has_last = j->whole = 0;
 	for (int i = 0; i < j->nfiles; i++)
 		j->files[i].state = EV_UNKNOWN;
 }
 
 int ev_seek_head(struct ev_journal *j) {
 	forget(j);
+	if ((j->whole = j->of_podman))
+		for (int i = 0; i < j->nfiles; i++) {
+			j->files[i].expected = ev_count_podman(j->files[i].fd);
+			j->files[i].found = 0;
+		}
 	EACH_FILE(j, ev_sd.seek_head(sd));
 }
 
@@ -158,6 +169,7 @@ static int load(struct ev_journal *j, struct ev_file *f, int back) {
 	if (r > 0 && (r = place(f, &f->at)) >= 0) {
 		f->at.now = j->has_boot && memcmp(f->at.boot, j->boot, sizeof j->boot) == 0;
 		f->state = EV_AT_ENTRY;
+		f->found++;
 		return 0;
 	}
 	if (r == -ENOMEM)

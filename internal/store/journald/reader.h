@@ -48,6 +48,7 @@ struct ev_file {
 	int state;
 	int tolerated; // it is damaged: what can be read in front of that is all there is
 	struct ev_entry at;
+	uint64_t expected, found; // entries of podman, when it is read as a whole
 };
 
 // A journal that is open. It is used by one thread alone.
@@ -59,6 +60,8 @@ struct ev_journal {
 	int unique;           // the file whose values are listed
 	int failed;           // the file that -EUCLEAN is about
 	int cut;              // a file was cut short under it: nothing that it says can be believed
+	int of_podman;        // it looks for all entries of podman and for nothing else
+	int whole;            // and is read from its head
 	int has_boot;
 	uint8_t boot[16]; // that the machine is in, for a journal of this host
 };
@@ -81,6 +84,9 @@ int ev_open(struct ev_journal *j, int fd);
 // The file that was added last may be damaged: it ends where libsystemd gives it up.
 void ev_tolerate(struct ev_journal *j);
 void ev_close(struct ev_journal *j);
+// Returns how many entries a file lacks that was read as a whole, as the file itself counts them: libsystemd passes over what is
+// damaged without a word.
+uint64_t ev_lacking(struct ev_journal *j, int file);
 int ev_match(struct ev_journal *j, const void *data, size_t length);
 int ev_or(struct ev_journal *j);
 int ev_and(struct ev_journal *j);

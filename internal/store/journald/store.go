@@ -227,6 +227,12 @@ func (s *Store) Status() store.Status {
 		status.Fault = s.fault.Error()
 	}
 	s.mu.Unlock()
+	if n, last := s.damage.skipped(); n > 0 {
+		status.Skipped += n
+		if status.LastSkipped == "" {
+			status.LastSkipped = last
+		}
+	}
 	ctx := context.Background()
 	var b store.Batch
 	if r, err := s.newReading(ctx, store.Start{}, store.Everything()); err == nil {

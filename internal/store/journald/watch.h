@@ -3,6 +3,11 @@
 #ifndef EVENTSVC_JOURNALD_WATCH_H
 #define EVENTSVC_JOURNALD_WATCH_H
 
+#include <stdint.h>
+
+// Returns how many entries of podman a journal file says that it has, 0 if that cannot be told.
+uint64_t ev_count_podman(int fd);
+
 struct ev_watch;
 
 // Starts a thread that looks every so many nanoseconds at the files, while it is to, and adds to the eventfd when they may hold
