@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 int ev_open(struct ev_journal *j, int fd) {
 	struct ev_file *files = realloc(j->files, (size_t) (j->nfiles + 1) * sizeof *files);
@@ -22,19 +21,18 @@ int ev_open(struct ev_journal *j, int fd) {
 	j->files = files;
 	struct ev_file *f = files + j->nfiles;
 	memset(f, 0, sizeof *f);
+	struct stat st;
+	if (fstat(fd, &st) == 0)
+		f->blocks = (uint64_t) st.st_blocks;
 	sd_journal *opened = NULL;
 	int r;
 	EV_INSIDE(j, r, ev_sd.open_files_fd(&opened, &fd, 1, 0));
-	if (r >= 0)
-		r = ev_sd.set_data_threshold(opened, 0); // else fields are cut at 64 KiB
-	if (r < 0) {
-		if (opened)
-			ev_sd.close(opened);
-		return r;
-	}
-	f->sd = opened;
+	if (!opened)
+		return r < 0 ? r : -EIO;
+	f->sd = opened; // which owns the descriptor now
 	f->fd = fd;
 	j->nfiles++;
+	ev_sd.set_data_threshold(opened, 0); // else fields are cut at 64 KiB
 	return 0;
 }
 
@@ -42,10 +40,8 @@ void ev_tolerate(struct ev_journal *j) { j->files[j->nfiles - 1].tolerated = 1; 
 
 void ev_close(struct ev_journal *j) {
 	ev_inside = j;
-	for (int i = 0; i < j->nfiles; i++) {
+	for (int i = 0; i < j->nfiles; i++)
 		ev_sd.close(j->files[i].sd);
-		close(j->files[i].fd);
-	}
 	ev_inside = NULL;
 	free(j->files);
 	j->files = NULL;
@@ -67,6 +63,12 @@ int ev_match(struct ev_journal *j, const void *data, size_t length) { EACH_FILE(
 int ev_or(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_disjunction(sd)); }
 int ev_and(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_conjunction(sd)); }
 
+// Tells whether libsystemd has given up a file. It has no size for it then, and has closed it.
+static int given_up(struct ev_file *f) {
+	uint64_t usage;
+	return ev_sd.get_usage(f->sd, &usage) < 0 || (usage == 0 && f->blocks > 0);
+}
+
 uint64_t ev_lacking(struct ev_journal *j, int file) {
 	const struct ev_file *f = j->files + file;
 	return j->whole && f->state == EV_AT_END && f->found < f->expected ? f->expected - f->found : 0;
@@ -84,7 +86,7 @@ int ev_seek_head(struct ev_journal *j) {
 	forget(j);
 	if ((j->whole = j->of_podman))
 		for (int i = 0; i < j->nfiles; i++) {
-			j->files[i].expected = ev_count_podman(j->files[i].fd);
+			j->files[i].expected = given_up(j->files + i) ? 0 : ev_count_podman(j->files[i].fd);
 			j->files[i].found = 0;
 		}
 	EACH_FILE(j, ev_sd.seek_head(sd));
@@ -174,14 +176,10 @@ static int load(struct ev_journal *j, struct ev_file *f, int back) {
 	}
 	if (r == -ENOMEM)
 		return r;
-	uint64_t usage = 0;
-	struct stat st;
-	// A file that libsystemd has given up has no size for it any more.
-	if (r < 0 || ev_sd.get_usage(f->sd, &usage) < 0 || (usage == 0 && fstat(f->fd, &st) == 0 && st.st_blocks > 0))
-		if (!f->tolerated) {
-			j->failed = (int) (f - j->files);
-			return -EUCLEAN;
-		}
+	if (!f->tolerated && (r < 0 || given_up(f))) {
+		j->failed = (int) (f - j->files);
+		return -EUCLEAN;
+	}
 	f->state = EV_AT_END;
 	return 0;
 }

@@ -44,7 +44,8 @@ enum {
 // One file of a journal, as a journal of libsystemd.
 struct ev_file {
 	void *sd;
-	int fd;
+	int fd;          // as long as sd has the file
+	uint64_t blocks; // of the file when it was opened
 	int state;
 	int tolerated; // it is damaged: what can be read in front of that is all there is
 	struct ev_entry at;
