@@ -279,6 +279,7 @@ func (h *handle) fill(entries []entry, back bool, most int, take what) (all []en
 func (h *handle) fault(r C.int) error {
 	if syscall.Errno(-r) == syscall.EUCLEAN {
 		h.damage.note(h.files[h.j.failed], h.log)
+		h.moved = true
 		return errStale
 	}
 	return errors.Wrap(errno(r), "cannot read the journal")

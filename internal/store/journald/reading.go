@@ -164,7 +164,10 @@ func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 			}
 			continue
 		}
-		err := r.step(b)
+		err := errStale // who failed before tries again
+		if r.h != nil {
+			err = r.step(b)
+		}
 		if errors.Is(err, errStale) {
 			b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
 			err = r.recover(ctx)
