@@ -146,7 +146,13 @@ func runOnce(t *testing.T, bus string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return s.Run(ctx)
+	err = s.Run(ctx)
+	select {
+	case <-s.Ready():
+		t.Errorf("the service is ready, and ends with %v", err)
+	default:
+	}
+	return err
 }
 
 func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {

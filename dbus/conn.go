@@ -73,12 +73,11 @@ func (s *Server) connect(began context.Context) (*conn, error) {
 }
 
 // isSession tells whether the bus is the session bus of our own user, on which
-// nobody else can listen.
+// nobody else can listen. A system bus that the environment passes off as one, as
+// some containers do, is none.
 func (c *conn) isSession(address string) bool {
-	if c.server.bus != SessionBus {
-		if session, err := sessionAddress(); err != nil || session != address {
-			return false
-		}
+	if !isNamedSession(c.server.bus, address) || isSystem(c.transport.sock.RemoteAddr().String()) {
+		return false
 	}
 	raw, err := c.transport.sock.SyscallConn()
 	if err != nil {
