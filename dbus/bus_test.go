@@ -90,6 +90,36 @@ func TestIntrospectionSaysWhatIsServed(t *testing.T) {
 	}
 }
 
+// TestQtIsToldTheTypesThatItDoesNotKnow: without, qdbusxml2cpp makes no proxy.
+func TestQtIsToldTheTypesThatItDoesNotKnow(t *testing.T) {
+	known := []string{"s", "as", "o", "h", "b", "u", "t"}
+	told := func(list []introspect.Annotation, name string) bool {
+		return slices.ContainsFunc(list, func(a introspect.Annotation) bool { return a.Name == name })
+	}
+	check := func(what string, args []introspect.Arg, annotations []introspect.Annotation) {
+		count := map[string]int{}
+		for _, arg := range args {
+			direction := map[string]string{"in": "In", "out": "Out", "": "Out"}[arg.Direction]
+			name := fmt.Sprintf("org.qtproject.QtDBus.QtTypeName.%s%d", direction, count[direction])
+			count[direction]++
+			if told(annotations, name) == slices.Contains(known, arg.Type) {
+				t.Errorf("argument %s of %s has the type %s; is there %s: %v", arg.Name, what, arg.Type, name, told(annotations, name))
+			}
+		}
+	}
+	for _, iface := range introspection(t, newRig(t, nil).client(), eventsPath).Interfaces {
+		if iface.Name != eventsInterface {
+			continue
+		}
+		for _, m := range iface.Methods {
+			check(m.Name, m.Args, m.Annotations)
+		}
+		for _, s := range iface.Signals {
+			check(s.Name, s.Args, s.Annotations)
+		}
+	}
+}
+
 func TestEveryObjectAnswersPeer(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
@@ -146,7 +176,13 @@ func runOnce(t *testing.T, bus string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return s.Run(ctx)
+	err = s.Run(ctx)
+	select {
+	case <-s.Ready():
+		t.Errorf("the service is ready, and ends with %v", err)
+	default:
+	}
+	return err
 }
 
 func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {

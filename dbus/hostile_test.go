@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +198,10 @@ func TestEveryErrorOfTheContractHasItsName(t *testing.T) {
 		name   string
 	}{
 		{"GetEvents", []any{[]string{"typ=container"}, dict{}}, errorPrefix + "InvalidFilter"},
+		{"GetEvents", []any{slices.Repeat([]string{"type=pod"}, 257), dict{}}, errorPrefix + "InvalidFilter"},
+		{"GetEvents", []any{slices.Repeat([]string{"type=pod"}, 5000), dict{}}, errorPrefix + "InvalidFilter"},
+		{"GetLastEvent", []any{slices.Repeat([]string{"type=pod"}, 257)}, errorPrefix + "InvalidFilter"},
+		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("create"), "cursor": v("x")}}, errInvalidArgs},
 		{"GetEvents", []any{[]string{"name=" + strings.Repeat("x", 5000)}, dict{}}, errorPrefix + "InvalidFilter"},
 		{"GetEvents", []any{[]string{}, dict{"since": v("yesterday")}}, errorPrefix + "InvalidTime"},
 		{"GetEvents", []any{[]string{}, dict{"after": v("nonsense")}}, errorPrefix + "InvalidCursor"},

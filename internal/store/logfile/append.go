@@ -438,7 +438,7 @@ func advice(err error) string {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return "; make room on its file system"
 	case errors.Is(err, unix.EROFS):
-		return "; mount its file system for writing"
+		return "; mount its file system for writing, or let the unit write to its directory (ReadWritePaths=) and restart it"
 	case errors.Is(err, unix.EIO):
 		return "; look into the log of the kernel for what fails below it"
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):

@@ -131,3 +131,15 @@ func control(f *os.File, call func(fd int) error) error {
 	}
 	return err
 }
+
+// isOursAlone tells whether an error may keep this process from writing and
+// nobody else: it is one of its rights, of what its sandbox shows it, or of its
+// descriptors.
+func isOursAlone(err error) bool {
+	for _, errno := range []unix.Errno{unix.EROFS, unix.EACCES, unix.EPERM, unix.EMFILE} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}

@@ -394,6 +394,36 @@ func TestAWriteThatWasCutShortIsTakenBackUnlessSomebodyWroteBehindIt(t *testing.
 	}
 }
 
+func TestThatSomebodyElseWritesProvesNothingAboutOurRights(t *testing.T) {
+	for errno, stays := range map[unix.Errno]bool{
+		unix.EROFS: true, unix.EACCES: true, unix.EPERM: true, unix.EMFILE: true, unix.ENOSPC: false, unix.EIO: false,
+	} {
+		path := filepath.Join(t.TempDir(), "events.log")
+		d := new(faulty)
+		w := open(t, path, Options{disk: d})
+		if err := w.write(0); err != nil {
+			t.Fatal(err)
+		}
+		d.set(func(call string, _ int) (int, error) {
+			if call == "write" {
+				return 0, errno
+			}
+			return 0, nil
+		})
+		if err := w.write(1); err == nil {
+			t.Errorf("with %v an event is written", errno)
+		}
+		appendTo(t, path, lineOf(7))
+		if fault := w.Status().Fault; strings.Contains(fault, errno.Error()) != stays {
+			t.Errorf("with %v, and an event of somebody else, the status says %q", errno, fault)
+		}
+		d.heal()
+		if err := w.write(2); err != nil || w.Status().Fault != "" {
+			t.Errorf("once %v is over: %v, %q", errno, err, w.Status().Fault)
+		}
+	}
+}
+
 func TestAFaultPassesWithoutThatAnythingElseHappens(t *testing.T) {
 	for _, call := range []string{"open", "at", "readAt", "stat", "watch"} {
 		t.Run(call, func(t *testing.T) {

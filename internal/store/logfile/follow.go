@@ -217,7 +217,7 @@ func (s *Store) emit(c *chunk, lost bool) {
 	}
 	s.off = c.next
 	s.read += uint64(len(records))
-	if len(records) > 0 && s.cannot != nil && (g.file != s.ownFile || c.next > s.ownEnd) {
+	if len(records) > 0 && s.cannot != nil && !isOursAlone(s.cannot) && (g.file != s.ownFile || c.next > s.ownEnd) {
 		s.setWriteFault(nil) // somebody else can write
 	}
 	records = compact(records, cap(c.data)+cap(arena)+(cap(records)-len(records))*int(unsafe.Sizeof(store.Record{})))
