@@ -219,6 +219,12 @@ func (s *Store) adopt(g *generation) {
 	g.refs++ // of the chain
 	s.chain = append(s.chain, g)
 	s.cur, s.off, s.gone, s.unchanged = g, 0, false, time.Time{}
+	if g.elsewhere {
+		if err := s.writes.also(g.f); err != nil {
+			s.log.Warn("cannot watch the log file itself: what is written to it by another path may be noticed late",
+				"path", s.path, "error", err)
+		}
+	}
 }
 
 // posLocked returns how far the log was followed.
