@@ -14,13 +14,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // hold lets strace stop journald when it comes to a system call, until the
 // function that is returned is called.
 func (r *room) hold(t *testing.T, call string) (release func()) {
 	t.Helper()
-	needProgram(t, "strace")
+	testkit.Need(t, "strace")
 	// The journald in the room is what nsenter became.
 	cmd := exec.Command("strace", "-p", strconv.Itoa(r.journald.Process.Pid), "-o", "/dev/null", "-e", "trace="+call,
 		"-e", "inject="+call+":delay_enter=60s")
@@ -34,7 +36,7 @@ func (r *room) hold(t *testing.T, call string) (release func()) {
 	if line, err := bufio.NewReader(stderr).ReadString('\n'); err != nil || !strings.Contains(line, "attached") {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		if requirePeers() {
+		if testkit.PeersRequired() {
 			t.Fatalf("strace: %q, %v", line, err)
 		}
 		t.Skipf("strace cannot be used here: %q, %v", line, err)

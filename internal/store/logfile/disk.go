@@ -30,8 +30,8 @@ type disk interface {
 	mkdir(dir string) error
 	lock(f *os.File, cmd int, kind int16) error
 	dup(f *os.File) (*os.File, error)
-	// watch watches a directory by an inotify instance.
-	watch(fd int, dir string, mask uint32) (int, error)
+	// watch watches a directory, or a file, by an inotify instance.
+	watch(fd int, path string, mask uint32) (int, error)
 }
 
 // kernel makes the calls as they are, again when a signal came in between.

@@ -24,7 +24,10 @@ type generation struct {
 	// direct says that it is certain that no other file was at the path
 	// between its predecessor and this one.
 	direct bool
-	index  index
+	// elsewhere says that it may be written by a path in another directory: it
+	// has several names, or is mounted here by itself.
+	elsewhere bool
+	index     index
 
 	// guarded by Store.mu
 	refs    int
@@ -92,7 +95,8 @@ func openGeneration(d disk, path string) (*generation, error) {
 		_ = f.Close()
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &generation{id: id.hash(), file: id, f: f, disk: d, uid: int64(stat.Uid)}, nil
+	elsewhere := stat.Nlink > 1 || stat.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+	return &generation{id: id.hash(), file: id, f: f, disk: d, uid: int64(stat.Uid), elsewhere: elsewhere}, nil
 }
 
 // again returns a generation that is the same file, under another identity.
