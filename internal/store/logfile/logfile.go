@@ -148,10 +148,7 @@ func (s *Store) createOwn() error {
 	if err != nil {
 		return errors.Wrap(err, "cannot create the log"+advice(err))
 	}
-	if err := s.syncNames(); err != nil {
-		_ = f.Close()
-		return errors.WithMessage(err, "cannot create the log")
-	}
+	s.syncNames()
 	return errors.Wrap(f.Close(), "cannot create the log")
 }
 
