@@ -243,14 +243,14 @@ func (q *appendQueue) drain() {
 	q.leader.Wait()
 }
 
-// closeAppended closes the file that was appended to. It is called by the
-// leader, or when there is none.
+// closeAppended closes the file that was appended to, when there is no leader
+// any more, and makes durable what is not.
 func (s *Store) closeAppended() error {
 	q := &s.appends
-	if q.file == nil {
-		return nil
-	}
 	err := s.syncNow()
+	if q.file == nil {
+		return err
+	}
 	_ = q.file.Close()
 	q.file = nil
 	return err
@@ -377,9 +377,10 @@ func (s *Store) openForAppend() (int64, error) {
 		return int64(stat.Size), nil
 	}
 	create := errors.Is(err, os.ErrNotExist)
-	// Should the disk not confirm what was written to the former file, that is
-	// told in the status: what is to be written now has no part in it.
-	_ = s.closeAppended()
+	if q.file != nil {
+		s.syncFormer(q.file)
+		q.file = nil
+	}
 	f, err := s.disk.open(s.path, unix.O_RDWR|unix.O_APPEND|unix.O_CREAT, fileMode)
 	if err != nil {
 		return 0, errors.Wrap(err, "cannot open the log for writing"+advice(err))
@@ -387,12 +388,12 @@ func (s *Store) openForAppend() (int64, error) {
 	if id, stat, err = s.disk.of(f); err == nil && stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		err = errNoFile
 	}
-	if err == nil && create {
-		err = s.syncNames()
-	}
 	if err != nil {
 		_ = f.Close()
 		return 0, errors.Wrapf(err, "cannot open the log %s for writing", s.path)
+	}
+	if create {
+		s.syncNames()
 	}
 	q.file, q.id, q.modified = f, id, modified(&stat)
 	return int64(stat.Size), nil

@@ -107,8 +107,12 @@ func (kernel) dup(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-func (kernel) watch(fd int, dir string, mask uint32) (int, error) {
-	return unix.InotifyAddWatch(fd, dir, mask)
+func (kernel) watch(fd int, dir string, mask uint32) (wd int, err error) {
+	err = retry(func() (err error) {
+		wd, err = unix.InotifyAddWatch(fd, dir, mask)
+		return err
+	})
+	return wd, err
 }
 
 // retry calls until no signal comes in between.
