@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"context"
+	"sync"
 
 	"github.com/pkg/errors"
 
@@ -22,18 +23,30 @@ type appendJob struct {
 	done    chan struct{}
 }
 
+// lineBuffers is memory for lines on their way to the log.
+var lineBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxScratch is how long a buffer may be that is kept for others.
+const maxScratch = 256 << 10
+
 // Append writes events to the log, under Podman's lock, whole lines in one
 // write, and returns their cursors; when that outlives a power failure is
 // Options.Sync. An event is not written if the context ends before it is
 // written, which it can while another process holds the lock; the error then
 // wraps that of the context.
 func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, error) {
-	const usual = 512 // bytes of a line
 	job := &appendJob{
 		done:  make(chan struct{}),
-		lines: make([]byte, 0, usual*len(batch)), times: make([]int64, 0, len(batch)), hashes: make([]uint64, 0, len(batch)),
-		cursors: make([]string, 0, len(batch)),
+		times: make([]int64, 0, len(batch)), hashes: make([]uint64, 0, len(batch)), cursors: make([]string, 0, len(batch)),
 	}
+	scratch := lineBuffers.Get().(*[]byte)
+	job.lines = (*scratch)[:0]
+	defer func() { // nobody has the job any more
+		if cap(job.lines) <= maxScratch {
+			*scratch = job.lines
+			lineBuffers.Put(scratch)
+		}
+	}()
 	for i := range batch {
 		start := len(job.lines)
 		var err error

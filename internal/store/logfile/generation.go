@@ -106,11 +106,8 @@ func (g *generation) again(id uint64) (*generation, error) {
 
 // size returns the size of the file now.
 func (g *generation) size() (int64, error) {
-	info, err := g.disk.stat(g.f)
-	if err != nil {
-		return 0, errors.Wrap(err, "cannot read the size of the log")
-	}
-	return info.Size(), nil
+	size, _, err := g.disk.stat(g.f)
+	return size, errors.Wrap(err, "cannot read the size of the log")
 }
 
 // pos returns a position in the generation.

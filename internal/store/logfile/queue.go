@@ -3,7 +3,6 @@ package logfile
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -107,16 +106,18 @@ func (s *Store) lead(own *appendJob) {
 			return
 		}
 		var among []*appendJob
-		err := errors.Wrap(s.disk.mkdir(filepath.Dir(s.path)), "cannot create the directory of the log")
-		if err == nil {
-			var locked bool
-			if locked, err = s.lock.tryOnce(); !locked && err == nil {
-				if own != nil {
-					go s.lead(nil)
-					return
-				}
-				among, err = s.awaitLock()
+		locked, err := s.lock.tryOnce()
+		if errors.Is(err, os.ErrNotExist) {
+			if err = s.makeDir(); err == nil {
+				locked, err = s.lock.tryOnce()
 			}
+		}
+		if !locked && err == nil {
+			if own != nil {
+				go s.lead(nil)
+				return
+			}
+			among, err = s.awaitLock()
 		}
 		var jobs []*appendJob
 		if err != nil {

@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"os"
+	"path/filepath"
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
@@ -112,7 +113,14 @@ func (s *Store) openForAppend() (int64, error) {
 	// Should the disk not confirm what was written to the former file, that is
 	// told in the status: what is to be written now has no part in it.
 	_ = s.closeAppended()
-	f, err := s.disk.open(s.path, unix.O_RDWR|unix.O_APPEND|unix.O_CREAT, fileMode)
+	const flags = unix.O_RDWR | unix.O_APPEND | unix.O_CREAT
+	f, err := s.disk.open(s.path, flags, fileMode)
+	if errors.Is(err, os.ErrNotExist) { // a link leads to a directory that is not there
+		if err := s.makeDir(); err != nil {
+			return 0, err
+		}
+		f, err = s.disk.open(s.path, flags, fileMode)
+	}
 	if err != nil {
 		return 0, errors.Wrap(err, "cannot open the log for writing"+advice(err))
 	}
@@ -141,6 +149,11 @@ func (s *Store) closeAppended() error {
 	_ = q.file.Close()
 	q.file = nil
 	return err
+}
+
+// makeDir makes the directory of the log.
+func (s *Store) makeDir() error {
+	return errors.Wrap(s.disk.mkdir(filepath.Dir(s.path)), "cannot create the directory of the log")
 }
 
 // isTorn tells whether the last line of the log was left unfinished.

@@ -43,14 +43,12 @@ func (s *Store) tellWritten(w written) bool {
 	if s.closed || !s.knowsEnd(w.file, w.off, w.before) {
 		return false
 	}
-	info, err := s.disk.stat(s.cur.f)
-	if err != nil || info.Size() != w.off+int64(len(w.data)) {
+	c := chunk{data: w.data, off: w.off, next: w.off + int64(len(w.data)), tooLong: -1}
+	size, modified, err := s.disk.stat(s.cur.f)
+	if err != nil || size != c.next {
 		return false // somebody has written too, perhaps in front of it
 	}
-	c := chunk{data: w.data, off: w.off, next: w.off + int64(len(w.data)), tooLong: -1}
-	if info.Size() == c.next {
-		s.unchanged = info.ModTime()
-	}
+	s.unchanged = modified
 	s.emit(&c, false)
 	s.noteGrowth()
 	return true
