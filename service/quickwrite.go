@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/varlink/go/varlink/idl"
 
@@ -22,13 +23,14 @@ import (
 // leaves, by returning false, to parseRequest, refuse and newEvent, which know
 // what is right, and how to say what is wrong. It takes only what they take, and
 // makes the same event of it: a fuzz test holds the two against each other.
-// Whether the caller may write is not its business.
-func readWriteEvent(frame []byte, now time.Time, e *events.Event) bool {
+// Whether the caller may write is not its business. The event lies in the memory
+// that it is given.
+func readWriteEvent(frame []byte, now time.Time, e *events.Event, m *eventMemory) bool {
 	const longest = limits.Event/maxEscape - 1024 // of which any line is short enough
 	if len(frame) >= longest || !bytes.Contains(frame, writeEventName) || !utf8.Valid(frame) {
 		return false
 	}
-	q := quickReader{b: frame}
+	q := quickReader{b: frame, m: m}
 	var seen uint16
 	for name, more := q.first(); more; name, more = q.next() {
 		switch name {
@@ -53,9 +55,55 @@ var writeEventName = []byte(writeEventMethod)
 // further.
 type quickReader struct {
 	b    []byte
-	text string // the same, of which the strings of the event are parts
+	m    *eventMemory
+	text string // the same as b in m, of which the strings of the event are parts
 	i    int
 	bad  bool
+}
+
+// eventMemory is memory for events that nobody keeps, used again and again: half
+// of what a call would take otherwise.
+type eventMemory struct {
+	text []byte
+	maps []map[string]string // for attributes; the first of them are used
+	used int
+}
+
+// What of an eventMemory is kept for the next events.
+const (
+	maxKeptText   = 128 << 10 // bytes
+	maxKeptLabels = 32        // in a map
+)
+
+// hold returns the text as a string that is valid until clear is called.
+func (m *eventMemory) hold(text []byte) string {
+	from := len(m.text)
+	m.text = append(m.text, text...)
+	return unsafe.String(unsafe.SliceData(m.text[from:]), len(text))
+}
+
+// labels returns an empty map that is valid until clear is called.
+func (m *eventMemory) labels() map[string]string {
+	if m.used == len(m.maps) {
+		m.maps = append(m.maps, make(map[string]string))
+	}
+	m.used++
+	return m.maps[m.used-1]
+}
+
+// clear gives all of it up.
+func (m *eventMemory) clear() {
+	for i, labels := range m.maps[:m.used] {
+		if len(labels) > maxKeptLabels {
+			m.maps[i] = make(map[string]string)
+		} else {
+			clear(labels)
+		}
+	}
+	m.used = 0
+	if m.text = m.text[:0]; cap(m.text) > maxKeptText {
+		m.text = nil
+	}
 }
 
 func (q *quickReader) parameters(now time.Time, e *events.Event) {
@@ -131,7 +179,7 @@ func (q *quickReader) attributes() map[string]string {
 	var m map[string]string
 	for key, more := q.first(); more; key, more = q.next() {
 		if m == nil {
-			m = make(map[string]string)
+			m = q.m.labels()
 		}
 		_, twice := m[key]
 		q.bad = q.bad || twice || key == ""
@@ -213,7 +261,7 @@ func (q *quickReader) string() string {
 	if end < len(q.b) && q.b[end] == '"' {
 		q.i = end + 1
 		if q.text == "" {
-			q.text = string(q.b)
+			q.text = q.m.hold(q.b)
 		}
 		return q.text[start:end]
 	}

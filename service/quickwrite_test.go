@@ -91,7 +91,8 @@ func TestQuickly(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var e events.Event
-			if quick := readWriteEvent([]byte(c.frame), now, &e); quick != c.quick {
+			var m eventMemory
+			if quick := readWriteEvent([]byte(c.frame), now, &e, &m); quick != c.quick {
 				t.Fatalf("read in one pass: %v, want %v", quick, c.quick)
 			}
 			if want, ok := slowly(s, []byte(c.frame), now); c.quick && (!ok || !reflect.DeepEqual(e, want)) {
@@ -115,7 +116,8 @@ func FuzzQuickly(f *testing.F) {
 	s, now := eventsSchema(f), time.Now()
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		var e events.Event
-		if !readWriteEvent(frame, now, &e) {
+		var m eventMemory
+		if !readWriteEvent(frame, now, &e, &m) {
 			return
 		}
 		if want, ok := slowly(s, frame, now); !ok || !reflect.DeepEqual(e, want) {
@@ -133,11 +135,13 @@ func BenchmarkUnderstand(b *testing.B) {
 	s, now := eventsSchema(b), time.Now()
 	b.Run("one-pass", func(b *testing.B) {
 		b.ReportAllocs()
+		var m eventMemory
 		for b.Loop() {
 			var e events.Event
-			if !readWriteEvent(frame, now, &e) {
+			if !readWriteEvent(frame, now, &e, &m) {
 				b.Fatal("it was not understood")
 			}
+			m.clear()
 		}
 	})
 	b.Run("long-way", func(b *testing.B) {

@@ -30,17 +30,23 @@ type storing struct {
 
 // together are calls that are stored together.
 type together struct {
-	calls []storing
-	batch []events.Event // of those that are not refused, in their order
-	reply []byte         // memory for the replies
+	calls  []storing
+	batch  []events.Event // of those that are not refused, in their order
+	memory eventMemory    // of events of the batch
+	kept   bool           // the store may still be busy with the batch
+	reply  []byte         // memory for the replies
 }
 
 var togethers = sync.Pool{New: func() any { return new(together) }}
 
 // release gives the memory back, but for that of refusals of any length.
 func (t *together) release() {
+	if t.kept {
+		return
+	}
 	clear(t.calls)
 	clear(t.batch)
+	t.memory.clear()
 	if t.calls, t.batch = t.calls[:0], t.batch[:0]; cap(t.reply) > limits.BusyReadBuffer {
 		t.reply = nil
 	}
@@ -70,6 +76,7 @@ func (c *conn) handleWrites(t *together) error {
 	}
 	c.in.release()
 	if err := c.protect(writeEventMethod, func() error { c.server.face.store(c, t); return nil }); err != nil {
+		t.kept = true
 		failed := c.server.unavailable(eventsInterface, failedReason)
 		for i := range t.calls {
 			t.calls[i].fault = failed
@@ -93,7 +100,7 @@ func (c *conn) handleQuickly(frame []byte) (ok bool, err error) {
 func (c *conn) understandQuickly(frame []byte, t *together) bool {
 	n := len(t.batch)
 	t.batch = append(t.batch, events.Event{})
-	if !readWriteEvent(frame, time.Now(), &t.batch[n]) {
+	if !readWriteEvent(frame, time.Now(), &t.batch[n], &t.memory) {
 		t.batch = t.batch[:n]
 		return false
 	}
@@ -131,6 +138,7 @@ func (f *eventsFace) store(c *conn, t *together) {
 		return
 	}
 	cursors, err := f.feed.Write(c.server.base, t.batch)
+	t.kept = err != nil
 	for i := range t.calls {
 		s := &t.calls[i]
 		if s.fault != nil {
@@ -155,7 +163,7 @@ func (f *eventsFace) storeEach(c *conn, t *together) {
 		}
 		cursors, err := f.feed.Write(c.server.base, batch[:1])
 		if batch = batch[1:]; err != nil {
-			s.fault = f.notStored(c, err)
+			s.fault, t.kept = f.notStored(c, err), true
 		} else {
 			s.cursor = cursors[0]
 		}

@@ -41,12 +41,6 @@ func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, err
 	}
 	scratch := lineBuffers.Get().(*[]byte)
 	job.lines = (*scratch)[:0]
-	defer func() { // nobody has the job any more
-		if cap(job.lines) <= maxScratch {
-			*scratch = job.lines
-			lineBuffers.Put(scratch)
-		}
-	}()
 	for i := range batch {
 		start := len(job.lines)
 		var err error
@@ -73,6 +67,10 @@ func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, err
 			return nil, errors.WithMessage(ctx.Err(), "cannot write event")
 		}
 		<-job.done
+	}
+	if cap(job.lines) <= maxScratch {
+		*scratch = job.lines
+		lineBuffers.Put(scratch)
 	}
 	return job.cursors, job.err
 }
