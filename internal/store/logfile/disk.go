@@ -3,6 +3,8 @@ package logfile
 import (
 	"errors"
 	"os"
+	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +19,8 @@ type disk interface {
 	// each with its owner, size and mode.
 	at(path string) (fileID, unix.Statx_t, error)
 	of(f *os.File) (fileID, unix.Statx_t, error)
-	stat(f *os.File) (os.FileInfo, error)
+	// stat returns the size of a file that is open, and when it was modified.
+	stat(f *os.File) (size int64, modified time.Time, err error)
 	readAt(f *os.File, b []byte, off int64) (int, error)
 	// write appends to a file that was opened for that.
 	write(f *os.File, b []byte) (int, error)
@@ -63,7 +66,17 @@ func (kernel) of(f *os.File) (id fileID, stat unix.Statx_t, err error) {
 	return id, stat, err
 }
 
-func (kernel) stat(f *os.File) (os.FileInfo, error) { return f.Stat() }
+func (kernel) stat(f *os.File) (size int64, modified time.Time, err error) {
+	var stat unix.Stat_t
+	for {
+		err = unix.Fstat(int(f.Fd()), &stat)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	runtime.KeepAlive(f)
+	return stat.Size, time.Unix(stat.Mtim.Unix()), err
+}
 
 func (kernel) readAt(f *os.File, b []byte, off int64) (int, error) { return f.ReadAt(b, off) }
 

@@ -260,11 +260,10 @@ func (s *Store) emitNothing(lost bool) {
 // wasCutInPlace tells whether the file is no longer what was read of it: it was
 // truncated, and perhaps written to since.
 func (s *Store) wasCutInPlace() (bool, error) {
-	info, err := s.cur.info()
+	size, modified, err := s.cur.stat()
 	if err != nil {
 		return false, err
 	}
-	size, modified := info.Size(), info.ModTime()
 	if size < s.off {
 		return true, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/pkg/errors"
@@ -116,22 +117,18 @@ type unreadable struct {
 
 func (e *unreadable) Unwrap() error { return e.error }
 
-// info returns the size of the file now, and when it was last written to.
-func (g *generation) info() (os.FileInfo, error) {
-	info, err := g.disk.stat(g.f)
-	if err != nil {
-		return nil, &unreadable{g, errors.Wrap(err, "cannot read the size of the log")}
+// stat returns the size of the file now, and when it was last written to.
+func (g *generation) stat() (size int64, modified time.Time, err error) {
+	if size, modified, err = g.disk.stat(g.f); err != nil {
+		err = &unreadable{g, errors.Wrap(err, "cannot read the size of the log")}
 	}
-	return info, nil
+	return size, modified, err
 }
 
 // size returns the size of the file now.
 func (g *generation) size() (int64, error) {
-	info, err := g.info()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	size, _, err := g.stat()
+	return size, err
 }
 
 // pos returns a position in the generation.

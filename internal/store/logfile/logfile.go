@@ -242,7 +242,7 @@ func (s *Store) posLocked() store.Pos {
 
 // cursorLocked names how far the log was followed.
 func (s *Store) cursorLocked() string {
-	return string(appendPosition(nil, s.cur, s.off, &s.twins))
+	return string(appendPosition(make([]byte, 0, 64), s.cur, s.off, &s.twins))
 }
 
 // appendPosition appends the cursor for an offset in a generation, nil for the
