@@ -219,13 +219,16 @@ func (s *Store) stepLocked() (more bool, err error) {
 	if s.h.moved {
 		return true, s.crossLocked(looked)
 	}
+	if err != nil {
+		return false, err
+	}
 	if !found {
 		s.oldest.seen, s.oldest.source, s.oldest.tailSeq = looked, tail.source, tail.tailSeq
 		s.stillNone()
 		return false, nil
 	}
 	records, err := s.readTo(s.h, &end)
-	if errors.Is(err, errStale) {
+	if errors.Is(err, errStale) && s.h.moved {
 		return true, nil
 	}
 	if err != nil {
