@@ -36,8 +36,7 @@ type conn struct {
 	strangers user // those who have not been identified yet
 	calls     int  // that wait or are worked on
 	memory    int  // that they take, in bytes
-	pings     map[uint32]*subscription
-	warned    bool          // of subscribers that cannot be asked
+	questions questions
 	leaving   chan struct{} // of giveNameBack, nil: the name is kept; closed when the last call was answered
 	released  bool          // the bus has taken the name back
 	left      bool          // leaving is closed
@@ -55,7 +54,7 @@ func (s *Server) connect(began context.Context) (*conn, error) {
 	}
 	c := &conn{
 		server: s, transport: newTransport(sock), slots: make(chan struct{}, limits.CallsAtOnce),
-		peers: make(map[string]*peer), users: make(map[uint32]*user), pings: make(map[uint32]*subscription),
+		peers: make(map[string]*peer), users: make(map[uint32]*user), questions: questions{open: make(map[uint32]question)},
 	}
 	c.life, c.cancel = context.WithCancelCause(context.Background())
 	ctx, stop := context.WithCancelCause(c.life)
@@ -74,12 +73,11 @@ func (s *Server) connect(began context.Context) (*conn, error) {
 }
 
 // isSession tells whether the bus is the session bus of our own user, on which
-// nobody else can listen.
+// nobody else can listen. A system bus that the environment passes off as one, as
+// some containers do, is none.
 func (c *conn) isSession(address string) bool {
-	if c.server.bus != SessionBus {
-		if session, err := sessionAddress(); err != nil || session != address {
-			return false
-		}
+	if !isNamedSession(c.server.bus, address) || isSystem(c.transport.sock.RemoteAddr().String()) {
+		return false
 	}
 	raw, err := c.transport.sock.SyscallConn()
 	if err != nil {

@@ -26,7 +26,9 @@ type user struct {
 	peers  int // of this user, while they are there or have calls
 	calls  int
 	memory int
-	slots  chan struct{} // as many as there are calls being worked on, nil: no bound
+	// questions to them that have no answer yet.
+	questions int
+	slots     chan struct{} // as many as there are calls being worked on, nil: no bound
 }
 
 // arrive takes a call in: into the queue of its sender, or not at all if there

@@ -1217,7 +1217,7 @@ method GetStatus() -> (
   oldest: ?string,
   # Time of the newest event in the store, in the order of the store
   newest: ?string,
-  # Events read from the store since the service started
+  # New events read from the store since the service started; those that it held before are not among them
   eventsRead: int,
   # Events written through the service since it started
   eventsWritten: int,

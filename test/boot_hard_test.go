@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // hard are the tests of faults and hostile clients that are run against the
@@ -44,7 +46,7 @@ var hard = []string{
 // its unit.
 func TestTheInstalledUnitWithstandsFaultsAndHostileClients(t *testing.T) {
 	bootedTree(t)
-	needProgram(t, "strace")
+	testkit.Need(t, "strace")
 	pkg := buildPackages(t, "0.1.0~test1")
 	m := boot(t, map[string]string{"/etc/containers/containers.conf.d/events.conf": logToFile})
 	m.run("apt-get", "install", "-y", "-q", m.bring(pkg, "deb"))

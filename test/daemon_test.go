@@ -1,19 +1,18 @@
 package test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // daemon is a running eventsvc serve with a log file and a socket of its own.
@@ -24,7 +23,7 @@ type daemon struct {
 	socket string
 	args   []string
 	cmd    *exec.Cmd
-	stderr *syncBuffer
+	stderr *testkit.Buffer
 	// journal says that it serves a journal, not the log file.
 	journal bool
 	// enter makes the command run elsewhere; nil: here.
@@ -32,19 +31,6 @@ type daemon struct {
 	// unit is the systemd unit that is tested instead of a command of the test.
 	unit *unit
 }
-
-// syncBuffer is a buffer that a process writes to while a test reads it.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-func (b *syncBuffer) String() string { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
 
 // shortDir returns a directory whose path leaves room for a socket's name.
 func shortDir(t testing.TB) string {
@@ -107,7 +93,7 @@ func (d *daemon) launch() {
 	if d.enter != nil {
 		d.cmd = d.enter(d.cmd.Args...)
 	}
-	d.stderr = new(syncBuffer)
+	d.stderr = new(testkit.Buffer)
 	d.cmd.Stdout, d.cmd.Stderr = d.stderr, d.stderr
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/test/imitate"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // mountTmpfs mounts a file system of so many bytes at a directory below that of
@@ -359,11 +360,11 @@ func TestWithMoreConnectionsThanDescriptorsThoseWhoAreInAreServedAndTheOthersWhe
 func (d *daemon) trace(args ...string) (detach func()) {
 	d.t.Helper()
 	t := d.t.(*testing.T)
-	needProgram(t, "strace")
+	testkit.Need(t, "strace")
 	d.call("GetStatus", nil) // it has started
 	cmd := exec.Command("strace", append([]string{"-f", "-p", strconv.Itoa(d.pid())}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	said := new(syncBuffer)
+	said := new(testkit.Buffer)
 	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -525,7 +526,7 @@ func TestAClockThatJumpsChangesNeitherOrderNorCursors(t *testing.T) {
 // when its disk fails.
 func TestALogOnADiskThatFails(t *testing.T) {
 	needRoot(t)
-	needProgram(t, "mkfs.ext4")
+	testkit.Need(t, "mkfs.ext4")
 	d := newDaemon(t, "--sync", "always")
 	image, disk := filepath.Join(d.dir, "image"), filepath.Join(d.dir, "disk")
 	if d.unit != nil {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/test/buspolicy"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // witness is an honest client beside hostile ones: it follows, and somebody
@@ -520,7 +521,7 @@ func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
 	d := newMetered(t)
 	bus := "unix:path=/run/dbus/system_bus_socket" // of the unit
 	if d.unit == nil {
-		bus = startBus(t, buspolicy.Session).address()
+		bus = testkit.StartBus(t, buspolicy.Session).Address()
 		d.args = append(d.args, "--dbus", bus)
 	}
 	d.start()

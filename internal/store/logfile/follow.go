@@ -217,7 +217,7 @@ func (s *Store) emit(c *chunk, lost bool) {
 	}
 	s.off = c.next
 	s.read += uint64(len(records))
-	if len(records) > 0 && s.cannot != nil && (g.file != s.ownFile || c.next > s.ownEnd) {
+	if len(records) > 0 && s.cannot != nil && !isOursAlone(s.cannot) && (g.file != s.ownFile || c.next > s.ownEnd) {
 		s.setWriteFault(nil) // somebody else can write
 	}
 	records = compact(records, cap(c.data)+cap(arena)+(cap(records)-len(records))*int(unsafe.Sizeof(store.Record{})))
@@ -260,11 +260,10 @@ func (s *Store) emitNothing(lost bool) {
 // wasCutInPlace tells whether the file is no longer what was read of it: it was
 // truncated, and perhaps written to since.
 func (s *Store) wasCutInPlace() (bool, error) {
-	info, err := s.cur.info()
+	size, modified, err := s.cur.stat()
 	if err != nil {
 		return false, err
 	}
-	size, modified := info.Size(), info.ModTime()
 	if size < s.off {
 		return true, nil
 	}

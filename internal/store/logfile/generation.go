@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/pkg/errors"
@@ -24,7 +25,10 @@ type generation struct {
 	// direct says that it is certain that no other file was at the path
 	// between its predecessor and this one.
 	direct bool
-	index  index
+	// elsewhere says that it may be written by a path in another directory: it
+	// has several names, or is mounted here by itself.
+	elsewhere bool
+	index     index
 
 	// guarded by Store.mu
 	refs    int
@@ -92,7 +96,8 @@ func openGeneration(d disk, path string) (*generation, error) {
 		_ = f.Close()
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &generation{id: id.hash(), file: id, f: f, disk: d, uid: int64(stat.Uid)}, nil
+	elsewhere := stat.Nlink > 1 || stat.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+	return &generation{id: id.hash(), file: id, f: f, disk: d, uid: int64(stat.Uid), elsewhere: elsewhere}, nil
 }
 
 // again returns a generation that is the same file, under another identity.
@@ -112,22 +117,18 @@ type unreadable struct {
 
 func (e *unreadable) Unwrap() error { return e.error }
 
-// info returns the size of the file now, and when it was last written to.
-func (g *generation) info() (os.FileInfo, error) {
-	info, err := g.disk.stat(g.f)
-	if err != nil {
-		return nil, &unreadable{g, errors.Wrap(err, "cannot read the size of the log")}
+// stat returns the size of the file now, and when it was last written to.
+func (g *generation) stat() (size int64, modified time.Time, err error) {
+	if size, modified, err = g.disk.stat(g.f); err != nil {
+		err = &unreadable{g, errors.Wrap(err, "cannot read the size of the log")}
 	}
-	return info, nil
+	return size, modified, err
 }
 
 // size returns the size of the file now.
 func (g *generation) size() (int64, error) {
-	info, err := g.info()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	size, _, err := g.stat()
+	return size, err
 }
 
 // pos returns a position in the generation.

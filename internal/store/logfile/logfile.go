@@ -67,6 +67,7 @@ type Store struct {
 	noted      beat          // of the thread that notes what appears at the path
 
 	successions successions // that the log was not told of
+	leftOut     leftOut
 	done        sync.WaitGroup
 
 	mu        sync.Mutex
@@ -218,6 +219,12 @@ func (s *Store) openFirst() {
 
 // adopt makes a file the log that is followed.
 func (s *Store) adopt(g *generation) {
+	if g.elsewhere {
+		if err := s.writes.also(g.f); err != nil {
+			s.log.Warn("cannot watch the log file itself: what is written to it by another path may be noticed late",
+				"path", s.path, "error", err)
+		}
+	}
 	g.seq = s.nextSeq
 	s.nextSeq++
 	g.refs++ // of the chain
@@ -235,7 +242,7 @@ func (s *Store) posLocked() store.Pos {
 
 // cursorLocked names how far the log was followed.
 func (s *Store) cursorLocked() string {
-	return string(appendPosition(nil, s.cur, s.off, &s.twins))
+	return string(appendPosition(make([]byte, 0, 64), s.cur, s.off, &s.twins))
 }
 
 // appendPosition appends the cursor for an offset in a generation, nil for the
@@ -343,7 +350,7 @@ func (s *Store) skip(g *generation, off int64, reason error) {
 	g.skips[off] = struct{}{}
 	s.skipped++
 	s.lastSkip = fmt.Sprintf("%s, byte %d: %v", filepath.Base(s.path), off, reason)
-	s.log.Warn("left out a line of the log", "path", s.path, "offset", off, "reason", reason)
+	s.tellSkip(off, reason)
 }
 
 // Status returns the state of the store.
