@@ -141,22 +141,13 @@ func needRoot(t *testing.T) {
 func peer(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	if script == "varlinkctl.sh" || script == "pyvarlink.sh" {
-		_ = trixie(t)
+		tree := os.Getenv("EVENTSVC_PEERS")
+		if tree == "" {
+			tree = "/var/cache/eventsvc-peers"
+		}
+		if _, err := os.Stat(filepath.Join(tree, "trixie", "usr", "bin", "varlinkctl")); err != nil {
+			missing(t, "the trixie tree with varlinkctl", "test/peers/trixie.sh")
+		}
 	}
 	return exec.Command(filepath.Join("peers", script), args...)
-}
-
-// trixie returns where the Debian tree of test/peers/trixie.sh is, and skips the
-// test if it is not there.
-func trixie(t *testing.T) string {
-	t.Helper()
-	tree := os.Getenv("EVENTSVC_PEERS")
-	if tree == "" {
-		tree = "/var/cache/eventsvc-peers"
-	}
-	tree = filepath.Join(tree, "trixie")
-	if _, err := os.Stat(filepath.Join(tree, "usr", "bin", "varlinkctl")); err != nil {
-		missing(t, "the trixie tree with varlinkctl", "test/peers/trixie.sh")
-	}
-	return tree
 }
