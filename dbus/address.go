@@ -10,14 +10,23 @@ import (
 	"github.com/pkg/errors"
 )
 
-// The words for the two buses that every host knows.
+// The words for the two buses that every host knows, and for the one that has
+// started the process.
 const (
 	SystemBus  = "system"
 	SessionBus = "session"
+	StarterBus = "starter"
 )
 
-// busAddress returns the address of a bus: that of the system bus or of the
-// session bus, or what is given. No bus is ever started for it.
+// What a bus tells the programs that it starts by itself, not by systemd: where
+// it is, and which one.
+const (
+	starterAddress = "DBUS_STARTER_ADDRESS"
+	starterType    = "DBUS_STARTER_BUS_TYPE"
+)
+
+// busAddress returns the address of a bus that is named by one of the words, or
+// what is given. No bus is ever started for it.
 func busAddress(bus string) (string, error) {
 	switch bus {
 	case SystemBus:
@@ -27,6 +36,12 @@ func busAddress(bus string) (string, error) {
 		return "unix:path=/run/dbus/system_bus_socket;unix:path=/var/run/dbus/system_bus_socket", nil
 	case SessionBus:
 		return sessionAddress()
+	case StarterBus:
+		if address := os.Getenv(starterAddress); address != "" {
+			return address, nil
+		}
+		return "", errors.New("cannot find the bus that started the service: " + starterAddress + " is not set; " +
+			"give session or system")
 	}
 	if !strings.Contains(bus, ":") {
 		return "", errors.Errorf("cannot understand the bus %q: give system, session or an address such as "+
@@ -48,6 +63,33 @@ func sessionAddress() (string, error) {
 		return "", errors.New("cannot find the session bus: DBUS_SESSION_BUS_ADDRESS is not set and there is no " + path)
 	}
 	return "unix:path=" + godbus.EscapeBusAddressValue(path), nil
+}
+
+// isNamedSession tells whether a bus, at this address, is said to be the session
+// bus.
+func isNamedSession(bus, address string) bool {
+	switch {
+	case bus == SessionBus:
+		return true
+	case bus == StarterBus && os.Getenv(starterType) == SessionBus:
+		return true
+	}
+	session, err := sessionAddress()
+	return err == nil && session == address
+}
+
+// isSystem tells whether the socket of that name is the system bus.
+func isSystem(name string) bool {
+	addresses, err := busAddress(SystemBus)
+	if err != nil {
+		return false
+	}
+	for address := range strings.SplitSeq(addresses, ";") {
+		if system, err := socketName(address); err == nil && system == name {
+			return true
+		}
+	}
+	return false
 }
 
 // dial connects to the first address of a list that there is somebody at.

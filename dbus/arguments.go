@@ -2,6 +2,7 @@ package dbus
 
 import (
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,9 +16,9 @@ import (
 var batches = sync.Pool{New: func() any { return new(feed.Batch) }}
 
 // decodeFilters reads filters. Too many of them are an error of the filters, not
-// of the message.
+// of the message: it is query that finds one more than there may be.
 func decodeFilters(d *decoder) ([]string, error) {
-	filters := d.strings(limits.Filters)
+	filters := d.strings(limits.Filters + 1)
 	return filters, d.err
 }
 
@@ -84,9 +85,9 @@ type options map[string]value
 // anyInteger in a table of options stands for every integer type.
 const anyInteger = "integer"
 
-// decodeOptions reads options, of which there are those in the table, with
-// their types.
-func decodeOptions(d *decoder, table map[string]string) (options, error) {
+// decodeOptions reads options, or whatever else they are called, of which there
+// are those in the table, with their types.
+func decodeOptions(d *decoder, what string, table map[string]string) (options, error) {
 	o := make(options)
 	var wrong error
 	d.dictionary(func(key string) {
@@ -95,11 +96,11 @@ func decodeOptions(d *decoder, table map[string]string) (options, error) {
 		switch {
 		case wrong != nil || d.err != nil:
 		case !known:
-			wrong = invalidArgs("there is no option '" + shorten(key) + "'; there are " + keysOf(table))
+			wrong = invalidArgs("there is no " + what + " '" + shorten(key) + "'; there are " + keysOf(table))
 		case signature == anyInteger && !v.isInteger():
-			wrong = invalidArgs("option '" + key + "' has to be an integer, such as u")
+			wrong = invalidArgs(what + " '" + key + "' has to be an integer, such as u")
 		case signature != anyInteger && signature != v.signature:
-			wrong = invalidArgs("option '" + key + "' has to have the type " + signature)
+			wrong = invalidArgs(what + " '" + key + "' has to have the type " + signature)
 		default:
 			o[key] = v
 		}
@@ -144,7 +145,7 @@ func (k *call) request(d *decoder, table map[string]string) (*request, error) {
 		return nil, wrongBody(err)
 	}
 	r := new(request)
-	if r.options, err = decodeOptions(d, table); err != nil {
+	if r.options, err = decodeOptions(d, "option", table); err != nil {
 		return nil, err
 	}
 	if err := d.done(); err != nil {
@@ -206,6 +207,11 @@ func (k *call) query(filters []string) (feed.Query, error) {
 		return query, err
 	}
 	query.UID = uid
+	if len(filters) > limits.Filters {
+		return query, &events.FilterError{
+			Filter: shorten(filters[limits.Filters]), Reason: "there are too many filters; give at most " + strconv.Itoa(limits.Filters),
+		}
+	}
 	for _, text := range filters {
 		if len(text) > limits.FilterLength {
 			return query, &events.FilterError{Filter: shorten(text), Reason: "it is too long; give at most 4096 bytes"}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/test/buspolicy"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // typical returns the n-th of events as a container of a real service has them.
@@ -32,7 +33,7 @@ func typical(n int) events.Event {
 func benchRig(b *testing.B, count int) *rig {
 	b.Helper()
 	b.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
-	var d *daemon
+	var d *testkit.Bus
 	if os.Getenv(otherBus) == "" {
 		d = startDaemon(b, buspolicy.Session)
 	}
@@ -167,18 +168,18 @@ func (c *rawClient) addMatch(rule string) {
 }
 
 // measure lets new clients each read as many signals.
-func measure(b *testing.B, d *daemon, count, signals int, prepare func(*rawClient), send func([]*rawClient)) {
+func measure(b *testing.B, d *testkit.Bus, count, signals int, prepare func(*rawClient), send func([]*rawClient)) {
 	b.StopTimer()
 	clients := make([]*rawClient, count)
 	for i := range clients {
-		clients[i] = connectRaw(b, d.path)
+		clients[i] = connectRaw(b, d.Path)
 		clients[i].learnName()
 		if prepare != nil {
 			prepare(clients[i])
 		}
 	}
 	b.StartTimer()
-	began, busTime, ownTime := time.Now(), d.processorTime(b), ownProcessorTime()
+	began, busTime, ownTime := time.Now(), processorTime(b, d), ownProcessorTime()
 	var ended sync.WaitGroup
 	ended.Go(func() { send(clients) })
 	for _, c := range clients {
@@ -187,7 +188,7 @@ func measure(b *testing.B, d *daemon, count, signals int, prepare func(*rawClien
 	ended.Wait()
 	total := float64(signals * count)
 	b.ReportMetric(total/time.Since(began).Seconds(), "signals/s")
-	b.ReportMetric(float64((d.processorTime(b)-busTime).Nanoseconds())/total, "bus-ns/signal")
+	b.ReportMetric(float64((processorTime(b, d)-busTime).Nanoseconds())/total, "bus-ns/signal")
 	b.ReportMetric(float64((ownProcessorTime()-ownTime).Nanoseconds())/total, "own-ns/signal")
 	b.StopTimer()
 	for _, c := range clients {
@@ -197,12 +198,13 @@ func measure(b *testing.B, d *daemon, count, signals int, prepare func(*rawClien
 }
 
 // processorTime is what the bus has used of a processor.
-func (d *daemon) processorTime(b *testing.B) time.Duration {
+func processorTime(b *testing.B, bus *testkit.Bus) time.Duration {
 	b.Helper()
-	if d.cmd == nil {
+	process := bus.Process()
+	if process == nil {
 		return 0
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", process.Pid))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -246,7 +248,7 @@ func BenchmarkLatency(b *testing.B) {
 // of as many as a page holds.
 func BenchmarkGetEvents(b *testing.B) {
 	r := benchRig(b, 2000)
-	c := connectRaw(b, r.daemon.path)
+	c := connectRaw(b, r.daemon.Path)
 	for _, limit := range []uint32{1, 1000} {
 		b.Run(fmt.Sprintf("limit=%d", limit), func(b *testing.B) {
 			for b.Loop() {

@@ -90,6 +90,36 @@ func TestIntrospectionSaysWhatIsServed(t *testing.T) {
 	}
 }
 
+// TestQtIsToldTheTypesThatItDoesNotKnow: without, qdbusxml2cpp makes no proxy.
+func TestQtIsToldTheTypesThatItDoesNotKnow(t *testing.T) {
+	known := []string{"s", "as", "o", "h", "b", "u", "t"}
+	told := func(list []introspect.Annotation, name string) bool {
+		return slices.ContainsFunc(list, func(a introspect.Annotation) bool { return a.Name == name })
+	}
+	check := func(what string, args []introspect.Arg, annotations []introspect.Annotation) {
+		count := map[string]int{}
+		for _, arg := range args {
+			direction := map[string]string{"in": "In", "out": "Out", "": "Out"}[arg.Direction]
+			name := fmt.Sprintf("org.qtproject.QtDBus.QtTypeName.%s%d", direction, count[direction])
+			count[direction]++
+			if told(annotations, name) == slices.Contains(known, arg.Type) {
+				t.Errorf("argument %s of %s has the type %s; is there %s: %v", arg.Name, what, arg.Type, name, told(annotations, name))
+			}
+		}
+	}
+	for _, iface := range introspection(t, newRig(t, nil).client(), eventsPath).Interfaces {
+		if iface.Name != eventsInterface {
+			continue
+		}
+		for _, m := range iface.Methods {
+			check(m.Name, m.Args, m.Annotations)
+		}
+		for _, s := range iface.Signals {
+			check(s.Name, s.Args, s.Annotations)
+		}
+	}
+}
+
 func TestEveryObjectAnswersPeer(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
@@ -115,13 +145,13 @@ func TestTheNameIsOwnedAgainWhenTheBusIsBack(t *testing.T) {
 	}
 	defer followed.Close()
 	for range 3 {
-		r.daemon.stop()
+		r.daemon.Stop()
 		eventually(t, "subscriptions have ended", func() bool { return r.server.subscribers() == 1 })
 		r.write(event(1)) // without a bus everything else goes on
 		if d, err := followed.Next(context.Background()); err != nil || len(d.Records) != 1 {
 			t.Fatalf("a subscriber on another face: %v, %v", d, err)
 		}
-		r.daemon.start(t)
+		r.daemon.Start(t)
 		c := r.client()
 		eventually(t, "the name is owned again", func() bool {
 			var owned bool
@@ -146,7 +176,13 @@ func runOnce(t *testing.T, bus string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return s.Run(ctx)
+	err = s.Run(ctx)
+	select {
+	case <-s.Ready():
+		t.Errorf("the service is ready, and ends with %v", err)
+	default:
+	}
+	return err
 }
 
 func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
@@ -157,8 +193,8 @@ func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	exe, _ := os.Executable()
 	for bus, text := range map[string]string{
-		r.daemon.address():         fmt.Sprintf("process %d of uid %d (%s)", os.Getpid(), os.Getuid(), exe),
-		system.address():           "the policy of the bus does not allow it",
+		r.daemon.Address():         fmt.Sprintf("process %d of uid %d (%s)", os.Getpid(), os.Getuid(), exe),
+		system.Address():           "the policy of the bus does not allow it",
 		"unix:path=/nowhere/bus":   "cannot connect to the bus at unix:path=/nowhere/bus",
 		"tcp:host=localhost":       "its address has to begin with 'unix:'",
 		"unix:tmpdir=/tmp":         "neither path nor abstract",
@@ -174,9 +210,9 @@ func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
 
 func TestABusThatIsNotThereYetIsWaitedFor(t *testing.T) {
 	d := startDaemon(t, buspolicy.Session)
-	d.stop()
+	d.Stop()
 	r := newRig(t, d, func(o *Options) { o.Required = false })
-	d.start(t)
+	d.Start(t)
 	c := r.client()
 	eventually(t, "the name is owned", func() bool { return object(c).Call(peerInterface+".Ping", 0).Err == nil })
 }
@@ -226,7 +262,7 @@ func TestABusThatStandsStillHoldsNobodyUp(t *testing.T) {
 	c := r.client()
 	signals := hear(c)
 	ask(t, c, "Subscribe", "t", []string{}, dict{})
-	process := r.daemon.cmd.Process
+	process := r.daemon.Process()
 	process.Signal(syscall.SIGSTOP)
 	const count = 20_000
 	began := time.Now()

@@ -30,14 +30,13 @@ type conn struct {
 	slots      chan struct{} // as many as there are calls being worked on
 
 	mu        sync.Mutex
-	closing   bool             // no more calls are taken in
+	closing   bool             // calls are refused
 	peers     map[string]*peer // by unique name
 	users     map[uint32]*user
 	strangers user // those who have not been identified yet
 	calls     int  // that wait or are worked on
 	memory    int  // that they take, in bytes
-	pings     map[uint32]*subscription
-	warned    bool          // of subscribers that cannot be asked
+	questions questions
 	leaving   chan struct{} // of giveNameBack, nil: the name is kept; closed when the last call was answered
 	released  bool          // the bus has taken the name back
 	left      bool          // leaving is closed
@@ -55,7 +54,7 @@ func (s *Server) connect(began context.Context) (*conn, error) {
 	}
 	c := &conn{
 		server: s, transport: newTransport(sock), slots: make(chan struct{}, limits.CallsAtOnce),
-		peers: make(map[string]*peer), users: make(map[uint32]*user), pings: make(map[uint32]*subscription),
+		peers: make(map[string]*peer), users: make(map[uint32]*user), questions: questions{open: make(map[uint32]question)},
 	}
 	c.life, c.cancel = context.WithCancelCause(context.Background())
 	ctx, stop := context.WithCancelCause(c.life)
@@ -74,12 +73,11 @@ func (s *Server) connect(began context.Context) (*conn, error) {
 }
 
 // isSession tells whether the bus is the session bus of our own user, on which
-// nobody else can listen.
+// nobody else can listen. A system bus that the environment passes off as one, as
+// some containers do, is none.
 func (c *conn) isSession(address string) bool {
-	if c.server.bus != SessionBus {
-		if session, err := sessionAddress(); err != nil || session != address {
-			return false
-		}
+	if !isNamedSession(c.server.bus, address) || isSystem(c.transport.sock.RemoteAddr().String()) {
+		return false
 	}
 	raw, err := c.transport.sock.SyscallConn()
 	if err != nil {
@@ -148,12 +146,17 @@ func (c *conn) DeliverSignal(iface, member string, s *godbus.Signal) {
 	}
 }
 
-// end ends everything in an orderly way, within limits.ShutdownGrace: the name
-// is given back, and subscribers are told.
+// end ends everything in an orderly way. The name is given back first, and what
+// was called before that is answered, within limits.ShutdownGrace; then, within
+// as long again, subscribers are told, and what is called still is refused.
 func (c *conn) end() {
-	c.shut()
 	c.transport.setTimeout(limits.ShutdownGrace)
 	ctx, cancel := context.WithTimeout(context.Background(), limits.ShutdownGrace)
+	c.giveNameBack(ctx)
+	cancel()
+	c.shut()
+	c.server.cancel(errStopping)
+	ctx, cancel = context.WithTimeout(context.Background(), limits.ShutdownGrace)
 	defer cancel()
 	ended := make(chan struct{})
 	go func() {
@@ -162,11 +165,9 @@ func (c *conn) end() {
 	}()
 	select {
 	case <-ended:
+		c.flushRefusals()
 	case <-ctx.Done():
-		return
 	}
-	var result uint32
-	_ = c.askBus(ctx, "ReleaseName", []any{eventsInterface}, &result)
 }
 
 // close ends the connection and waits for what belongs to it.
@@ -180,7 +181,7 @@ func (c *conn) close() {
 	c.goroutines.Wait()
 }
 
-// shut takes no more calls in.
+// shut takes no more calls in: they are refused.
 func (c *conn) shut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -122,13 +122,14 @@ func (d *decoder) array(n int) (end int) {
 	return d.at + int(size)
 }
 
-// strings reads an array of strings, at most as many as are given.
+// strings reads an array of strings. Of one that is longer than most it passes
+// over the rest.
 func (d *decoder) strings(most int) []string {
 	var list []string
 	for end := d.array(4); d.at < end && d.err == nil; {
 		if len(list) == most {
-			d.fail("a list of strings is too long")
-			return nil
+			d.take(end - d.at)
+			break
 		}
 		list = append(list, d.string())
 		if d.at > end {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,7 +116,7 @@ func TestDescriptorsInACallAreClosedAndHarmNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	fd := godbus.UnixFD(null.Fd())
-	c, err := godbus.Connect(r.daemon.address())
+	c, err := godbus.Connect(r.daemon.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,6 +198,10 @@ func TestEveryErrorOfTheContractHasItsName(t *testing.T) {
 		name   string
 	}{
 		{"GetEvents", []any{[]string{"typ=container"}, dict{}}, errorPrefix + "InvalidFilter"},
+		{"GetEvents", []any{slices.Repeat([]string{"type=pod"}, 257), dict{}}, errorPrefix + "InvalidFilter"},
+		{"GetEvents", []any{slices.Repeat([]string{"type=pod"}, 5000), dict{}}, errorPrefix + "InvalidFilter"},
+		{"GetLastEvent", []any{slices.Repeat([]string{"type=pod"}, 257)}, errorPrefix + "InvalidFilter"},
+		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("create"), "cursor": v("x")}}, errInvalidArgs},
 		{"GetEvents", []any{[]string{"name=" + strings.Repeat("x", 5000)}, dict{}}, errorPrefix + "InvalidFilter"},
 		{"GetEvents", []any{[]string{}, dict{"since": v("yesterday")}}, errorPrefix + "InvalidTime"},
 		{"GetEvents", []any{[]string{}, dict{"after": v("nonsense")}}, errorPrefix + "InvalidCursor"},
@@ -234,7 +239,7 @@ func TestTenThousandCallsAtOnceAreAnsweredOrRefused(t *testing.T) {
 	r.write(eventRange(0, 2000)...)
 	r.warm()
 	before := takeBaseline(t)
-	c, err := godbus.Connect(r.daemon.address())
+	c, err := godbus.Connect(r.daemon.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +279,7 @@ func TestSubscribersThatVanishLeaveNothing(t *testing.T) {
 	before := takeBaseline(t)
 	for range 100 {
 		// Not with godbus: it keeps a descriptor whose reply nobody looks at.
-		c := connectRaw(t, r.daemon.path)
+		c := connectRaw(t, r.daemon.Path)
 		c.subscribeAll()
 		c.call("OpenStream", "asa{sv}", func(e *encoder) {
 			e.strings(nil)

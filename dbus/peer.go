@@ -3,6 +3,7 @@ package dbus
 import (
 	"context"
 	"math"
+	"sync/atomic"
 
 	godbus "github.com/godbus/dbus/v5"
 	"github.com/pkg/errors"
@@ -24,6 +25,10 @@ type peer struct {
 	access.Peer
 	trusted bool
 
+	// unproven is how many bytes of signals it was sent since it was last asked
+	// whether it reads.
+	unproven atomic.Int64
+
 	// Below conn.mu.
 	user          *user // conn.strangers until it has been identified
 	queue         []*call
@@ -32,6 +37,7 @@ type peer struct {
 	memory        int  // of its calls, in bytes
 	waiting       int  // calls that wait or are worked on
 	subscriptions map[string]*subscription
+	questions     int  // to it that have no answer yet
 	noPings       bool // the policy of the bus does not let us ask whether it reads
 }
 
@@ -61,6 +67,7 @@ func (c *conn) leave(name string) {
 	delete(c.peers, name)
 	p.gone = true
 	p.cancel(errGone)
+	c.dropQuestions(p)
 	c.release(p)
 }
 

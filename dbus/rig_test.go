@@ -1,17 +1,12 @@
 package dbus
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +17,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/test/buspolicy"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // patience is how long a test waits for what has to come. It is far more than
@@ -41,100 +37,22 @@ func ownDaemon(t testing.TB) {
 	}
 }
 
-// daemon is a real bus daemon.
-type daemon struct {
-	dir, path, policy string
-	cmd               *exec.Cmd
-}
-
-// missing skips the test, unless peers are required.
-func missing(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv("EVENTSVC_REQUIRE_PEERS") == "1" {
-		t.Fatal(what + " is not installed; run test/peers/install.sh")
-	}
-	t.Skip(what + " is not installed; run test/peers/install.sh to have this tested")
-}
-
-func startDaemon(t testing.TB, policy string) *daemon {
+// startDaemon starts a bus of this test's own.
+func startDaemon(t testing.TB, policy string) *testkit.Bus {
 	t.Helper()
 	ownDaemon(t)
-	if _, err := exec.LookPath("dbus-daemon"); err != nil {
-		missing(t, "dbus-daemon")
-	}
-	d := &daemon{dir: t.TempDir(), policy: policy}
-	d.path = filepath.Join(d.dir, "bus")
-	d.start(t)
-	t.Cleanup(d.stop)
-	return d
-}
-
-func (d *daemon) address() string { return "unix:path=" + d.path }
-
-func (d *daemon) start(t testing.TB) {
-	t.Helper()
-	config := `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <listen>unix:path=` + d.path + `</listen>
-  <auth>EXTERNAL</auth>
-  ` + d.policy + `
-</busconfig>`
-	file := filepath.Join(d.dir, "bus.conf")
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	os.Remove(d.path)
-	d.cmd = exec.Command("dbus-daemon", "--config-file="+file, "--nofork", "--print-address=1", "--nopidfile", "--nosyslog")
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := d.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("dbus-daemon does not start: %v", err)
-	}
-	os.Chmod(d.path, 0o666)
-}
-
-func (d *daemon) stop() {
-	if d.cmd != nil {
-		d.cmd.Process.Kill()
-		d.cmd.Wait()
-		d.cmd = nil
-	}
-}
-
-// logBuffer keeps what is logged.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	return testkit.StartBus(t, policy)
 }
 
 // rig is a server on a bus, with a log file behind it.
 type rig struct {
 	t      testing.TB
-	daemon *daemon
+	daemon *testkit.Bus
 	log    string // path of the log file
 	store  *logfile.Store
 	feed   *feed.Feed
 	server *Server
-	logged *logBuffer
+	logged *testkit.Buffer
 
 	panics bool // something is meant to panic
 
@@ -143,23 +61,23 @@ type rig struct {
 }
 
 // newRig starts a session bus, if there is no daemon given, and a server on it.
-func newRig(t testing.TB, d *daemon, change ...func(*Options)) *rig {
+func newRig(t testing.TB, d *testkit.Bus, change ...func(*Options)) *rig {
 	t.Helper()
 	if address := os.Getenv(otherBus); d == nil && address != "" {
-		d = &daemon{path: strings.TrimPrefix(address, "unix:path=")}
+		d = &testkit.Bus{Path: strings.TrimPrefix(address, "unix:path=")}
 	}
 	if d == nil {
 		d = startDaemon(t, buspolicy.Session)
-		t.Setenv("DBUS_SESSION_BUS_ADDRESS", d.address())
+		t.Setenv("DBUS_SESSION_BUS_ADDRESS", d.Address())
 	}
-	r := &rig{t: t, daemon: d, log: filepath.Join(t.TempDir(), "events.log"), logged: new(logBuffer), ended: make(chan error, 1)}
+	r := &rig{t: t, daemon: d, log: filepath.Join(t.TempDir(), "events.log"), logged: new(testkit.Buffer), ended: make(chan error, 1)}
 	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	if r.store, err = logfile.Open(logfile.Options{Path: r.log}); err != nil {
 		t.Fatal(err)
 	}
 	r.feed = feed.New(r.store)
-	options := Options{Feed: r.feed, Version: "1.2.3", Logger: log, Bus: d.address(), Required: true}
+	options := Options{Feed: r.feed, Version: "1.2.3", Logger: log, Bus: d.Address(), Required: true}
 	options.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, log)
 	for _, c := range change {
 		c(&options)
@@ -206,7 +124,7 @@ func (r *rig) end() {
 // client connects to the bus as a client.
 func (r *rig) client() *godbus.Conn {
 	r.t.Helper()
-	c, err := godbus.Connect(r.daemon.address())
+	c, err := godbus.Connect(r.daemon.Address())
 	if err != nil {
 		r.t.Fatal(err)
 	}

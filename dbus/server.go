@@ -26,11 +26,14 @@ type Options struct {
 	Version string
 	// Logger is told what an administrator should know; nil: nobody is.
 	Logger *slog.Logger
-	// Bus is SystemBus, SessionBus or the address of a bus.
+	// Bus is SystemBus, SessionBus, StarterBus or the address of a bus.
 	Bus string
 	// Required makes it an error of Run if the name cannot be owned at the
 	// first try. Otherwise that is a warning, and Run goes on trying.
 	Required bool
+	// Once makes Run return when the bus has gone away. Otherwise Run waits for
+	// it to come back.
+	Once bool
 	// Activity is told when something begins that needs the service, a call, a
 	// subscription, a stream or the broadcast, and when it is over; nil: nobody
 	// is.
@@ -74,6 +77,7 @@ type Server struct {
 	log      *slog.Logger
 	bus      string
 	required bool
+	onlyOnce bool
 	patience atomic.Int64 // how long a subscriber may read nothing, in nanoseconds
 
 	base    context.Context // ends when everything has to
@@ -103,7 +107,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		feed: o.Feed, signals: o.Feed.Register(appendFrame), lines: o.Feed.Register(appendStreamLine), access: o.Access,
-		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required,
+		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required, onlyOnce: o.Once,
 		ready: make(chan struct{}), activity: o.Activity,
 	}
 	if s.activity == nil {
@@ -141,31 +145,34 @@ func (s *Server) noteRefusal(sender, reason string) {
 }
 
 // Ready is closed once the first try to own the name on the bus is over, be it
-// that it succeeded or not.
+// that it succeeded or not. It stays open if that is an error of Run.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// Run owns the name on the bus and serves, until the context is done; then
-// subscribers and streams are told ShuttingDown with their cursor, and Run
-// returns nil when every goroutine of the server has ended. A bus that goes
+// Run owns the name on the bus and serves, until the context is done; then the
+// name is given back, what was called before is answered, subscribers and
+// streams are told ShuttingDown with their cursor, and Run returns nil when
+// every goroutine of the server has ended. A bus that goes
 // away, or is not there yet, is waited for; if Required is set, failing at the
-// first try is an error. Run is called once.
+// first try is an error, and if Once is, the first end is the last. Run is
+// called once.
 func (s *Server) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { s.cancel(errStopping) })
-	defer stop()
 	defer s.streams.Wait()
 	defer s.cancel(errStopping)
-	defer s.setReady()
 	var pause time.Duration
 	var last string // what was last complained about
 	for first := true; ; first = false {
 		began := time.Now()
 		err := s.serveOnce(ctx)
+		if first && s.required && ctx.Err() == nil && !errors.Is(err, errLost) {
+			return err
+		}
 		s.setReady()
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case first && s.required && !errors.Is(err, errLost):
-			return err
+		case s.onlyOnce && errors.Is(err, errLost):
+			s.log.Info("the bus has gone away", "bus", s.bus)
+			return nil
 		}
 		if time.Since(began) > limits.BusBackoffMost {
 			pause = 0

@@ -107,7 +107,7 @@ func TestAStreamOutlivesTheBus(t *testing.T) {
 	if l := nextLine(t, in); !l.Ready || !l.Live {
 		t.Errorf("first line: %v", l)
 	}
-	r.daemon.stop()
+	r.daemon.Stop()
 	r.write(event(1))
 	if l := nextLine(t, in); l.Event["name"] != "c1" {
 		t.Errorf("new event: %v", l)
@@ -119,7 +119,7 @@ func TestAStreamEndsTheMomentItsReaderCloses(t *testing.T) {
 	r.write(eventRange(0, 20_000)...)
 	r.warm()
 	before := takeBaseline(t)
-	c, err := godbus.Connect(r.daemon.address())
+	c, err := godbus.Connect(r.daemon.Address())
 	if err != nil {
 		t.Fatal(err)
 	}

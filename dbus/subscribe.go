@@ -71,7 +71,7 @@ func (c *conn) newSubscription(p *peer, token string, r *request) (*subscription
 	path := subscriptionPath + "/" + token
 	s := &subscription{
 		conn: c, peer: p, token: token, path: path, signal: newSignal(path, p.name),
-		acknowledged: make(chan struct{}, limits.SignalWindows), done: make(chan struct{}),
+		acknowledged: make(chan bool, limits.SignalWindows), done: make(chan struct{}),
 	}
 	if err := c.server.takeSubscription(p); err != nil {
 		return nil, err
@@ -111,9 +111,6 @@ func (c *conn) addSubscription(s *subscription) error {
 func (s *subscription) remove() {
 	s.conn.mu.Lock()
 	delete(s.peer.subscriptions, s.token)
-	for _, serial := range s.pings {
-		delete(s.conn.pings, serial)
-	}
 	s.conn.mu.Unlock()
 	s.conn.server.quotas.give(&s.conn.server.quotas.subscriptions, s.peer.UID)
 }

@@ -12,6 +12,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/eventsvc/eventsvc/test/buspolicy"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 func TestSubscriberGetsHistoryAndNewEventsOnceAndNumbered(t *testing.T) {
@@ -91,7 +92,7 @@ func TestASubscriptionResumesBehindACursor(t *testing.T) {
 func TestNoSignalFollowsTheReplyOfUnsubscribe(t *testing.T) {
 	r := newRig(t, nil)
 	r.write(eventRange(0, 5000)...)
-	c := connectRaw(t, r.daemon.path)
+	c := connectRaw(t, r.daemon.Path)
 	unsubscribe := func() uint32 {
 		return c.call("Unsubscribe", "o", func(e *encoder) { e.string(subscriptionPath + "/s") })
 	}
@@ -150,7 +151,7 @@ func TestASubscriptionSaysWhyItEnds(t *testing.T) {
 }
 
 func TestASubscriberThatDoesNotReadCostsTheOthersNothing(t *testing.T) {
-	var d *daemon
+	var d *testkit.Bus
 	if os.Getenv(otherBus) == "" {
 		// This bus drops what it cannot hold: much less than what is sent here.
 		d = startDaemon(t, buspolicy.Session+`<limit name="max_outgoing_bytes">1500000</limit>`)
@@ -158,7 +159,7 @@ func TestASubscriberThatDoesNotReadCostsTheOthersNothing(t *testing.T) {
 	r := newRig(t, d)
 	const count = 30_000
 	r.write(eventRange(0, count)...)
-	stalled := connectRaw(t, r.daemon.path)
+	stalled := connectRaw(t, r.daemon.Path)
 	stalled.subscribeAll()
 	c := r.client()
 	signals := hear(c)
@@ -199,7 +200,7 @@ func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
 			}
 			r := newRig(t, nil, func(o *Options) { o.WriteTimeout = patience })
 			cursors := r.write(eventRange(0, 10_000)...)
-			c := connectRaw(t, r.daemon.path)
+			c := connectRaw(t, r.daemon.Path)
 			c.subscribeAll()
 			eventually(t, "it waits for the subscriber", func() bool {
 				c := r.server.subscribers()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"sync"
-	"time"
 
 	godbus "github.com/godbus/dbus/v5"
 	"github.com/pkg/errors"
@@ -30,11 +29,8 @@ type subscription struct {
 
 	cursor       string // where it is: behind the last event that was sent
 	sequence     uint64
-	unproven     int           // bytes sent since the peer was last asked whether it reads
-	open         int           // questions that have no answer yet
-	acknowledged chan struct{} // receives one for each answer
-
-	pings []uint32 // below conn.mu: the questions that have no answer yet
+	open         int       // questions that have no answer yet
+	acknowledged chan bool // gets one for each answer; false: the bus did not let us ask
 }
 
 // start begins to send. It is called by a goroutine that conn.close waits for.
@@ -91,9 +87,8 @@ func (s *subscription) send(d *feed.Delivery) error {
 			events++
 			before := len(b)
 			b = s.signal.appendNumbered(b, s.conn.transport.GetSerial(), body, detailsAt, s.sequence)
-			s.unproven += len(b) - before
-			if s.unproven >= limits.SignalWindow {
-				b = s.ask(b)
+			if s.peer.unproven.Add(int64(len(b)-before)) >= limits.SignalWindow {
+				b, _ = s.ask(b)
 			} else if len(b) < limits.DBusBatch {
 				continue
 			}
@@ -120,89 +115,7 @@ func (s *subscription) flush(b []byte, last *feed.Record) error {
 		return err
 	}
 	s.cursor = string(last.Cursor)
-	for s.open >= limits.SignalWindows {
-		if err := s.awaitAnswer(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// awaitAnswer waits until the peer has shown that it reads, but not for ever:
-// one that does read and never answers has to be told.
-func (s *subscription) awaitAnswer() error {
-	patience := time.Duration(s.conn.server.patience.Load())
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-s.acknowledged:
-		s.open--
-		return nil
-	case <-s.ctx.Done():
-		return s.ctx.Err()
-	case <-timer.C:
-		return standard(errLimitsExceeded, "the subscriber has read nothing for "+patience.String()+
-			", or does not answer "+peerInterface+".Ping; subscribe again after the last cursor")
-	}
-}
-
-// ask appends a question that the peer's library answers when it has read all
-// in front of it.
-func (s *subscription) ask(b []byte) []byte {
-	s.unproven = 0
-	serial := s.conn.transport.GetSerial()
-	s.conn.mu.Lock()
-	if s.peer.noPings {
-		s.conn.mu.Unlock()
-		return b
-	}
-	s.conn.pings[serial] = s
-	s.pings = append(s.pings, serial)
-	s.conn.mu.Unlock()
-	s.open++
-	return appendMessage(b, &header{
-		kind: godbus.TypeMethodCall, flags: godbus.FlagNoAutoStart, serial: serial, path: "/", iface: peerInterface,
-		member: "Ping", destination: s.peer.name,
-	}, nil)
-}
-
-// answered is called by the reading goroutine for replies and errors. It tells
-// whether this was the answer to a question whether somebody reads. An error is
-// as good an answer as any, if it is the peer's own.
-func (c *conn) answered(h *header) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.pings[h.replySerial]
-	if s == nil || h.sender != s.peer.name && h.sender != busName {
-		return false
-	}
-	delete(c.pings, h.replySerial)
-	for i, serial := range s.pings {
-		if serial == h.replySerial {
-			s.pings = append(s.pings[:i], s.pings[i+1:]...)
-			break
-		}
-	}
-	if h.sender == busName && h.errorName == errAccessDenied {
-		s.peer.noPings = true
-		c.warnOfNoPings()
-	}
-	select {
-	case s.acknowledged <- struct{}{}:
-	default:
-	}
-	return true
-}
-
-// warnOfNoPings says once that subscribers cannot be asked. It is called with the
-// lock held.
-func (c *conn) warnOfNoPings() {
-	if c.warned {
-		return
-	}
-	c.warned = true
-	c.server.log.Warn("cannot ask D-Bus subscribers whether they read, so the bus may drop signals for one that does not; "+
-		"let the service send "+peerInterface+".Ping in the policy of the bus", "bus", c.server.bus)
+	return s.awaitReader()
 }
 
 // sendEnd tells the peer that nothing more comes, and why: with an empty name

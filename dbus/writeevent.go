@@ -23,7 +23,7 @@ func (k *call) writeEvent(d *decoder) error {
 	if err := k.conn.server.access.Write(&k.peer.Peer, false); err != nil {
 		return err
 	}
-	fields, err := decodeOptions(d, writeOptions)
+	fields, err := decodeOptions(d, "member of an event", writeOptions)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package events_test
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -278,68 +277,6 @@ func TestFiltersTogetherMatch(t *testing.T) {
 				t.Errorf("%q, turned round, matches %q,\nwant %q", test.filters, got, test.want)
 			}
 		})
-	}
-}
-
-func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
-	const keys = "keys are ancestor, artifact, container, event, host, id, image, label, machine, name, network, pod, " +
-		"secret, status, type, uid, volume"
-	for _, test := range []struct{ filter, reason string }{
-		{"", "it has no '='; give key=value or key!=value"},
-		{"container", "it has no '='; give key=value or key!=value"},
-		{"container!", "it has no '='; give key=value or key!=value"},
-		{"=web", `unknown key ""; ` + keys},
-		{"!=web", `unknown key ""; ` + keys},
-		{"contaner=web", `unknown key "contaner", did you mean "container"?`},
-		{"Contaner=web", `unknown key "Contaner", did you mean "container"?`},
-		{"LABELS=a", `unknown key "LABELS", did you mean "label"?`},
-		{"labels!=a", `unknown key "labels", did you mean "label"?`},
-		{" type=pod", `unknown key " type", did you mean "type"?`},
-		{"type!!=pod", `unknown key "type!", did you mean "type"?`},
-		{"!type=pod", `unknown key "!type", did you mean "type"?`},
-		{"colour=red", `unknown key "colour"; ` + keys},
-		{"type=", "it has no value; give type=VALUE"},
-		{"event=", "it has no value; give event=VALUE"},
-		{"container=", "it has no value; give container=VALUE"},
-		{"volume!=", "it has no value; give volume=VALUE"},
-		{"Label=", "it has no value; give Label=VALUE"},
-		{"label==v", "it has no value; give label=VALUE"},
-		{"id=", "it has no value; give id=VALUE"},
-		{"host=", "it has no value; give host=VALUE"},
-		{"uid=", "uid takes a number from 0 to 4294967295"},
-		{"uid=root", "uid takes a number from 0 to 4294967295"},
-		{"uid=-1", "uid takes a number from 0 to 4294967295"},
-		{"uid=4294967296", "uid takes a number from 0 to 4294967295"},
-		{"uid=1.5", "uid takes a number from 0 to 4294967295"},
-		{"type=containr", `unknown event type "containr", did you mean "container"? (a word of a newer libpod is written type=raw:WORD)`},
-		{"type!=Pod", `unknown event type "Pod", did you mean "pod"? (a word of a newer libpod is written type=raw:WORD)`},
-		{"type=gadget", `unknown event type "gadget" (a word of a newer libpod is written type=raw:WORD)`},
-		{"type= pod", `unknown event type " pod", did you mean "pod"? (a word of a newer libpod is written type=raw:WORD)`},
-		{"type=pod=x", `unknown event type "pod=x", did you mean "pod"? (a word of a newer libpod is written type=raw:WORD)`},
-		{"status=started", `unknown event status "started", did you mean "start"? (a word of a newer libpod is written status=raw:WORD)`},
-		{"event=Died", `unknown event status "Died", did you mean "died"? (a word of a newer libpod is written status=raw:WORD)`},
-		{"event=unknown", `unknown event status "unknown" (a word of a newer libpod is written status=raw:WORD)`},
-		{"type=raw:", "it has no word behind 'raw:'"},
-		{"status!=raw:", "it has no word behind 'raw:'"},
-	} {
-		t.Run(test.filter, func(t *testing.T) {
-			f, err := events.ParseFilters([]string{"type=pod", test.filter, "worse"})
-			var bad *events.FilterError
-			if f != nil || !errors.As(err, &bad) {
-				t.Fatalf("ParseFilters(%q) = %v, %v", test.filter, f, err)
-			}
-			if bad.Filter != test.filter || bad.Reason != test.reason {
-				t.Errorf("filter %q, reason\n%s, want\n%s", bad.Filter, bad.Reason, test.reason)
-			}
-		})
-	}
-}
-
-func TestAFilterErrorNamesTheFilter(t *testing.T) {
-	_, err := events.ParseFilters([]string{"typ=pod"})
-	const want = `cannot understand filter "typ=pod": unknown key "typ", did you mean "type"?`
-	if err == nil || err.Error() != want {
-		t.Errorf("text is %v, want %s", err, want)
 	}
 }
 

@@ -1223,9 +1223,9 @@ method GetStatus() -> (
   eventsWritten: int,
   # Subscribers on all faces
   subscribers: int,
-  # Lines or entries that could not be decoded and were left out
+  # Lines or entries that could not be decoded and were left out, and rests of files that could not be read
   skipped: int,
-  # Where the last of them is, and why it could not be decoded
+  # Where the last of them is, and why it was left out
   lastSkipped: ?string,
   # What keeps the store from being read or written now; absent if nothing does
   fault: ?string

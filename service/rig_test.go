@@ -2,7 +2,6 @@ package service
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +23,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // patience is how long a test waits for what has to come. It is far more than
@@ -35,7 +35,7 @@ type rig struct {
 	t      testing.TB
 	dir    string
 	log    string // path of the log file
-	logged *logBuffer
+	logged *testkit.Buffer
 	store  store.Store
 	feed   *feed.Feed
 	server *Server
@@ -63,7 +63,7 @@ func tempDir(t testing.TB) string {
 // newRig starts a server. change may change the options.
 func newRig(t testing.TB, change ...func(*rig, *Options)) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: tempDir(t), logged: new(logBuffer)}
+	r := &rig{t: t, dir: tempDir(t), logged: new(testkit.Buffer)}
 	r.log = filepath.Join(r.dir, "events.log")
 	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	st, err := logfile.Open(logfile.Options{Path: r.log})
@@ -174,24 +174,6 @@ func as(peer access.Peer) func(*rig, *Options) {
 		o.Access = &access.Policy{Self: 990, Log: o.Logger}
 		r.peer.Store(&peer)
 	}
-}
-
-// logBuffer is a log that may be read while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // client is the other end of a connection, with nothing between the test and

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/test/buspolicy"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // who is a user as the kernel sees one. The numbers are made up: nothing of
@@ -175,16 +176,16 @@ func TestAUserSeesTheEventsOfItsOwnEngineAndNobodyElseDoes(t *testing.T) {
 
 func TestDBusEachUserReadsAndWritesWhatItMay(t *testing.T) {
 	needRoot(t)
-	dbusPeer(t, "busctl")
-	bus := startBus(t, buspolicy.System(t))
-	d := newDaemon(t, "--dbus", bus.address(), "--allow-read", fmt.Sprintf("@%d", madeUpGroup), "--allow-write", fmt.Sprintf("@%d", writeGroup))
+	testkit.Need(t, "busctl")
+	bus := testkit.StartBus(t, buspolicy.System(t))
+	d := newDaemon(t, "--dbus", bus.Address(), "--allow-read", fmt.Sprintf("@%d", madeUpGroup), "--allow-write", fmt.Sprintf("@%d", writeGroup))
 	appendTo(t, d.log, lineOf("secret"))
 	d.start()
 	d.awaitLog("serving events on D-Bus")
 	// dbus-daemon takes only users that there are: these are "daemon" and "bin".
 	const daemonUser, binUser = 1, 2
 	busctl := func(w who, args ...string) ran {
-		return w.run(t, "busctl", append([]string{"--address=" + bus.address(), "--no-pager", "call", busName, objectPath}, args...)...)
+		return w.run(t, "busctl", append([]string{"--address=" + bus.Address(), "--no-pager", "call", busName, objectPath}, args...)...)
 	}
 	for _, test := range []struct {
 		who           who

@@ -79,6 +79,9 @@ func upgrade(t *testing.T, m *machine, pkg string) {
 func removed(t *testing.T, m *machine, before []string) {
 	defer func(outer *testing.T) { m.t = outer }(m.t)
 	m.t = t
+	// What the administrator has enabled goes, too.
+	m.run("systemctl", "enable", "eventsvc.service", "eventsvc-legacy.socket", "eventsvc-readonly.socket")
+	m.run("systemctl", "--global", "enable", "eventsvc.service", "eventsvc-legacy.socket")
 	m.run("apt-get", "remove", "-y", "-q", "eventsvc")
 	if out, err := m.try("pgrep", "-a", "eventsvc"); err == nil {
 		t.Errorf("something runs after the removal: %s", out)
@@ -130,6 +133,16 @@ func TestInstalledByRPM(t *testing.T) {
 	// Directories of Fedora that Debian does not have.
 	m.run("mkdir", "-p", "/usr/share/dbus-1/interfaces", "/usr/share/licenses", "/usr/share/zsh/site-functions")
 	before := m.files()
+	// Names that rpm's own distributions provide, of whatever they call their packages.
+	requires := m.run("rpm", "-qp", "--requires", m.bring(first, "rpm"))
+	contains(t, requires, "/bin/sh\n", "systemd\n", "libsystemd.so.0()(64bit)\n", "libc.so.6(GLIBC_2.")
+	if n := strings.Count(requires, "\n"); n != 4 {
+		t.Errorf("it requires %s", requires)
+	}
+	if text := m.run("rpm", "-qp", "--queryformat", "%{DESCRIPTION}", m.bring(first, "rpm")); !strings.HasPrefix(text, "eventsvc makes") ||
+		strings.Contains(text, "\n.\n") {
+		t.Errorf("it describes itself as %s", text)
+	}
 	m.run("rpm", "-i", "--nodeps", m.bring(first, "rpm"))
 	nothingRuns(t, m, user{})
 	contains(t, m.run(busctl("GetEvents", "asa{sv}", "0", "0")...), "a(ssssta{sv})sb 0 ")

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // bootPatience is how long a test waits for what a booted machine has to do.
@@ -33,20 +35,20 @@ func bootedTree(t *testing.T) string {
 	t.Helper()
 	needRoot(t)
 	for _, program := range []string{"systemd-nspawn", "nsenter", "make", "gcc", "dpkg-deb"} {
-		needProgram(t, program)
+		testkit.Need(t, program)
 	}
 	cache := os.Getenv("EVENTSVC_PEERS")
 	if cache == "" {
 		cache = "/var/cache/eventsvc-peers"
 	}
 	tree := filepath.Join(cache, "booted")
-	if requirePeers() { // complete or not: the script knows
+	if testkit.PeersRequired() { // complete or not: the script knows
 		if out, err := exec.Command("peers/booted.sh").CombinedOutput(); err != nil {
 			t.Fatalf("peers/booted.sh: %v\n%s", err, out)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(tree, ".eventsvc-peer")); err != nil {
-		missing(t, "the trixie tree with Podman", "test/peers/booted.sh")
+		testkit.Missing(t, "the trixie tree with Podman", "test/peers/booted.sh")
 	}
 	return tree
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 const (
@@ -80,7 +82,7 @@ func buildPackages(t *testing.T, version string) string {
 	if dir := builtPackages.dirs[version]; dir != "" {
 		return dir
 	}
-	if found, _ := filepath.Glob("../bin/nfpm.v*"); len(found) == 0 && !requirePeers() {
+	if found, _ := filepath.Glob("../bin/nfpm.v*"); len(found) == 0 && !testkit.PeersRequired() {
 		t.Skip("nfpm is missing: run make packages")
 	}
 	dir := filepath.Join(filepath.Dir(binary), "packages-"+version) // TestMain removes it
@@ -272,6 +274,23 @@ func userFlavour(t *testing.T, m *machine, alice user) {
 	contains(t, alice.run(append(append([]string{"busctl", "--user", "call"}, onBus...), "GetLastEvent", "as", "1", "volume=mine")...),
 		`"volume" "create" "" "mine"`, `"uid" u 1000`)
 	contains(t, alice.run("systemctl", "--user", "is-active", "eventsvc.service"), "active")
+
+	// A session bus beside that of her manager starts a service by itself. That one has no socket: the other has it. It ends with its bus.
+	contains(t, alice.run("dbus-run-session", "--", "sh", "-c", strings.Join(append(append([]string{"busctl", "--user", "call"}, onBus...),
+		"GetLastEvent", "as", "1", "volume=mine"), " ")+"; pgrep -u alice -a eventsvc"),
+		`"volume" "create" "" "mine"`, "--dbus=-session", "--dbus starter")
+	m.eventually("1\n", "pgrep", "-u", "alice", "-c", "eventsvc")
+
+	// Not every user has a session bus. Then there is Varlink.
+	m.run("systemctl", "--global", "mask", "dbus.socket")
+	bob := m.addUser("bob", 1001)
+	m.run("loginctl", "enable-linger", "bob")
+	socket = "/run/user/1001/eventsvc/io.podman.events"
+	m.eventually(socket, "find", "/run/user/1001", "-name", "io.podman.events")
+	contains(t, bob.run("varlinkctl", "call", "unix:"+socket, "io.podman.events.GetStatus", "{}"), `"path":"/run/user/1001/`)
+	m.eventually("ActiveState=active", bob.args([]string{"systemctl", "--user", "show", "--property=ActiveState", "eventsvc.service"})...)
+	m.run("systemctl", "--global", "unmask", "dbus.socket")
+	m.run("loginctl", "disable-linger", "bob")
 }
 
 func oldClients(t *testing.T, m *machine, _ user) {

@@ -6,18 +6,20 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 func TestDBusBrokerServesTheSame(t *testing.T) {
 	needRoot(t)
-	needProgram(t, "systemd-nspawn")
-	needProgram(t, "busctl")
+	testkit.Need(t, "systemd-nspawn")
+	testkit.Need(t, "busctl")
 	cache := os.Getenv("EVENTSVC_PEERS")
 	if cache == "" {
 		cache = "/var/cache/eventsvc-peers"
 	}
 	if _, err := os.Stat(filepath.Join(cache, "trixie/usr/bin/dbus-broker")); err != nil {
-		missing(t, "the trixie tree with dbus-broker", "test/peers/trixie.sh")
+		testkit.Missing(t, "the trixie tree with dbus-broker", "test/peers/trixie.sh")
 	}
 	tests := filepath.Join(t.TempDir(), "dbus.test")
 	if out, err := exec.Command("go", "test", "-c", "-o", tests, "../dbus").CombinedOutput(); err != nil {

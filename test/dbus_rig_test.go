@@ -1,8 +1,6 @@
 package test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,8 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,130 +17,35 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/test/buspolicy"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // dbusPatience is how long a test waits for what has to come.
 const dbusPatience = 20 * time.Second
 
-// dbusPeer skips the test if a program is not installed, unless all have to be.
-func dbusPeer(t testing.TB, programs ...string) {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		if os.Getenv("EVENTSVC_REQUIRE_PEERS") == "1" {
-			t.Fatalf("%s is not installed; run test/peers/install.sh", program)
-		}
-		t.Skipf("%s is not installed; run test/peers/install.sh to have this tested", program)
-	}
-}
-
-// dbusDir returns a directory that every user can enter.
-func dbusDir(t testing.TB) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, d := range []string{dir, filepath.Dir(dir)} {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-// busDaemon is a real dbus-daemon on a socket of its own.
-type busDaemon struct {
-	dir, policy string
-	cmd         *exec.Cmd
-}
-
-func startBus(t testing.TB, policy string) *busDaemon {
-	t.Helper()
-	dbusPeer(t, "dbus-daemon")
-	d := &busDaemon{dir: dbusDir(t), policy: policy}
-	d.start(t)
-	t.Cleanup(d.stop)
-	return d
-}
-
-func (d *busDaemon) address() string { return "unix:path=" + d.dir + "/bus" }
-
-func (d *busDaemon) start(t testing.TB) {
-	t.Helper()
-	file := filepath.Join(d.dir, "bus.conf")
-	config := `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><listen>` + d.address() + `</listen><auth>EXTERNAL</auth>` + d.policy + `</busconfig>`
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	os.Remove(d.dir + "/bus")
-	d.cmd = exec.Command("dbus-daemon", "--config-file="+file, "--nofork", "--print-address=1", "--nopidfile", "--nosyslog")
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := d.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("dbus-daemon does not start: %v", err)
-	}
-	if err := os.Chmod(d.dir+"/bus", 0o666); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (d *busDaemon) stop() {
-	if d.cmd != nil {
-		_ = d.cmd.Process.Kill()
-		_ = d.cmd.Wait()
-		d.cmd = nil
-	}
-}
-
-// dbusLog is a buffer for what several goroutines write.
-type dbusLog struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *dbusLog) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *dbusLog) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // dbusRig is the D-Bus face on a bus, with a log file behind it.
 type dbusRig struct {
 	t      testing.TB
-	bus    *busDaemon
+	bus    *testkit.Bus
 	log    string
 	feed   *feed.Feed
-	logged *dbusLog
+	logged *testkit.Buffer
 }
 
 // serveDBus serves a session bus, or the bus that is given.
-func serveDBus(t testing.TB, bus *busDaemon) *dbusRig {
+func serveDBus(t testing.TB, bus *testkit.Bus) *dbusRig {
 	t.Helper()
 	return serveDBusOf(t, bus, filepath.Join(t.TempDir(), "events.log"))
 }
 
 // serveDBusOf serves the events of a log file.
-func serveDBusOf(t testing.TB, bus *busDaemon, path string) *dbusRig {
+func serveDBusOf(t testing.TB, bus *testkit.Bus, path string) *dbusRig {
 	t.Helper()
 	if bus == nil {
-		bus = startBus(t, buspolicy.Session)
-		t.Setenv("DBUS_SESSION_BUS_ADDRESS", bus.address())
+		bus = testkit.StartBus(t, buspolicy.Session)
+		t.Setenv("DBUS_SESSION_BUS_ADDRESS", bus.Address())
 	}
-	r := &dbusRig{t: t, bus: bus, log: path, logged: new(dbusLog)}
+	r := &dbusRig{t: t, bus: bus, log: path, logged: new(testkit.Buffer)}
 	log := slog.New(slog.NewTextHandler(r.logged, nil))
 	st, err := logfile.Open(logfile.Options{Path: r.log})
 	if err != nil {
@@ -152,7 +53,7 @@ func serveDBusOf(t testing.TB, bus *busDaemon, path string) *dbusRig {
 	}
 	r.feed = feed.New(st)
 	server, err := dbus.New(dbus.Options{
-		Feed: r.feed, Version: "1.2.3", Logger: log, Bus: bus.address(), Required: true,
+		Feed: r.feed, Version: "1.2.3", Logger: log, Bus: bus.Address(), Required: true,
 		Access: access.NewPolicy(access.Allowed{}, access.Allowed{}, log),
 	})
 	if err != nil {
@@ -198,11 +99,11 @@ func dbusEvent(n int) events.Event {
 // run runs a client of the bus and returns what it prints.
 func (r *dbusRig) run(name string, args ...string) (string, error) {
 	r.t.Helper()
-	dbusPeer(r.t, name)
+	testkit.Need(r.t, name)
 	ctx, cancel := context.WithTimeout(context.Background(), dbusPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "DBUS_SESSION_BUS_ADDRESS="+r.bus.address(), "LC_ALL=C.UTF-8", "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "DBUS_SESSION_BUS_ADDRESS="+r.bus.Address(), "LC_ALL=C.UTF-8", "NO_COLOR=1")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -219,5 +120,5 @@ func (r *dbusRig) mustRun(name string, args ...string) string {
 // busctl runs busctl on the bus, as a user would call this service.
 func (r *dbusRig) busctl(args ...string) string {
 	r.t.Helper()
-	return r.mustRun("busctl", append([]string{"--address=" + r.bus.address(), "--no-pager"}, args...)...)
+	return r.mustRun("busctl", append([]string{"--address=" + r.bus.Address(), "--no-pager"}, args...)...)
 }

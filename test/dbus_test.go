@@ -15,6 +15,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/test/buspolicy"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 const (
@@ -59,7 +60,7 @@ func TestDBusBusctlFindsItsWayAndCalls(t *testing.T) {
 	last := r.busctl("--json=short", "call", busName, objectPath, busName, "GetLastEvent", "as", "1", "label=a=b")
 	contains(t, last, `"volume","create","","data"`, strings.Trim(strings.TrimPrefix(cursor, "s "), "\n"))
 	contains(t, r.busctl("get-property", busName, objectPath, busName, "Backend"), `s "file"`)
-	out, err := r.run("busctl", "--address="+r.bus.address(), "set-property", busName, objectPath, busName, "Version", "s", "2")
+	out, err := r.run("busctl", "--address="+r.bus.Address(), "set-property", busName, objectPath, busName, "Version", "s", "2")
 	if err == nil {
 		t.Errorf("Version was set: %s", out)
 	}
@@ -91,11 +92,11 @@ func TestDBusGdbusIntrospectsCallsAndShowsErrors(t *testing.T) {
 // background starts a client that goes on, and returns its lines.
 func (r *dbusRig) background(name string, args ...string) *bufio.Scanner {
 	r.t.Helper()
-	dbusPeer(r.t, name)
+	testkit.Need(r.t, name)
 	ctx, cancel := context.WithTimeout(context.Background(), dbusPatience)
 	r.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "DBUS_SESSION_BUS_ADDRESS="+r.bus.address(), "LC_ALL=C.UTF-8")
+	cmd.Env = append(os.Environ(), "DBUS_SESSION_BUS_ADDRESS="+r.bus.Address(), "LC_ALL=C.UTF-8")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -128,7 +129,7 @@ func TestDBusGdbusMonitorAndMatchRulesHearBroadcasts(t *testing.T) {
 	r := serveDBus(t, nil)
 	monitor := r.background("gdbus", "monitor", "--session", "--dest", busName, "--object-path", objectPath)
 	await(t, monitor, "is owned by")
-	dbusPeer(t, "dbus-monitor")
+	testkit.Need(t, "dbus-monitor")
 	matched := r.background("stdbuf", "-oL", "dbus-monitor", "--session", "--profile",
 		"type='signal',interface='"+busName+"',arg0='container',arg3='c2'")
 	await(t, matched, "NameLost")
@@ -146,9 +147,9 @@ func (r *dbusRig) python(program string, args ...string) (string, []string) {
 	r.t.Helper()
 	const interpreter = "/usr/bin/python3"
 	if err := exec.Command(interpreter, "-c", "import gi; gi.require_version('Gio', '2.0')").Run(); err != nil {
-		dbusPeer(r.t, "python3-gi")
+		testkit.Need(r.t, "python3-gi")
 	}
-	return interpreter, append([]string{program, r.bus.address()}, args...)
+	return interpreter, append([]string{program, r.bus.Address()}, args...)
 }
 
 func TestDBusTwoSubscriptionsOfAGLibProgramGetTheirOwnEventsOnce(t *testing.T) {
@@ -249,15 +250,15 @@ func TestDBusALineOfAStreamIsWhatVarlinkSends(t *testing.T) {
 
 func TestDBusOnTheSystemBusUsersSeeTheirOwnEventsAlone(t *testing.T) {
 	needRoot(t)
-	r := serveDBus(t, startBus(t, buspolicy.System(t)))
+	r := serveDBus(t, testkit.StartBus(t, buspolicy.System(t)))
 	r.write(dbusEvent(1))
 	as := func(uid uint32, args ...string) (string, error) {
-		cmd := exec.Command("busctl", append([]string{"--address=" + r.bus.address(), "--no-pager"}, args...)...)
+		cmd := exec.Command("busctl", append([]string{"--address=" + r.bus.Address(), "--no-pager"}, args...)...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	dbusPeer(t, "busctl")
+	testkit.Need(t, "busctl")
 	// dbus-daemon takes only users that there are: this is "daemon".
 	const stranger = 1
 	get := []string{"call", busName, objectPath, busName, "GetEvents", "asa{sv}", "0", "0"}
@@ -277,11 +278,11 @@ func TestDBusOnTheSystemBusUsersSeeTheirOwnEventsAlone(t *testing.T) {
 }
 
 func TestDBusAndVarlinkAreServedByOneDaemonAndOutliveTheBus(t *testing.T) {
-	bus := startBus(t, buspolicy.Session)
-	d := startDaemon(t, "--dbus", bus.address())
+	bus := testkit.StartBus(t, buspolicy.Session)
+	d := startDaemon(t, "--dbus", bus.Address())
 	r := &dbusRig{t: t, bus: bus}
 	last := func() (string, error) {
-		return r.run("busctl", "--address="+bus.address(), "call", busName, objectPath, busName, "GetLastEvent", "as", "0")
+		return r.run("busctl", "--address="+bus.Address(), "call", busName, objectPath, busName, "GetLastEvent", "as", "0")
 	}
 	// answer waits for the name to be owned.
 	answer := func() (out string, err error) {
@@ -299,18 +300,18 @@ func TestDBusAndVarlinkAreServedByOneDaemonAndOutliveTheBus(t *testing.T) {
 	files := d.descriptors()
 	w := d.subscribe(params{})
 	defer w.close()
-	bus.stop()
+	bus.Stop()
 	appendTo(t, d.log, `{"Name":"alone","Status":"create","Time":"2026-11-23T12:00:01Z","Type":"volume","Attributes":null}`+"\n")
 	if reply, err := w.recv(); err != nil || reply.Parameters.Event == nil || reply.Parameters.Event.Name != "alone" {
 		t.Errorf("on Varlink, without a bus: %v %v", err, reply)
 	}
-	bus.start(t)
+	bus.Start(t)
 	out, err := answer()
 	if err != nil || !strings.Contains(out, `"alone"`) {
 		t.Errorf("on D-Bus again: %v %s", err, out)
 	}
-	second := newDaemon(t, "--dbus", bus.address())
-	out, err = r.run(binary, "serve", "--config", "/dev/null", "--backend", "file", "--log-file", second.log, "--listen", "unix:"+second.socket, "--dbus", bus.address())
+	second := newDaemon(t, "--dbus", bus.Address())
+	out, err = r.run(binary, "serve", "--config", "/dev/null", "--backend", "file", "--log-file", second.log, "--listen", "unix:"+second.socket, "--dbus", bus.Address())
 	if err == nil || !strings.Contains(out, fmt.Sprintf("process %d of uid %d (%s)", d.cmd.Process.Pid, os.Getuid(), binary)) {
 		t.Errorf("a second daemon says %v %s", err, out)
 	}

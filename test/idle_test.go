@@ -12,6 +12,8 @@ import (
 
 	godbus "github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // activate does what systemd does with a socket unit: it starts the service
@@ -51,7 +53,7 @@ func activate(t *testing.T, socket string, args ...string) (starts func() int) {
 				"-c", `LISTEN_FDS=1 LISTEN_FDNAMES=varlink LISTEN_PID=$$ exec "$0" serve "$@"`, binary,
 			}, args...)...)
 			c.ExtraFiles = []*os.File{file}
-			stderr := new(syncBuffer)
+			stderr := new(testkit.Buffer)
 			c.Stderr = stderr
 			mu.Lock()
 			if ended {
@@ -171,8 +173,8 @@ const activatedBus = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus 
 <allow own="*"/></policy></busconfig>`
 
 func TestNoCallIsLostToAServiceThatEndsWhenItIsIdle(t *testing.T) {
-	dbusPeer(t, "dbus-daemon")
-	dir := dbusDir(t)
+	testkit.Need(t, "dbus-daemon")
+	dir := testkit.OpenDir(t)
 	bus := "unix:path=" + dir + "/bus"
 	const idle = 15 * time.Millisecond
 	conf := filepath.Join(dir, "bus.conf")

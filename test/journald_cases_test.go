@@ -15,6 +15,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // listed returns what a client gets.
@@ -342,8 +343,8 @@ func TestJournalOfAnExport(t *testing.T) {
 // daemon wrote there.
 func TestJournalAndARealPodman(t *testing.T) {
 	r := startRoom(t)
-	needProgram(t, "podman")
-	needProgram(t, "runc")
+	testkit.Need(t, "podman")
+	testkit.Need(t, "runc")
 	dir := shortDir(t)
 	command := func(script string, args ...string) *exec.Cmd {
 		path, err := filepath.Abs(filepath.Join("peers", script))

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // room is a place with a real journald of its own (test/peers/journald.sh).
@@ -42,7 +44,7 @@ func needJournal(t testing.TB) {
 		if _, err := os.Stat(program); err == nil {
 			continue
 		}
-		if requirePeers() {
+		if testkit.PeersRequired() {
 			t.Fatalf("%s is missing: run test/peers/install.sh", program)
 		}
 		t.Skipf("%s is missing: run test/peers/install.sh", program)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/service/iopodman/oldclient"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // These tests are about the roads on which a podman-remote 1.x comes to the
@@ -66,7 +67,7 @@ func needLegacy(t *testing.T, d *daemon) {
 	defer w.close()
 	got := legacyAsk(t, w, `{"method":"org.varlink.service.GetInfo"}`)
 	if !strings.Contains(got, `"io.podman"`) {
-		if requirePeers() {
+		if testkit.PeersRequired() {
 			t.Fatal("this build of eventsvc serve does not serve io.podman")
 		}
 		t.Skip("this build of eventsvc serve does not serve io.podman")
@@ -158,12 +159,12 @@ type legacyBridge struct {
 	io.Reader
 	io.WriteCloser
 	cmd    *exec.Cmd
-	stderr *syncBuffer
+	stderr *testkit.Buffer
 }
 
 func startBridge(t *testing.T, command string, env ...string) *legacyBridge {
 	t.Helper()
-	b := &legacyBridge{cmd: exec.CommandContext(within(t, legacyPatience), "sh", "-c", command), stderr: new(syncBuffer)}
+	b := &legacyBridge{cmd: exec.CommandContext(within(t, legacyPatience), "sh", "-c", command), stderr: new(testkit.Buffer)}
 	b.cmd.Env, b.cmd.Stderr = append(os.Environ(), env...), b.stderr
 	stdin, err := b.cmd.StdinPipe()
 	if err != nil {
@@ -276,7 +277,7 @@ func TestAServiceThatVarlinkActivatesServesAndEndsWithItsLastClient(t *testing.T
 	cmd := exec.CommandContext(within(t, legacyPatience), "sh", "-c", `LISTEN_PID=$$ exec "$0" serve --backend file --log-file "$1"`, binary, d.log)
 	cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "LISTEN_FDNAMES=varlink", "VARLINK_ADDRESS=unix:"+socket)
 	cmd.ExtraFiles = []*os.File{file}
-	stderr := new(syncBuffer)
+	stderr := new(testkit.Buffer)
 	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -8,11 +8,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 func TestLintianHasNothingToSay(t *testing.T) {
-	needProgram(t, "lintian")
-	needProgram(t, "gcc")
+	testkit.Need(t, "lintian")
+	testkit.Need(t, "gcc")
 	deb, err := filepath.Glob(filepath.Join(buildPackages(t, "0.1.0~test1"), "*.deb"))
 	if err != nil || len(deb) != 1 {
 		t.Fatalf("there are %d packages: %v", len(deb), err)
@@ -24,7 +26,7 @@ func TestLintianHasNothingToSay(t *testing.T) {
 }
 
 func TestPackagesAreReproducible(t *testing.T) {
-	needProgram(t, "gcc")
+	testkit.Need(t, "gcc")
 	first := buildPackages(t, "0.1.0~test1")
 	again := t.TempDir()
 	cmd := exec.Command("make", "-C", "..", "packages")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // podmanRoom is a real Podman with storage of its own, and a log that arises.
@@ -27,8 +28,8 @@ type podmanRoom struct {
 func newPodman(t *testing.T) *podmanRoom {
 	t.Helper()
 	needRoot(t)
-	needProgram(t, "podman")
-	needProgram(t, "runc")
+	testkit.Need(t, "podman")
+	testkit.Need(t, "runc")
 	p := &podmanRoom{t: t, dir: shortDir(t)}
 	t.Cleanup(func() { _ = p.command("--clean").Run() })
 	p.log = strings.TrimSpace(p.run("--log"))
@@ -158,12 +159,12 @@ func same(t *testing.T, what string, got, want []string) {
 // follower is a program that follows events and prints them.
 type follower struct {
 	cmd *exec.Cmd
-	out *syncBuffer
+	out *testkit.Buffer
 }
 
 func follow(t *testing.T, cmd *exec.Cmd) *follower {
 	t.Helper()
-	f := &follower{cmd: cmd, out: new(syncBuffer)}
+	f := &follower{cmd: cmd, out: new(testkit.Buffer)}
 	cmd.Stdout, cmd.Stderr = f.out, os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

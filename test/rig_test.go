@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/test/imitate"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // binary is the daemon under test, built by TestMain.
@@ -53,6 +54,9 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if os.Getenv(unitUnderTest) != "" {
+		return m.Run() // it is installed
+	}
 	binary = filepath.Join(dir, "eventsvc")
 	build := exec.Command("go", "build", "-buildvcs=false", "-tags", buildTags, "-o", binary, "../cmd/eventsvc")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -108,26 +112,6 @@ func random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, seed))
 }
 
-// requirePeers tells whether a missing peer is a failure.
-func requirePeers() bool { return os.Getenv("EVENTSVC_REQUIRE_PEERS") == "1" }
-
-// missing skips the test, or fails it, for want of a peer.
-func missing(t *testing.T, what, install string) {
-	t.Helper()
-	if requirePeers() {
-		t.Fatalf("%s is missing: run %s", what, install)
-	}
-	t.Skipf("%s is missing: run %s", what, install)
-}
-
-// needProgram skips the test if a program is not installed.
-func needProgram(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		missing(t, name, "test/peers/install.sh")
-	}
-}
-
 // needRoot skips the test for other users.
 func needRoot(t *testing.T) {
 	t.Helper()
@@ -141,13 +125,22 @@ func needRoot(t *testing.T) {
 func peer(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	if script == "varlinkctl.sh" || script == "pyvarlink.sh" {
-		tree := os.Getenv("EVENTSVC_PEERS")
-		if tree == "" {
-			tree = "/var/cache/eventsvc-peers"
-		}
-		if _, err := os.Stat(filepath.Join(tree, "trixie", "usr", "bin", "varlinkctl")); err != nil {
-			missing(t, "the trixie tree with varlinkctl", "test/peers/trixie.sh")
-		}
+		_ = trixie(t)
 	}
 	return exec.Command(filepath.Join("peers", script), args...)
+}
+
+// trixie returns where the Debian tree of test/peers/trixie.sh is, and skips the
+// test if it is not there.
+func trixie(t *testing.T) string {
+	t.Helper()
+	tree := os.Getenv("EVENTSVC_PEERS")
+	if tree == "" {
+		tree = "/var/cache/eventsvc-peers"
+	}
+	tree = filepath.Join(tree, "trixie")
+	if _, err := os.Stat(filepath.Join(tree, "usr", "bin", "varlinkctl")); err != nil {
+		testkit.Missing(t, "the trixie tree with varlinkctl", "test/peers/trixie.sh")
+	}
+	return tree
 }

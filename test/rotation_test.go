@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/test/busy"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // writers starts processes that imitate Podman, and waits for them. It returns
@@ -22,13 +23,13 @@ import (
 func writers(t *testing.T, log string, n, count, rate, limit int) (rotations int) {
 	t.Helper()
 	var cmds []*exec.Cmd
-	var outs []*syncBuffer
+	var outs []*testkit.Buffer
 	for i := range n {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), writerPath+"="+log, writerName+"="+fmt.Sprintf("w%d", i),
 			writerLimit+"="+strconv.Itoa(limit), writerCount+"="+strconv.Itoa(count), writerRate+"="+strconv.Itoa(rate),
 			writerMarkers+"="+strconv.Itoa(i%2))
-		out := new(syncBuffer)
+		out := new(testkit.Buffer)
 		cmd.Stdout, cmd.Stderr = out, os.Stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -161,7 +162,7 @@ func TestGenerationsThatNobodySawAreToldAsALoss(t *testing.T) {
 // what podman's own follower prints.
 func TestRealPodmansThatRotateTheLog(t *testing.T) {
 	needRoot(t)
-	needProgram(t, "podman")
+	testkit.Need(t, "podman")
 	dir := shortDir(t)
 	podman := func(args ...string) *exec.Cmd {
 		cmd := exec.Command(filepath.Join("peers", "podman.sh"), append([]string{dir}, args...)...)

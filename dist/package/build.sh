@@ -148,7 +148,9 @@ for arch in "$@"; do
 	sed "/^license:/d; s|dist/out/|$work/|" dist/package/nfpm.yaml >"$work/$arch/deb.yaml"
 	"$nfpm" package --config "$work/$arch/deb.yaml" --packager deb --target "$out/" >&2
 	documentation >"$work/$arch/documentation"
+	# The first line of the description is Debian's summary; rpm has one of its own.
 	sed "/# DOCUMENTATION/r $work/$arch/documentation
+		/^description:/{n;d}
 		s|dist/out/|$work/|" dist/package/nfpm.yaml >"$work/$arch/rpm.yaml"
 	echo "changelog: $work/$arch/changelog.yaml" >>"$work/$arch/rpm.yaml"
 	rpm_changelog >"$work/$arch/changelog.yaml"

@@ -131,6 +131,8 @@ func (f *serveFlags) describeBus(set *options, env config.Environment) string {
 		return "none: " + set.source("dbus")
 	case required:
 		return bus + ": " + set.source("dbus")
+	case f.dbus != "":
+		return bus + ": " + set.source("dbus") + "; waited for if it is not there"
 	}
 	who := "root"
 	if env.UID != 0 {

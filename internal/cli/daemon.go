@@ -115,7 +115,7 @@ func (d *daemon) addFaces(f faces) error {
 	}
 	b := dbus.Options{
 		Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log, Bus: f.bus, Required: f.busRequired,
-		WriteTimeout: f.bounds.writeTimeout,
+		Once: f.bus == dbus.StarterBus, WriteTimeout: f.bounds.writeTimeout,
 	}
 	if d.idle != nil {
 		b.Activity = d.idle
@@ -179,7 +179,13 @@ func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns
 		})
 	}
 	if d.bus != nil {
-		run(func() error { return d.bus.Run(ctx) })
+		run(func() error {
+			err := d.bus.Run(ctx)
+			if err == nil {
+				cancel(nil) // it has ended with its bus, or is to end anyway
+			}
+			return err
+		})
 	}
 	if d.idle != nil {
 		run(func() error { d.endWhenIdle(ctx, func() { cancel(nil) }); return nil })

@@ -58,6 +58,12 @@ func (g *given) isForOne() bool {
 	return len(g.Listeners) == 0 && len(g.Conns) > 0 || isBridged(g.Activated)
 }
 
+// isForHost tells whether the process serves whoever comes, on these listeners or
+// on a bus, and not only clients that it was connected to.
+func (g *given) isForHost(listeners []*service.Listener) bool {
+	return len(listeners) > 0 || len(g.Conns) == 0
+}
+
 // addressOf returns the address to listen on for what is in the variable.
 func addressOf(where string) (string, error) {
 	path := strings.TrimPrefix(where, "unix:")

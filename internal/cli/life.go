@@ -24,7 +24,7 @@ func (d *daemon) live(ctx context.Context, listeners []*service.Listener, g *giv
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	if len(listeners) > 0 {
+	if g.isForHost(listeners) {
 		running.Go(func() { d.tellReady(ctx) })
 		if interval, err := systemd.SdWatchdogEnabled(false); err != nil {
 			d.log.Warn("cannot understand how often systemd wants to know that the service is alive", "error", err)

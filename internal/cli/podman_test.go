@@ -9,18 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // TestLinesAreThoseOfPodman holds the lines for people, and some templates,
 // against those that a real podman prints for the same log.
 func TestLinesAreThoseOfPodman(t *testing.T) {
-	podman, err := exec.LookPath("podman")
-	if err != nil && os.Getenv("EVENTSVC_REQUIRE_PEERS") != "" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip("there is no podman to compare with")
-	}
+	testkit.Need(t, "podman")
 	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +30,7 @@ func TestLinesAreThoseOfPodman(t *testing.T) {
 	writeFile(t, storage, fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", dir+"/root", dir+"/run"))
 	writeFile(t, log, onlyOldTypes(string(sampleLog)))
 	list := func(arguments ...string) string {
-		c := exec.Command(podman, append([]string{
+		c := exec.Command("podman", append([]string{
 			"--root", dir + "/root", "--runroot", dir + "/run", "--tmpdir", dir + "/tmp", "--storage-driver", "vfs",
 			"--events-backend", "file", "events", "--stream=false",
 		}, arguments...)...)

@@ -15,6 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // mainVariable turns the test binary into eventsvc itself, for what takes a
@@ -188,23 +189,8 @@ func (c *running) wait(t *testing.T) int {
 	}
 }
 
-// output is a buffer that may be read while it is written.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
+// output is what a command prints while it runs.
+type output struct{ testkit.Buffer }
 
 // expect waits until a text has been printed.
 func (o *output) expect(t *testing.T, text string) {

@@ -40,18 +40,23 @@ type serveFlags struct {
 	limits     limitFlags
 }
 
-// noBus is what --dbus calls no bus.
-const noBus = "none"
+// What --dbus calls no bus, and what is put in front of one that need not be
+// there, as in the units of systemd.
+const (
+	noBus       = "none"
+	optionalBus = "-"
+)
 
-// bus returns the bus to serve on, "" for none, and whether it was asked for.
+// bus returns the bus to serve on, "" for none, and whether it has to be there.
 func (f *serveFlags) bus(uid int) (bus string, required bool) {
-	switch f.dbus {
+	bus, isOptional := strings.CutPrefix(f.dbus, optionalBus)
+	switch bus {
 	case noBus:
 		return "", false
 	case "":
 		return dbus.DefaultBus(uid), false
 	}
-	return f.dbus, true
+	return bus, !isOptional
 }
 
 const serveLong = `Serve the container events of this host over Varlink (io.podman.events) and D-Bus
@@ -84,7 +89,7 @@ func (a *app) serveCommand() *cobra.Command {
 	var f serveFlags
 	c := &cobra.Command{
 		Use:     "serve",
-		Short:   "Serve container events over Varlink",
+		Short:   "Serve container events over Varlink and D-Bus",
 		Long:    serveLong,
 		Example: serveExample,
 		Args:    noWords,
@@ -99,8 +104,9 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&f.journalDirectory, "journal-directory", "", "read the journals in `DIR`, as systemd-journal-remote makes them of\n"+
 		"many hosts (default the journal of this host)")
 	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
-	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none\n"+
-		"(default system as root, else session; a bus that is not there is waited for)")
+	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none;\n"+
+		"with a - in front one that is not there is waited for; starter is the bus that\n"+
+		"started the service, which ends with it (default -system as root, else -session)")
 	flags.StringArrayVar(&f.allowRead, "allow-read", nil, "`WHO` may read every event: USER or @GROUP, by name or number; may be given again")
 	flags.StringArrayVar(&f.allowWrite, "allow-write", nil, "`WHO` may write events: USER or @GROUP; may be given again")
 	f.limits.add(c, flags)
@@ -117,7 +123,7 @@ func (a *app) serveCommand() *cobra.Command {
 	complete(c, "backend", anyOf(config.Auto, config.File, config.Journald, config.None), 0)
 	complete(c, "log-max-size", anyOf("10m", "100m", "1g"), 0)
 	complete(c, "listen", anyOf("unix:"), cobra.ShellCompDirectiveNoSpace)
-	complete(c, "dbus", anyOf(dbus.SystemBus, dbus.SessionBus, noBus, "unix:path="), 0)
+	complete(c, "dbus", anyOf(dbus.SystemBus, dbus.SessionBus, dbus.StarterBus, noBus, "unix:path="), 0)
 	complete(c, "allow-read", anyOf(), 0)
 	complete(c, "allow-write", anyOf(), 0)
 	return c
@@ -154,7 +160,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 		return set.blame(err, "listen")
 	}
 	listeners, err := openListeners(addresses, given.Activated, env)
-	if err != nil {
+	leftOut := f.optionalSocket(err)
+	if err != nil && leftOut == nil {
 		given.Close()
 		return set.blame(err, "listen")
 	}
@@ -168,11 +175,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 	level.Set(p.level)
 	log := newLog(a.stderr, level)
 	served := faces{readers: p.readers, writers: p.writers, bounds: p.bounds, untilIdle: isBridged(given.Activated), idleAfter: f.idleAfter, metrics: shown != nil}
-	if len(listeners) == 0 {
+	forHost := given.isForHost(listeners)
+	if !forHost {
 		served.idleAfter = 0 // it ends with its client
 	}
 	served.bus, served.busRequired = f.bus(env.UID)
-	if forSome := len(listeners) == 0 || served.untilIdle; forSome && !served.busRequired {
+	if forSome := !forHost || served.untilIdle; forSome && !served.busRequired {
 		served.bus = ""
 	}
 	r := &reloader{
@@ -194,19 +202,32 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 		if stopped := d.stop(); err == nil {
 			err = stopped
 		}
-		if len(listeners) > 0 {
+		if forHost {
 			log.Info("stopped", "cause", whyStopped(ctx, err))
 		}
 	}()
 	r.status, r.live = d.status, []liveOption{levelOption(level), accessOption(d.policy), boundsOption(d)}
-	if len(listeners) > 0 {
+	if forHost {
 		a.announce(p, set, listeners, log)
+	}
+	if leftOut != nil {
+		log.Warn("serving the bus alone, without a socket for Varlink", "error", leftOut)
 	}
 	for _, name := range given.UnknownNames() {
 		log.Warn("a socket has a name that says nothing: it is served as the usual one; "+
 			"FileDescriptorName= may be varlink, legacy or readonly", "name", name)
 	}
 	return d.live(ctx, listeners, given, &duties{reloader: r, hangups: hangups, metrics: shown})
+}
+
+// optionalSocket returns why the usual socket cannot be had, if the service does
+// without: one that a bus has started for its session serves that, also where the
+// socket is that of another service of the user.
+func (f *serveFlags) optionalSocket(err error) error {
+	if f.dbus == dbus.StarterBus && len(f.listen) == 0 {
+		return err
+	}
+	return nil
 }
 
 // plan is what the options ask for.
@@ -345,7 +366,9 @@ func (a *app) announce(p plan, set *options, listeners []*service.Listener, log 
 				a.say("  %s", line)
 			}
 		}
-		a.say("listening on %s", strings.Join(addresses, " and "))
+		if len(addresses) > 0 {
+			a.say("listening on %s", strings.Join(addresses, " and "))
+		}
 	}
 	for _, warning := range p.warnings {
 		log.Warn(warning)

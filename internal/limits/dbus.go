@@ -48,6 +48,10 @@ const (
 	BusTimeout = 10 * time.Second
 )
 
+// QuestionPause is how long a question waits that the bus has refused because too
+// many are open.
+const QuestionPause = 100 * time.Millisecond
+
 // RefusalPause is the least time between two lines in the log about calls that
 // were refused at one of these bounds.
 const RefusalPause = 10 * time.Second
@@ -62,13 +66,20 @@ const (
 	Subscriptions          = 4096
 	// Token is the longest token of a subscription in bytes.
 	Token = 128
-	// SignalWindow is how many bytes of signals are sent to a subscriber
-	// before it is asked to show that it reads (org.freedesktop.DBus.Peer.Ping),
-	// and SignalWindows how many such questions may be open. What a subscriber
-	// has not read lies in the bus, which drops messages, or disconnects, when
-	// that is too much.
+	// SignalWindow is how many bytes of signals are sent to a connection before
+	// it is asked to show that it reads (org.freedesktop.DBus.Peer.Ping), and
+	// SignalWindows how many such questions of one subscription may be open.
+	// What a subscriber has not read lies in the bus, which drops messages, or
+	// disconnects, when that is too much.
 	SignalWindow  = 256 << 10
 	SignalWindows = 2
+	// QuestionsPerSender is how many questions to one connection may be open,
+	// QuestionsPerUID to those of one user other than root and the user of the
+	// service, and Questions to all: a dbus-daemon lets one connection wait for
+	// 128 replies.
+	QuestionsPerSender = 4
+	QuestionsPerUID    = 32
+	Questions          = 120
 	// StreamsPerUID is how many streams one user other than root and the user
 	// of the service may have open, and Streams everybody: each holds a
 	// descriptor.

@@ -81,7 +81,7 @@ func Build(dst []byte, v *Values, f *Fields) ([]byte, error) {
 
 // buildTime checks a time, and returns it as it goes into the line.
 func buildTime(text []byte) (stamp []byte, ns int64, err error) {
-	if ns, ok := parseTime(text); ok {
+	if ns, ok := parseTime(text); ok && isShortest(text) {
 		return text, ns, nil
 	}
 	t, err := time.Parse(time.RFC3339, string(text))
@@ -93,6 +93,19 @@ func buildTime(text []byte) (stamp []byte, ns int64, err error) {
 	}
 	stamp, err = t.AppendText(nil)
 	return stamp, events.UnixNano(t), err
+}
+
+// isShortest tells whether a time, which is one, is spelt as Go spells it: no
+// zeros end its fraction, and no zone but Z is of no difference.
+func isShortest(text []byte) bool {
+	end := len(text) - 1
+	if text[end] != 'Z' {
+		end -= len("+00:0")
+		if zone := text[end+1:]; zone[0] == '0' && zone[1] == '0' && zone[3] == '0' && zone[4] == '0' {
+			return false
+		}
+	}
+	return end == len("2006-01-02T15:04:05") || text[end-1] != '0'
 }
 
 // buildAttributes checks the labels, and returns them as they go into the line,

@@ -12,6 +12,11 @@ import (
 func FuzzBuild(f *testing.F) {
 	f.Add("0", "2", "id", "image", "name", "net", "died", "2026-11-23T12:46:15.752682276Z", "container", "healthy", "<ok>", `{"a":"b"}`)
 	f.Add("x", "-1", "", "\x00", "ü\xff", `"\`, "raw", "2026-11-23T12:46:15+01:00", "raw", "", "\n", `{"a":"b","a":"c\u0000"}`)
+	f.Add("", "", "", "", "", "", "create", "2000-01-01T00:00:00.10Z", "pod", "", "", "")
+	f.Add("", "", "", "", "", "", "create", "2000-01-01T00:00:00.000+02:00", "pod", "", "", "")
+	f.Add("", "", "", "", "", "", "create", "2000-01-01T00:00:00+00:00", "pod", "", "", "")
+	f.Add("", "", "", "", "", "", "create", "2000-01-01T00:00:00.5-00:00", "pod", "", "", "")
+	f.Add("", "", "", "", "", "", "create", "2000-01-01T00:00:10+05:30", "pod", "", "", "")
 	f.Add("", "", "", "", "", "", "create", "9999-11-23T12:46:15Z", "pod", "", "", "null")
 	f.Fuzz(func(t *testing.T, code, streak, id, image, name, network, status, stamp, kind, health, log, labels string) {
 		v := Values{

@@ -9,11 +9,11 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/eventsvc/eventsvc/service/iopodman/oldclient"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // realClient is a podman-remote 1.x that these tests are to be run with,
@@ -24,8 +24,8 @@ func realClient() string { return os.Getenv("EVENTSVC_PODMAN_REMOTE") }
 type command struct {
 	t    testing.TB
 	args []string
-	out  output
-	err  output
+	out  testkit.Buffer
+	err  testkit.Buffer
 	done chan int // its exit code
 	kill func()
 }
@@ -106,37 +106,6 @@ func (got result) want(t testing.TB, code int, stdout, stderr string) {
 	}
 }
 
-// output is what a command printed, readable while it runs.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
-// endsWith tells how the output ends, without a copy of all of it.
-func (o *output) endsWith(text string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return bytes.HasSuffix(o.buf.Bytes(), []byte(text))
-}
-
-func (o *output) isEmpty() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Len() == 0
-}
-
 // followers starts clients that follow from now on, and returns when each has
 // shown that it does. What they printed up to then are probes, by name.
 func (r *rig) followers(n int, args ...string) []*command {
@@ -147,7 +116,7 @@ func (r *rig) followers(n int, args ...string) []*command {
 	}
 	// Nothing in the old interface says that following has begun.
 	deadline := time.Now().Add(patience)
-	for slices.ContainsFunc(commands, func(c *command) bool { return c.out.isEmpty() }) {
+	for slices.ContainsFunc(commands, func(c *command) bool { return c.out.Len() == 0 }) {
 		if time.Now().After(deadline) {
 			r.t.Fatal("not everybody follows")
 		}

@@ -127,7 +127,7 @@ func TestTwoHundredFollowersAllSeeEverythingOnce(t *testing.T) {
 	}
 	want, last := printed(t, containers(1, count+1), all), fmt.Sprintf("name=c%d)\n", count)
 	for _, c := range commands {
-		eventually(t, "everything is printed", func() bool { return c.out.endsWith(last) })
+		eventually(t, "everything is printed", func() bool { return c.out.EndsWith(last) })
 		if got := behindProbes(c.out.String()); got != want {
 			t.Fatalf("a follower printed %d lines, want %d, each once", strings.Count(got, "\n"), count)
 		}

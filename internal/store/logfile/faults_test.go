@@ -71,9 +71,9 @@ func (d *faulty) of(f *os.File) (id fileID, stat unix.Statx_t, err error) {
 	return d.kernel.of(f)
 }
 
-func (d *faulty) stat(f *os.File) (os.FileInfo, error) {
+func (d *faulty) stat(f *os.File) (size int64, modified time.Time, err error) {
 	if _, err := d.next("stat"); err != nil {
-		return nil, err
+		return 0, modified, err
 	}
 	return d.kernel.stat(f)
 }
@@ -391,6 +391,36 @@ func TestAWriteThatWasCutShortIsTakenBackUnlessSomebodyWroteBehindIt(t *testing.
 				t.Errorf("the fault stays: %q", fault)
 			}
 		})
+	}
+}
+
+func TestThatSomebodyElseWritesProvesNothingAboutOurRights(t *testing.T) {
+	for errno, stays := range map[unix.Errno]bool{
+		unix.EROFS: true, unix.EACCES: true, unix.EPERM: true, unix.EMFILE: true, unix.ENOSPC: false, unix.EIO: false,
+	} {
+		path := filepath.Join(t.TempDir(), "events.log")
+		d := new(faulty)
+		w := open(t, path, Options{disk: d})
+		if err := w.write(0); err != nil {
+			t.Fatal(err)
+		}
+		d.set(func(call string, _ int) (int, error) {
+			if call == "write" {
+				return 0, errno
+			}
+			return 0, nil
+		})
+		if err := w.write(1); err == nil {
+			t.Errorf("with %v an event is written", errno)
+		}
+		appendTo(t, path, lineOf(7))
+		if fault := w.Status().Fault; strings.Contains(fault, errno.Error()) != stays {
+			t.Errorf("with %v, and an event of somebody else, the status says %q", errno, fault)
+		}
+		d.heal()
+		if err := w.write(2); err != nil || w.Status().Fault != "" {
+			t.Errorf("once %v is over: %v, %q", errno, err, w.Status().Fault)
+		}
 	}
 }
 

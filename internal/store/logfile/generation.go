@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/pkg/errors"
@@ -108,13 +109,26 @@ func (g *generation) again(id uint64) (*generation, error) {
 	return &generation{id: id, file: g.file, f: f, disk: g.disk, uid: g.uid}, nil
 }
 
+// unreadable is an error by which the file of one generation could not be read.
+type unreadable struct {
+	g *generation
+	error
+}
+
+func (e *unreadable) Unwrap() error { return e.error }
+
+// stat returns the size of the file now, and when it was last written to.
+func (g *generation) stat() (size int64, modified time.Time, err error) {
+	if size, modified, err = g.disk.stat(g.f); err != nil {
+		err = &unreadable{g, errors.Wrap(err, "cannot read the size of the log")}
+	}
+	return size, modified, err
+}
+
 // size returns the size of the file now.
 func (g *generation) size() (int64, error) {
-	info, err := g.disk.stat(g.f)
-	if err != nil {
-		return 0, errors.Wrap(err, "cannot read the size of the log")
-	}
-	return info.Size(), nil
+	size, _, err := g.stat()
+	return size, err
 }
 
 // pos returns a position in the generation.
@@ -125,7 +139,7 @@ func (g *generation) pos(off int64) store.Pos { return store.Pos{Generation: g.s
 func (g *generation) readAt(b []byte, off int64) ([]byte, error) {
 	n, err := g.disk.readAt(g.f, b, off)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.Wrap(err, "cannot read the log")
+		return nil, &unreadable{g, errors.Wrap(err, "cannot read the log")}
 	}
 	return b[:n], nil
 }

@@ -1,0 +1,83 @@
+// Package testkit is what the tests of several packages stand on: peers that have
+// to be there, a bus daemon of their own, and output that is read while it is
+// written.
+package testkit
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// PeersRequired tells whether a missing peer is a failure, as in CI:
+// EVENTSVC_REQUIRE_PEERS=1.
+func PeersRequired() bool { return os.Getenv("EVENTSVC_REQUIRE_PEERS") == "1" }
+
+// Missing skips the test for want of a peer, or fails it where peers are
+// required. It says which script installs what is missing.
+func Missing(t testing.TB, what, script string) {
+	t.Helper()
+	if PeersRequired() {
+		t.Fatalf("%s is missing: run %s", what, script)
+	}
+	t.Skipf("%s is missing: run %s to have this tested", what, script)
+}
+
+// Need is Missing for each program that is not installed.
+func Need(t testing.TB, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			Missing(t, program, "test/peers/install.sh")
+		}
+	}
+}
+
+// OpenDir is t.TempDir, but every user can enter it.
+func OpenDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// Buffer keeps what is written to it, and can be read meanwhile. The zero
+// Buffer is empty.
+type Buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+// String returns all that was written so far.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// Len returns how many bytes were written so far.
+func (b *Buffer) Len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Len()
+}
+
+// EndsWith tells how the content ends, without a copy of all of it.
+func (b *Buffer) EndsWith(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.HasSuffix(b.b.Bytes(), []byte(text))
+}
