@@ -2,25 +2,33 @@ package test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // A service that listens by itself, and not through systemd's socket, leaves
 // nothing to connect to when it ends.
 func TestThePythonRecipeGoesOnBehindAServiceThatWasKilled(t *testing.T) {
-	modules := filepath.Join(trixie(t), "usr", "lib", "python3", "dist-packages")
 	d := startDaemon(t)
-	recipe := exec.Command("/usr/bin/python3", "../docs/recipes/follow.py", filepath.Join(d.dir, "cursor"), "unix:"+d.socket)
-	recipe.Env = append(os.Environ(), "PYTHONPATH="+modules, "PYTHONDONTWRITEBYTECODE=1")
-	printed, errs := new(testkit.Buffer), new(testkit.Buffer)
-	recipe.Stdout, recipe.Stderr = printed, errs
+	cursor := filepath.Join(d.dir, "cursor")
+	recipe := peer(t, "pyvarlink.sh", "--run", "../docs/recipes/follow.py", cursor, "unix:"+d.socket)
+	// In files, which need no goroutine of ours.
+	output := func(name string) (file *os.File, read func() string) {
+		t.Helper()
+		file, err := os.Create(filepath.Join(d.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = file.Close() })
+		return file, func() string { b, _ := os.ReadFile(file.Name()); return string(b) }
+	}
+	out, printed := output("out")
+	failed, errs := output("err")
+	recipe.Stdout, recipe.Stderr = out, failed
 	if err := recipe.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -32,33 +40,33 @@ func TestThePythonRecipeGoesOnBehindAServiceThatWasKilled(t *testing.T) {
 		t.Helper()
 		for deadline := time.Now().Add(60 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%s is missing: it printed %q\n%s", what, printed, errs)
+				t.Fatalf("%s is missing: it printed %q\n%s", what, printed(), errs())
 			}
 		}
 	}
-	place := func() string { b, _ := os.ReadFile(filepath.Join(d.dir, "cursor")); return string(b) }
+	kept := func() string { b, _ := os.ReadFile(cursor); return string(b) }
 	ends := func(name string) {
 		t.Helper()
 		e := events.NewEvent(events.Exited)
 		e.Type, e.Name = events.Container, name
-		cursor, err := d.client().WriteEvent(t.Context(), e)
+		place, err := d.client().WriteEvent(t.Context(), e)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// Once it has all of the past, the cursor says in which file, too.
-		await("the end of "+name, func() bool { return strings.HasPrefix(place(), cursor) })
+		await("the end of "+name, func() bool { return strings.HasPrefix(kept(), place) })
 	}
-	await("the cursor file", func() bool { return place() != "" })
+	await("the cursor file", func() bool { return kept() != "" })
 	ends("one")
 	d.kill()
-	await("a word about the service", func() bool { return strings.Contains(errs.String(), "trying again") })
+	await("a word about the service", func() bool { return strings.Contains(errs(), "trying again") })
 	_ = os.Remove(d.socket)
 	d.start()
 	ends("two")
 	d.stop()
 	d.start()
 	ends("three")
-	if got := printed.String(); got != "one None\ntwo None\nthree None\n" {
-		t.Errorf("it printed %q\n%s", got, errs)
+	if got := printed(); got != "one None\ntwo None\nthree None\n" {
+		t.Errorf("it printed %q\n%s", got, errs())
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventsvc/eventsvc/test/busy"
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
@@ -53,19 +54,29 @@ func writers(t *testing.T, log string, n, count, rate, limit int) (rotations int
 //
 // A generation of 50 kB lives a few milliseconds then. On a machine that has
 // others to serve one may go unseen, which has to be told; so a loss that is
-// told is tried again, and one that is not told fails at once.
+// told is tried again, and one that is not told fails at once. If others had much
+// of the processors in most of the tries, they say nothing.
 func TestFollowersOfALogThatIsRotatedFlatOut(t *testing.T) {
 	const tries = 5
 	each := counts(5000, 50000)
 	for _, limit := range []int{50_000, 1_000_000} {
 		t.Run(fmt.Sprintf("limit %d", limit), func(t *testing.T) {
-			for try := range tries {
+			var hampered int
+			for range tries {
+				mark := busy.Now()
 				if told := rotateFlatOut(t, limit, each); !told {
 					return
-				} else if try == tries-1 {
-					t.Errorf("events were lost in each of %d runs", tries)
+				}
+				others := mark.Others()
+				t.Logf("others had %.0f %% of the processors", 100*others)
+				if others >= busy.Much {
+					hampered++
 				}
 			}
+			if hampered > tries/2 {
+				t.Skipf("in %d of %d runs, all with losses that were told, others had too much of the processors", hampered, tries)
+			}
+			t.Errorf("events were lost in each of %d runs", tries)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strconv"
@@ -118,6 +119,10 @@ func Command() *cobra.Command { return (&app{name: program}).rootCommand() }
 
 // complain tells the user why the command failed.
 func (a *app) complain(err error) {
+	var file *fs.PathError
+	if errors.As(err, &file) && file.Path == os.Stdout.Name() && !strings.HasPrefix(err.Error(), "cannot ") {
+		err = errors.WithMessage(err, "cannot write the output")
+	}
 	if isJournal(a.stderr) {
 		fmt.Fprintf(a.stderr, "<%d>"+program+": %v\n", priorityError, err)
 		return

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,6 +36,38 @@ func TestExitCodes(t *testing.T) {
 			if !strings.HasPrefix(stderr, test.stderr) || test.stderr == "" && stderr != "" {
 				t.Errorf("stderr is %q, want %q", stderr, test.stderr)
 			}
+		})
+	}
+}
+
+func TestOutputThatCannotBeWrittenIsAnError(t *testing.T) {
+	r := newRig(t, sample)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("there is no /dev/full")
+	}
+	defer full.Close()
+	for _, words := range [][]string{
+		{"events", "--stream=false", "--address", r.address},
+		{"events", "--since", "2020-01-01", "--address", r.address},
+		{"wait", "--since", "2020-01-01", "--address", r.address},
+		{"write", "--type", "volume", "--status", "create", "--address", r.address},
+		{"status", "--address", r.address},
+		{"status", "--format", "json", "--address", r.address},
+		{"version"},
+		{"completion", "bash"},
+		{"serve", "--check-config", "--log-file", r.log()},
+	} {
+		t.Run(strings.Join(words[:1], " "), func(t *testing.T) {
+			c := process(t, words...)
+			c.Stdout = full
+			var errs strings.Builder
+			c.Stderr = &errs
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			checkCode(t, exitOf(t, c), exitError)
+			check(t, "stderr", errs.String(), "eventsvc: cannot write the output: write /dev/stdout: no space left on device\n")
 		})
 	}
 }

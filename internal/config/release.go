@@ -93,7 +93,9 @@ func installedPodman() (Release, bool) {
 
 // askRelease runs podman --version. It gives Podman an empty containers.conf,
 // since it refuses to tell its version with a broken one, and that one is to be
-// reported by name.
+// reported by name. A user's Podman makes directories in its home and in its
+// runtime directory even for that, and refuses where there is none: it gets one
+// that goes away.
 func askRelease(podman string) Release {
 	ctx, cancel := context.WithTimeout(context.Background(), podmanPatience)
 	defer cancel()
@@ -105,6 +107,12 @@ func askRelease(podman string) Release {
 		}
 	}
 	command.Env = append(command.Env, containersConf+"="+os.DevNull)
+	if home, err := os.MkdirTemp("", "eventsvc-"); err == nil {
+		defer os.RemoveAll(home)
+		for _, variable := range []string{"HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"} {
+			command.Env = append(command.Env, variable+"="+home)
+		}
+	}
 	version, err := command.Output()
 	if err != nil {
 		return Release{}

@@ -3,6 +3,8 @@
 #
 #   test/peers/pyvarlink.sh call --more unix:/run/eventsvc/io.podman.events/io.podman.events.Subscribe '{}'
 #
+#   test/peers/pyvarlink.sh --run FILE ARGUMENT...         a program of one's own that imports varlink
+#
 # It is an independent second client of the Varlink face: another language, another parser, other habits than varlinkctl's.
 set -euo pipefail
 
@@ -14,4 +16,7 @@ fi
 
 # Debian's own interpreter by its full name: a python3 of somebody's version manager may stand before it in PATH.
 export PYTHONPATH=$tree/usr/lib/python3/dist-packages PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+if [[ ${1:-} == --run ]]; then
+	exec /usr/bin/python3 "${@:2}"
+fi
 exec /usr/bin/python3 -m varlink.cli "$@"

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/test/busy"
 	"github.com/eventsvc/eventsvc/test/imitate"
 )
 
@@ -59,7 +60,8 @@ func writeAsPodman(path string) int {
 //
 // A generation of 50 kB lives a few milliseconds then. On a machine that has
 // others to serve one may go unseen, which has to be told; so a loss that is
-// told is tried again, and one that is not told fails at once.
+// told is tried again, and one that is not told fails at once. If others had much
+// of the processors in most of the tries, they say nothing.
 func TestWritersFlatOutWithRotation(t *testing.T) {
 	count := 2000
 	if n, err := strconv.Atoi(os.Getenv("EVENTSVC_STRESS")); err == nil {
@@ -68,13 +70,22 @@ func TestWritersFlatOutWithRotation(t *testing.T) {
 	const tries = 5
 	for _, limit := range []int{50_000, 1_000_000} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
-			for try := range tries {
-				if lost := writeFlatOut(t, limit, count); lost == 0 {
+			var hampered, lost int
+			for range tries {
+				mark := busy.Now()
+				if lost = writeFlatOut(t, limit, count); lost == 0 {
 					return
-				} else if try == tries-1 {
-					t.Errorf("continuity was lost in each of %d runs, in the last %d times", tries, lost)
+				}
+				others := mark.Others()
+				t.Logf("others had %.0f %% of the processors", 100*others)
+				if others >= busy.Much {
+					hampered++
 				}
 			}
+			if hampered > tries/2 {
+				t.Skipf("in %d of %d runs, all with losses that were told, others had too much of the processors", hampered, tries)
+			}
+			t.Errorf("continuity was lost in each of %d runs, in the last %d times", tries, lost)
 		})
 	}
 }
