@@ -132,6 +132,7 @@ func TestInstalledByRPM(t *testing.T) {
 	m.run("rpm", "--initdb")
 	// Directories of Fedora that Debian does not have.
 	m.run("mkdir", "-p", "/usr/share/dbus-1/interfaces", "/usr/share/licenses", "/usr/share/zsh/site-functions")
+	alice := m.addUser("alice", 1000)
 	before := m.files()
 	// Names that rpm's own distributions provide, of whatever they call their packages.
 	requires := m.run("rpm", "-qp", "--requires", m.bring(first, "rpm"))
@@ -147,8 +148,14 @@ func TestInstalledByRPM(t *testing.T) {
 	nothingRuns(t, m, user{})
 	contains(t, m.run(busctl("GetEvents", "asa{sv}", "0", "0")...), "a(ssssta{sv})sb 0 ")
 	contains(t, m.run("varlinkctl", "info", systemSocket), "0.1.0~test1")
+	m.run("loginctl", "enable-linger", "alice")
+	hers := "/run/user/1000/eventsvc/io.podman.events"
+	m.eventually(hers, "find", "/run/user/1000", "-name", "io.podman.events")
+	contains(t, alice.run("varlinkctl", "info", "unix:"+hers), "0.1.0~test1")
+	m.eventually("ActiveState=active", alice.args([]string{"systemctl", "--user", "show", "--property=ActiveState", "eventsvc.service"})...)
 	m.run("rpm", "-U", "--nodeps", m.bring(second, "rpm"))
 	contains(t, m.run("varlinkctl", "info", systemSocket), "0.1.0~test2")
+	contains(t, alice.run("varlinkctl", "info", "unix:"+hers), "0.1.0~test2")
 	m.run("rpm", "-V", "--nodeps", "eventsvc")
 	m.run("rpm", "-e", "--nodeps", "eventsvc")
 	if out, err := m.try("pgrep", "-a", "eventsvc"); err == nil {
