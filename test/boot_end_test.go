@@ -46,6 +46,9 @@ func (m *machine) follow() (wait func(count int) []string) {
 func upgrade(t *testing.T, m *machine, pkg string) {
 	defer func(outer *testing.T) { m.t = outer }(m.t)
 	m.t = t
+	alice := user{m, "alice", 1000}
+	const hers = "unix:/run/user/1000/eventsvc/io.podman.events"
+	contains(t, alice.run("varlinkctl", "info", hers), "0.1.0~test1")
 	followed := m.follow()
 	old := m.property("eventsvc.service", "MainPID")
 	const volumes = 40
@@ -72,6 +75,7 @@ func upgrade(t *testing.T, m *machine, pkg string) {
 	if now := m.property("eventsvc.service", "MainPID"); now == old {
 		t.Error("the upgrade did not restart the service")
 	}
+	contains(t, alice.run("varlinkctl", "info", hers), "0.1.0~test2")
 }
 
 // removed removes the package, and compares what is left with what was there
