@@ -31,7 +31,8 @@ var (
 type permissionError struct{}
 
 func (permissionError) Error() string {
-	return "permission denied by the service: root, the user of the service and whom the administrator allows may do this"
+	return "permission denied by the service: root, the user of the service and whom the administrator allows may do this, " +
+		"and through a read-only socket nobody may write"
 }
 
 func (permissionError) Is(target error) bool { return target == fs.ErrPermission }

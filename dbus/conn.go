@@ -30,7 +30,7 @@ type conn struct {
 	slots      chan struct{} // as many as there are calls being worked on
 
 	mu        sync.Mutex
-	closing   bool             // no more calls are taken in
+	closing   bool             // calls are refused
 	peers     map[string]*peer // by unique name
 	users     map[uint32]*user
 	strangers user // those who have not been identified yet
@@ -146,12 +146,17 @@ func (c *conn) DeliverSignal(iface, member string, s *godbus.Signal) {
 	}
 }
 
-// end ends everything in an orderly way, within limits.ShutdownGrace: the name
-// is given back, and subscribers are told.
+// end ends everything in an orderly way. The name is given back first, and what
+// was called before that is answered, within limits.ShutdownGrace; then, within
+// as long again, subscribers are told, and what is called still is refused.
 func (c *conn) end() {
-	c.shut()
 	c.transport.setTimeout(limits.ShutdownGrace)
 	ctx, cancel := context.WithTimeout(context.Background(), limits.ShutdownGrace)
+	c.giveNameBack(ctx)
+	cancel()
+	c.shut()
+	c.server.cancel(errStopping)
+	ctx, cancel = context.WithTimeout(context.Background(), limits.ShutdownGrace)
 	defer cancel()
 	ended := make(chan struct{})
 	go func() {
@@ -160,11 +165,9 @@ func (c *conn) end() {
 	}()
 	select {
 	case <-ended:
+		c.flushRefusals()
 	case <-ctx.Done():
-		return
 	}
-	var result uint32
-	_ = c.askBus(ctx, "ReleaseName", []any{eventsInterface}, &result)
 }
 
 // close ends the connection and waits for what belongs to it.
@@ -178,7 +181,7 @@ func (c *conn) close() {
 	c.goroutines.Wait()
 }
 
-// shut takes no more calls in.
+// shut takes no more calls in: they are refused.
 func (c *conn) shut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -40,12 +40,13 @@ func (c *conn) arrive(h header, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
+		c.refuse(&h, errServiceUnknown, "the service is stopping and has not looked at the call; call "+eventsInterface+" again")
 		return
 	}
 	p := c.peer(h.sender)
 	if reason := c.refusal(p, len(body)); reason != "" {
 		c.server.noteRefusal(h.sender, reason)
-		c.refuse(&h, reason)
+		c.refuse(&h, errLimitsExceeded, reason)
 		return
 	}
 	c.count(p, 1, len(body))
@@ -140,6 +141,7 @@ func (c *conn) work(p *peer) {
 func (c *conn) handleBounded(k *call) {
 	p := k.peer
 	if p.ctx.Err() != nil {
+		_ = k.fail(context.Cause(p.ctx))
 		return
 	}
 	if err := c.identify(p); err != nil {
@@ -156,6 +158,7 @@ func (c *conn) handleBounded(k *call) {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
 		case <-p.ctx.Done():
+			_ = k.fail(context.Cause(p.ctx))
 			return
 		}
 	}
@@ -228,7 +231,7 @@ type refusals struct {
 }
 
 // refuse answers a call that is not taken in.
-func (c *conn) refuse(h *header, reason string) {
+func (c *conn) refuse(h *header, name, reason string) {
 	if h.flags&godbus.FlagNoReplyExpected != 0 || h.sender == "" {
 		return
 	}
@@ -241,7 +244,7 @@ func (c *conn) refuse(h *header, reason string) {
 	}
 	c.refusals.messages = appendMessage(c.refusals.messages, &header{
 		kind: godbus.TypeError, flags: godbus.FlagNoReplyExpected, serial: c.transport.GetSerial(),
-		errorName: errLimitsExceeded, destination: h.sender, signature: "s", replySerial: h.serial,
+		errorName: name, destination: h.sender, signature: "s", replySerial: h.serial,
 	}, e.bytes())
 	select {
 	case c.refusals.changed <- struct{}{}:
@@ -250,7 +253,7 @@ func (c *conn) refuse(h *header, reason string) {
 }
 
 func (c *conn) refuseLong(h header) {
-	c.refuse(&h, fmt.Sprintf("the call is longer than %d bytes", limits.DBusMessage))
+	c.refuse(&h, errLimitsExceeded, fmt.Sprintf("the call is longer than %d bytes", limits.DBusMessage))
 }
 
 // sendRefusals writes refusals as they come.
@@ -261,10 +264,17 @@ func (c *conn) sendRefusals() {
 		case <-c.ctx.Done():
 			return
 		}
-		c.refusals.mu.Lock()
-		messages := c.refusals.messages
-		c.refusals.messages = nil
-		c.refusals.mu.Unlock()
+		c.flushRefusals()
+	}
+}
+
+// flushRefusals writes what refusals there are.
+func (c *conn) flushRefusals() {
+	c.refusals.mu.Lock()
+	messages := c.refusals.messages
+	c.refusals.messages = nil
+	c.refusals.mu.Unlock()
+	if len(messages) > 0 {
 		_ = c.transport.send(messages)
 	}
 }

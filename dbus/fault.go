@@ -21,6 +21,7 @@ const (
 	errInvalidArgs      = "org.freedesktop.DBus.Error.InvalidArgs"
 	errLimitsExceeded   = "org.freedesktop.DBus.Error.LimitsExceeded"
 	errNotSupported     = "org.freedesktop.DBus.Error.NotSupported"
+	errServiceUnknown   = "org.freedesktop.DBus.Error.ServiceUnknown"
 	errReadOnly         = "org.freedesktop.DBus.Error.PropertyReadOnly"
 	errUnknownInterface = "org.freedesktop.DBus.Error.UnknownInterface"
 	errUnknownMethod    = "org.freedesktop.DBus.Error.UnknownMethod"

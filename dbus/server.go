@@ -148,15 +148,14 @@ func (s *Server) noteRefusal(sender, reason string) {
 // that it succeeded or not. It stays open if that is an error of Run.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// Run owns the name on the bus and serves, until the context is done; then
-// subscribers and streams are told ShuttingDown with their cursor, and Run
-// returns nil when every goroutine of the server has ended. A bus that goes
+// Run owns the name on the bus and serves, until the context is done; then the
+// name is given back, what was called before is answered, subscribers and
+// streams are told ShuttingDown with their cursor, and Run returns nil when
+// every goroutine of the server has ended. A bus that goes
 // away, or is not there yet, is waited for; if Required is set, failing at the
 // first try is an error, and if Once is, the first end is the last. Run is
 // called once.
 func (s *Server) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { s.cancel(errStopping) })
-	defer stop()
 	defer s.streams.Wait()
 	defer s.cancel(errStopping)
 	var pause time.Duration

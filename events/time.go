@@ -25,6 +25,9 @@ const (
 var timeForms = []string{
 	time.RFC3339,
 	"2006-01-02T15:04:05",
+	"2006-01-02T15:04:05 -0700 MST",   // as podman events prints it
+	"2006-01-02T15:04:05 -0700 -0700", // the same in a zone without a name
+	"2006-01-02T15:04:05 -0700",
 	"2006-01-02T15:04Z07:00",
 	"2006-01-02T15:04",
 	"2006-01-02T15Z07:00",
@@ -62,8 +65,9 @@ func ParseTime(bound Bound, value string, now time.Time) (time.Time, error) {
 		}
 		return t, nil
 	}
+	date := asDate(value)
 	for _, form := range timeForms {
-		if t, err := time.Parse(form, value); err == nil {
+		if t, err := time.Parse(form, date); err == nil {
 			return t, nil
 		}
 	}
@@ -75,6 +79,23 @@ func ParseTime(bound Bound, value string, now time.Time) (time.Time, error) {
 		d = -d
 	}
 	return now.Add(d), nil
+}
+
+// asDate returns a value that begins with a date as the forms have it: RFC 3339
+// allows a blank and small letters where package time does not, and the blank is
+// what podman events prints.
+func asDate(value string) string {
+	const day = len("2006-01-02")
+	if len(value) <= day || !allDigits(value[:4]) || value[4] != '-' {
+		return value
+	}
+	if value[day] == ' ' || value[day] == 't' {
+		value = value[:day] + "T" + value[day+1:]
+	}
+	if rest, small := strings.CutSuffix(value, "z"); small {
+		value = rest + "Z"
+	}
+	return value
 }
 
 // timeReason says why a value with the look of a date or duration is none.

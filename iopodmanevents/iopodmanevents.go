@@ -1217,15 +1217,15 @@ method GetStatus() -> (
   oldest: ?string,
   # Time of the newest event in the store, in the order of the store
   newest: ?string,
-  # Events read from the store since the service started
+  # New events read from the store since the service started; those that it held before are not among them
   eventsRead: int,
   # Events written through the service since it started
   eventsWritten: int,
   # Subscribers on all faces
   subscribers: int,
-  # Lines or entries that could not be decoded and were left out
+  # Lines or entries that could not be decoded and were left out, and rests of files that could not be read
   skipped: int,
-  # Where the last of them is, and why it could not be decoded
+  # Where the last of them is, and why it was left out
   lastSkipped: ?string,
   # What keeps the store from being read or written now; absent if nothing does
   fault: ?string

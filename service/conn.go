@@ -57,20 +57,30 @@ func (c *conn) serve() {
 			c.endOfRequests(err)
 			return
 		}
-		r, err := parseRequest(frame)
-		if err != nil {
-			c.debug("a frame is no call", err)
-			return
-		}
-		handle := c.handle
-		if r.isWriteEvent() {
-			handle = c.handleWrites
-		}
-		if err := handle(&r); err != nil {
+		if err := c.handleFrame(frame); err != nil {
 			c.debug("a call ended the connection", err)
 			return
 		}
 	}
+}
+
+// handleFrame answers the call in a frame, or several of WriteEvent. An error
+// means that the connection has to end.
+func (c *conn) handleFrame(frame []byte) error {
+	if ok, err := c.handleQuickly(frame); ok {
+		return err
+	}
+	r, err := parseRequest(frame)
+	switch {
+	case err != nil:
+		return errors.WithMessage(err, "a frame is no call")
+	case r.isWriteEvent():
+		t := togethers.Get().(*together)
+		defer t.release()
+		c.understand(&r, t)
+		return c.handleWrites(t)
+	}
+	return c.handle(&r)
 }
 
 // endOfRequests tells the client why no more requests are read, if it can hear

@@ -125,6 +125,46 @@ func (l *Listener) bindAbstract(fd int) error {
 	return errors.Wrap(unix.Listen(fd, backlog), "cannot listen")
 }
 
+// Obstacle tells what would now keep Listen from listening here, as far as can
+// be seen without touching anything; nil: nothing. That somebody listens there
+// already is none: it may be this service.
+func (a Address) Obstacle() error {
+	if a.isAbstract() {
+		return nil
+	}
+	return errors.WithMessagef(a.obstacle(), "cannot listen on %q", a.Path)
+}
+
+func (a Address) obstacle() error {
+	dir := filepath.Dir(a.Path)
+	var st unix.Stat_t
+	switch err := unix.Stat(dir, &st); {
+	case err == unix.ENOENT && a.MakeDir:
+		return nil
+	case err == unix.ENOENT:
+		return noDirectory(dir)
+	case err != nil:
+		return errors.Wrap(err, "cannot look at its directory")
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return errors.Errorf("%q is no directory", dir)
+	}
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return errors.Wrap(err, "cannot make a file in its directory")
+	}
+	if err := unix.Lstat(a.Path, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return errNoSocket
+	}
+	return nil
+}
+
+// errNoSocket is returned when there is a file that is no socket where the
+// socket is to be.
+var errNoSocket = errors.New("there is a file that is no socket, which is left alone; remove it, or choose another path")
+
+func noDirectory(path string) error {
+	return errors.Errorf("there is no directory %q; create it first", path)
+}
+
 // bindFile makes the socket file. Between bind and listen nobody can connect.
 // The directory is locked meanwhile, so that of two services that start at the
 // same time one finds the other, and not its socket between the two.
@@ -175,7 +215,7 @@ func (l *Listener) openDir() (*os.File, error) {
 	}
 	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Errorf("there is no directory %q; create it first", path)
+		return nil, noDirectory(path)
 	}
 	return dir, errors.Wrap(err, "cannot open its directory")
 }
@@ -217,7 +257,7 @@ func removeStale(path string) error {
 	case err != nil:
 		return errors.Wrap(err, "cannot look at what is there")
 	case st.Mode&unix.S_IFMT != unix.S_IFSOCK:
-		return errors.New("there is a file that is no socket, which is left alone; remove it, or choose another path")
+		return errNoSocket
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {

@@ -2,11 +2,14 @@ package service
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // Calls of WriteEvent that a client sends before it is answered are stored
@@ -27,37 +30,86 @@ type storing struct {
 
 // together are calls that are stored together.
 type together struct {
-	calls []storing
-	batch []events.Event // of those that are not refused, in their order
+	calls  []storing
+	batch  []events.Event // of those that are not refused, in their order
+	memory eventMemory    // of events of the batch
+	kept   bool           // the store may still be busy with the batch
+	reply  []byte         // memory for the replies
+}
+
+var togethers = sync.Pool{New: func() any { return new(together) }}
+
+// release gives the memory back, but for that of refusals of any length.
+func (t *together) release() {
+	if t.kept {
+		return
+	}
+	clear(t.calls)
+	clear(t.batch)
+	t.memory.clear()
+	if t.calls, t.batch = t.calls[:0], t.batch[:0]; cap(t.reply) > limits.BusyReadBuffer {
+		t.reply = nil
+	}
+	togethers.Put(t)
 }
 
 func (r *request) isWriteEvent() bool { return r.fault == nil && r.method == writeEventMethod }
 
-// handleWrites answers a call of WriteEvent, and those behind it that have come
-// in already. An error means that the connection has to end.
-func (c *conn) handleWrites(first *request) error {
+// handleWrites answers the calls of WriteEvent that have come in, of which the
+// first has been understood. An error means that the connection has to end.
+func (c *conn) handleWrites(t *together) error {
 	most := min(1+c.in.ready(), maxTogether)
-	t := together{calls: make([]storing, 0, most), batch: make([]events.Event, 0, most)}
-	for c.understand(first, &t); len(t.calls) < most; {
+	t.calls, t.batch = slices.Grow(t.calls, most-1), slices.Grow(t.batch, most-1)
+	for len(t.calls) < most {
 		frame, ok := c.in.peek()
 		if !ok {
 			break
 		}
-		r, err := parseRequest(frame)
-		if err != nil || !r.isWriteEvent() {
-			break // to be read again, in its turn
+		if !c.understandQuickly(frame, t) {
+			r, err := parseRequest(frame)
+			if err != nil || !r.isWriteEvent() {
+				break // to be read again, in its turn
+			}
+			c.understand(&r, t)
 		}
-		c.understand(&r, &t)
 		c.in.take(frame)
 	}
 	c.in.release()
-	if err := c.protect(first.method, func() error { c.server.face.store(c, &t); return nil }); err != nil {
+	if err := c.protect(writeEventMethod, func() error { c.server.face.store(c, t); return nil }); err != nil {
+		t.kept = true
 		failed := c.server.unavailable(eventsInterface, failedReason)
 		for i := range t.calls {
 			t.calls[i].fault = failed
 		}
 	}
-	return c.answer(t.calls)
+	return c.answer(t)
+}
+
+// handleQuickly answers a call of WriteEvent as programs write it, and those
+// behind it. It returns false for a frame that is none.
+func (c *conn) handleQuickly(frame []byte) (ok bool, err error) {
+	t := togethers.Get().(*together)
+	defer t.release()
+	if !c.understandQuickly(frame, t) {
+		return false, nil
+	}
+	return true, c.handleWrites(t)
+}
+
+// understandQuickly adds a call if it is one of WriteEvent as programs write it.
+func (c *conn) understandQuickly(frame []byte, t *together) bool {
+	n := len(t.batch)
+	t.batch = append(t.batch, events.Event{})
+	if !readWriteEvent(frame, time.Now(), &t.batch[n], &t.memory) {
+		t.batch = t.batch[:n]
+		return false
+	}
+	var s storing
+	if c.server.face.admit(&Call{conn: c}, writeEvent) != nil {
+		t.batch, s.fault = t.batch[:n], permissionDenied
+	}
+	t.calls = append(t.calls, s)
+	return true
 }
 
 // understand adds a call, checked as it would be if it came alone.
@@ -86,6 +138,7 @@ func (f *eventsFace) store(c *conn, t *together) {
 		return
 	}
 	cursors, err := f.feed.Write(c.server.base, t.batch)
+	t.kept = err != nil
 	for i := range t.calls {
 		s := &t.calls[i]
 		if s.fault != nil {
@@ -110,7 +163,7 @@ func (f *eventsFace) storeEach(c *conn, t *together) {
 		}
 		cursors, err := f.feed.Write(c.server.base, batch[:1])
 		if batch = batch[1:]; err != nil {
-			s.fault = f.notStored(c, err)
+			s.fault, t.kept = f.notStored(c, err), true
 		} else {
 			s.cursor = cursors[0]
 		}
@@ -125,11 +178,11 @@ func (f *eventsFace) notStored(c *conn, err error) *fault {
 }
 
 // answer sends the replies in the order of the calls, in one write.
-func (c *conn) answer(calls []storing) error {
+func (c *conn) answer(t *together) error {
 	const size = 64 // of a reply with a cursor
-	replies := make([]byte, 0, len(calls)*size)
-	for i := range calls {
-		s := &calls[i]
+	replies := slices.Grow(t.reply[:0], len(t.calls)*size)
+	for i := range t.calls {
+		s := &t.calls[i]
 		switch {
 		case s.oneway:
 		case s.fault != nil:
@@ -142,6 +195,7 @@ func (c *conn) answer(calls []storing) error {
 			replies = appendWritten(replies, s.cursor)
 		}
 	}
+	t.reply = replies
 	if len(replies) == 0 {
 		return nil
 	}

@@ -7,8 +7,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
@@ -140,4 +143,65 @@ func FuzzNewEvent(f *testing.F) {
 			t.Errorf("%s is read as\n%+v, by encoding/json as\n%+v", parameters, got, want.Event)
 		}
 	})
+}
+
+func TestEventsOfManyClientsAreNotMixed(t *testing.T) {
+	const clients, rounds, calls = 8, 20, 10
+	r := newRig(t)
+	var all sync.WaitGroup
+	for n := range clients {
+		c := r.dial()
+		all.Go(func() {
+			for round := range rounds {
+				var frames []string
+				for i := range calls {
+					name := fmt.Sprintf("%d-%d-%d", n, round, i)
+					frames = append(frames, fmt.Sprintf(`{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"volume",`+
+						`"status":"create","name":%q,"attributes":{"of":%q,"again\t":%q}}}}`, name, name, name))
+				}
+				c.send(strings.Join(frames, "\x00"))
+				for range frames {
+					if got := c.receive(); got.Error != "" {
+						t.Errorf("reply is %s", got)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	text, err := os.ReadFile(r.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]bool)
+	for line := range strings.Lines(string(text)) {
+		var e events.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%v in %q", err, line)
+		}
+		if seen[e.Name] || !reflect.DeepEqual(e.Attributes, map[string]string{"of": e.Name, "again\t": e.Name}) {
+			t.Fatalf("the event is %s", line)
+		}
+		seen[e.Name] = true
+	}
+	if len(seen) != clients*rounds*calls {
+		t.Errorf("there are %d events, want %d", len(seen), clients*rounds*calls)
+	}
+}
+
+func TestMemoryOfEventsIsUsedAgainOnlyIfTheStoreKeepsNothing(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		var c conn
+		c.server = &Server{face: &eventsFace{access: access.NewPolicy(access.Allowed{}, access.Allowed{}, nil)}}
+		together := &together{kept: kept}
+		frame := []byte(writeCall(leastEvent + `,"name":"old","attributes":{"a":"old"}`))
+		if !c.understandQuickly(frame, together) || len(together.batch) != 1 {
+			t.Fatal("the call was not understood")
+		}
+		e := together.batch[:1]
+		together.release()
+		if there := e[0].Name == "old" && e[0].Attributes["a"] == "old"; there != kept {
+			t.Errorf("kept %v: the event is %+v", kept, e[0])
+		}
+	}
 }

@@ -94,8 +94,12 @@ func decodeInt(value []byte) int64 {
 	return n
 }
 
-// maxExitCode is the greatest exit code of a process.
-const maxExitCode = 255
+// maxExitCode is the greatest exit code of a process, and maxStreak how often a
+// health check is counted to have failed at most.
+const (
+	maxExitCode = 255
+	maxStreak   = math.MaxInt32
+)
 
 // newEvent makes an event of what the client sent. The error is an
 // *events.FieldError or, for the time, an *events.TimeError.
@@ -124,7 +128,7 @@ func newEvent(in *iopodmanevents.NewEvent, now time.Time) (events.Event, error) 
 		e.ContainerExitCode = new(int(*in.ExitCode))
 	}
 	if in.HealthFailingStreak != nil {
-		if *in.HealthFailingStreak < 0 || *in.HealthFailingStreak > math.MaxInt32 {
+		if *in.HealthFailingStreak < 0 || *in.HealthFailingStreak > maxStreak {
 			return e, &events.FieldError{Field: "healthFailingStreak", Reason: "it counts: give a number from 0 to 2147483647"}
 		}
 		e.HealthFailingStreak = int(*in.HealthFailingStreak)

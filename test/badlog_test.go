@@ -99,7 +99,13 @@ func TestALogThatCannotBeReadIsAFaultUntilItCan(t *testing.T) {
 
 func TestALogThatComesGoesAndIsReplacedIsFollowed(t *testing.T) {
 	d := newDaemon(t)
-	d.log = filepath.Join(d.dir, "not", "yet", "events.log")
+	if d.unit == nil {
+		d.log = filepath.Join(d.dir, "not", "yet", "events.log")
+	} else if err := os.RemoveAll(filepath.Dir(d.log)); err != nil {
+		t.Fatal(err)
+	}
+	moved := filepath.Join(filepath.Dir(filepath.Dir(d.log)), "moved")
+	defer os.Remove(moved)
 	d.start()
 	if all := d.history(nil); len(all) != 0 {
 		t.Fatalf("a log that does not exist has %d events", len(all))
@@ -119,7 +125,7 @@ func TestALogThatComesGoesAndIsReplacedIsFollowed(t *testing.T) {
 	step("created", func() { _ = os.MkdirAll(filepath.Dir(d.log), 0o700) })
 	step("deleted", func() { _ = os.Remove(d.log) })
 	step("moved by logrotate", func() { _ = os.Rename(d.log, d.log+".1") })
-	step("moved to another directory", func() { _ = os.Rename(d.log, filepath.Join(d.dir, "moved")) })
+	step("moved to another directory", func() { _ = os.Rename(d.log, moved) })
 	step("replaced by an empty file", func() {
 		_ = os.WriteFile(d.log+".new", nil, 0o600)
 		_ = os.Rename(d.log+".new", d.log)

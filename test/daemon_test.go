@@ -28,6 +28,8 @@ type daemon struct {
 	journal bool
 	// enter makes the command run elsewhere; nil: here.
 	enter func(args ...string) *exec.Cmd
+	// unit is the systemd unit that is tested instead of a command of the test.
+	unit *unit
 }
 
 // shortDir returns a directory whose path leaves room for a socket's name.
@@ -44,6 +46,9 @@ func shortDir(t testing.TB) string {
 // newDaemon describes a daemon that is not started yet.
 func newDaemon(t testing.TB, args ...string) *daemon {
 	dir := shortDir(t)
+	if name := os.Getenv(unitUnderTest); name != "" {
+		return newUnit(t, name, dir, args)
+	}
 	return &daemon{t: t, dir: dir, log: filepath.Join(dir, "events.log"), socket: filepath.Join(dir, "s"), args: args}
 }
 
@@ -58,6 +63,10 @@ func startDaemon(t testing.TB, args ...string) *daemon {
 // start starts the daemon and returns when it answers.
 func (d *daemon) start() {
 	d.t.Helper()
+	if d.unit != nil {
+		d.unit.start()
+		return
+	}
 	args := []string{"serve", "--config", "/dev/null", "--listen", "unix:" + d.socket, "--dbus", "none"}
 	if !d.journal {
 		args = append(args, "--backend", "file", "--log-file", d.log)
@@ -95,6 +104,10 @@ func (d *daemon) start() {
 // kill ends the daemon without warning.
 func (d *daemon) kill() {
 	d.t.Helper()
+	if d.unit != nil {
+		d.unit.kill()
+		return
+	}
 	_ = d.cmd.Process.Kill()
 	_ = d.cmd.Wait()
 }
@@ -102,6 +115,10 @@ func (d *daemon) kill() {
 // stop asks the daemon to end, and waits for it.
 func (d *daemon) stop() {
 	d.t.Helper()
+	if d.unit != nil {
+		d.unit.stop()
+		return
+	}
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		d.t.Fatal(err)
 	}
@@ -127,6 +144,22 @@ func (d *daemon) client() *client.Client {
 	return c
 }
 
+// pid returns the process ID of the daemon.
+func (d *daemon) pid() int {
+	if d.unit != nil {
+		return d.unit.pid
+	}
+	return d.cmd.Process.Pid
+}
+
+// said returns what the daemon has logged.
+func (d *daemon) said() string {
+	if d.unit != nil {
+		return d.unit.said()
+	}
+	return d.stderr.String()
+}
+
 // memory returns the resident memory of the daemon in kB.
 func (d *daemon) memory() int {
 	d.t.Helper()
@@ -136,7 +169,7 @@ func (d *daemon) memory() int {
 // descriptors returns how many descriptors the daemon has open.
 func (d *daemon) descriptors() int {
 	d.t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.cmd.Process.Pid))
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.pid()))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -145,7 +178,7 @@ func (d *daemon) descriptors() int {
 
 func (d *daemon) status(field string) int {
 	d.t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.pid()))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -182,9 +215,9 @@ func appendTo(t *testing.T, path, text string) {
 // awaitLog waits until the daemon has said something.
 func (d *daemon) awaitLog(text string) {
 	d.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(d.stderr.String(), text); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(d.said(), text); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			d.t.Fatalf("the daemon does not say %q:\n%s", text, d.stderr)
+			d.t.Fatalf("the daemon does not say %q:\n%s", text, d.said())
 		}
 	}
 }

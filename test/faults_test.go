@@ -1,9 +1,10 @@
 package test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,7 +26,9 @@ import (
 func (d *daemon) mountTmpfs(size int) (mountpoint string) {
 	d.t.Helper()
 	needRoot(d.t.(*testing.T))
-	mountpoint = filepath.Join(d.dir, "disk")
+	if mountpoint = filepath.Join(d.dir, "disk"); d.unit != nil {
+		mountpoint = filepath.Dir(d.log) // the only place that its sandbox lets it write to
+	}
 	if err := os.MkdirAll(mountpoint, 0o700); err != nil {
 		d.t.Fatal(err)
 	}
@@ -86,8 +89,8 @@ func TestADiskThatIsFullLosesNothingAndWhatIsAcknowledgedIsThere(t *testing.T) {
 				}
 				all.Wait()
 				d.wantFault("no space left on device")
-				d.awaitLog(`msg="cannot write events"`)
-				if n := strings.Count(d.stderr.String(), `msg="cannot write events"`); n > 20*(round+1) {
+				d.awaitLog("cannot write events")
+				if n := strings.Count(d.said(), "cannot write events"); n > 20*(round+1) {
 					t.Errorf("the log says %d times that nothing can be written", n)
 				}
 				if err := os.Remove(ballast); err != nil {
@@ -160,37 +163,47 @@ func (m *model) wantWholeLines(d *daemon) {
 }
 
 func TestALogThatCannotBeWrittenIsReadAndIsWrittenAgainWhenItCan(t *testing.T) {
-	d := newDaemon(t)
-	disk := d.mountTmpfs(1 << 20)
-	appendTo(t, d.log, lineOf("before"))
-	remount := func(flags uintptr) {
-		t.Helper()
-		if err := unix.Mount("", disk, "", unix.MS_REMOUNT|flags, ""); err != nil {
+	for _, before := range []bool{false, true} {
+		d := newDaemon(t)
+		if before && d.unit != nil {
+			continue // a sandbox keeps what was read-only when it was made
+		}
+		disk := d.mountTmpfs(1 << 20)
+		appendTo(t, d.log, lineOf("before"))
+		remount := func(flags uintptr) {
+			t.Helper()
+			if err := unix.Mount("", disk, "", unix.MS_REMOUNT|flags, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if before {
+			remount(unix.MS_RDONLY)
+			d.start()
+		} else {
+			d.start()
+			remount(unix.MS_RDONLY)
+		}
+		if got := namesOf(d.history(nil)); got != "before" {
+			t.Errorf("read-only, and the past is %q", got)
+		}
+		follower := d.subscribe(nil)
+		w, err := dial(d.socket)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	remount(unix.MS_RDONLY)
-	d.start()
-	if got := namesOf(d.history(nil)); got != "before" {
-		t.Errorf("read-only, and the past is %q", got)
-	}
-	follower := d.subscribe(nil)
-	w, err := dial(d.socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.close()
-	if _, err := w.write("refused"); err == nil || !strings.Contains(err.Error(), "BackendUnavailable") || !strings.Contains(err.Error(), "read-only file system") {
-		t.Errorf("a write to a file system that is read-only: %v", err)
-	}
-	d.wantFault("read-only file system")
-	remount(0)
-	if _, err := w.write("after"); err != nil {
-		t.Error(err)
-	}
-	d.wantFault("")
-	if got := follower.nextEvent(t); got != "after" {
-		t.Errorf("the follower gets %s", got)
+		defer w.close()
+		if _, err := w.write("refused"); err == nil || !strings.Contains(err.Error(), "BackendUnavailable") || !strings.Contains(err.Error(), "read-only file system") {
+			t.Errorf("a write to a file system that is read-only: %v", err)
+		}
+		d.wantFault("read-only file system")
+		remount(0)
+		if _, err := w.write("after"); err != nil {
+			t.Error(err)
+		}
+		d.wantFault("")
+		if got := follower.nextEvent(t); got != "after" {
+			t.Errorf("the follower gets %s", got)
+		}
 	}
 }
 
@@ -261,7 +274,7 @@ func TestWithoutDescriptorsTheOthersGoOnAndNothingIsLost(t *testing.T) {
 	}
 	write("first")
 	follower := d.subscribe(nil)
-	pid := d.cmd.Process.Pid
+	pid := d.pid()
 	var usual unix.Rlimit
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &usual); err != nil {
 		t.Fatal(err)
@@ -294,7 +307,7 @@ func TestWithoutDescriptorsTheOthersGoOnAndNothingIsLost(t *testing.T) {
 	if err := p.Write(imitate.Line("rotated", time.Now())); err != nil {
 		t.Fatal(err)
 	}
-	d.awaitLog(`msg="cannot read the log"`)
+	d.awaitLog("cannot read the log")
 	limit(usual.Cur)
 	for got := ""; got != "rotated"; { // the marker of the rotation comes first
 		if got = follower.nextEvent(t); got != d.log && got != "rotated" {
@@ -309,6 +322,39 @@ func TestWithoutDescriptorsTheOthersGoOnAndNothingIsLost(t *testing.T) {
 	d.awaitLog("accepting connections again")
 }
 
+func TestWithMoreConnectionsThanDescriptorsThoseWhoAreInAreServedAndTheOthersWhenThereIsRoom(t *testing.T) {
+	const descriptors, many = 64, 300
+	d := newMetered(t)
+	d.limitDescriptors(descriptors)
+	d.start()
+	o := d.witness()
+	o.suffers(func() {
+		conns := make([]*wire, many)
+		for i := range conns {
+			conn, err := knock(d.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns[i] = &wire{conn: conn.(*net.UnixConn), r: bufio.NewReader(conn)}
+			if err := conns[i].send("GetStatus", nil, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.awaitLog("cannot accept connections now")
+		for range 10 {
+			o.isServed()
+		}
+		for i, w := range conns {
+			_ = w.conn.SetReadDeadline(time.Now().Add(time.Minute))
+			if r, err := w.recv(); err != nil || r.Error != "" {
+				t.Fatalf("client %d gets %v %v", i, r, err)
+			}
+			w.close() // which makes room for the next
+		}
+	})
+	d.wantFault("")
+}
+
 // trace attaches strace, which lets system calls of the daemon fail or counts
 // them, and returns what detaches it.
 func (d *daemon) trace(args ...string) (detach func()) {
@@ -316,7 +362,7 @@ func (d *daemon) trace(args ...string) (detach func()) {
 	t := d.t.(*testing.T)
 	testkit.Need(t, "strace")
 	d.call("GetStatus", nil) // it has started
-	cmd := exec.Command("strace", append([]string{"-f", "-p", strconv.Itoa(d.cmd.Process.Pid)}, args...)...)
+	cmd := exec.Command("strace", append([]string{"-f", "-p", strconv.Itoa(d.pid())}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	said := new(testkit.Buffer)
 	cmd.Stderr = said
@@ -364,12 +410,15 @@ func TestSignalsInBetweenAndASlowDiskChangeNothing(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d, m := newDaemon(t, "--sync", "always", "--log-max-size", "400k"), newModel(t)
+			d, m := newDaemon(t, "--sync", "always"), newModel(t)
+			if d.unit == nil { // whose log is Podman's
+				d.args = append(d.args, "--log-max-size", "400k")
+			}
 			d.start()
 			trace := filepath.Join(t.TempDir(), "trace") // not beside the log, where it would be watched
 			defer func() {
 				if t.Failed() {
-					t.Log(d.stderr)
+					t.Log(d.said())
 				}
 			}()
 			detach := d.trace(append([]string{"-o", trace}, test.strace...)...)
@@ -473,13 +522,16 @@ func TestAClockThatJumpsChangesNeitherOrderNorCursors(t *testing.T) {
 	}
 }
 
-// TestALogOnADiskThatFails lets the file system of the log go read-only by an
-// error of its own, as that of a failing disk does.
+// TestALogOnADiskThatFails lets the file system of the log be aborted, as it is
+// when its disk fails.
 func TestALogOnADiskThatFails(t *testing.T) {
 	needRoot(t)
 	testkit.Need(t, "mkfs.ext4")
 	d := newDaemon(t, "--sync", "always")
 	image, disk := filepath.Join(d.dir, "image"), filepath.Join(d.dir, "disk")
+	if d.unit != nil {
+		disk = filepath.Dir(d.log)
+	}
 	if err := os.MkdirAll(disk, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -507,7 +559,8 @@ func TestALogOnADiskThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	follower := d.subscribe(nil)
-	if err := failFileSystem(disk); err != nil {
+	// What an error that ext4 finds in itself does.
+	if err := unix.Mount("", disk, "", unix.MS_REMOUNT, "abort"); err != nil {
 		t.Skipf("the file system cannot be made to fail here: %v", err)
 	}
 	if _, err := w.write("refused"); err == nil || !strings.Contains(err.Error(), "BackendUnavailable") {
@@ -522,23 +575,4 @@ func TestALogOnADiskThatFails(t *testing.T) {
 		t.Errorf("the past is %q", got)
 	}
 	_ = follower
-}
-
-// failFileSystem reports an error in the ext4 file system at a directory.
-func failFileSystem(dir string) error {
-	var stat syscall.Stat_t
-	if err := syscall.Stat(dir, &stat); err != nil {
-		return err
-	}
-	name, err := os.Readlink(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(stat.Dev), unix.Minor(stat.Dev)))
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(filepath.Join("/sys/fs/ext4", filepath.Base(name), "trigger_fs_error"), os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.WriteString(f, "eventsvc tests what it does then\n")
-	return err
 }

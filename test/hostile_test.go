@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -28,7 +29,23 @@ type witness struct {
 	writer   *wire
 	n        int
 
-	descriptors, memory int // of the daemon, before
+	descriptors, goroutines, memory int // of the daemon, before
+}
+
+// newMetered describes a daemon that tells how many goroutines it has.
+func newMetered(t *testing.T, args ...string) *daemon {
+	d := newDaemon(t, args...)
+	if d.unit == nil {
+		d.args = append(d.args, "--metrics", "unix:"+filepath.Join(d.dir, "metrics"))
+	}
+	return d
+}
+
+func startMetered(t *testing.T, args ...string) *daemon {
+	t.Helper()
+	d := newMetered(t, args...)
+	d.start()
+	return d
 }
 
 // witness begins to follow, and notes what the daemon takes.
@@ -41,7 +58,7 @@ func (d *daemon) witness() *witness {
 	d.t.Cleanup(w.close)
 	o := &witness{d: d, t: d.t.(*testing.T), follower: d.subscribe(nil), writer: w}
 	o.isServed()
-	o.descriptors, o.memory = d.descriptors(), d.memory()
+	o.descriptors, o.goroutines, o.memory = d.descriptors(), d.goroutines(), d.memory()
 	return o
 }
 
@@ -64,13 +81,14 @@ func (o *witness) isServed() {
 func (o *witness) baseline() {
 	o.t.Helper()
 	subscribers := func() int { return o.d.call("GetStatus", nil).Parameters.Subscribers }
-	for deadline := time.Now().Add(20 * time.Second); o.d.descriptors() > o.descriptors || subscribers() > 1; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); o.d.descriptors() > o.descriptors || o.d.goroutines() > o.goroutines || subscribers() > 1; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			o.t.Fatalf("%d descriptors before, %d after; %d subscribers", o.descriptors, o.d.descriptors(), subscribers())
+			o.t.Fatalf("%d descriptors and %d goroutines before, %d and %d after; %d subscribers",
+				o.descriptors, o.goroutines, o.d.descriptors(), o.d.goroutines(), subscribers())
 		}
 	}
 	o.isServed()
-	o.t.Logf("memory: %d kB before, %d kB after; %d descriptors", o.memory, o.d.memory(), o.d.descriptors())
+	o.t.Logf("memory: %d kB before, %d kB after; %d descriptors, %d goroutines", o.memory, o.d.memory(), o.d.descriptors(), o.d.goroutines())
 }
 
 // suffers attacks three times: what the first attacks leave in memory is what a
@@ -129,7 +147,7 @@ func (d *daemon) say(text string) (replies []string, closed bool) {
 const theEnd = `{"method":"the-end-of-what-is-said.Call"}` + "\x00"
 
 func TestHostileCallsOfEveryKindAreAnsweredOrEndTheirConnectionAlone(t *testing.T) {
-	d := startDaemon(t)
+	d := startMetered(t)
 	o := d.witness()
 	deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
 	for _, test := range []struct {
@@ -181,7 +199,7 @@ func TestHostileCallsOfEveryKindAreAnsweredOrEndTheirConnectionAlone(t *testing.
 }
 
 func TestACallMayComeInAnyTwoPiecesAndByThousands(t *testing.T) {
-	d := startDaemon(t)
+	d := startMetered(t)
 	o := d.witness()
 	for at := 1; at < len(getStatus); at++ {
 		w, err := dial(d.socket)
@@ -223,7 +241,7 @@ func TestACallMayComeInAnyTwoPiecesAndByThousands(t *testing.T) {
 }
 
 func TestFramesWithoutEndAreCutOff(t *testing.T) {
-	d := startDaemon(t)
+	d := startMetered(t)
 	o := d.witness()
 	junk := strings.Repeat("x", 64<<10)
 	o.suffers(func() {
@@ -248,7 +266,7 @@ func TestFramesWithoutEndAreCutOff(t *testing.T) {
 }
 
 func TestAClientThatOnlyReadsKeepsItsStream(t *testing.T) {
-	d := startDaemon(t)
+	d := startMetered(t)
 	o := d.witness()
 	w := d.subscribe(nil)
 	if err := w.conn.CloseWrite(); err != nil {
@@ -265,7 +283,7 @@ func TestAClientThatOnlyReadsKeepsItsStream(t *testing.T) {
 }
 
 func TestTenThousandWhoComeAndLeaveLeaveNothing(t *testing.T) {
-	d := startDaemon(t)
+	d := startMetered(t)
 	for n := range 100 {
 		appendTo(t, d.log, lineOf(fmt.Sprintf("v%d", n)))
 	}
@@ -300,7 +318,7 @@ func TestFiveThousandIdleConnectionsAreHeldAndForgotten(t *testing.T) {
 		t.Skipf("this needs %d descriptors, and there may be %d", idle, limit.Cur)
 	}
 	needRoot(t) // who is not bounded
-	d := startDaemon(t)
+	d := startMetered(t)
 	o := d.witness()
 	o.suffers(func() {
 		conns := make([]net.Conn, 0, idle)
@@ -325,7 +343,7 @@ func TestFiveThousandIdleConnectionsAreHeldAndForgotten(t *testing.T) {
 }
 
 func TestReadersOfAByteASecondCostNobodyAnythingAndAreDroppedInTime(t *testing.T) {
-	d := newDaemon(t, "--write-timeout", "2s")
+	d := newMetered(t, "--write-timeout", "2s")
 	var past strings.Builder
 	for n := range 20_000 {
 		past.WriteString(lineOf(fmt.Sprintf("v%d", n)))
@@ -437,7 +455,7 @@ func (w *wire) ask() (*reply, error) {
 
 func TestAtTheLimitsOfConnectionsTheOneWhoHitsThemIsToldAndNobodyElseNotices(t *testing.T) {
 	needRoot(t)
-	d := newDaemon(t, "--max-connections", "20", "--max-connections-per-uid", "3")
+	d := newMetered(t, "--max-connections", "20", "--max-connections-per-uid", "3")
 	d.openToAll()
 	open := d.dir + "/open"
 	d.args = append(d.args, "--listen", "unix:"+open+",mode=0666")
@@ -482,13 +500,13 @@ func TestAtTheLimitsOfConnectionsTheOneWhoHitsThemIsToldAndNobodyElseNotices(t *
 	wantRefusal(w, "too many connections to the service (20)")
 	o.isServed()
 	d.awaitLog("too many connections to the service (10)")
-	if n := strings.Count(d.stderr.String(), "refusing connections"); n != 3 {
+	if n := strings.Count(d.said(), "refusing connections"); n != 3 {
 		t.Errorf("two users and all together hit a bound, the log says so %d times:\n%s", n, d.stderr)
 	}
 }
 
 func TestTheLimitOfRequestsIsTurned(t *testing.T) {
-	d := startDaemon(t, "--max-request-size", "8k")
+	d := startMetered(t, "--max-request-size", "8k")
 	o := d.witness()
 	for size, want := range map[int]string{7000: "InvalidCursor", 9000: "InvalidParameter"} {
 		replies, _ := d.say(`{"method":"io.podman.events.GetEvents","parameters":{"after":"` + strings.Repeat("x", size) + `"}}` + "\x00" + theEnd)
@@ -500,8 +518,13 @@ func TestTheLimitOfRequestsIsTurned(t *testing.T) {
 }
 
 func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
-	bus := testkit.StartBus(t, buspolicy.Session)
-	d := startDaemon(t, "--dbus", bus.Address())
+	d := newMetered(t)
+	bus := "unix:path=/run/dbus/system_bus_socket" // of the unit
+	if d.unit == nil {
+		bus = testkit.StartBus(t, buspolicy.Session).Address()
+		d.args = append(d.args, "--dbus", bus)
+	}
+	d.start()
 	d.awaitLog("serving events on D-Bus")
 	o := d.witness()
 	null, err := os.Open(os.DevNull)
@@ -511,7 +534,7 @@ func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
 	defer null.Close()
 	fd := godbus.UnixFD(null.Fd())
 	for range 20 {
-		c, err := godbus.Connect(bus.Address())
+		c, err := godbus.Connect(bus)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,6 +54,9 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if os.Getenv(unitUnderTest) != "" {
+		return m.Run() // it is installed
+	}
 	binary = filepath.Join(dir, "eventsvc")
 	build := exec.Command("go", "build", "-buildvcs=false", "-tags", buildTags, "-o", binary, "../cmd/eventsvc")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -122,13 +125,22 @@ func needRoot(t *testing.T) {
 func peer(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	if script == "varlinkctl.sh" || script == "pyvarlink.sh" {
-		tree := os.Getenv("EVENTSVC_PEERS")
-		if tree == "" {
-			tree = "/var/cache/eventsvc-peers"
-		}
-		if _, err := os.Stat(filepath.Join(tree, "trixie", "usr", "bin", "varlinkctl")); err != nil {
-			testkit.Missing(t, "the trixie tree with varlinkctl", "test/peers/trixie.sh")
-		}
+		_ = trixie(t)
 	}
 	return exec.Command(filepath.Join("peers", script), args...)
+}
+
+// trixie returns where the Debian tree of test/peers/trixie.sh is, and skips the
+// test if it is not there.
+func trixie(t *testing.T) string {
+	t.Helper()
+	tree := os.Getenv("EVENTSVC_PEERS")
+	if tree == "" {
+		tree = "/var/cache/eventsvc-peers"
+	}
+	tree = filepath.Join(tree, "trixie")
+	if _, err := os.Stat(filepath.Join(tree, "usr", "bin", "varlinkctl")); err != nil {
+		testkit.Missing(t, "the trixie tree with varlinkctl", "test/peers/trixie.sh")
+	}
+	return tree
 }

@@ -40,10 +40,16 @@ func pollingThreads(t *testing.T, pid int) []int {
 	return threads
 }
 
-// TestWatchdogOfAServiceWhoseFollowerIsStuck stops one thread, as a file system
-// that hangs would, while everything else goes on.
 func TestWatchdogOfAServiceWhoseFollowerIsStuck(t *testing.T) {
 	needRoot(t)
+	followerIsStuck(t, exec.Command, 2, "--backend", "file", "--log-file", filepath.Join(shortDir(t), "log"))
+}
+
+// followerIsStuck stops one thread after the other of those that follow the
+// store, at least so many, as a file system that hangs would, while everything
+// else goes on.
+func followerIsStuck(t *testing.T, command func(name string, args ...string) *exec.Cmd, least int, store ...string) {
+	t.Helper()
 	dir := shortDir(t)
 	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "n"), Net: "unixgram"})
 	if err != nil {
@@ -62,8 +68,10 @@ func TestWatchdogOfAServiceWhoseFollowerIsStuck(t *testing.T) {
 			}
 		}
 	}
-	c := exec.Command("/bin/sh", "-c", `WATCHDOG_PID=$$ exec "$0" serve "$@"`, binary, "--config", "/dev/null", "--backend", "file",
-		"--log-file", filepath.Join(dir, "log"), "--listen", "unix:"+filepath.Join(dir, "s"), "--dbus", "none")
+	c := command("/bin/sh", append([]string{
+		"-c", `WATCHDOG_PID=$$ exec "$0" serve "$@"`, binary, "--config", "/dev/null",
+		"--listen", "unix:" + filepath.Join(dir, "s"), "--dbus", "none",
+	}, store...)...)
 	c.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(dir, "n"), "WATCHDOG_USEC=100000")
 	stderr := new(testkit.Buffer)
 	c.Stderr = stderr
@@ -76,8 +84,8 @@ func TestWatchdogOfAServiceWhoseFollowerIsStuck(t *testing.T) {
 		t.Fatalf("the watchdog is never fed\n%s", stderr)
 	}
 	threads := pollingThreads(t, c.Process.Pid)
-	if len(threads) < 2 {
-		t.Skipf("the threads that follow the log cannot be told: %v", threads)
+	if len(threads) < least {
+		t.Skipf("the threads that follow the store cannot be told: %v", threads)
 	}
 	for _, thread := range threads {
 		stopThread(t, thread, func() {

@@ -13,29 +13,33 @@ place = pathlib.Path(sys.argv[1])
 address = sys.argv[2] if len(sys.argv) > 2 else "unix:/run/eventsvc/io.podman.events"
 
 
+def keep(cursor):
+    """Replaces the file as a whole: a crash leaves this cursor or the one before."""
+    part = place.with_name(place.name + ".part")
+    part.write_text(cursor)
+    part.replace(place)
+
+
 def follow(after):
-    """Follows until the connection or the service ends. Returns where to go on."""
+    """Follows behind a cursor until the connection or the service ends."""
     with varlink.Client.new_with_address(address) as client, client.open("io.podman.events") as events:
         try:
             for reply in events.Subscribe(filters=["type=container", "event=died"], after=after, _more=True):
                 event = reply.get("event")
                 if event:
                     print(event["name"], event.get("exitCode"), flush=True)
-                after = reply["cursor"]
-                place.write_text(after)  # what is in front of it has been dealt with
+                keep(reply["cursor"])  # what is in front of it has been dealt with
         except varlink.VarlinkError as error:
             if error.error() == "io.podman.events.CursorExpired":
                 print("events were lost", file=sys.stderr)
-                return error.parameters()["oldest"]
-            if error.error() != "io.podman.events.ShuttingDown":
+                keep(error.parameters()["oldest"])
+            elif error.error() != "io.podman.events.ShuttingDown":
                 raise
-    return after
 
 
-cursor = place.read_text() if place.exists() else None
 while True:
     try:
-        cursor = follow(cursor)
-    except (ConnectionError, BrokenPipeError):
-        pass
+        follow(place.read_text() if place.exists() else None)
+    except OSError as error:  # it is being restarted, say, and there is no socket for a moment
+        print(f"{address}: {error}; trying again", file=sys.stderr)
     time.sleep(1)

@@ -3,10 +3,14 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
+	"github.com/pkg/errors"
 	"github.com/spf13/pflag"
 
+	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/service"
 )
@@ -35,7 +39,7 @@ func (a *app) checkConfig(f *serveFlags, set *options, env config.Environment) e
 	section("Varlink", addresses...)
 	section("D-Bus", f.describeBus(set, env))
 	if f.metrics != "" {
-		address, err := service.ParseAddress(f.metrics)
+		address, err := f.metricsAddress()
 		if err != nil {
 			return set.blame(err, "metrics")
 		}
@@ -43,7 +47,7 @@ func (a *app) checkConfig(f *serveFlags, set *options, env config.Environment) e
 	}
 	section("readers of all events, beside root and uid "+fmt.Sprint(env.UID), orNone(f.allowRead)...)
 	section("writers, beside root and uid "+fmt.Sprint(env.UID), orNone(f.allowWrite)...)
-	for _, warning := range p.warnings {
+	for _, warning := range append(p.warnings, f.obstacles(&p)...) {
 		section("warning", warning)
 	}
 	_, err = a.stdout.Write(out.Bytes())
@@ -59,13 +63,13 @@ func orNone(lines []string) []string {
 
 // addresses are where it would listen, and why.
 func (f *serveFlags) addresses(set *options, env config.Environment) ([]string, error) {
+	listen, err := f.listenAddresses()
+	if err != nil {
+		return nil, set.blame(err, "listen")
+	}
 	why := ": " + set.source("listen")
 	lines := []string{}
-	for _, text := range f.listen {
-		address, err := service.ParseAddress(text)
-		if err != nil {
-			return nil, set.blame(err, "listen")
-		}
+	for _, address := range listen {
 		lines = append(lines, address.String()+why)
 	}
 	if len(lines) > 0 {
@@ -78,6 +82,45 @@ func (f *serveFlags) addresses(set *options, env config.Environment) ([]string, 
 	}
 	usual := service.Address{Path: path}
 	return []string{usual.String() + ": default, unless systemd gives sockets"}, nil
+}
+
+// obstacles are what stands in the way now, and may be gone when the service
+// starts: who checks its configuration wants to know of it.
+func (f *serveFlags) obstacles(p *plan) (warnings []string) {
+	note := func(err error) {
+		if err != nil {
+			warnings = append(warnings, err.Error())
+		}
+	}
+	listen, _ := f.listenAddresses() // has been looked at
+	for _, address := range listen {
+		note(address.Obstacle())
+	}
+	if address, err := f.metricsAddress(); err == nil && f.metrics != "" {
+		note(errors.WithMessage(address.Obstacle(), "cannot show metrics"))
+	}
+	if p.store.backend == events.LogFile {
+		note(unreadable(p.store.path))
+	}
+	return warnings
+}
+
+// unreadable tells why a log that exists cannot be read. It does not open what
+// is no regular file: a pipe would notice.
+func unreadable(path string) error {
+	found, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // it may come
+	case err == nil && !found.Mode().IsRegular():
+		return errors.Errorf("cannot read the log %s: it is not a regular file; name the log file itself", path)
+	case err == nil:
+		var file *os.File
+		if file, err = os.Open(path); err == nil {
+			_ = file.Close()
+		}
+	}
+	return errors.Wrap(err, "cannot read the log")
 }
 
 // describeBus says on which bus it would be, and why.

@@ -27,6 +27,8 @@ type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+	// signals gets those that end the process; nil: it is not ours.
+	signals chan os.Signal
 	// hangups gets one for each SIGHUP once a command has taken them over: it
 	// does not end with the terminal then.
 	hangups atomic.Pointer[chan struct{}]
@@ -34,12 +36,19 @@ type app struct {
 
 // Main runs the command line of the process and returns its exit code. A signal
 // that ends programs ends the command in order; a second one ends the process.
+// SIGINT and SIGHUP stay ignored if whoever started the process has ignored them,
+// as nohup and a shell that starts something in the background do.
 func Main() int {
-	a := &app{name: os.Args[0], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	signals := make(chan os.Signal, 1)
+	a := &app{name: os.Args[0], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, signals: signals}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGTERM)
+	for _, number := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		if !signal.Ignored(number) {
+			signal.Notify(signals, number)
+		}
+	}
 	// Asked for, so that a write to a reader who has gone is an error and does
 	// not kill.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -57,10 +66,14 @@ func Main() int {
 	return a.run(ctx, os.Args[1:])
 }
 
-// takeHangups lets the command have SIGHUP, which no longer ends it.
+// takeHangups lets the command have SIGHUP, which no longer ends it, one that was
+// ignored included.
 func (a *app) takeHangups() <-chan struct{} {
 	hangups := make(chan struct{}, 1)
 	a.hangups.Store(&hangups)
+	if a.signals != nil {
+		signal.Notify(a.signals, syscall.SIGHUP)
+	}
 	return hangups
 }
 

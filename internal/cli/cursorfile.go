@@ -25,9 +25,17 @@ func (f *cursorFile) read() (string, error) {
 	if path, err := filepath.EvalSymlinks(f.path); err == nil {
 		f.path = path
 	}
-	text, err := os.ReadFile(f.path)
+	found, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
+	}
+	// It will be replaced: /dev/null, say, by a file for all programs of the host.
+	if err == nil && !found.Mode().IsRegular() {
+		return "", errors.Errorf("cannot use the cursor file %s: it is not a regular file; name another one", f.path)
+	}
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(f.path)
 	}
 	if err != nil {
 		return "", errors.Wrap(err, "cannot read the cursor file")

@@ -36,8 +36,9 @@ choice, different keys narrow it. Keys: container, image, pod, network, secret,
 artifact, machine (name, or beginning of the ID), volume (beginning of the
 name), type, event or status, label, id, name, ancestor, uid, host.
 
-Times are RFC 3339, a date, Unix seconds, 'now', or a duration: 10m in --since
-is ten minutes ago, in --until ten minutes ahead.
+Times are RFC 3339, a date, Unix seconds, 'now', a time as it is printed here,
+or a duration: 10m in --since is ten minutes ago, in --until ten minutes ahead.
+Without a zone they are in UTC.
 
 The format is 'json', which prints a line with the members of Podman's event
 log and the Cursor, or a Go template with the fields .Attributes

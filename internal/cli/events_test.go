@@ -78,6 +78,17 @@ func TestEventsAsJSONAreTheLinesOfTheLogWithTheCursor(t *testing.T) {
 	}
 }
 
+func TestAWholeEventInATemplateIsTheLineForPeople(t *testing.T) {
+	r := newRig(t, string(sampleLog))
+	want, _, _ := r.run("events", "--stream=false")
+	for _, format := range []string{"{{.}}", `{{printf "%s" .}}`, `{{printf "%v" .}}`} {
+		stdout, stderr, code := r.run("events", "--stream=false", "--format", format)
+		checkCode(t, code, exitOK)
+		check(t, "stderr", stderr, "")
+		check(t, "the output of "+format, stdout, want)
+	}
+}
+
 func TestEventsRefusesTemplatesThatCannotWork(t *testing.T) {
 	r := newRig(t, sample)
 	for _, test := range []struct{ name, format, want string }{

@@ -55,6 +55,50 @@ func TestSignalsEndAFollowerWithTheirExitCode(t *testing.T) {
 	}
 }
 
+// deafTo makes a command be started with signals ignored, as nohup does it.
+func deafTo(c *exec.Cmd, signals string) *exec.Cmd {
+	c.Args = append([]string{"sh", "-c", `trap "" ` + signals + `; exec "$@"`, "sh"}, c.Args...)
+	c.Path = "/bin/sh"
+	return c
+}
+
+func TestSignalsThatAreIgnoredFromTheStartEndNoFollower(t *testing.T) {
+	r := newRig(t, sample)
+	c := deafTo(process(t, "events", "--since", "2020-01-01", "--format", "{{.Name}}", "--address", r.address), "HUP INT")
+	pipe, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewReader(pipe)
+	for range strings.Count(sample, "\n") {
+		if _, err := out.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Process.Signal(syscall.SIGHUP)
+	c.Process.Signal(syscall.SIGINT)
+	r.write("later")
+	if line, err := out.ReadString('\n'); line != "later\n" {
+		t.Errorf("after SIGHUP and SIGINT it prints %q, %v", line, err)
+	}
+	c.Process.Signal(syscall.SIGTERM)
+	checkCode(t, exitOf(t, c), 143)
+}
+
+func TestServeReloadsAtASIGHUPThatWasIgnored(t *testing.T) {
+	dir := host(t, "")
+	c := deafTo(process(t, "serve", "--listen", "unix:"+filepath.Join(dir, "s"), "--log-file", filepath.Join(dir, "log"), "--dbus", "none"), "HUP")
+	errs := startServe(t, c)
+	errs.expect(t, "msg=ready")
+	c.Process.Signal(syscall.SIGHUP)
+	errs.expect(t, "read the configuration again")
+	c.Process.Signal(syscall.SIGTERM)
+	checkCode(t, exitOf(t, c), exitOK)
+}
+
 func TestFollowerEndsWhenItsReaderGoesAlthoughNothingHappens(t *testing.T) {
 	r := newRig(t, sample)
 	c := process(t, "events", "--since", "2020-01-01", "--address", r.address)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -75,6 +76,37 @@ func TestCursorFileThatIsNoneIsLeftAlone(t *testing.T) {
 		": it holds something other than a cursor; name another file, or remove it\n")
 	if text, _ := os.ReadFile(place); string(text) != "Dear diary,\n" {
 		t.Errorf("the file now holds %q", text)
+	}
+}
+
+func TestCursorFileThatIsNoRegularFileIsLeftAlone(t *testing.T) {
+	r := newRig(t, sample)
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe") // to read it would be to wait
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(pipe, link); err != nil {
+		t.Fatal(err)
+	}
+	for name, arguments := range map[string][]string{
+		"A pipe":         {"events", "--stream=false", "--cursor-file", pipe},
+		"A link to it":   {"events", "--stream=false", "--cursor-file", link},
+		"A directory":    {"events", "--stream=false", "--cursor-file", dir},
+		"A pipe of exec": {"exec", "--stream=false", "--cursor-file", pipe, "--", "true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stdout, stderr, code := r.run(arguments...)
+			checkCode(t, code, exitError)
+			check(t, "stdout", stdout, "")
+			if !strings.HasPrefix(stderr, "eventsvc: cannot use the cursor file ") || !strings.Contains(stderr, "it is not a regular file") {
+				t.Errorf("stderr is %q", stderr)
+			}
+			if found, err := os.Stat(pipe); err != nil || found.Mode()&os.ModeNamedPipe == 0 {
+				t.Errorf("the pipe is %v, %v", found, err)
+			}
+		})
 	}
 }
 

@@ -154,7 +154,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 	if given.asked != "" {
 		f.listen = append(f.listen, given.asked)
 	}
-	listeners, err := openListeners(f.listen, given.Activated, env)
+	addresses, err := f.listenAddresses()
+	if err != nil {
+		given.Close()
+		return set.blame(err, "listen")
+	}
+	listeners, err := openListeners(addresses, given.Activated, env)
 	leftOut := f.optionalSocket(err)
 	if err != nil && leftOut == nil {
 		given.Close()
@@ -274,12 +279,9 @@ func (f *serveFlags) listenForMetrics() (*service.Listener, error) {
 	if f.metrics == "" {
 		return nil, nil
 	}
-	address, err := service.ParseAddress(f.metrics)
-	if err == nil && address.ReadOnly {
-		err = errors.New("nobody could write there; leave readonly out")
-	}
+	address, err := f.metricsAddress()
 	if err != nil {
-		return nil, errors.WithMessage(err, "cannot show metrics")
+		return nil, err
 	}
 	l, err := address.Listen()
 	return l, errors.WithMessage(err, "cannot show metrics")
@@ -311,7 +313,7 @@ func isBridged(given *service.Activated) bool {
 // openListeners returns the sockets to accept connections on: those that
 // systemd gave, those that were asked for, or else the usual one. A service
 // that was connected to its client needs none.
-func openListeners(addresses []string, given *service.Activated, env config.Environment) ([]*service.Listener, error) {
+func openListeners(addresses []service.Address, given *service.Activated, env config.Environment) ([]*service.Listener, error) {
 	listeners := given.Listeners
 	if len(addresses) == 0 && !given.Any() {
 		path, err := config.ListenPath(env)
@@ -326,7 +328,7 @@ func openListeners(addresses []string, given *service.Activated, env config.Envi
 		return []*service.Listener{l}, nil
 	}
 	for i, address := range addresses {
-		l, err := service.Listen(address)
+		l, err := address.Listen()
 		if err != nil {
 			closeListeners(listeners[len(listeners)-i:])
 			return nil, err

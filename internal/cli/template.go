@@ -48,6 +48,9 @@ func newTemplateEvent(e *events.Event) *templateEvent {
 // MarshalJSON makes {{json .}} the line that --format json prints.
 func (e *templateEvent) MarshalJSON() ([]byte, error) { return appendEventJSON(nil, e.event) }
 
+// String makes {{.}} the line that is printed without a template.
+func (e *templateEvent) String() string { return e.event.ToHumanReadable(false) }
+
 // ToHumanReadable returns the line that is printed without a template.
 func (e *templateEvent) ToHumanReadable(truncate bool) string {
 	return e.event.ToHumanReadable(truncate)

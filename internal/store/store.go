@@ -214,7 +214,8 @@ type Store interface {
 	// the batch is used again.
 	Last(ctx context.Context, query Query, b *Batch) (*Record, error)
 	// Append writes events, all or none, and returns their cursors once they
-	// are in the store and the sink has them.
+	// are in the store and the sink has them. It keeps nothing of the events
+	// then: their memory may be used for others. After an error it may not.
 	Append(ctx context.Context, batch []events.Event) ([]string, error)
 	// Status returns the state of the store.
 	Status() Status

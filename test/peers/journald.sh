@@ -7,6 +7,8 @@
 #   nsenter --target $room --mount --wdns=/ /lib/systemd/systemd-journald &      as often as one likes
 #   nsenter --target $room --mount --wdns=/ journalctl -o json
 #
+# With EVENTSVC_JOURNALD_TREE=TREE it is the journald, and the libsystemd, of another Debian, such as that of trixie.sh.
+#
 # DIR/var is /var/log/journal. /run/log is in memory, as it has to be for journald to remove its journals there: it writes there
 # until it is told to flush to /var, by SIGUSR1. SIGUSR2 rotates. It takes any number of messages (no rate limit) and reads neither the kernel's log nor audit.
 set -euo pipefail
@@ -44,5 +46,6 @@ exec unshare --mount --propagation private bash -euo pipefail -c '
 	mount --bind "$1/var" /var/log/journal
 	mount --bind "$1/sockets" /run/systemd/journal
 	mount --bind "$1/journald.conf" /etc/systemd/journald.conf
+	[[ -z ${EVENTSVC_JOURNALD_TREE:-} ]] || mount --bind "$EVENTSVC_JOURNALD_TREE/usr" /usr
 	echo ready
 	exec sleep infinity' - "$dir"

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 )
 
@@ -132,7 +131,7 @@ func (d *dirs) paths(known map[string]listing) []string {
 		}
 		entries, _ := os.ReadDir(root)
 		for _, e := range entries {
-			if e.IsDir() && (!d.host || e.Name() == machineID()) {
+			if d.host && e.Name() == machineID() || !d.host && isMachineID(e.Name()) {
 				all = append(all, filepath.Join(root, e.Name()))
 			}
 		}
@@ -149,39 +148,18 @@ func journalFiles(dir string) map[string]uint64 {
 			continue
 		}
 		var st unix.Stat_t
-		if unix.Lstat(filepath.Join(dir, e.Name()), &st) == nil {
+		if unix.Stat(filepath.Join(dir, e.Name()), &st) == nil {
 			files[e.Name()] = st.Ino
 		}
 	}
 	return files
 }
 
-// readable returns nil if there is a file that can be read, or why not. An empty
-// directory that collects journals is one without events.
-func (d *dirs) readable() error {
-	var reason error
-	files := 0
-	for dir, l := range d.known {
-		files += len(l.files)
-		for name := range l.files {
-			f, err := os.Open(filepath.Join(dir, name))
-			if err == nil {
-				return f.Close()
-			}
-			if !errors.Is(err, os.ErrNotExist) { // else it has just got another name
-				reason = err
-			}
-		}
-	}
-	switch {
-	case errors.Is(reason, os.ErrPermission):
-		return errors.WithMessage(reason, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
-	case reason != nil:
-		return errors.WithMessage(reason, "cannot read the journal")
-	case d.host && files == 0:
-		return errors.Errorf("cannot read the journal: there is none of this machine in %s; is systemd-journald running?", strings.Join(d.roots, " or "))
-	}
-	return nil
+// isMachineID tells whether a directory has the name of one that holds journals,
+// and not that of a namespace, say.
+func isMachineID(name string) bool {
+	digits := strings.ReplaceAll(name, "-", "")
+	return len(digits) == 32 && (len(name) == 32 || len(name) == 36) && strings.Trim(digits, "0123456789abcdefABCDEF") == ""
 }
 
 // machineID returns the ID of this machine, "" if there is none.

@@ -3,7 +3,6 @@
 package journald
 
 import (
-	"slices"
 	"time"
 
 	"github.com/pkg/errors"
@@ -18,35 +17,38 @@ func (s *Store) Attend(wanted bool) {
 		s.fresh.Store(true)
 	}
 	s.attended.Store(wanted)
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	s.wakeUp()
+}
+
+// wakeUp has the follower go round once more.
+func (s *Store) wakeUp() {
+	if w := s.watch.Load(); w != nil {
+		w.poke(s.attended.Load())
 	}
 }
 
-// follow looks at the journal again and again while somebody wants that.
-func (s *Store) follow() {
+// follow looks at the journal when there may be something new, while somebody
+// wants that.
+func (s *Store) follow(w *watch) {
 	defer s.done.Done()
-	quiet := counter{dirs: newDirs(s.directory)}
-	defer quiet.close()
+	defer w.close()
 	for {
-		if !s.attended.Load() {
-			select {
-			case <-s.stop:
-				return
-			case <-s.wake:
-			}
-			continue
+		if s.attended.Load() {
+			w.refresh()
 		}
+		w.wait()
 		select {
 		case <-s.stop:
 			return
 		default:
 		}
-		quiet.wait(s.interval)
 		if s.attended.Load() {
 			_ = s.Look()
+		} else {
+			s.mu.Lock()   // who holds it for ever is not alive
+			s.mu.Unlock() //nolint:staticcheck // it is empty on purpose
 		}
+		w.wentRound()
 	}
 }
 
@@ -99,37 +101,6 @@ func (s *Store) advanceLocked() error {
 	}
 }
 
-// reopenLocked opens the journal anew, with the files that it has now.
-func (s *Store) reopenLocked() error {
-	h, err := s.openPodman()
-	if err != nil {
-		return err
-	}
-	if err := h.dirs.readable(); err != nil {
-		h.close()
-		return err
-	}
-	if s.h != nil {
-		s.h.close()
-	}
-	s.h = h
-	s.oldest.look(h.dirs)
-	return nil
-}
-
-// openPodman opens the journal for the entries of podman.
-func (s *Store) openPodman() (*handle, error) {
-	h, err := openHandle(s.directory)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.setMatches(ofPodman); err != nil {
-		h.close()
-		return nil, err
-	}
-	return h, nil
-}
-
 // jumpLocked sets the mark at the end of the journal.
 func (s *Store) jumpLocked() error {
 	if s.h == nil || s.h.look() != nil || s.h.moved {
@@ -163,7 +134,7 @@ func (s *Store) jumpLocked() error {
 
 // countTwins returns how many entries in front of the one have its key.
 func countTwins(h *handle, p *place) (n uint32, err error) {
-	h.seekCursor(p.text())
+	h.seek(p)
 	for {
 		entries, end, err := h.fill(nil, true, 8, onlyPlaces)
 		if err != nil {
@@ -277,7 +248,7 @@ func (s *Store) seekMark(h *handle) error {
 	if !s.mark.known {
 		return h.seekHead()
 	}
-	h.seekCursor(s.mark.place.text())
+	h.seek(&s.mark.place)
 	return nil
 }
 
@@ -400,46 +371,4 @@ func (s *Store) deliver(all []found, end *place, lost bool) {
 	}
 	s.read += uint64(len(records))
 	s.tell(records, lost)
-}
-
-// crossLocked goes on with the files that the journal has now. Those that only
-// got another name are read to their end first.
-func (s *Store) crossLocked(looked uint64) error {
-	before := s.oldest
-	var rest []found
-	if s.h.look() == nil {
-		before.noteTail()
-		if all, err := s.readTo(s.h, nil); err == nil {
-			rest, before.seen = all, looked
-		} else if !errors.Is(err, errStale) {
-			return err
-		}
-	}
-	h, err := s.openPodman()
-	if err != nil {
-		return err
-	}
-	var end *place
-	if len(rest) > 0 {
-		end = &rest[len(rest)-1].place
-		again, err := s.readTo(h, end)
-		if err != nil {
-			h.close()
-			return err
-		}
-		rest = append(rest, again...)
-		slices.SortStableFunc(rest, func(a, b found) int { return a.place.compare(&b.place) })
-	}
-	lost := s.oldest.look(h.dirs) && !s.oldest.continues(&before)
-	s.h.close()
-	s.h = h
-	s.oldest.seen, s.oldest.source, s.oldest.tailSeq = before.seen, before.source, before.tailSeq
-	if lost {
-		s.oldest.seen = looked // it is told once
-		s.log.Warn("files of the journal were removed before they had been read: events may have been lost")
-	}
-	if len(rest) > 0 || lost {
-		s.deliver(rest, end, lost)
-	}
-	return nil
 }

@@ -11,6 +11,8 @@ import "C"
 
 import (
 	"encoding/binary"
+	"log/slog"
+	"reflect"
 	"runtime"
 	"sync"
 	"syscall"
@@ -56,12 +58,19 @@ type handle struct {
 	do   chan func()
 	done chan struct{}
 	buf  []byte
-	next string // cursor to seek at the next fill, "" for none: both take one way to the thread
-	dirs *dirs  // as they were when it was opened, or when it was used last
+	next *place // to seek at the next fill, nil for none: both take one way to the thread
+	boot [16]byte
+	dirs *dirs // as they were when it was opened, or when it was used last
 	// moved says that files came, went, or got other names since it was opened:
 	// it does not know those that came.
 	moved bool
 	stale bool
+
+	files   []openFile    // in the order in which they were opened
+	waiting []waitingFile // that could not be opened
+	denied  error         // why one was not, if that is because of permissions
+	damage  *damage
+	log     *slog.Logger
 }
 
 // errStale is returned by a handle under which journald has removed a file.
@@ -69,12 +78,12 @@ type handle struct {
 // nothing any more.
 var errStale = errors.New("cannot read the journal: files of it are being removed; try again")
 
-// openHandle opens the journal in the directory, that of this host if it is "".
-// A file that gets another name just then would be left out, so it is opened
-// until nothing changes meanwhile.
-func openHandle(directory string) (h *handle, err error) {
+// openHandle opens the journal in the store's directory, that of this host if
+// it is "". A file that gets another name just then would be left out, so it is
+// opened until nothing changes meanwhile.
+func (s *Store) openHandle() (h *handle, err error) {
 	for range retries {
-		if h, err = tryHandle(directory); err != nil {
+		if h, err = s.tryHandle(); err != nil {
 			return nil, err
 		}
 		if changed, _ := h.dirs.check(); !changed {
@@ -85,23 +94,22 @@ func openHandle(directory string) (h *handle, err error) {
 	return nil, errStale
 }
 
-func tryHandle(directory string) (*handle, error) {
+func (s *Store) tryHandle() (*handle, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
-	h := &handle{do: make(chan func()), done: make(chan struct{}), dirs: newDirs(directory)}
+	h := &handle{do: make(chan func()), done: make(chan struct{}), dirs: newDirs(s.directory), damage: &s.damage, log: s.log}
 	h.dirs.check() // first, so that what changes while it opens the files is noticed
+	h.j = (*C.struct_ev_journal)(C.calloc(1, C.sizeof_struct_ev_journal))
+	if s.ofHost() {
+		h.boot = s.boot
+		h.j.has_boot = 1
+		h.j.boot = *(*[16]C.uint8_t)(unsafe.Pointer(&s.boot))
+	}
 	go h.work()
-	var r C.int
-	h.on(func() {
-		dir := C.CString(directory)
-		defer C.free(unsafe.Pointer(dir))
-		h.j = (*C.struct_ev_journal)(C.calloc(1, C.sizeof_struct_ev_journal))
-		r = C.ev_open(h.j, dir)
-	})
-	if r < 0 {
+	if err := h.openAll(); err != nil {
 		h.close()
-		return nil, errors.Wrap(errno(r), "cannot open the journal")
+		return nil, err
 	}
 	return h, nil
 }
@@ -110,7 +118,7 @@ func tryHandle(directory string) (*handle, error) {
 // believed if it returns nil.
 func (h *handle) look() error {
 	changed, vanished := h.dirs.check()
-	h.moved = h.moved || changed
+	h.moved = h.moved || changed || anyChanged(h.waiting)
 	if h.stale = h.stale || vanished; h.stale {
 		return errStale
 	}
@@ -140,9 +148,7 @@ func (h *handle) on(f func()) {
 // close frees the journal and its thread.
 func (h *handle) close() {
 	h.on(func() {
-		if h.j.sd != nil {
-			C.ev_close(h.j)
-		}
+		C.ev_close(h.j)
 		C.free(unsafe.Pointer(h.j))
 	})
 	close(h.do)
@@ -163,6 +169,9 @@ func (h *handle) call(doing string, f func() C.int) error {
 
 // setMatches lets the handle see only entries that match.
 func (h *handle) setMatches(all matches) error {
+	if reflect.DeepEqual(all, ofPodman) {
+		h.j.of_podman = 1
+	}
 	return h.call("search", func() C.int {
 		for _, group := range all {
 			for i, alternatives := range group {
@@ -186,18 +195,35 @@ func (h *handle) setMatches(all matches) error {
 }
 
 func (h *handle) seekHead() error {
-	h.next = ""
+	h.next = nil
 	return h.call("seek in", func() C.int { return C.ev_seek_head(h.j) })
 }
 
 func (h *handle) seekTail() error {
-	h.next = ""
+	h.next = nil
 	return h.call("seek in", func() C.int { return C.ev_seek_tail(h.j) })
 }
 
-// seekCursor lets the next fill begin at a cursor of the journal, or at the place
-// where it would be.
-func (h *handle) seekCursor(cursor string) { h.next = cursor }
+// seek lets the next fill begin at a place, or where it would be.
+func (h *handle) seek(p *place) {
+	at := *p
+	h.next = &at
+}
+
+// seekNow does what seek has promised.
+func (h *handle) seekNow() C.int {
+	if h.next == nil {
+		return 0
+	}
+	var past C.int
+	if h.next.boot != h.boot {
+		past = 1
+	}
+	text := C.CString(h.next.text())
+	defer C.free(unsafe.Pointer(text))
+	h.next = nil
+	return C.ev_seek_cursor(h.j, text, past)
+}
 
 // entry is an entry of the journal in the memory of its handle.
 type entry struct {
@@ -226,13 +252,8 @@ func (h *handle) fill(entries []entry, back bool, most int, take what) (all []en
 		var out C.struct_ev_fill
 		var r C.int
 		h.on(func() {
-			if h.next != "" {
-				text := C.CString(h.next)
-				defer C.free(unsafe.Pointer(text))
-				h.next = ""
-				if r = C.ev_seek_cursor(h.j, text); r < 0 {
-					return
-				}
+			if r = h.seekNow(); r < 0 {
+				return
 			}
 			r = C.ev_fill(h.j, goBack, C.uint32_t(most), C.int(take), maxEntry,
 				unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &out)
@@ -241,13 +262,35 @@ func (h *handle) fill(entries []entry, back bool, most int, take what) (all []en
 			return entries, false, err
 		}
 		if r < 0 {
-			return entries, false, errors.Wrap(errno(r), "cannot read the journal")
+			return entries, false, h.fault(r)
 		}
 		if out.entries == 0 && out.end == 0 && int(out.need) > len(h.buf) {
 			h.buf = make([]byte, int(out.need)*5/4)
 			continue
 		}
+		if out.end != 0 {
+			h.reportLacking()
+		}
 		return parseEntries(entries, h.buf[:out.used]), out.end != 0, nil
+	}
+}
+
+// fault returns the error of a read.
+func (h *handle) fault(r C.int) error {
+	if syscall.Errno(-r) == syscall.EUCLEAN {
+		h.damage.note(h.files[h.j.failed], h.log)
+		h.moved = true
+		return errStale
+	}
+	return errors.Wrap(errno(r), "cannot read the journal")
+}
+
+// reportLacking tells of the files that have fewer entries than they say.
+func (h *handle) reportLacking() {
+	for i := range h.files {
+		if n := C.ev_lacking(h.j, C.int(i)); n > 0 {
+			h.damage.lacks(h.files[i], uint64(n), h.log)
+		}
 	}
 }
 
@@ -259,6 +302,7 @@ func parseEntries(entries []entry, b []byte) []entry {
 		e.place.boot = *(*[16]byte)(unsafe.Pointer(&head.boot))
 		e.place.source = *(*[16]byte)(unsafe.Pointer(&head.source))
 		e.place.monotonic, e.place.realtime = uint64(head.monotonic), uint64(head.realtime)
+		e.place.now = head.now != 0
 		e.place.hash, e.place.seqnum = uint64(head.xor_hash), uint64(head.seqnum)
 		switch head.nfields {
 		case C.EV_LONG:

@@ -32,6 +32,7 @@ type index struct {
 	blocks []block
 	end    place // what is behind it is not in the index yet
 	hasEnd bool
+	older  int                            // as in oldest, when it was begun
 	values map[string]map[string]struct{} // by field
 	size   int                            // of the values, in bytes
 }
@@ -43,8 +44,10 @@ const maxIndex = 16 << 20
 func (x *index) close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.blocks, x.hasEnd, x.values, x.size = nil, false, nil, 0
+	x.clear()
 }
+
+func (x *index) clear() { x.blocks, x.hasEnd, x.values, x.size = nil, false, nil, 0 }
 
 // note keeps a value of a field.
 func (x *index) note(field string, value []byte) {
@@ -90,7 +93,7 @@ func (r *reading) extendIndex(ctx context.Context) error {
 	x := &r.s.index
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.extend(ctx, r.s, &r.base)
+	return x.extend(ctx, r)
 }
 
 // skipBySince moves the start of a reading to the first block that holds events
@@ -102,7 +105,7 @@ func (r *reading) skipBySince(ctx context.Context) error {
 	x := &r.s.index
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err := x.extend(ctx, r.s, &r.base); err != nil {
+	if err := x.extend(ctx, r); err != nil {
 		return err
 	}
 	for i := range x.blocks {
@@ -119,8 +122,14 @@ func (r *reading) skipBySince(ctx context.Context) error {
 	return nil
 }
 
-// extend reads what has come since.
-func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
+// extend reads what has come since the last time, or everything if journals have
+// appeared that are older than what has been read.
+func (x *index) extend(ctx context.Context, r *reading) error {
+	s, base := r.s, &r.base
+	if x.older < r.older {
+		x.clear()
+		x.older = r.older
+	}
 	end := mark{place: x.end, known: x.hasEnd}
 	if !s.beyond(&base.place, &end) {
 		return nil
@@ -131,7 +140,7 @@ func (x *index) extend(ctx context.Context, s *Store, base *mark) error {
 	}
 	defer h.close()
 	if x.hasEnd {
-		h.seekCursor(x.end.text())
+		h.seek(&x.end)
 	} else if err := h.seekHead(); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // header is what the head of a journal file says of it (systemd's
@@ -16,6 +17,7 @@ type header struct {
 	source           [16]byte // of the sequence numbers
 	tailSeq, headSeq uint64
 	headTime         uint64 // µs since the epoch, 0: it has no entries
+	begins           bool   // its numbers do not go on from those of another file
 }
 
 const headerSize = 208
@@ -27,30 +29,52 @@ func readHeader(f io.ReaderAt) (h header, ok bool) {
 		return h, false
 	}
 	copy(h.source[:], b[72:])
+	h.begins = string(b[24:40]) == string(b[72:88]) // the ID of the file
 	h.tailSeq, h.headSeq = binary.LittleEndian.Uint64(b[160:]), binary.LittleEndian.Uint64(b[168:])
 	h.headTime = binary.LittleEndian.Uint64(b[184:])
 	return h, true
 }
 
-// oldest is how far the journal of this host reaches back, by the files of the
-// system, all of which rotate together with those of the users. Vacuuming
-// removes the oldest files first; so what came behind an entry that is younger
-// than the oldest of these files is all there.
+// oldest is how far the journal of this host reaches back, by its files.
+// Vacuuming removes the oldest files first, so what came behind the head of the
+// oldest file of a lineage is all there, as far as that lineage goes.
+//
+// A lineage is the files that took each other's place by rotation: the system's,
+// and those of each user. The head of the system's always counts, as it is not
+// known what was in front of it. That of a user's does if there were others in
+// front: if it goes on with the numbers of one, or if one was seen to vanish.
+// Else it is that of a user who was new.
 type oldest struct {
 	known  bool
-	header header // of the oldest file
+	header header // of the oldest file of the system, or of the user whose files are all that can be read
+	behind uint64 // what came behind this time is all there, in the lineages of users
 	seen   uint64 // when all that there was had been read, in µs since the epoch
+	files  map[fileID]listedFile
+	older  int // counts when there appeared files that hold what is older than what had been seen
 
 	active  *os.File // the file that journald wrote to
 	tailSeq uint64   // of its last entry that was read
 	source  [16]byte
 }
 
+// listedFile is what is known of a file by its path alone.
+type listedFile struct {
+	lineage  string
+	volatile bool   // it lies in /run
+	headTime uint64 // as in its header
+}
+
+// lineageOf returns what files of one lineage have in common.
+func lineageOf(name string) string {
+	lineage, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(name, "~"), ".journal"), "@")
+	return lineage
+}
+
+const systemLineage = "system"
+
 // look reads the heads of the files. It tells whether the oldest is younger
 // than what has been read, so that older ones may have come and gone.
 func (o *oldest) look(d *dirs) (younger bool) {
-	o.close()
-	o.known = false
 	if !d.host {
 		return false
 	}
@@ -61,31 +85,33 @@ func (o *oldest) look(d *dirs) (younger bool) {
 			break
 		}
 	}
-	return o.known && o.seen != 0 && o.header.headTime > o.seen
+	return o.seen != 0 && !o.reaches(o.seen)
 }
 
 // read reads the heads of the files that are listed. It returns false if one has
 // got another name since.
 func (o *oldest) read(d *dirs) bool {
 	o.close()
-	o.known = false
+	heads := make(map[string]header) // of the oldest file of each lineage
+	files := make(map[fileID]listedFile)
 	for dir, l := range d.known {
-		for name := range l.files {
-			if name != "system.journal" && !strings.HasPrefix(name, "system@") {
-				continue
-			}
+		for name, ino := range l.files {
+			lineage := lineageOf(name)
+			volatile := strings.HasPrefix(dir, hostRoots[0])
 			f, err := os.Open(filepath.Join(dir, name))
 			if os.IsNotExist(err) {
 				return false
 			}
 			if err != nil {
+				files[fileID{l.id[0], ino}] = listedFile{lineage: lineage, volatile: volatile}
 				continue
 			}
 			h, ok := readHeader(f)
-			if ok && h.headTime != 0 && (!o.known || h.headTime < o.header.headTime) {
-				o.known, o.header = true, h
+			files[fileID{l.id[0], ino}] = listedFile{lineage: lineage, volatile: volatile, headTime: h.headTime}
+			if old, there := heads[lineage]; ok && h.headTime != 0 && (!there || h.headTime < old.headTime) {
+				heads[lineage] = h
 			}
-			if name == "system.journal" && (o.active == nil || strings.HasPrefix(dir, hostRoots[1])) {
+			if name == "system.journal" && (o.active == nil || !volatile) {
 				o.close()
 				o.active = f
 				continue
@@ -93,7 +119,46 @@ func (o *oldest) read(d *dirs) bool {
 			_ = f.Close()
 		}
 	}
+	o.judge(heads, files)
+	o.files = files
 	return true
+}
+
+// judge tells from the heads of the lineages what is there.
+func (o *oldest) judge(heads map[string]header, files map[fileID]listedFile) {
+	o.header, o.known = heads[systemLineage]
+	for lineage, h := range heads {
+		if lineage == systemLineage {
+			continue
+		}
+		// Newer journalds number all files alike: then nothing is to be learned from the numbers.
+		if o.known && !h.begins && h.source != o.header.source {
+			o.behind = max(o.behind, h.headTime)
+		}
+		if !o.known && len(heads) == 1 {
+			o.header, o.known = h, true
+		}
+	}
+	for id, f := range files {
+		if _, there := o.files[id]; !there && f.headTime != 0 && f.headTime <= o.seen {
+			o.older++
+			break
+		}
+	}
+	flushed := true // what was in /run has been copied to /var
+	for _, f := range files {
+		flushed = flushed && !f.volatile
+	}
+	for id, f := range o.files {
+		if _, there := files[id]; there || f.lineage == systemLineage || f.volatile && flushed {
+			continue
+		}
+		if h, there := heads[f.lineage]; there {
+			o.behind = max(o.behind, h.headTime)
+		} else {
+			o.behind = uint64(time.Now().UnixMicro())
+		}
+	}
 }
 
 // noteTail notes the last entry of the file that journald writes to. It is
@@ -111,7 +176,7 @@ func (o *oldest) noteTail() {
 // continues tells whether the oldest file begins with the entry that followed
 // the last one that was read of the file before.
 func (o *oldest) continues(before *oldest) bool {
-	return before.tailSeq != 0 && o.header.source == before.source && o.header.headSeq <= before.tailSeq+1
+	return before.tailSeq != 0 && o.behind <= before.seen && o.header.source == before.source && o.header.headSeq <= before.tailSeq+1
 }
 
 func (o *oldest) close() {
@@ -123,4 +188,6 @@ func (o *oldest) close() {
 
 // reaches tells whether nothing that came behind the time has been vacuumed, as
 // far as the files tell.
-func (o *oldest) reaches(realtime uint64) bool { return !o.known || o.header.headTime <= realtime }
+func (o *oldest) reaches(realtime uint64) bool {
+	return (!o.known || o.header.headTime <= realtime) && o.behind <= realtime
+}

@@ -1,165 +1,100 @@
 //go:build systemd && cgo
 
-// Reads many entries of the journal per call. Each call from Go into C, and each into the journal for one field more, costs
-// as much as a field is worth; so one call walks through hundreds of entries and copies what events are made of into a
-// buffer. libsystemd is loaded when the first journal is opened: the program starts without it.
+// Reads entries of the journal many at a time: calls from Go into C cost more than what they call. One call walks through hundreds
+// of entries and copies what events are made of into a buffer.
+//
+// Each file of the journal is opened by itself, and they are merged here. libsystemd merges, too, but it leaves out a file that
+// it cannot open, and one that it stumbles over, without a word; of one file alone it can be told that it did.
 
-#include "reader.h"
+#include "systemd.h"
+#include "watch.h"
 
-#include <dlfcn.h>
-#include <errno.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <systemd/sd-journal.h>
-#include <time.h>
-#include <unistd.h>
 
-static struct {
-	__typeof__(&sd_journal_open) open;
-	__typeof__(&sd_journal_open_directory) open_directory;
-	__typeof__(&sd_journal_close) close;
-	__typeof__(&sd_journal_add_match) add_match;
-	__typeof__(&sd_journal_add_disjunction) add_disjunction;
-	__typeof__(&sd_journal_add_conjunction) add_conjunction;
-	__typeof__(&sd_journal_next) next;
-	__typeof__(&sd_journal_previous) previous;
-	__typeof__(&sd_journal_seek_head) seek_head;
-	__typeof__(&sd_journal_seek_tail) seek_tail;
-	__typeof__(&sd_journal_seek_cursor) seek_cursor;
-	__typeof__(&sd_journal_seek_realtime_usec) seek_realtime;
-	__typeof__(&sd_journal_get_cursor) get_cursor;
-	__typeof__(&sd_journal_enumerate_data) enumerate_data;
-	__typeof__(&sd_journal_restart_data) restart_data;
-	__typeof__(&sd_journal_set_data_threshold) set_data_threshold;
-	__typeof__(&sd_journal_query_unique) query_unique;
-	__typeof__(&sd_journal_enumerate_unique) enumerate_unique;
-	__typeof__(&sd_journal_restart_unique) restart_unique;
-} sd;
-
-// journald gives the space of files that it removes back at once, also under those who have them open: where the file system
-// knows no holes it cuts them, and who looks at a page of one then gets SIGBUS. The library leaves that to the program.
-// The thread that is inside is given a page of zeros instead, and the journal counts as cut.
-static _Thread_local struct ev_journal *inside;
-static struct sigaction before;
-static uintptr_t page_size;
-
-static void on_sigbus(int number, siginfo_t *info, void *context) {
-	if (inside && info->si_code > 0) {
-		void *page = (void *) ((uintptr_t) info->si_addr & ~(page_size - 1));
-		if (mmap(page, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
-			inside->cut = 1;
-			return;
-		}
-	}
-	if (before.sa_flags & SA_SIGINFO)
-		before.sa_sigaction(number, info, context); // Go's
-	else
-		signal(number, SIG_DFL);
-}
-
-static const char *catch_sigbus(void) {
-	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-	page_size = (uintptr_t) sysconf(_SC_PAGESIZE);
-	sigfillset(&action.sa_mask);
-	return sigaction(SIGBUS, &action, &before) < 0 ? "cannot catch SIGBUS" : NULL;
-}
-
-static void *symbol(void *lib, const char *name, const char *older) {
-	void *f = dlsym(lib, name);
-	return f || !older ? f : dlsym(lib, older);
-}
-
-const char *ev_load(void) {
-	if (sd.open)
-		return NULL;
-	void *lib = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
-	if (!lib)
-		return dlerror();
-#define LOAD(field, name, older) \
-	if (!(sd.field = (__typeof__(sd.field)) symbol(lib, name, older))) { \
-		sd.open = NULL; \
-		return "libsystemd.so.0 has no " name; \
-	}
-	LOAD(open_directory, "sd_journal_open_directory", NULL)
-	LOAD(close, "sd_journal_close", NULL)
-	LOAD(add_match, "sd_journal_add_match", NULL)
-	LOAD(add_disjunction, "sd_journal_add_disjunction", NULL)
-	LOAD(add_conjunction, "sd_journal_add_conjunction", NULL)
-	LOAD(next, "sd_journal_next", NULL)
-	LOAD(previous, "sd_journal_previous", NULL)
-	LOAD(seek_head, "sd_journal_seek_head", NULL)
-	LOAD(seek_tail, "sd_journal_seek_tail", NULL)
-	LOAD(seek_cursor, "sd_journal_seek_cursor", NULL)
-	LOAD(seek_realtime, "sd_journal_seek_realtime_usec", NULL)
-	LOAD(get_cursor, "sd_journal_get_cursor", NULL)
-	// Before systemd 246 a field that this build cannot decompress ends the enumeration.
-	LOAD(enumerate_data, "sd_journal_enumerate_available_data", "sd_journal_enumerate_data")
-	LOAD(restart_data, "sd_journal_restart_data", NULL)
-	LOAD(set_data_threshold, "sd_journal_set_data_threshold", NULL)
-	LOAD(query_unique, "sd_journal_query_unique", NULL)
-	LOAD(enumerate_unique, "sd_journal_enumerate_available_unique", "sd_journal_enumerate_unique")
-	LOAD(restart_unique, "sd_journal_restart_unique", NULL)
-	LOAD(open, "sd_journal_open", NULL)
-#undef LOAD
-	const char *reason = catch_sigbus();
-	if (reason)
-		sd.open = NULL;
-	return reason;
-}
-
-// Runs what may look into files.
-#define INSIDE(j, r, expression) \
-	do { \
-		inside = (j); \
-		(r) = (expression); \
-		inside = NULL; \
-		if ((j)->cut) \
-			(r) = -ESTALE; \
-	} while (0)
-
-int ev_open(struct ev_journal *j, const char *directory) {
+int ev_open(struct ev_journal *j, int fd) {
+	struct ev_file *files = realloc(j->files, (size_t) (j->nfiles + 1) * sizeof *files);
+	if (!files)
+		return -ENOMEM;
+	j->files = files;
+	struct ev_file *f = files + j->nfiles;
+	memset(f, 0, sizeof *f);
+	struct stat st;
+	if (fstat(fd, &st) == 0)
+		f->blocks = (uint64_t) st.st_blocks;
 	sd_journal *opened = NULL;
 	int r;
-	INSIDE(j, r, *directory ? sd.open_directory(&opened, directory, 0) : sd.open(&opened, SD_JOURNAL_LOCAL_ONLY));
-	j->sd = opened;
-	if (r < 0)
-		return r;
-	j->pending = 0;
-	return sd.set_data_threshold(opened, 0); // else fields are cut at 64 KiB
+	EV_INSIDE(j, r, ev_sd.open_files_fd(&opened, &fd, 1, 0));
+	if (!opened)
+		return r < 0 ? r : -EIO;
+	f->sd = opened; // which owns the descriptor now
+	f->fd = fd;
+	j->nfiles++;
+	ev_sd.set_data_threshold(opened, 0); // else fields are cut at 64 KiB
+	return 0;
 }
+
+void ev_tolerate(struct ev_journal *j) { j->files[j->nfiles - 1].tolerated = 1; }
 
 void ev_close(struct ev_journal *j) {
-	inside = j;
-	sd.close(j->sd);
-	inside = NULL;
-	j->sd = NULL;
+	ev_inside = j;
+	for (int i = 0; i < j->nfiles; i++)
+		ev_sd.close(j->files[i].sd);
+	ev_inside = NULL;
+	free(j->files);
+	j->files = NULL;
+	j->nfiles = 0;
 }
 
-int ev_match(struct ev_journal *j, const void *data, size_t length) { return sd.add_match(j->sd, data, length); }
-int ev_or(struct ev_journal *j) { return sd.add_disjunction(j->sd); }
-int ev_and(struct ev_journal *j) { return sd.add_conjunction(j->sd); }
+#define EACH_FILE(j, call) \
+	do { \
+		for (int i = 0; i < (j)->nfiles; i++) { \
+			sd_journal *sd = (j)->files[i].sd; \
+			int r = (call); \
+			if (r < 0) \
+				return r; \
+		} \
+		return 0; \
+	} while (0)
+
+int ev_match(struct ev_journal *j, const void *data, size_t length) { EACH_FILE(j, ev_sd.add_match(sd, data, length)); }
+int ev_or(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_disjunction(sd)); }
+int ev_and(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_conjunction(sd)); }
+
+// Tells whether libsystemd has given up a file. It has no size for it then, and has closed it.
+static int given_up(struct ev_file *f) {
+	uint64_t usage;
+	return ev_sd.get_usage(f->sd, &usage) < 0 || (usage == 0 && f->blocks > 0);
+}
+
+uint64_t ev_lacking(struct ev_journal *j, int file) {
+	const struct ev_file *f = j->files + file;
+	return j->whole && f->state == EV_AT_END && f->found < f->expected ? f->expected - f->found : 0;
+}
+
+// Forgets where the files are.
+static void forget(struct ev_journal *j) {
+	j->chosen = NULL;
+	j->has_last = j->whole = 0;
+	for (int i = 0; i < j->nfiles; i++)
+		j->files[i].state = EV_UNKNOWN;
+}
 
 int ev_seek_head(struct ev_journal *j) {
-	j->pending = 0;
-	return sd.seek_head(j->sd);
+	forget(j);
+	if ((j->whole = j->of_podman))
+		for (int i = 0; i < j->nfiles; i++) {
+			j->files[i].expected = given_up(j->files + i) ? 0 : ev_count_podman(j->files[i].fd);
+			j->files[i].found = 0;
+		}
+	EACH_FILE(j, ev_sd.seek_head(sd));
 }
 
 int ev_seek_tail(struct ev_journal *j) {
-	j->pending = 0;
-	return sd.seek_tail(j->sd);
-}
-
-int ev_seek_cursor(struct ev_journal *j, const char *cursor) {
-	j->pending = 0;
-	return sd.seek_cursor(j->sd, cursor);
-}
-
-int ev_seek_realtime(struct ev_journal *j, uint64_t usec) {
-	j->pending = 0;
-	return sd.seek_realtime(j->sd, usec);
+	forget(j);
+	EACH_FILE(j, ev_sd.seek_tail(sd));
 }
 
 static int nibble(char c) {
@@ -185,9 +120,10 @@ static const char *parse_number(const char *p, uint64_t *n) {
 }
 
 // Where the present entry is. The cursor of the journal is the one place where all that orders entries is said.
-static int place(struct ev_journal *j, struct ev_entry *e) {
+static int place(struct ev_file *f, struct ev_entry *e) {
 	char *text = NULL;
-	int r = sd.get_cursor(j->sd, &text);
+	memset(e, 0, sizeof *e);
+	int r = ev_sd.get_cursor(f->sd, &text);
 	if (r < 0)
 		return r;
 	unsigned seen = 0;
@@ -208,6 +144,109 @@ static int place(struct ev_journal *j, struct ev_entry *e) {
 	}
 	free(text);
 	return seen == 63 ? 0 : -EBADMSG;
+}
+
+// The order of the journal: by number if one journald numbered both, else by the clock since the boot if both are of one boot, else
+// by the clock; but what is of the boot that the machine is in comes behind all others, whatever its clock was then.
+static int compare(const struct ev_entry *a, const struct ev_entry *b) {
+#define BY(field) \
+	if (a->field != b->field) \
+		return a->field < b->field ? -1 : 1
+	if (memcmp(a->source, b->source, sizeof a->source) == 0)
+		BY(seqnum);
+	int boot = memcmp(a->boot, b->boot, sizeof a->boot);
+	if (boot == 0)
+		BY(monotonic);
+	BY(now);
+	BY(realtime);
+	if (boot == 0)
+		BY(xor_hash);
+	return boot;
+#undef BY
+}
+
+// Moves one file on. An entry of which it cannot even be said where it is ends the file as one that libsystemd gives up does.
+static int load(struct ev_journal *j, struct ev_file *f, int back) {
+	int r = back ? ev_sd.previous(f->sd) : ev_sd.next(f->sd);
+	if (r > 0 && (r = place(f, &f->at)) >= 0) {
+		f->at.now = j->has_boot && memcmp(f->at.boot, j->boot, sizeof j->boot) == 0;
+		f->state = EV_AT_ENTRY;
+		f->found++;
+		return 0;
+	}
+	if (r == -ENOMEM)
+		return r;
+	if (!f->tolerated && (r < 0 || given_up(f))) {
+		j->failed = (int) (f - j->files);
+		return -EUCLEAN;
+	}
+	f->state = EV_AT_END;
+	return 0;
+}
+
+// Chooses the file whose entry is the next. Returns 1, or 0 at the end.
+static int advance(struct ev_journal *j, int back) {
+	for (;;) {
+		struct ev_file *best = NULL;
+		for (int i = 0; i < j->nfiles; i++) {
+			struct ev_file *f = j->files + i;
+			if (f->state == EV_UNKNOWN) {
+				int r = load(j, f, back);
+				if (r < 0)
+					return r;
+			}
+			if (f->state == EV_AT_ENTRY && (!best || (back ? compare(&f->at, &best->at) > 0 : compare(&f->at, &best->at) < 0)))
+				best = f;
+		}
+		if (!best)
+			return 0;
+		best->state = EV_UNKNOWN;
+		if (j->has_last && compare(&best->at, &j->last) == 0)
+			continue; // a copy
+		j->last = best->at;
+		j->has_last = 1;
+		j->chosen = best;
+		return 1;
+	}
+}
+
+// Puts a file at its entry of a number.
+static int seek_number(struct ev_file *f, const struct ev_entry *at) {
+	char text[64], *p = text + sprintf(text, "s=");
+	for (int i = 0; i < 16; i++)
+		p += sprintf(p, "%02x", at->source[i]);
+	sprintf(p, ";i=%llx", (unsigned long long) at->seqnum);
+	return ev_sd.seek_cursor(f->sd, text);
+}
+
+// Puts a file that does not have the entry behind a place of an earlier boot. By the clock libsystemd would pass over what
+// the present boot wrote before its clock was set.
+static int seek_across(struct ev_journal *j, struct ev_file *f, const char *cursor) {
+	int r = ev_sd.next(f->sd);
+	struct ev_entry clock, boot;
+	if (r < 0)
+		return 0; // told when it is read
+	int by_clock = r > 0 && place(f, &clock) >= 0;
+	sd_id128_t id;
+	memcpy(id.bytes, j->boot, sizeof id.bytes);
+	if ((r = ev_sd.seek_monotonic(f->sd, id, 0)) < 0)
+		return r;
+	int by_boot = ev_sd.next(f->sd) > 0 && place(f, &boot) >= 0 && memcmp(boot.boot, j->boot, sizeof j->boot) == 0;
+	if (by_boot && (!by_clock || boot.seqnum < clock.seqnum))
+		return seek_number(f, &boot);
+	return ev_sd.seek_cursor(f->sd, cursor);
+}
+
+int ev_seek_cursor(struct ev_journal *j, const char *cursor, int past) {
+	forget(j);
+	for (int i = 0; i < j->nfiles; i++) {
+		int r = ev_sd.seek_cursor(j->files[i].sd, cursor);
+		if (r >= 0 && past && j->has_boot)
+			EV_INSIDE(j, r, seek_across(j, j->files + i, cursor));
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int begins(const char *data, size_t length, const char *prefix, size_t n) {
@@ -251,12 +290,12 @@ static void put(struct out *o, const void *data, size_t length) {
 	o->at += size;
 }
 
-static int copy_fields(struct ev_journal *j, int what, struct out *o) {
+static int copy_fields(struct ev_file *f, int what, struct out *o) {
 	const void *data;
 	size_t length;
 	int r;
-	sd.restart_data(j->sd);
-	while ((r = sd.enumerate_data(j->sd, &data, &length)) > 0)
+	ev_sd.restart_data(f->sd);
+	while ((r = ev_sd.enumerate_data(f->sd, &data, &length)) > 0)
 		if (length == sizeof("SYSLOG_IDENTIFIER=podman") - 1 && BEGINS(data, length, "SYSLOG_IDENTIFIER=podman"))
 			o->of_podman = 1;
 		else if ((what == EV_INDEX ? indexed(data, length) : wanted(data, length)) && length <= UINT32_MAX)
@@ -274,24 +313,21 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 			out->need = sizeof(struct ev_entry);
 			break;
 		}
-		if (!j->pending) {
-			int r = back ? sd.previous(j->sd) : sd.next(j->sd);
+		if (!j->chosen) {
+			int r = advance(j, back);
 			if (r < 0)
 				return r;
 			if (r == 0) {
 				out->end = 1;
 				break;
 			}
-			j->pending = 1;
 		}
 		struct ev_entry *e = (struct ev_entry *) start;
-		memset(e, 0, sizeof *e);
+		*e = j->chosen->at;
 		struct out fields = {.at = start + sizeof *e, .end = start + left};
-		int r = place(j, e);
-		if (r >= 0 && what != EV_PLACES)
-			r = copy_fields(j, what, &fields);
+		int r = what == EV_PLACES ? 0 : copy_fields(j->chosen, what, &fields);
 		if (r >= 0 && what != EV_PLACES && !fields.of_podman) {
-			j->pending = 0;
+			j->chosen = NULL;
 			continue;
 		}
 		size_t size = (sizeof *e + fields.size + 7) & ~(size_t) 7;
@@ -309,7 +345,7 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 			break;
 		}
 		e->size = (uint32_t) size;
-		j->pending = 0;
+		j->chosen = NULL;
 		out->used += size;
 		out->entries++;
 	}
@@ -318,7 +354,7 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 
 int ev_fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out) {
 	int r;
-	INSIDE(j, r, fill(j, back, most, what, max_entry, buffer, capacity, out));
+	EV_INSIDE(j, r, fill(j, back, most, what, max_entry, buffer, capacity, out));
 	return r;
 }
 
@@ -328,21 +364,28 @@ static int unique(struct ev_journal *j, const char *field, int restart, void *bu
 	int r;
 	*used = 0;
 	*more = 0;
-	if (restart) {
-		if ((r = sd.query_unique(j->sd, field)) < 0)
-			return r;
-		sd.restart_unique(j->sd);
-	}
+	if (restart)
+		j->unique = -1;
 	struct out o = {.at = buffer, .end = (uint8_t *) buffer + capacity};
 	// A value that might not fit is not asked for: what was asked for cannot be put back. Long ones are none of ours.
 	const size_t longest = 4096;
 	while ((size_t) (o.end - o.at) > longest + sizeof(uint32_t)) {
-		if ((r = sd.enumerate_unique(j->sd, &data, &length)) <= 0) {
-			*used = (uint64_t) (o.at - (uint8_t *) buffer);
+		r = j->unique < 0 ? 0 : ev_sd.enumerate_unique(j->files[j->unique].sd, &data, &length);
+		if (r < 0)
 			return r;
+		if (r > 0) {
+			if (length <= longest)
+				put(&o, data, length);
+			continue;
 		}
-		if (length <= longest)
-			put(&o, data, length);
+		if (++j->unique >= j->nfiles) {
+			*used = (uint64_t) (o.at - (uint8_t *) buffer);
+			return 0;
+		}
+		sd_journal *sd = j->files[j->unique].sd;
+		if ((r = ev_sd.query_unique(sd, field)) < 0)
+			return r;
+		ev_sd.restart_unique(sd);
 	}
 	*used = (uint64_t) (o.at - (uint8_t *) buffer);
 	*more = 1;
@@ -351,29 +394,6 @@ static int unique(struct ev_journal *j, const char *field, int restart, void *bu
 
 int ev_unique(struct ev_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {
 	int r;
-	INSIDE(j, r, unique(j, field, restart, buffer, capacity, used, more));
+	EV_INSIDE(j, r, unique(j, field, restart, buffer, capacity, used, more));
 	return r;
-}
-
-static uint64_t sum_up(const int *files, int nfiles, const int *directories, int ndirectories) {
-	uint64_t sum = 0, n;
-	const off_t n_entries = 152; // in the head of a journal file
-	for (int i = 0; i < nfiles; i++)
-		if (pread(files[i], &n, sizeof n, n_entries) == sizeof n)
-			sum += n;
-	struct stat st;
-	for (int i = 0; i < ndirectories; i++)
-		if (fstat(directories[i], &st) == 0)
-			sum += (uint64_t) st.st_mtim.tv_sec * 1000000007u + (uint64_t) st.st_mtim.tv_nsec;
-	return sum;
-}
-
-uint64_t ev_wait(const int *files, int nfiles, const int *directories, int ndirectories, long nanoseconds, int times, uint64_t sum) {
-	uint64_t now = sum;
-	for (int i = 0; i < times && now == sum; i++) {
-		struct timespec t = {.tv_nsec = nanoseconds};
-		nanosleep(&t, NULL);
-		now = sum_up(files, nfiles, directories, ndirectories);
-	}
-	return now;
 }

@@ -30,13 +30,41 @@ struct ev_entry {
 	uint64_t xor_hash;
 	uint8_t boot[16];
 	uint8_t source[16]; // of the sequence numbers
+	uint32_t now;       // it is of the boot that the machine is in
+	uint32_t unused;
+};
+
+// Where a file of a journal is.
+enum {
+	EV_UNKNOWN,  // what comes next has not been looked for
+	EV_AT_ENTRY, // at an entry that has not been handed out
+	EV_AT_END,
+};
+
+// One file of a journal, as a journal of libsystemd.
+struct ev_file {
+	void *sd;
+	int fd;          // as long as sd has the file
+	uint64_t blocks; // of the file when it was opened
+	int state;
+	int tolerated; // it is damaged: what can be read in front of that is all there is
+	struct ev_entry at;
+	uint64_t expected, found; // entries of podman, when it is read as a whole
 };
 
 // A journal that is open. It is used by one thread alone.
 struct ev_journal {
-	void *sd;
-	int pending; // the entry under the read pointer has not been handed out
-	int cut;     // a file was cut short under it: nothing that it says can be believed
+	struct ev_file *files, *chosen; // chosen: whose entry has not been handed out
+	int nfiles;
+	int has_last;
+	struct ev_entry last; // the last that was chosen
+	int unique;           // the file whose values are listed
+	int failed;           // the file that -EUCLEAN is about
+	int cut;              // a file was cut short under it: nothing that it says can be believed
+	int of_podman;        // it looks for all entries of podman and for nothing else
+	int whole;            // and is read from its head
+	int has_boot;
+	uint8_t boot[16]; // that the machine is in, for a journal of this host
 };
 
 // What one crossing yields.
@@ -50,23 +78,26 @@ struct ev_fill {
 // Loads libsystemd. Returns NULL, or why it cannot be had.
 const char *ev_load(void);
 
-// All return 0 or a negative error number, those that look for something 1 if it is there.
-int ev_open(struct ev_journal *j, const char *directory);
+// All return 0 or a negative error number; -EUCLEAN if libsystemd gave up a file that it had opened.
+
+// Adds a file, of which it owns the descriptor if it returns 0.
+int ev_open(struct ev_journal *j, int fd);
+// The file that was added last may be damaged: it ends where libsystemd gives it up.
+void ev_tolerate(struct ev_journal *j);
 void ev_close(struct ev_journal *j);
+// Returns how many entries a file lacks that was read as a whole, as the file itself counts them: libsystemd passes over what is
+// damaged without a word.
+uint64_t ev_lacking(struct ev_journal *j, int file);
 int ev_match(struct ev_journal *j, const void *data, size_t length);
 int ev_or(struct ev_journal *j);
 int ev_and(struct ev_journal *j);
 int ev_seek_head(struct ev_journal *j);
 int ev_seek_tail(struct ev_journal *j);
-int ev_seek_cursor(struct ev_journal *j, const char *cursor);
-int ev_seek_realtime(struct ev_journal *j, uint64_t usec);
+// past says that the cursor is of another boot than the one that the machine is in.
+int ev_seek_cursor(struct ev_journal *j, const char *cursor, int past);
 // Entries of others than podman are left out, unless only their places are asked for.
 int ev_fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out);
-// The distinct values of a field, as ev_fill lays out fields; more is 1 while there are some.
+// The values of a field, one file after the other, as ev_fill lays out fields; more is 1 while there are some.
 int ev_unique(struct ev_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more);
-
-// Sleeps again and again, so many times at the most, until the number of entries of one of the files, or the time of one of the
-// directories, is another than sum says.
-uint64_t ev_wait(const int *files, int nfiles, const int *directories, int ndirectories, long nanoseconds, int times, uint64_t sum);
 
 #endif

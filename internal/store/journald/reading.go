@@ -21,6 +21,7 @@ type reading struct {
 	most  int    // entries at a time
 	seen  uint64 // when all in front of base had been read, in µs since the epoch
 	base  mark
+	older int // as in oldest
 	h     *handle
 
 	from      place // where this pass begins
@@ -70,161 +71,8 @@ func (r *reading) look() error {
 	if err := s.lookLocked(); err != nil {
 		return err
 	}
-	r.base, r.seen = s.mark, s.oldest.seen
+	r.base, r.seen, r.older = s.mark, s.oldest.seen, s.oldest.older
 	return nil
-}
-
-// begin finds the place where the reading begins.
-func (r *reading) begin(ctx context.Context, start store.Start) error {
-	switch {
-	case start.HasPos:
-		m, ok := r.s.markAt(start.Pos)
-		if !ok {
-			return r.s.expired()
-		}
-		if m.known {
-			r.from, r.hasFrom = m.place, true
-		}
-	case start.After != "":
-		c, err := parseCursor(start.After)
-		if err != nil {
-			return err
-		}
-		return r.resolve(ctx, &c)
-	}
-	return nil
-}
-
-// markAt returns the mark that a position stands for, if it is still known and
-// nothing behind it can be missing.
-func (s *Store) markAt(pos store.Pos) (m mark, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m = s.ring[((pos.Offset%ringSize)+ringSize)%ringSize]
-	if pos == s.mark.storePos() {
-		m = s.mark
-	}
-	at := m.origin
-	if m.known {
-		at = m.place.realtime
-	}
-	return m, pos == m.storePos() && s.oldest.reaches(at)
-}
-
-// holdsSince tells whether nothing that came behind a time, in µs since the
-// epoch, has been vacuumed, as far as the files tell.
-func (s *Store) holdsSince(realtime uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return realtime == 0 || s.oldest.reaches(realtime)
-}
-
-// expired is the error for a place that is gone.
-func (s *Store) expired() error {
-	r, err := s.newReading(context.Background(), store.Start{}, store.Everything())
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	oldest, err := r.Cursor()
-	if err != nil {
-		return err
-	}
-	return &events.ExpiredError{Oldest: oldest}
-}
-
-// resolve finds the place of a cursor.
-func (r *reading) resolve(ctx context.Context, c *cursor) error {
-	s := r.s
-	s.mu.Lock()
-	reaches := s.oldest.reaches(c.key.realtime)
-	m := s.mark
-	s.mu.Unlock()
-	if !reaches && c.kind == kindAfter && m.known && m.place.key == c.key && m.place.twin == c.twin {
-		// It is the last there was, and is gone, but nothing has come behind it.
-		r.from, r.hasFrom = m.place, true
-		return nil
-	}
-	if !reaches {
-		return s.expired()
-	}
-	if c.kind == kindOrigin {
-		return nil
-	}
-	var p *place
-	err := retry(func() (err error) {
-		p, err = s.find(ctx, c)
-		return err
-	})
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return unavailable(err)
-	case p == nil:
-		return s.expired()
-	}
-	r.from, r.hasFrom, r.inclusive = *p, true, c.kind == kindBefore
-	return nil
-}
-
-// find finds the entry that a cursor names, nil if it is not there. The journal
-// is asked where it should be. If it is not there, it is looked for in all of
-// it: the clocks of a journal that was put together from several need not be in
-// order.
-func (s *Store) find(ctx context.Context, c *cursor) (*place, error) {
-	h, err := s.openPodman()
-	if err != nil {
-		return nil, err
-	}
-	defer h.close()
-	const near = 64
-	h.seekCursor(c.key.seekText())
-	p, err := findKey(ctx, h, c, near)
-	if p != nil || err != nil {
-		return p, err
-	}
-	if err := h.seekHead(); err != nil {
-		return nil, err
-	}
-	return findKey(ctx, h, c, 0)
-}
-
-// findKey looks for the entry that a cursor names among the next entries, so
-// many at the most, 0: all. nil: it is not there.
-func findKey(ctx context.Context, h *handle, c *cursor, most int) (*place, error) {
-	var entries []entry
-	var twin uint32
-	for n := 0; most == 0 || n < most; n += len(entries) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		count := fillEntries
-		if most > 0 {
-			count = most - n
-		}
-		var end bool
-		var err error
-		if entries, end, err = h.fill(entries, false, count, onlyPlaces); err != nil {
-			return nil, err
-		}
-		for i := range entries {
-			p := &entries[i].place
-			if p.key != c.key {
-				continue
-			}
-			if twin == c.twin {
-				found := *p
-				found.twin = twin
-				return &found, nil
-			}
-			twin++
-		}
-		if end {
-			break
-		}
-	}
-	return nil, nil
 }
 
 // open opens the journal at the place where this pass begins.
@@ -243,7 +91,7 @@ func (r *reading) open(ctx context.Context) error {
 		}
 	}
 	if r.hasFrom {
-		r.h.seekCursor(r.from.text())
+		r.h.seek(&r.from)
 	} else if err := r.h.seekHead(); err != nil {
 		return asked(err)
 	}
@@ -265,7 +113,7 @@ func asked(err error) error {
 
 // openMatching opens the journal for the entries that can answer the query.
 func (r *reading) openMatching(ctx context.Context) error {
-	h, err := openHandle(r.s.directory)
+	h, err := r.s.openHandle()
 	if err != nil {
 		return err
 	}
@@ -316,7 +164,10 @@ func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 			}
 			continue
 		}
-		err := r.step(b)
+		err := errStale // who failed before tries again
+		if r.h != nil {
+			err = r.step(b)
+		}
 		if errors.Is(err, errStale) {
 			b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
 			err = r.recover(ctx)
@@ -479,23 +330,6 @@ func (r *reading) Cursor() (string, error) {
 		}
 	}
 	return r.origin, nil
-}
-
-// first returns the place of the oldest entry, if there is one.
-func (s *Store) first() (p place, ok bool, err error) {
-	h, err := s.openPodman()
-	if err != nil {
-		return p, false, err
-	}
-	defer h.close()
-	if err := h.seekHead(); err != nil {
-		return p, false, err
-	}
-	entries, _, err := h.fill(nil, false, 1, onlyPlaces)
-	if err != nil || len(entries) == 0 {
-		return p, false, err
-	}
-	return entries[0].place, true, nil
 }
 
 func (r *reading) closeHandle() {

@@ -25,11 +25,12 @@ type Store struct {
 	log       *slog.Logger
 	boot      [16]byte // of this machine now
 	index     index
+	damage    damage
 	sending   chan struct{} // holds one while somebody sends to journald
 
-	attended atomic.Bool   // somebody wants to know at once what is new
-	fresh    atomic.Bool   // attended, but not looked at since
-	wake     chan struct{} // holds one when attended has changed
+	attended atomic.Bool // somebody wants to know at once what is new
+	fresh    atomic.Bool // attended, but not looked at since
+	watch    atomic.Pointer[watch]
 	stop     chan struct{}
 	done     sync.WaitGroup
 
@@ -101,7 +102,7 @@ func Open(o Options) (store.Store, error) {
 	}
 	s := &Store{
 		directory: o.Directory, interval: o.Interval, log: o.Logger, boot: bootID(),
-		sending: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: make(chan struct{}),
+		sending: make(chan struct{}, 1), stop: make(chan struct{}),
 		pending: make(map[string][]*pending), skips: make(map[key]struct{}),
 	}
 	s.mark.origin = uint64(time.Now().UnixMicro())
@@ -140,14 +141,19 @@ func (s *Store) Path() string { return newDirs(s.directory).path() }
 
 // Follow begins to tell the sink what is new.
 func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
+	w, err := newWatch(s.directory, s.interval)
+	if err != nil {
+		return store.Pos{}, "", err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := retry(s.jumpLocked); err != nil {
 		s.setFault(err)
 	}
 	s.sink = sink
+	s.watch.Store(w)
 	s.done.Add(1)
-	go s.follow()
+	go s.follow(w)
 	return s.mark.storePos(), s.mark.cursor(), nil
 }
 
@@ -161,6 +167,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	close(s.stop)
+	s.wakeUp()
 	s.done.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -220,6 +227,12 @@ func (s *Store) Status() store.Status {
 		status.Fault = s.fault.Error()
 	}
 	s.mu.Unlock()
+	if n, last := s.damage.skipped(); n > 0 {
+		status.Skipped += n
+		if status.LastSkipped == "" {
+			status.LastSkipped = last
+		}
+	}
 	ctx := context.Background()
 	var b store.Batch
 	if r, err := s.newReading(ctx, store.Start{}, store.Everything()); err == nil {

@@ -3,6 +3,8 @@ package logfile
 import (
 	"errors"
 	"os"
+	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +19,8 @@ type disk interface {
 	// each with its owner, size and mode.
 	at(path string) (fileID, unix.Statx_t, error)
 	of(f *os.File) (fileID, unix.Statx_t, error)
-	stat(f *os.File) (os.FileInfo, error)
+	// stat returns the size of a file that is open, and when it was modified.
+	stat(f *os.File) (size int64, modified time.Time, err error)
 	readAt(f *os.File, b []byte, off int64) (int, error)
 	// write appends to a file that was opened for that.
 	write(f *os.File, b []byte) (int, error)
@@ -30,8 +33,8 @@ type disk interface {
 	mkdir(dir string) error
 	lock(f *os.File, cmd int, kind int16) error
 	dup(f *os.File) (*os.File, error)
-	// watch watches a directory by an inotify instance.
-	watch(fd int, dir string, mask uint32) (int, error)
+	// watch watches a directory, or a file, by an inotify instance.
+	watch(fd int, path string, mask uint32) (int, error)
 }
 
 // kernel makes the calls as they are, again when a signal came in between.
@@ -63,7 +66,17 @@ func (kernel) of(f *os.File) (id fileID, stat unix.Statx_t, err error) {
 	return id, stat, err
 }
 
-func (kernel) stat(f *os.File) (os.FileInfo, error) { return f.Stat() }
+func (kernel) stat(f *os.File) (size int64, modified time.Time, err error) {
+	var stat unix.Stat_t
+	for {
+		err = unix.Fstat(int(f.Fd()), &stat)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	runtime.KeepAlive(f)
+	return stat.Size, time.Unix(stat.Mtim.Unix()), err
+}
 
 func (kernel) readAt(f *os.File, b []byte, off int64) (int, error) { return f.ReadAt(b, off) }
 
@@ -107,8 +120,12 @@ func (kernel) dup(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-func (kernel) watch(fd int, dir string, mask uint32) (int, error) {
-	return unix.InotifyAddWatch(fd, dir, mask)
+func (kernel) watch(fd int, dir string, mask uint32) (wd int, err error) {
+	err = retry(func() (err error) {
+		wd, err = unix.InotifyAddWatch(fd, dir, mask)
+		return err
+	})
+	return wd, err
 }
 
 // retry calls until no signal comes in between.

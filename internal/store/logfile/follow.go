@@ -260,11 +260,10 @@ func (s *Store) emitNothing(lost bool) {
 // wasCutInPlace tells whether the file is no longer what was read of it: it was
 // truncated, and perhaps written to since.
 func (s *Store) wasCutInPlace() (bool, error) {
-	info, err := s.disk.stat(s.cur.f)
+	size, modified, err := s.cur.stat()
 	if err != nil {
-		return false, errors.Wrap(err, "cannot read the size of the log")
+		return false, err
 	}
-	size, modified := info.Size(), info.ModTime()
 	if size < s.off {
 		return true, nil
 	}
@@ -320,13 +319,20 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	if s.cur == nil {
 		return false, s.beginWith(g)
 	}
-	if err := s.catchUp(); err != nil {
-		return false, err
+	off, verdict, aside := int64(0), lost, 0
+	err = s.catchUp()
+	if err == nil {
+		aside = s.aside()
+		j := joiner{s: s, old: s.cur, oldEnd: s.off, aside: aside, new: g}
+		off, verdict, err = j.join()
 	}
-	j := joiner{s: s, old: s.cur, oldEnd: s.off, aside: s.aside(), new: g}
-	off, verdict, err := j.join()
-	if err != nil {
+	switch {
+	case err == nil:
+		s.barred = time.Time{}
+	case !s.isLostFor(err):
 		return false, err
+	default:
+		off, verdict, aside = 0, lost, 0
 	}
 	if verdict == unsettled {
 		s.gone = false // till then the old file is the log
@@ -341,7 +347,7 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s.retire(j.aside > 0)
+	s.retire(aside > 0)
 	s.adopt(g)
 	g.join, g.lost, s.off, s.twins = off, verdict == lost, off, numbers
 	if verdict != lost {
@@ -351,6 +357,29 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	s.dropUnkept()
 	s.emitNothing(g.lost)
 	return false, nil
+}
+
+// oldPatience is how long a file is tried to be read that was replaced before it
+// was read to its end. Its successor is not read meanwhile: a disk that is slow
+// to recover costs nobody an event, and one that never does costs this long.
+const oldPatience = 10 * time.Second
+
+// isLostFor tells whether the present generation, which has a successor, could
+// not be read for so long that it is given up, by the last error. What is left
+// of it counts as one line that was left out.
+func (s *Store) isLostFor(err error) bool {
+	var u *unreadable
+	if !errors.As(err, &u) || u.g != s.cur {
+		return false
+	}
+	if s.barred.IsZero() {
+		s.barred = time.Now()
+	}
+	if time.Since(s.barred) < s.patience {
+		return false
+	}
+	s.skip(s.cur, s.off, errors.WithMessage(err, "the rest of a file that was replaced is lost"))
+	return true
 }
 
 // blindTime is how long after a log has gone it is looked for again, should the

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/pkg/errors"
@@ -24,7 +25,10 @@ type generation struct {
 	// direct says that it is certain that no other file was at the path
 	// between its predecessor and this one.
 	direct bool
-	index  index
+	// elsewhere says that it may be written by a path in another directory: it
+	// has several names, or is mounted here by itself.
+	elsewhere bool
+	index     index
 
 	// guarded by Store.mu
 	refs    int
@@ -92,7 +96,8 @@ func openGeneration(d disk, path string) (*generation, error) {
 		_ = f.Close()
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &generation{id: id.hash(), file: id, f: f, disk: d, uid: int64(stat.Uid)}, nil
+	elsewhere := stat.Nlink > 1 || stat.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+	return &generation{id: id.hash(), file: id, f: f, disk: d, uid: int64(stat.Uid), elsewhere: elsewhere}, nil
 }
 
 // again returns a generation that is the same file, under another identity.
@@ -104,13 +109,26 @@ func (g *generation) again(id uint64) (*generation, error) {
 	return &generation{id: id, file: g.file, f: f, disk: g.disk, uid: g.uid}, nil
 }
 
+// unreadable is an error by which the file of one generation could not be read.
+type unreadable struct {
+	g *generation
+	error
+}
+
+func (e *unreadable) Unwrap() error { return e.error }
+
+// stat returns the size of the file now, and when it was last written to.
+func (g *generation) stat() (size int64, modified time.Time, err error) {
+	if size, modified, err = g.disk.stat(g.f); err != nil {
+		err = &unreadable{g, errors.Wrap(err, "cannot read the size of the log")}
+	}
+	return size, modified, err
+}
+
 // size returns the size of the file now.
 func (g *generation) size() (int64, error) {
-	info, err := g.disk.stat(g.f)
-	if err != nil {
-		return 0, errors.Wrap(err, "cannot read the size of the log")
-	}
-	return info.Size(), nil
+	size, _, err := g.stat()
+	return size, err
 }
 
 // pos returns a position in the generation.
@@ -121,7 +139,7 @@ func (g *generation) pos(off int64) store.Pos { return store.Pos{Generation: g.s
 func (g *generation) readAt(b []byte, off int64) ([]byte, error) {
 	n, err := g.disk.readAt(g.f, b, off)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.Wrap(err, "cannot read the log")
+		return nil, &unreadable{g, errors.Wrap(err, "cannot read the log")}
 	}
 	return b[:n], nil
 }

@@ -29,6 +29,7 @@ type fileLock struct {
 
 	mu      sync.Mutex
 	file    *os.File
+	id      fileID    // of file
 	waiting *lockWait // a wait for the lock of file, nil if there is none
 }
 
@@ -37,6 +38,7 @@ type fileLock struct {
 // gives the lock back at once should it get it while there is none.
 type lockWait struct {
 	file *os.File
+	id   fileID
 	done chan struct{} // closed when it is over and somebody wants the result
 	// guarded by fileLock.mu
 	err    error
@@ -104,7 +106,7 @@ func (l *fileLock) try() (*lockWait, error) {
 		if locked, err := l.take(); locked || err != nil {
 			return nil, err
 		}
-		l.waiting = &lockWait{file: l.file, done: make(chan struct{})}
+		l.waiting = &lockWait{file: l.file, id: l.id, done: make(chan struct{})}
 		go l.wait(l.waiting)
 	}
 	l.waiting.wanted = true
@@ -146,7 +148,7 @@ func (l *fileLock) finish(w *lockWait, gave error) (again bool, err error) {
 	if w.err != nil {
 		return false, errors.Wrap(w.err, "cannot lock the log")
 	}
-	if gave == nil && !l.isAtPath(w.file) {
+	if gave == nil && !l.isAtPath(w.id) {
 		l.free()
 		return true, nil
 	}
@@ -172,7 +174,7 @@ func (l *fileLock) free() {
 
 // open opens the lock file, anew if it was replaced.
 func (l *fileLock) open() error {
-	if l.file != nil && l.isAtPath(l.file) {
+	if l.file != nil && l.isAtPath(l.id) {
 		return nil
 	}
 	l.leave()
@@ -180,15 +182,19 @@ func (l *fileLock) open() error {
 	if err != nil {
 		return errors.Wrap(err, "cannot open the lock file of the log"+advice(err))
 	}
-	l.file = f
+	id, _, err := l.disk.of(f)
+	if err != nil {
+		_ = f.Close()
+		return errors.Wrap(err, "cannot open the lock file of the log"+advice(err))
+	}
+	l.file, l.id = f, id
 	return nil
 }
 
 // isAtPath tells whether the file is the one that other writers lock.
-func (l *fileLock) isAtPath(f *os.File) bool {
-	id, _, err := l.disk.at(l.path)
-	own, _, ownErr := l.disk.of(f)
-	return err == nil && ownErr == nil && id == own
+func (l *fileLock) isAtPath(id fileID) bool {
+	now, _, err := l.disk.at(l.path)
+	return err == nil && now == id
 }
 
 // leave closes the lock file, once a wait for its lock is over.

@@ -37,7 +37,8 @@ type Options struct {
 	// Logger takes what the store has to say about itself; nil: nobody.
 	Logger *slog.Logger
 
-	disk disk // nil: kernel
+	disk     disk          // nil: kernel
+	patience time.Duration // 0: oldPatience
 }
 
 // Store is a log file. It is safe for concurrent use.
@@ -48,6 +49,8 @@ type Store struct {
 	disk   disk
 	lock   *fileLock
 	maxSeg int64 // size at which the own log is set aside, 0: never
+	// patience is how long a file that was replaced is tried to be read.
+	patience time.Duration
 
 	appends    appendQueue
 	syncs      syncs
@@ -64,6 +67,7 @@ type Store struct {
 	noted      beat          // of the thread that notes what appears at the path
 
 	successions successions // that the log was not told of
+	leftOut     leftOut
 	done        sync.WaitGroup
 
 	mu        sync.Mutex
@@ -76,6 +80,7 @@ type Store struct {
 	twins     twins         // at off
 	gone      bool          // cur is no longer at the path
 	unchanged time.Time     // modification time of cur when it last was what was read of it
+	barred    time.Time     // since when cur could not be read though it has a successor, zero: it can
 	again     *time.Timer   // looks again at a file that is being filled, or for one that is gone
 	nextSeq   uint64
 	readings  map[*reading]struct{}
@@ -120,6 +125,9 @@ func Open(o Options) (*Store, error) {
 		appeared: make(chan struct{}, 1), grown: make(chan struct{}, 1), stopped: make(chan struct{}),
 		helpers: make(chan struct{}, runtime.NumCPU()), readings: make(map[*reading]struct{}), nextSeq: 1,
 	}
+	if s.patience = o.patience; s.patience == 0 {
+		s.patience = oldPatience
+	}
 	s.indexer.s = s
 	if o.MaxSize > 0 {
 		s.maxSeg = max(1, o.MaxSize/(keptSegments+1))
@@ -141,10 +149,7 @@ func (s *Store) createOwn() error {
 	if err != nil {
 		return errors.Wrap(err, "cannot create the log"+advice(err))
 	}
-	if err := s.syncNames(); err != nil {
-		_ = f.Close()
-		return errors.WithMessage(err, "cannot create the log")
-	}
+	s.syncNames()
 	return errors.Wrap(f.Close(), "cannot create the log")
 }
 
@@ -214,11 +219,17 @@ func (s *Store) openFirst() {
 
 // adopt makes a file the log that is followed.
 func (s *Store) adopt(g *generation) {
+	if g.elsewhere {
+		if err := s.writes.also(g.f); err != nil {
+			s.log.Warn("cannot watch the log file itself: what is written to it by another path may be noticed late",
+				"path", s.path, "error", err)
+		}
+	}
 	g.seq = s.nextSeq
 	s.nextSeq++
 	g.refs++ // of the chain
 	s.chain = append(s.chain, g)
-	s.cur, s.off, s.gone, s.unchanged = g, 0, false, time.Time{}
+	s.cur, s.off, s.gone, s.unchanged, s.barred = g, 0, false, time.Time{}, time.Time{}
 }
 
 // posLocked returns how far the log was followed.
@@ -231,7 +242,7 @@ func (s *Store) posLocked() store.Pos {
 
 // cursorLocked names how far the log was followed.
 func (s *Store) cursorLocked() string {
-	return string(appendPosition(nil, s.cur, s.off, &s.twins))
+	return string(appendPosition(make([]byte, 0, 64), s.cur, s.off, &s.twins))
 }
 
 // appendPosition appends the cursor for an offset in a generation, nil for the
@@ -339,7 +350,7 @@ func (s *Store) skip(g *generation, off int64, reason error) {
 	g.skips[off] = struct{}{}
 	s.skipped++
 	s.lastSkip = fmt.Sprintf("%s, byte %d: %v", filepath.Base(s.path), off, reason)
-	s.log.Warn("left out a line of the log", "path", s.path, "offset", off, "reason", reason)
+	s.tellSkip(off, reason)
 }
 
 // Status returns the state of the store.

@@ -34,9 +34,7 @@ func (s *Store) setAside() error {
 		return errors.Wrap(err, "cannot create the log"+advice(err))
 	}
 	_ = f.Close()
-	if err := s.syncNames(); err != nil {
-		return err
-	}
+	s.syncNames()
 	_ = s.lookLocked() // it will be looked again
 	return nil
 }

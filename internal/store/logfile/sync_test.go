@@ -28,15 +28,12 @@ func TestWhatIsAcknowledgedWasSyncedBeforeWhereThatIsPromised(t *testing.T) {
 					t.Errorf("%d syncs for %d events", got, n+1)
 				}
 			}
-			if got, want := d.count("syncNames"), min(1, int(mode)); got != want {
+			if got, want := d.count("syncNames"), int(mode)/int(SyncAlways); mode != SyncInterval && got != want {
 				t.Errorf("the directory was synced %d times, want %d", got, want)
 			}
 			if mode == SyncInterval {
-				for deadline := time.Now().Add(20 * time.Second); d.count("sync") == 0; time.Sleep(time.Millisecond) {
-					if time.Now().After(deadline) {
-						t.Fatal("nothing was synced")
-					}
-				}
+				d.awaitCount(t, "sync", 1)
+				d.awaitCount(t, "syncNames", 1)
 				if err := w.write(5); err != nil {
 					t.Fatal(err)
 				}
@@ -85,14 +82,16 @@ func (w *watched) waiting() int {
 func TestSettingAsideAndPodmansRotationAreSynced(t *testing.T) {
 	d := new(faulty)
 	w := open(t, filepath.Join(t.TempDir(), "own.log"), Options{disk: d, Sync: SyncInterval, MaxSize: 4 << 10})
-	for n := range 30 {
+	for n := 0; d.count("rename") < keptSegments; n++ {
 		if err := w.write(n); err != nil {
 			t.Fatal(err)
 		}
 	}
-	renames, names := d.count("rename"), d.count("syncNames")
-	if asides := renames / keptSegments; asides == 0 || names < asides+1 || d.count("sync") < asides {
-		t.Errorf("%d files set aside, %d syncs of files, %d of the directory", asides, d.count("sync"), names)
+	if err := w.Close(); err != nil { // or within SyncPeriod
+		t.Fatal(err)
+	}
+	if files, names := d.count("sync"), d.count("syncNames"); files < 2 || names < 1 {
+		t.Errorf("a file was set aside, and there were %d syncs of files, %d of the directory", files, names)
 	}
 
 	d = new(faulty)
@@ -103,9 +102,109 @@ func TestSettingAsideAndPodmansRotationAreSynced(t *testing.T) {
 	files, names := d.count("sync"), d.count("syncNames")
 	rotate(t, w.Path(), 1)
 	w.names(2)
-	if d.count("sync") != files+1 || d.count("syncNames") != names+1 {
-		t.Errorf("a rotation was synced by %d syncs of files and %d of the directory", d.count("sync")-files, d.count("syncNames")-names)
+	d.awaitCount(t, "sync", files+1)
+	d.awaitCount(t, "syncNames", names+1)
+}
+
+// awaitCount waits until a call was made so often.
+func (d *faulty) awaitCount(t *testing.T, call string, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); d.count(call) < n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d calls of %s, want %d", d.count(call), call, n)
+		}
 	}
+}
+
+func TestNothingIsAcknowledgedInAFileWhoseNameTheDiskDoesNotConfirm(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		d := new(faulty)
+		o := Options{disk: d, Sync: SyncAlways}
+		if own {
+			o.MaxSize = 4 << 10
+		}
+		w := open(t, filepath.Join(t.TempDir(), "events.log"), o)
+		if err := w.write(0); err != nil {
+			t.Fatal(err)
+		}
+		d.set(func(call string, _ int) (int, error) {
+			if call == "syncNames" {
+				return 0, unix.EIO
+			}
+			return 0, nil
+		})
+		n := 1
+		if own {
+			for ; d.count("rename") == 0 && n < 100; n++ { // in the file that has its name
+				if err := w.write(n); err != nil && d.count("rename") == 0 {
+					t.Fatal(err)
+				}
+			}
+		} else {
+			rotate(t, w.Path(), 1)
+			w.names(2)
+		}
+		if err := w.write(n + 1); err == nil || !strings.Contains(err.Error(), "power failure") {
+			t.Errorf("own %v: the event is acknowledged: %v", own, err)
+		}
+		d.heal()
+		if err := w.write(n + 2); err != nil {
+			t.Error(err)
+		}
+		if fault := w.Status().Fault; fault != "" {
+			t.Errorf("the fault stays: %s", fault)
+		}
+	}
+}
+
+func TestADiskThatIsSlowAfterARotationHoldsUpNeitherReadersNorPodman(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		d := &slow{begun: make(chan struct{}), end: make(chan struct{})}
+		o := Options{disk: d, Sync: SyncInterval}
+		if own {
+			o.MaxSize = 4 << 10
+		}
+		w := open(t, filepath.Join(t.TempDir(), "events.log"), o)
+		for n := range 30 { // three times what makes it set its file aside
+			if err := w.write(n); err != nil {
+				t.Fatal(err)
+			}
+			if !own && n%10 == 9 {
+				rotate(t, w.Path(), 100+n)
+			}
+		}
+		<-d.begun
+		if isLocked(t, w.Path()) {
+			t.Error("Podmans wait for our disk")
+		}
+		if err := w.write(30); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(10 * time.Second); !w.has("v30"); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("a follower waits for the disk")
+			}
+		}
+		if names, _, err := w.history(""); err != nil || len(names) == 0 {
+			t.Errorf("the past has %v, %v", names, err)
+		}
+		close(d.end)
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// has tells whether an event was told.
+func (w *watched) has(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.got {
+		if w.got[i].Event().Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 func TestADiskThatDoesNotConfirmIsToldToWhoWasPromisedThatAndInTheStatus(t *testing.T) {
@@ -171,6 +270,12 @@ func (d *slow) sync(f *os.File) error {
 	d.once.Do(func() { close(d.begun) })
 	<-d.end
 	return d.kernel.sync(f)
+}
+
+func (d *slow) syncNames(dir string) error {
+	d.once.Do(func() { close(d.begun) })
+	<-d.end
+	return d.kernel.syncNames(dir)
 }
 
 func TestAnEventIsNotWrittenWhenItsWriterStopsWaitingForTheLock(t *testing.T) {

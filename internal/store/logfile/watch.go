@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/pkg/errors"
@@ -137,6 +138,17 @@ func (w *watcher) watchAbove(keep map[int32]way) (blind bool, err error) {
 
 func isMissing(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
+}
+
+// also has wait return when something is written to the file, by whatever path.
+// The watch of the directory tells only of what is written by a path in it; it is
+// enough for nearly all files, and with both each write is told twice. It ends
+// with the file.
+func (w *watcher) also(f *os.File) error {
+	return control(f, func(fd int) error {
+		_, err := w.disk.watch(w.fd, "/proc/self/fd/"+strconv.Itoa(fd), unix.IN_MODIFY)
+		return err
+	})
 }
 
 // doubt has the directories watched anew, should they be others by now.

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // written is what Append has just written, which it can tell the sink without
@@ -41,15 +43,63 @@ func (s *Store) tellWritten(w written) bool {
 	if s.closed || !s.knowsEnd(w.file, w.off, w.before) {
 		return false
 	}
-	info, err := s.disk.stat(s.cur.f)
-	if err != nil || info.Size() != w.off+int64(len(w.data)) {
+	c := chunk{data: w.data, off: w.off, next: w.off + int64(len(w.data)), tooLong: -1}
+	size, modified, err := s.disk.stat(s.cur.f)
+	if err != nil || size != c.next {
 		return false // somebody has written too, perhaps in front of it
 	}
-	c := chunk{data: w.data, off: w.off, next: w.off + int64(len(w.data)), tooLong: -1}
-	if info.Size() == c.next {
-		s.unchanged = info.ModTime()
-	}
+	s.unchanged = modified
 	s.emit(&c, false)
 	s.noteGrowth()
 	return true
+}
+
+// collect lets everybody see what was written, and learns the cursors on the
+// way.
+func (s *Store) collect(jobs []*appendJob) {
+	if sink := s.sink; sink != nil {
+		c := collector{sink: sink, jobs: jobs}
+		s.sink = c.take
+		if s.tellWritten(s.appends.wrote) {
+			s.setFault(nil)
+		} else if err := s.lookLocked(); err != nil {
+			s.log.Warn("cannot read back what was written", "path", s.path, "error", err)
+		}
+		s.sink = sink
+	}
+	for _, j := range jobs {
+		s.written += uint64(len(j.hashes))
+		j.nameUnseen()
+	}
+}
+
+// collector hands emissions on and picks the cursors of what was just written.
+type collector struct {
+	sink store.Sink
+	jobs []*appendJob
+}
+
+func (c *collector) take(e store.Emission) {
+	for i := range e.Records {
+		rec := &e.Records[i]
+		for len(c.jobs) > 0 && len(c.jobs[0].cursors) == len(c.jobs[0].hashes) {
+			c.jobs = c.jobs[1:]
+		}
+		if len(c.jobs) == 0 {
+			break
+		}
+		if j := c.jobs[0]; hashLine(rec.Line) == j.hashes[len(j.cursors)] {
+			j.cursors = append(j.cursors, string(rec.Cursor))
+		}
+	}
+	c.sink(e)
+}
+
+// nameUnseen makes the cursors of events that were written but could not be
+// read back: those of events that have no equal.
+func (j *appendJob) nameUnseen() {
+	for i := len(j.cursors); i < len(j.hashes); i++ {
+		id := identity{time: j.times[i], hash: j.hashes[i]}
+		j.cursors = append(j.cursors, string(appendEventCursor(nil, id, 0)))
+	}
 }

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/service"
+)
+
+// listenAddresses are the addresses of --listen. One that is given twice is
+// refused: of two kinds of access to one socket only one could be had.
+func (f *serveFlags) listenAddresses() ([]service.Address, error) {
+	var addresses []service.Address
+	for _, text := range f.listen {
+		address, err := service.ParseAddress(text)
+		if err != nil {
+			return nil, err
+		}
+		if hasPath(addresses, address.Path) {
+			return nil, errors.Errorf("cannot listen on %q: it is given twice; leave one of them out", address.Path)
+		}
+		addresses = append(addresses, address)
+	}
+	return addresses, nil
+}
+
+// metricsAddress is the address of --metrics.
+func (f *serveFlags) metricsAddress() (service.Address, error) {
+	address, err := service.ParseAddress(f.metrics)
+	if err == nil && address.ReadOnly {
+		err = errors.New("nobody could write there; leave readonly out")
+	}
+	if listen, _ := f.listenAddresses(); err == nil && hasPath(listen, address.Path) {
+		err = errors.Errorf("cannot listen on %q: the service itself is to listen there; choose another path", address.Path)
+	}
+	return address, errors.WithMessage(err, "cannot show metrics")
+}
+
+func hasPath(addresses []service.Address, path string) bool {
+	for _, address := range addresses {
+		if address.Path == path {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,216 @@
+//go:build systemd && cgo
+
+package journald
+
+/*
+#include "reader.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// openFile is a file of a journal that a handle has open.
+type openFile struct {
+	path string
+	id   fileID
+}
+
+// fileID is what a file is recognized by while there is one who has it open.
+type fileID struct{ dev, ino uint64 }
+
+// waitingFile is a file of a journal that could not be opened: one that journald
+// is just making, that belongs to another user, or that is none.
+type waitingFile struct {
+	path string
+	was  look
+}
+
+// look is what tells that a file has changed.
+type look struct {
+	ino, size, changed uint64
+	mode               uint32
+	head               [headerSize]byte
+}
+
+// lookAt looks at a file, also at one that cannot be opened.
+func lookAt(path string) (l look) {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return l
+	}
+	l = look{ino: st.Ino, size: uint64(st.Size), mode: st.Mode}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		l.changed = uint64(st.Ctim.Nano()) // its permissions may have
+		return l
+	}
+	defer unix.Close(fd)
+	_, _ = unix.Pread(fd, l.head[:], 0)
+	return l
+}
+
+// anyChanged tells whether one of the files may be opened by now.
+func anyChanged(waiting []waitingFile) bool {
+	for i := range waiting {
+		if lookAt(waiting[i].path) != waiting[i].was {
+			return true
+		}
+	}
+	return false
+}
+
+// openAll opens the files that the handle's directories list, each by itself, so
+// that none is left out unnoticed: what cannot be opened now, and may be later,
+// is waited for.
+func (h *handle) openAll() error {
+	for dir, l := range h.dirs.known {
+		for name := range l.files {
+			path := filepath.Join(dir, name)
+			was := lookAt(path)
+			err := h.openOne(path)
+			switch {
+			case err == nil:
+			case errors.Is(err, unix.ENOENT): // it has just got another name, which the directories show
+			case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, errStale):
+				return err
+			default:
+				h.waiting = append(h.waiting, waitingFile{path: path, was: was})
+				if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+					h.denied = err
+				} else {
+					h.damage.leaveOut(path, was.size, err, h.log)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// openOne opens a file.
+func (h *handle) openOne(path string) error {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return errors.Wrapf(err, "cannot open %s", path)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size < headerSize {
+		_ = unix.Close(fd)
+		if err == nil {
+			err = unix.ENODATA
+		}
+		return errors.Wrapf(err, "cannot open %s", path)
+	}
+	var r C.int
+	h.on(func() { r = C.ev_open(h.j, C.int(fd)) })
+	if r < 0 {
+		_ = unix.Close(fd)
+		if syscall.Errno(-r) == unix.ESTALE {
+			return errStale
+		}
+		return errors.Wrapf(errno(r), "cannot open %s", path)
+	}
+	f := openFile{path: path, id: fileID{st.Dev, st.Ino}}
+	h.files = append(h.files, f)
+	if h.damage.tolerates(f.id) {
+		h.on(func() { C.ev_tolerate(h.j) })
+	}
+	return nil
+}
+
+// damage remembers which files of a journal are damaged. libsystemd gives up a
+// file when it finds one to be; but it also does when journald is just changing
+// the place that it looks at, and then only opening it anew helps.
+type damage struct {
+	mu    sync.Mutex
+	tries map[fileID]int
+	told  map[string]uint64 // sizes of files that were left out, by path
+	lack  map[fileID]uint64 // entries that cannot be read
+	last  string            // where, for people
+}
+
+// damageTries is how often a file is opened anew that libsystemd gives up.
+const damageTries = 5
+
+func (d *damage) tolerates(id fileID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.tries[id] >= damageTries
+}
+
+// note notes that libsystemd gave up a file.
+func (d *damage) note(f openFile, log *slog.Logger) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.tries == nil {
+		d.tries = make(map[fileID]int)
+	}
+	if d.tries[f.id]++; d.tries[f.id] == damageTries {
+		log.Warn("a file of the journal is damaged: what lies behind the damage is left out; journalctl --verify --file says more", "file", f.path)
+	}
+}
+
+// lacks notes that a file has so many entries of podman less than it says.
+func (d *damage) lacks(f openFile, n uint64, log *slog.Logger) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lack == nil {
+		d.lack = make(map[fileID]uint64)
+	}
+	if d.lack[f.id] >= n {
+		return
+	}
+	d.lack[f.id] = n
+	d.last = fmt.Sprintf("journal file %s: it is damaged, %d entries of podman in it cannot be read", f.path, n)
+	log.Warn("a file of the journal is damaged: entries of podman in it cannot be read", "file", f.path, "entries", n)
+}
+
+// skipped returns how many entries cannot be read, and where the last of them
+// are.
+func (d *damage) skipped() (n uint64, last string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, more := range d.lack {
+		n += more
+	}
+	return n, d.last
+}
+
+// leaveOut says once that a file is left out. An empty one is just being made.
+func (d *damage) leaveOut(path string, size uint64, reason error, log *slog.Logger) {
+	if size < headerSize {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.told == nil {
+		d.told = make(map[string]uint64)
+	}
+	if last, told := d.told[path]; !told || last != size {
+		d.told[path] = size
+		log.Warn("a file of the journal cannot be read and is left out", "file", path, "error", reason)
+	}
+}
+
+// readable returns nil if there is a file that can be read, or why not. An empty
+// directory that collects journals is one without events.
+func (h *handle) readable() error {
+	switch {
+	case len(h.files) > 0:
+		return nil
+	case h.denied != nil:
+		return errors.WithMessage(h.denied, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
+	case h.dirs.host && len(h.waiting) == 0:
+		return errors.Errorf("cannot read the journal: there is none of this machine in %s; is systemd-journald running?", strings.Join(h.dirs.roots, " or "))
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+//go:build systemd
+
+package test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
+)
+
+// hold lets strace stop journald when it comes to a system call, until the
+// function that is returned is called.
+func (r *room) hold(t *testing.T, call string) (release func()) {
+	t.Helper()
+	testkit.Need(t, "strace")
+	// The journald in the room is what nsenter became.
+	cmd := exec.Command("strace", "-p", strconv.Itoa(r.journald.Process.Pid), "-o", "/dev/null", "-e", "trace="+call,
+		"-e", "inject="+call+":delay_enter=60s")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(stderr).ReadString('\n'); err != nil || !strings.Contains(line, "attached") {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if testkit.PeersRequired() {
+			t.Fatalf("strace: %q, %v", line, err)
+		}
+		t.Skipf("strace cannot be used here: %q, %v", line, err)
+	}
+	return func() {
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		_ = cmd.Wait()
+	}
+}
+
+// comes waits for what nobody tells of.
+func comes(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not come", what)
+		}
+	}
+}
+
+// TestJournalFileThatIsBeingMade stops journald while it makes the file of a
+// user: the file is there, and cannot be opened as a journal yet. Nothing tells
+// when it can, and what is written elsewhere meanwhile must not hide what comes
+// to be written to it.
+func TestJournalFileThatIsBeingMade(t *testing.T) {
+	r := startRoom(t)
+	r.flush()
+	d := r.startDaemon()
+	follower := d.subscribe(nil)
+	r.send(podmanEntry("first", time.Now()))
+	want := []string{"first"}
+	for i, call := range []string{"fsetxattr", "pwrite64", "fallocate"} {
+		uid := 1000 + i
+		release := r.hold(t, call)
+		wait := r.writers(fmt.Sprintf("user-%d", uid), []int{uid}, 1, 1)
+		path := filepath.Join(r.dir, "var", hostMachineID(t), fmt.Sprintf("user-%d.journal", uid))
+		comes(t, path, func() bool {
+			_, err := os.Stat(path)
+			return err == nil
+		})
+		d.call("GetStatus", nil) // it looks at the journal as it is now
+		for n := range 3 {
+			if err := sendEntry(r.socket(), podmanEntry(fmt.Sprintf("root-%d-%d", i, n), time.Now())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		release()
+		wait()
+		r.settle()
+		want = append(want, fmt.Sprintf("user-%d0-0", uid), fmt.Sprintf("root-%d-0", i), fmt.Sprintf("root-%d-1", i), fmt.Sprintf("root-%d-2", i))
+	}
+	r.send(podmanEntry("last", time.Now()))
+	want = append(want, "last")
+	got, err := follower.collect(func(e *event) bool { return e.Name == "last" })
+	var list []string
+	for i := range got {
+		list = append(list, got[i].Name)
+	}
+	if err != nil || !slices.Equal(list, want) {
+		t.Errorf("the follower got %q, want %q: %v", list, want, err)
+	}
+	if n := len(d.history(nil)); n != len(want) {
+		t.Errorf("the history has %d events of %d", n, len(want))
+	}
+}
+
+// TestJournalVacuumOfOneUserIsTold removes what a user's file held before it was
+// rotated, and nothing of the system's, as a journald does that rotates and
+// vacuums each file by itself.
+func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
+	r := startRoom(t)
+	r.flush()
+	d := r.startDaemon()
+	follower := d.subscribe(nil)
+	write := func(name string, uid int) {
+		t.Helper()
+		r.writers(name, []int{uid}, 10, 1000)()
+		r.settle()
+	}
+	write("root", 0)
+	write("first", 1000)
+	old := d.history(nil)[9].Cursor
+	r.rotate()
+	r.settle()
+	write("second", 1000)
+	kept := d.history(nil)[29].Cursor
+	write("new", 1001)
+	if n := len(d.history(params{"after": old})); n != 30 {
+		t.Errorf("behind an event that was there before a user was are %d of 30", n)
+	}
+	gone, err := filepath.Glob(filepath.Join(r.dir, "var", hostMachineID(t), "user-1000@*.journal"))
+	if err != nil || len(gone) != 1 {
+		t.Fatalf("the files that were rotated are %q: %v", gone, err)
+	}
+	if err := os.Remove(gone[0]); err != nil {
+		t.Fatal(err)
+	}
+	// Where one journald numbers the files of all users alike it cannot be told
+	// from them that there was another in front of a user's.
+	shared := strings.Count(r.run("sh", "-c", "journalctl --header --file '/var/log/journal/*/*.journal' | grep -i 'sequential number ID' | sort -u"), "\n") == 1
+	for more, when := range []string{"running", "restarted"} {
+		if reply := d.call("GetEvents", params{"after": old}); !(shared && when == "restarted") && reply.Error != "io.podman.events.CursorExpired" {
+			t.Errorf("%s, behind an event that others came behind that are gone: %q", when, reply.Error)
+		}
+		if n := len(d.history(params{"after": kept})); n != 10+more {
+			t.Errorf("%s, behind an event that all is there of are %d of %d", when, n, 10+more)
+		}
+		if n := len(d.history(nil)); n != 30+more {
+			t.Errorf("%s, %d events are left of %d", when, n, 30+more)
+		}
+		if when == "running" {
+			r.send(podmanEntry("last", time.Now()))
+			got, err := follower.collect(func(e *event) bool { return e.Name == "last" })
+			if err != nil || len(got) != 41 {
+				t.Errorf("the follower got %d events of 41: %v", len(got), err)
+			}
+			d.stop()
+			d.start()
+		}
+	}
+}
+
+func TestWatchdogOfAServiceWhoseJournalFollowerIsStuck(t *testing.T) {
+	r := startRoom(t)
+	followerIsStuck(t, func(name string, args ...string) *exec.Cmd { return r.command(append([]string{name}, args...)...) }, 1, "--backend", "journald")
+}
+
+// TestJournalFileThatIsDamaged puts a file into the journal whose second half is
+// lost: what can be read of it is, it does not keep anything else from being
+// read, and it is told.
+func TestJournalFileThatIsDamaged(t *testing.T) {
+	r := newRoom(t)
+	importGenerated(t, 20_000, filepath.Join(r.dir, "var", hostMachineID(t)))
+	files, err := filepath.Glob(filepath.Join(r.dir, "var", hostMachineID(t), "*.journal"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are the files %q: %v", files, err)
+	}
+	f, err := os.OpenFile(files[0], os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(make([]byte, st.Size()/4), st.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	d := r.startDaemon()
+	follower := d.subscribe(nil)
+	n := len(d.history(nil))
+	t.Logf("%d of 2000 events are left", n)
+	r.send(podmanEntry("new", time.Now()))
+	if got, err := follower.collect(func(e *event) bool { return e.Name == "new" }); err != nil || len(got) != 1 {
+		t.Errorf("the follower got %d events: %v", len(got), err)
+	}
+	if again := len(d.history(nil)); again != n+1 {
+		t.Errorf("first there are %d events, then, with one more, %d", n, again)
+	}
+	if s := d.call("GetStatus", nil).Parameters; s.Skipped != 2000-n || !strings.Contains(s.LastSkipped, filepath.Base(files[0])) {
+		t.Errorf("%d events cannot be read, counted were %d: %s", 2000-n, s.Skipped, s.LastSkipped)
+	}
+	if !strings.Contains(d.stderr.String(), "damaged") {
+		t.Errorf("the log says nothing of it:\n%s", d.stderr)
+	}
+}
