@@ -46,6 +46,9 @@ func (m *machine) follow() (wait func(count int) []string) {
 func upgrade(t *testing.T, m *machine, pkg string) {
 	defer func(outer *testing.T) { m.t = outer }(m.t)
 	m.t = t
+	alice := user{m, "alice", 1000}
+	const hers = "unix:/run/user/1000/eventsvc/io.podman.events"
+	contains(t, alice.run("varlinkctl", "info", hers), "0.1.0~test1")
 	followed := m.follow()
 	old := m.property("eventsvc.service", "MainPID")
 	const volumes = 40
@@ -72,6 +75,7 @@ func upgrade(t *testing.T, m *machine, pkg string) {
 	if now := m.property("eventsvc.service", "MainPID"); now == old {
 		t.Error("the upgrade did not restart the service")
 	}
+	contains(t, alice.run("varlinkctl", "info", hers), "0.1.0~test2")
 }
 
 // removed removes the package, and compares what is left with what was there
@@ -132,6 +136,7 @@ func TestInstalledByRPM(t *testing.T) {
 	m.run("rpm", "--initdb")
 	// Directories of Fedora that Debian does not have.
 	m.run("mkdir", "-p", "/usr/share/dbus-1/interfaces", "/usr/share/licenses", "/usr/share/zsh/site-functions")
+	alice := m.addUser("alice", 1000)
 	before := m.files()
 	// Names that rpm's own distributions provide, of whatever they call their packages.
 	requires := m.run("rpm", "-qp", "--requires", m.bring(first, "rpm"))
@@ -147,8 +152,14 @@ func TestInstalledByRPM(t *testing.T) {
 	nothingRuns(t, m, user{})
 	contains(t, m.run(busctl("GetEvents", "asa{sv}", "0", "0")...), "a(ssssta{sv})sb 0 ")
 	contains(t, m.run("varlinkctl", "info", systemSocket), "0.1.0~test1")
+	m.run("loginctl", "enable-linger", "alice")
+	hers := "/run/user/1000/eventsvc/io.podman.events"
+	m.eventually(hers, "find", "/run/user/1000", "-name", "io.podman.events")
+	contains(t, alice.run("varlinkctl", "info", "unix:"+hers), "0.1.0~test1")
+	m.eventually("ActiveState=active", alice.args([]string{"systemctl", "--user", "show", "--property=ActiveState", "eventsvc.service"})...)
 	m.run("rpm", "-U", "--nodeps", m.bring(second, "rpm"))
 	contains(t, m.run("varlinkctl", "info", systemSocket), "0.1.0~test2")
+	contains(t, alice.run("varlinkctl", "info", "unix:"+hers), "0.1.0~test2")
 	m.run("rpm", "-V", "--nodeps", "eventsvc")
 	m.run("rpm", "-e", "--nodeps", "eventsvc")
 	if out, err := m.try("pgrep", "-a", "eventsvc"); err == nil {
