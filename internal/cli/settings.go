@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -65,12 +66,38 @@ func readOptions(flags *pflag.FlagSet, env config.Environment) (*options, error)
 		if o.origins[name] == commandLine {
 			continue
 		}
-		if err := setFlag(flags.Lookup(name), setting.Values); err != nil {
+		err := checkPaths(name, setting.Values)
+		if err == nil {
+			err = setFlag(flags.Lookup(name), setting.Values)
+		}
+		if err != nil {
 			return nil, errors.Errorf("cannot use %s in %s: %v; correct the file", name, setting.Origin(), err)
 		}
 		o.origins[name] = setting.Origin()
 	}
 	return o, nil
+}
+
+// checkPaths refuses a relative path in a file: a service is started wherever its
+// manager likes, and '~' means nothing here.
+func checkPaths(name string, values []string) error {
+	for _, value := range values {
+		path := value
+		switch name {
+		case "log-file", "journal-directory":
+		case "listen", "metrics":
+			var isPath bool
+			if path, isPath = strings.CutPrefix(value, "unix:"); !isPath || strings.HasPrefix(path, "@") {
+				continue
+			}
+		default:
+			return nil
+		}
+		if path != "" && !filepath.IsAbs(path) {
+			return errors.Errorf("the path of %q is relative; give it from / on", value)
+		}
+	}
+	return nil
 }
 
 func setFlag(f *pflag.Flag, values []string) error {
