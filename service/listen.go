@@ -21,7 +21,8 @@ type Listener struct {
 
 	mu          sync.Mutex // for what interrupts the accepting of connections
 	interrupted bool
-	gone        bool // its file was removed while nothing is accepted
+	hidden      string // the name of its file while nobody is to find it, "": that of the address
+	gone        bool   // nobody can connect to it any more
 }
 
 // Address returns the address in the form that Listen takes.
@@ -290,12 +291,18 @@ func (l *Listener) Close() error {
 }
 
 func (l *Listener) removeFile() {
-	if l.ino == 0 {
-		return
+	path := l.address.Path
+	if l.hidden != "" {
+		path = l.hidden
 	}
+	if l.isOurs(path) {
+		_ = os.Remove(path)
+	}
+	l.ino, l.hidden = 0, ""
+}
+
+// isOurs tells whether the file at a path is the socket.
+func (l *Listener) isOurs(path string) bool {
 	var st unix.Stat_t
-	if unix.Lstat(l.address.Path, &st) == nil && st.Dev == l.dev && st.Ino == l.ino {
-		_ = os.Remove(l.address.Path)
-	}
-	l.ino = 0
+	return l.ino != 0 && unix.Lstat(path, &st) == nil && st.Dev == l.dev && st.Ino == l.ino
 }

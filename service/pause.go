@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -18,52 +19,134 @@ type pause struct {
 	over     chan struct{} // closed when it ends
 }
 
+// AwaitListeners returns when so many listeners are served, or the context is
+// done.
+func (s *Server) AwaitListeners(ctx context.Context, count int) {
+	for {
+		s.mu.Lock()
+		now, more := len(s.listeners), s.more
+		s.mu.Unlock()
+		if now >= count {
+			return
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Pause stops accepting connections, and returns when every connection that was
 // accepted has been counted in by the Activity of the options. What comes then
-// waits in the sockets: those of systemd keep it for whoever is started next. A
-// socket of our own loses its file, so that nobody comes any more, and who was
-// waiting there is accepted and counted in, too.
+// waits in the sockets: those of systemd keep it for whoever is started next.
+// Who waited in a socket of our own is accepted and counted in, too.
 //
-// Whoever then finds that nobody is there may end the service, and loses no
-// client; otherwise Resume has to be called. Pause must not be called again in
-// between, and not before every listener has been given to Serve.
+// Whoever then finds that nobody is there may end the service if Retire agrees,
+// and loses no client; otherwise Resume has to be called. Pause must not be
+// called again in between, and not before every listener is served (AwaitListeners).
 func (s *Server) Pause() {
 	p := &pause{over: make(chan struct{}), waiting: make(map[*Listener]bool)}
 	s.mu.Lock()
 	s.pause = p
 	p.arrivals.Add(len(s.listeners))
-	listeners := make([]*Listener, 0, len(s.listeners))
 	for l := range s.listeners {
 		p.waiting[l] = true
-		listeners = append(listeners, l)
 		l.wake()
 	}
 	s.mu.Unlock()
 	p.arrivals.Wait()
+	s.takeWaiting(s.ownListeners())
+}
+
+// Retire lets nobody come any more through the sockets of our own, whose files
+// it removes. It returns false if somebody came before that: then the service is
+// not to end, and Resume has to be called. It is called after Pause, when nobody
+// is there.
+func (s *Server) Retire() bool {
+	own := s.ownListeners()
+	// First in a way that is undone at once: who looks for a service meanwhile
+	// that goes on finds none.
+	for _, l := range own {
+		l.hide()
+	}
+	if s.takeWaiting(own) {
+		for _, l := range own {
+			l.show()
+		}
+		return false
+	}
+	// Then for good: who had found the socket by then, and not connected yet.
+	for _, l := range own {
+		l.retire()
+	}
+	return !s.takeWaiting(own)
+}
+
+// ownListeners returns the listeners whose sockets are not systemd's.
+func (s *Server) ownListeners() []*Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := make([]*Listener, 0, len(s.listeners))
+	for l := range s.listeners {
+		if l.name == "" {
+			own = append(own, l)
+		}
+	}
+	return own
+}
+
+// takeWaiting accepts those who wait in the sockets, and tells whether there was
+// anybody. It is called while nothing else is accepted.
+func (s *Server) takeWaiting(listeners []*Listener) bool {
+	some := false
 	for _, l := range listeners {
-		if l.name != "" {
-			continue // systemd's
-		}
-		for _, sock := range l.retire() {
+		for sock := l.nextWaiting(); sock != nil; sock = l.nextWaiting() {
 			s.start(sock, l.ReadOnly())
+			some = true
 		}
+	}
+	return some
+}
+
+// hide gives the file of a socket another name, under which nobody looks for it.
+func (l *Listener) hide() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.isOurs(l.address.Path) {
+		return
+	}
+	hidden := fmt.Sprintf("%s.leaving-%d", l.address.Path, os.Getpid())
+	if os.Rename(l.address.Path, hidden) == nil {
+		l.hidden = hidden
 	}
 }
 
-// retire removes the file of a socket, and returns who waits to be accepted. It
-// is called while nothing is accepted.
-func (l *Listener) retire() []*net.UnixConn {
+// show takes back what hide did.
+func (l *Listener) show() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ino != 0 {
-		l.removeFile()
-		l.gone = true
+	if l.hidden == "" {
+		return
 	}
-	var waiting []*net.UnixConn
-	for sock := l.nextWaiting(); sock != nil; sock = l.nextWaiting() {
-		waiting = append(waiting, sock)
+	if unix.Renameat2(unix.AT_FDCWD, l.hidden, unix.AT_FDCWD, l.address.Path, unix.RENAME_NOREPLACE) == nil {
+		l.hidden = ""
+		return
 	}
-	return waiting
+	l.removeFile() // another service may be there by now: it is seen when this one goes on
+	l.gone = true
+}
+
+// retire lets nobody connect to a socket any more. Who has connected can still
+// be accepted.
+func (l *Listener) retire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.removeFile()
+	l.gone = true
+	if raw, err := l.sock.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RD) })
+	}
 }
 
 // arrive counts a listener that accepts nothing now. It is called with the lock
@@ -94,21 +177,26 @@ func (s *Server) isPaused() bool {
 // waitWhilePaused returns when connections may be accepted. It is called by the
 // goroutine that accepts them.
 func (s *Server) waitWhilePaused(ctx context.Context, l *Listener) error {
-	s.mu.Lock()
-	p := s.pause
-	s.arrive(l)
-	s.mu.Unlock()
-	if p == nil {
-		return nil
+	for {
+		s.mu.Lock()
+		p := s.pause
+		s.arrive(l)
+		s.mu.Unlock()
+		if p == nil {
+			return nil
+		}
+		select {
+		case <-p.over:
+		case <-ctx.Done():
+			return nil
+		case <-s.stopped:
+			return nil
+		}
+		// The next pause may have begun before this, and does not wake us twice.
+		if err := l.goOn(); err != nil {
+			return err
+		}
 	}
-	select {
-	case <-p.over:
-	case <-ctx.Done():
-		return nil
-	case <-s.stopped:
-		return nil
-	}
-	return l.goOn()
 }
 
 // wake interrupts the accepting of connections for now.
@@ -119,21 +207,26 @@ func (l *Listener) wake() {
 }
 
 // goOn lets connections be accepted again, on a new socket at the same place if
-// the file was removed.
+// nobody can connect to this one any more.
 func (l *Listener) goOn() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.gone {
 		old := l.sock
+		if l.address.isAbstract() {
+			_ = old.Close() // a name has one socket at a time
+		}
 		if err := l.listen(); err != nil {
 			return errors.WithMessagef(err, "cannot listen on %q again", l.address.Path)
 		}
 		l.gone = false
 		_ = old.Close()
 	}
-	if !l.interrupted {
-		_ = l.sock.SetDeadline(time.Time{})
+	deadline := time.Time{}
+	if l.interrupted { // which a new socket does not know
+		deadline = longAgo
 	}
+	_ = l.sock.SetDeadline(deadline)
 	return nil
 }
 

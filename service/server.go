@@ -99,6 +99,7 @@ type Server struct {
 	stopping  bool
 	watching  chan struct{} // closed when the watcher has ended, nil: it was not begun
 	listeners map[*Listener]struct{}
+	more      chan struct{} // closed when there is one more
 	conns     map[*conn]struct{}
 	pause     *pause // while nothing is accepted, nil: never
 }
@@ -120,7 +121,7 @@ func New(o Options) (*Server, error) {
 		admission: admission{users: make(map[uint32]*usage)},
 		refusals:  make(chan struct{}, limits.Refusals), stopped: make(chan struct{}), identify: peerOf,
 		requestTimeout: limits.RequestTimeout,
-		listeners:      make(map[*Listener]struct{}), conns: make(map[*conn]struct{}),
+		listeners:      make(map[*Listener]struct{}), more: make(chan struct{}), conns: make(map[*conn]struct{}),
 	}
 	s.SetBounds(Bounds{o.Connections, o.ConnectionsPerUID, o.RequestSize, o.WriteTimeout})
 	if s.log == nil {
@@ -154,6 +155,8 @@ func (s *Server) begin(l *Listener) bool {
 	}
 	if l != nil {
 		s.listeners[l] = struct{}{}
+		close(s.more)
+		s.more = make(chan struct{})
 	}
 	s.goroutines.Add(1)
 	if s.watching == nil {

@@ -1,9 +1,12 @@
 package service
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,7 +16,10 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 func writeFrame(name, more string) string {
@@ -143,6 +149,44 @@ func FuzzNewEvent(f *testing.F) {
 			t.Errorf("%s is read as\n%+v, by encoding/json as\n%+v", parameters, got, want.Event)
 		}
 	})
+}
+
+// separate is a store that stores the events of a batch one by one, as the
+// journal does, and not those of one name.
+type separate struct{ store.Store }
+
+func (separate) Type() events.EventerType { return events.Journald }
+
+func (s separate) Append(ctx context.Context, batch []events.Event) ([]string, error) {
+	for i := range batch {
+		if batch[i].Name == "refused" {
+			return nil, &events.UnavailableError{Backend: events.Journald, Reason: "it is not stored"}
+		}
+	}
+	return s.Store.Append(ctx, batch)
+}
+
+func TestWhatBecomesOfACallSaysNothingOfTheOthersWhereTheStoreStoresThemOneByOne(t *testing.T) {
+	dir := tempDir(t)
+	st, err := logfile.Open(logfile.Options{Path: filepath.Join(dir, "events.log")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, dir: dir, logged: new(testkit.Buffer), store: separate{st}}
+	r.start(nil, slog.New(slog.DiscardHandler))
+	c := r.dial()
+	names := []string{"a", "refused", "b", "refused", "c"}
+	var frames []string
+	for _, name := range names {
+		frames = append(frames, writeFrame(name, ""))
+	}
+	c.send(strings.Join(frames, "\x00"))
+	for _, name := range names {
+		got := c.receive()
+		if stored := got.Error == "" && got.cursor() != ""; stored != (name != "refused") {
+			t.Errorf("writing %s is answered with %s", name, got)
+		}
+	}
 }
 
 func TestEventsOfManyClientsAreNotMixed(t *testing.T) {

@@ -67,6 +67,24 @@ func (d *daemon) start() {
 		d.unit.start()
 		return
 	}
+	d.launch()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		c, err := dial(d.socket)
+		if err == nil {
+			c.close()
+			return
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("the daemon does not answer: %v\n%s", err, d.stderr)
+		}
+		time.Sleep(2 * time.Millisecond) // for the socket, of which nobody tells
+	}
+}
+
+// launch starts the daemon.
+func (d *daemon) launch() {
+	d.t.Helper()
 	args := []string{"serve", "--config", "/dev/null", "--listen", "unix:" + d.socket, "--dbus", "none"}
 	if !d.journal {
 		args = append(args, "--backend", "file", "--log-file", d.log)
@@ -87,18 +105,6 @@ func (d *daemon) start() {
 			_ = cmd.Wait()
 		}
 	})
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		c, err := dial(d.socket)
-		if err == nil {
-			c.close()
-			return
-		}
-		if time.Now().After(deadline) {
-			d.t.Fatalf("the daemon does not answer: %v\n%s", err, d.stderr)
-		}
-		time.Sleep(2 * time.Millisecond) // for the socket, of which nobody tells
-	}
 }
 
 // kill ends the daemon without warning.

@@ -1,12 +1,14 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -229,5 +231,53 @@ func TestNoCallIsLostToAServiceThatEndsWhenItIsIdle(t *testing.T) {
 	t.Logf("%d calls, %d starts", calls, len(text))
 	if len(text) < 2 {
 		t.Error("the service never ended")
+	}
+}
+
+// TestWhoIsLetInByAServiceWithASocketOfItsOwnThatEndsWhenItIsIdleIsServed has
+// clients come about when the service ends, which nobody but this test starts
+// again: they are not let in, or they are answered.
+func TestWhoIsLetInByAServiceWithASocketOfItsOwnThatEndsWhenItIsIdleIsServed(t *testing.T) {
+	const idle = 5 * time.Millisecond
+	d := newDaemon(t, "--exit-idle-time", idle.String())
+	r := random(t)
+	for range counts(20, 100) {
+		d.launch()
+		ended := make(chan error, 1)
+		go func() { ended <- d.cmd.Wait() }()
+		began := time.Now()
+		for serving, found := true, false; serving; {
+			w, err := dial(d.socket)
+			switch {
+			case err == nil:
+				found = true
+				if reply, err := w.ask(); err != nil || reply.Error != "" {
+					t.Fatalf("a client that was let in got %+v, %v\n%s", reply, err, d.stderr)
+				}
+				w.close()
+			case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
+				t.Fatal(err)
+			default: // it is gone for good: nobody is turned away by one that goes on
+				patience := 20 * time.Second
+				if !found { // it has not begun
+					patience = time.Millisecond
+				}
+				select {
+				case err := <-ended:
+					serving = false
+					if err != nil {
+						t.Fatalf("it ended with %v\n%s", err, d.stderr)
+					}
+				case <-time.After(patience):
+					if found || time.Since(began) > time.Minute {
+						_ = d.cmd.Process.Signal(syscall.SIGQUIT) // which shows what it is at
+						<-ended
+						t.Fatalf("nobody is let in, and it does not end\n%s", d.stderr)
+					}
+				}
+			}
+			// As long as it takes to become idle, give or take a little.
+			time.Sleep(idle + time.Duration(r.IntN(int(2*time.Millisecond))) - time.Millisecond)
+		}
 	}
 }

@@ -294,6 +294,31 @@ func chooseTheSame(t *testing.T, d *daemon, host string) {
 	}
 }
 
+// TestJournalStatusKnowsTheOldestAndTheNewestEvent among what else podman says.
+func TestJournalStatusKnowsTheOldestAndTheNewestEvent(t *testing.T) {
+	r := startRoom(t)
+	d := r.startDaemon()
+	line := map[string]string{"SYSLOG_IDENTIFIER": "podman", "MESSAGE": "GET /v5.4.2/libpod/info"}
+	first, second := time.Now().Add(-time.Hour), time.Now()
+	check := func(oldest, newest string) {
+		t.Helper()
+		for range 2 {
+			if s := d.call("GetStatus", nil).Parameters; s.Oldest != oldest || s.Newest != newest {
+				t.Errorf("from %q to %q, want %q to %q", s.Oldest, s.Newest, oldest, newest)
+			}
+		}
+	}
+	text := func(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+	r.send(line, line)
+	check("", "")
+	r.send(line, podmanEntry("first", first), line)
+	check(text(first), text(first))
+	r.send(line)
+	check(text(first), text(first))
+	r.send(podmanEntry("second", second), line)
+	check(text(first), text(second))
+}
+
 // TestJournalOfAnExport reads what a real podman 4.3.1 wrote, as it was exported
 // and imported.
 func TestJournalOfAnExport(t *testing.T) {

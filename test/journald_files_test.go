@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
@@ -203,5 +205,75 @@ func TestJournalFileThatIsDamaged(t *testing.T) {
 	}
 	if !strings.Contains(d.stderr.String(), "damaged") {
 		t.Errorf("the log says nothing of it:\n%s", d.stderr)
+	}
+}
+
+// TestJournalFilesThatCannotBeOpenedAreNotLeftOut takes the descriptors away that
+// a reader would need. It is told so, and gets no part of what there is.
+func TestJournalFilesThatCannotBeOpenedAreNotLeftOut(t *testing.T) {
+	r := newRoom(t)
+	const files, before = 20, "51a5c3f3eb3847d7827ca5123c5208d5"
+	now := time.Duration(time.Now().UnixMicro()) * time.Microsecond
+	for i := range files {
+		r.appears(fmt.Sprintf("system@%d.journal", i), exported(before, fmt.Sprintf("e-%d", i), now-time.Hour+time.Duration(i)*time.Second, time.Duration(i+1)*time.Second))
+	}
+	d := r.startDaemon()
+	w, err := dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	read := func() *reply {
+		t.Helper()
+		if err := w.send("GetEvents", params{}, false); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := w.recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	if n := len(read().Parameters.Events); n != files {
+		t.Fatalf("%d events of %d", n, files)
+	}
+	// Half of what a reader needs is free once the last one has closed its own.
+	var few unix.Rlimit
+	comes(t, "the end of the last reader", func() bool {
+		open, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", d.cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := make(map[string]bool)
+		for _, path := range open {
+			used[filepath.Base(path)] = true
+		}
+		few.Cur = 0
+		for free := 0; free < files/2; few.Cur++ {
+			if !used[strconv.FormatUint(few.Cur, 10)] {
+				free++
+			}
+		}
+		return len(open) < 2*files
+	})
+	var limit unix.Rlimit
+	if err := unix.Prlimit(d.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+		t.Fatal(err)
+	}
+	few.Max = limit.Max
+	for range 3 {
+		if err := unix.Prlimit(d.cmd.Process.Pid, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+			t.Fatal(err)
+		}
+		if answer := read(); answer.Error != "io.podman.events.BackendUnavailable" || !strings.Contains(answer.Parameters.Reason, "too many open files") {
+			t.Errorf("without descriptors the answer has %d events of %d, and the error %q: %s",
+				len(answer.Parameters.Events), files, answer.Error, answer.Parameters.Reason)
+		}
+		if err := unix.Prlimit(d.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(read().Parameters.Events); n != files {
+			t.Errorf("with descriptors again, %d events of %d", n, files)
+		}
 	}
 }

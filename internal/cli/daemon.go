@@ -188,7 +188,11 @@ func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns
 		})
 	}
 	if d.idle != nil {
-		run(func() error { d.endWhenIdle(ctx, func() { cancel(nil) }); return nil })
+		run(func() error {
+			d.server.AwaitListeners(ctx, len(listeners))
+			d.endWhenIdle(ctx, func() { cancel(nil) })
+			return nil
+		})
 	}
 	faces.Wait()
 	return failure(ctx)

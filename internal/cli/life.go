@@ -160,7 +160,8 @@ func (d *daemon) feedWatchdog(ctx context.Context, interval time.Duration) {
 // order in which no client is lost:
 //
 //   - Nothing more is accepted. Who comes now waits in the sockets of systemd,
-//     which starts us again for it. If somebody came before that, all goes on.
+//     which starts us again for it; sockets of our own let nobody in any more. If
+//     somebody came before that, all goes on.
 //   - systemd is told, so that it does not take a start that the bus asks for
 //     for one of a service that runs.
 //   - The name on the bus is given back, and what was called before is answered.
@@ -182,7 +183,7 @@ func (d *daemon) endWhenIdle(ctx context.Context, end func()) {
 			return
 		}
 		d.server.Pause()
-		if !d.idle.isBusy() {
+		if !d.idle.isBusy() && d.server.Retire() {
 			break
 		}
 		d.server.Resume()

@@ -29,7 +29,11 @@ func writes(b *bench) error {
 	if err != nil {
 		return err
 	}
-	echo, err := b.echo()
+	echo, err := b.echo(alone)
+	if err != nil {
+		return err
+	}
+	echoes, err := b.echo(together)
 	if err != nil {
 		return err
 	}
@@ -66,6 +70,7 @@ func writes(b *bench) error {
 	t.add(row{work: "the same", ours: perSecond(single), peer: "its own GetInfo: " + perSecond(info), ratio: times(single / info)})
 	t.compare("WriteEvent, 16 clients", perSecond(many), open+"1 local writer: "+perSecond(local), many/local, 1.2)
 	t.compare("the same", perSecond(many), open+"16 competing: "+perSecond(competing), many/competing, 1.5)
+	t.add(row{work: "the same", ours: perSecond(many), peer: "echo on a socket, 16 clients: " + perSecond(echoes), ratio: times(many / echoes)})
 	t.compare("WriteEvent, 1 client with 64 calls under way", perSecond(pipe), open+"1 local writer: "+perSecond(local), pipe/local, 5)
 	t.add(row{work: "the same", ours: perSecond(pipe), peer: "its own, one call at a time: " + perSecond(single), ratio: times(pipe / single)})
 	return d.check(b)
@@ -162,10 +167,14 @@ func (b *bench) race(writers int, child string, args ...string) (float64, error)
 	return float64(b.size.writes/writers*writers) / took.Seconds(), ended
 }
 
-// echo returns how often a second one client gets a reply as long as that to
+// echo returns how often a second so many clients get a reply as long as that to
 // WriteEvent from a service on such a socket that does nothing else.
-func (b *bench) echo() (float64, error) {
-	socket := filepath.Join(b.dir, "echo")
+func (b *bench) echo(clients int) (float64, error) {
+	dir, err := os.MkdirTemp(b.dir, "e")
+	if err != nil {
+		return 0, err
+	}
+	socket := filepath.Join(dir, "s")
 	cmd, err := thisProgram("echo", socket)
 	if err != nil {
 		return 0, err
@@ -175,5 +184,5 @@ func (b *bench) echo() (float64, error) {
 		return 0, err
 	}
 	defer p.stop()
-	return medianOf(b, func() (float64, error) { return b.socketWriters(socket, alone, 1, writeCall()) })
+	return medianOf(b, func() (float64, error) { return b.socketWriters(socket, clients, 1, writeCall()) })
 }

@@ -11,7 +11,7 @@
 // Open says what is missing.
 //
 // Words. An entry is what journald stores; an event is made of most entries of
-// podman. A place is where an entry stands in the order of the journal, a key
+// podman. A file is opened by itself, and all of them are merged. A place is where an entry stands in the order of the journal, a key
 // what it is recognized by. A handle is the journal opened once; each has a
 // thread of its own. The mark is the place up to which the store has been
 // followed: whatever comes later in the order than the mark was written after

@@ -194,11 +194,12 @@ func (s *Store) beyond(p *place, m *mark) bool {
 // stepLocked tells the sink the next of what is new, and whether there may be
 // more.
 //
-// libsystemd merges the files of a journal while journald writes to them: it
-// may find nothing in one, then an entry in the next, and never come back to
-// what was written in between to the first. So the end is found first, and only
-// what is in front of it is read, in a second pass, when all of it is there:
-// journald writes one entry after the other.
+// The files of a journal are read one after the other while journald writes to
+// them: nothing may be found in one, then an entry in the next, when something
+// in front of that has been written to the first. So the end is found first, and
+// only what is in front of it is read, in a second pass, when all of it is there:
+// journald writes one entry after the other, and makes a file before it writes
+// to it.
 func (s *Store) stepLocked() (more bool, err error) {
 	if s.h == nil {
 		before := s.oldest
@@ -219,13 +220,16 @@ func (s *Store) stepLocked() (more bool, err error) {
 	if s.h.moved {
 		return true, s.crossLocked(looked)
 	}
+	if err != nil {
+		return false, err
+	}
 	if !found {
 		s.oldest.seen, s.oldest.source, s.oldest.tailSeq = looked, tail.source, tail.tailSeq
 		s.stillNone()
 		return false, nil
 	}
 	records, err := s.readTo(s.h, &end)
-	if errors.Is(err, errStale) {
+	if errors.Is(err, errStale) && s.h.moved {
 		return true, nil
 	}
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // Last finds the newest record that answers the query, from the end backwards.
 func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (rec *store.Record, err error) {
 	err = retry(func() error {
-		rec, err = s.last(ctx, query, b)
+		rec, _, err = s.last(ctx, query, b, nil)
 		return err
 	})
 	if errors.Is(err, events.ErrEventNotFound) {
@@ -23,41 +23,45 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (re
 	return rec, asked(err)
 }
 
-func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch) (*store.Record, error) {
+// last also returns where the record is. It looks for none that is not behind the
+// mark, if there is one.
+func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch, behind *mark) (rec *store.Record, at place, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	r := &reading{s: s, query: query}
 	defer r.Close()
 	if err := r.look(); err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	if !r.base.known {
-		return nil, events.ErrEventNotFound
+		return nil, at, events.ErrEventNotFound
 	}
 	if err := r.openMatching(ctx); err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	if r.h == nil {
-		return nil, events.ErrEventNotFound
+		return nil, at, events.ErrEventNotFound
 	}
 	if err := r.h.seekTail(); err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	const first = 4 // entries; one is often enough
 	for most := first; ; most = min(fillEntries, 4*most) {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, at, err
 		}
 		var end bool
-		var err error
 		if r.entries, end, err = r.h.fill(r.entries, true, most, allFields); err != nil {
-			return nil, err
+			return nil, at, err
 		}
 		for i := range r.entries {
 			e := &r.entries[i]
 			if s.beyond(&e.place, &r.base) {
 				continue
+			}
+			if behind != nil && !s.beyond(&e.place, behind) {
+				return nil, at, events.ErrEventNotFound
 			}
 			b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
 			if err := s.decodeTo(b, e, &r.decoder, &query); err != nil {
@@ -68,14 +72,14 @@ func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch) (*s
 			}
 			if !s.ofHost() {
 				if e.place.twin, err = countTwins(r.h, &e.place); err != nil {
-					return nil, err
+					return nil, at, err
 				}
 				b.Records[0].Cursor = appendCursor(nil, kindAfter, &e.place.key, e.place.twin)
 			}
-			return &b.Records[0], nil
+			return &b.Records[0], e.place, nil
 		}
 		if end {
-			return nil, events.ErrEventNotFound
+			return nil, at, events.ErrEventNotFound
 		}
 	}
 }

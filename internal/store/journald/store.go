@@ -3,9 +3,7 @@
 package journald
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -26,6 +24,7 @@ type Store struct {
 	boot      [16]byte // of this machine now
 	index     index
 	damage    damage
+	ends      ends
 	sending   chan struct{} // holds one while somebody sends to journald
 
 	attended atomic.Bool // somebody wants to know at once what is new
@@ -216,36 +215,4 @@ func (s *Store) noteSkip(p *place, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.skipLocked(p, reason)
-}
-
-// Status returns the state of the store.
-func (s *Store) Status() store.Status {
-	_ = s.Look()
-	s.mu.Lock()
-	status := store.Status{Read: s.read, Written: s.written, Skipped: s.skipped, LastSkipped: s.lastSkip}
-	if s.fault != nil {
-		status.Fault = s.fault.Error()
-	}
-	s.mu.Unlock()
-	if n, last := s.damage.skipped(); n > 0 {
-		status.Skipped += n
-		if status.LastSkipped == "" {
-			status.LastSkipped = last
-		}
-	}
-	ctx := context.Background()
-	var b store.Batch
-	if r, err := s.newReading(ctx, store.Start{}, store.Everything()); err == nil {
-		r.most = 1
-		if err := r.Next(ctx, &b); err == nil {
-			status.Oldest = b.Records[0].Event().Time
-		} else if !errors.Is(err, io.EOF) && status.Fault == "" {
-			status.Fault = err.Error()
-		}
-		r.Close()
-	}
-	if newest, err := s.Last(ctx, store.Everything(), &b); err == nil {
-		status.Newest = newest.Event().Time
-	}
-	return status
 }

@@ -168,16 +168,16 @@ static int look_at_all(struct ev_watch *w) {
 }
 
 // How many rounds after a change Go is woken once more: journald counts an entry before it has linked it to all the lists that it
-// is found by, and may be held up in between. And how many rounds of quiet pass until it is woken anyway.
+// is found by, and may be held up in between. Once a second it is woken anyway.
 static const int again[] = {2, 20};
 enum { AGAIN = sizeof again / sizeof *again };
-static const long anyway = 1000000000;
+static const long second = 1000000000;
 
 static void *work(void *data) {
 	struct ev_watch *w = data;
 	int round = 0;
 	while (!__atomic_load_n(&w->end, __ATOMIC_SEQ_CST)) {
-		struct timespec timeout = {.tv_nsec = w->interval};
+		struct timespec timeout = {.tv_sec = w->interval / second, .tv_nsec = w->interval % second};
 		struct pollfd poke = {.fd = w->control, .events = POLLIN};
 		int active = __atomic_load_n(&w->active, __ATOMIC_SEQ_CST);
 		int poked = ppoll(&poke, 1, active ? &timeout : NULL, NULL) > 0;
@@ -190,7 +190,7 @@ static void *work(void *data) {
 			int new = look_at_all(w);
 			pthread_mutex_unlock(&w->lock);
 			round = new ? 0 : round + 1;
-			wake |= new || round % (int) (anyway / w->interval) == 0;
+			wake |= new || round % (int) (second / w->interval + 1) == 0;
 			for (int i = 0; i < AGAIN; i++)
 				wake |= round == again[i];
 		}

@@ -15,19 +15,51 @@ var errClosed = errors.New("cannot write event: the store is closed")
 
 // appendJob is what one caller of Append wants written.
 type appendJob struct {
-	lines   []byte
-	hashes  []uint64
-	times   []int64
+	*encoded
 	cursors []string
 	err     error
 	done    chan struct{}
 }
 
-// lineBuffers is memory for lines on their way to the log.
-var lineBuffers = sync.Pool{New: func() any { return new([]byte) }}
+// encoded are events as they go into the log, and what is known of each of them
+// without reading it again.
+type encoded struct {
+	lines  []byte
+	hashes []uint64
+	times  []int64
+	fields []line.Fields
+	known  []bool // the fields are
+}
 
-// maxScratch is how long a buffer may be that is kept for others.
-const maxScratch = 256 << 10
+// encodings are kept for the next callers, but for those that have grown long.
+var encodings = sync.Pool{New: func() any { return new(encoded) }}
+
+const maxKeptLines = 256 << 10 // bytes
+
+func (e *encoded) release() {
+	if cap(e.lines) <= maxKeptLines {
+		e.lines, e.hashes, e.times, e.fields, e.known = e.lines[:0], e.hashes[:0], e.times[:0], e.fields[:0], e.known[:0]
+		encodings.Put(e)
+	}
+}
+
+// add adds an event.
+func (e *encoded) add(event *events.Event) error {
+	start, n := len(e.lines), len(e.fields)
+	e.fields = append(e.fields, line.Fields{})
+	lines, known, err := line.Append(e.lines, event, &e.fields[n])
+	if err != nil {
+		return errors.WithMessage(err, "cannot write event")
+	}
+	if len(lines)-start > line.MaxLine {
+		return &events.FieldError{Field: "event", Reason: "it is too long"}
+	}
+	e.hashes = append(e.hashes, hashLine(lines[start:]))
+	e.times = append(e.times, events.UnixNano(event.Time))
+	e.known = append(e.known, known)
+	e.lines = append(lines, '\n')
+	return nil
+}
 
 // Append writes events to the log, under Podman's lock, whole lines in one
 // write, and returns their cursors; when that outlives a power failure is
@@ -35,24 +67,11 @@ const maxScratch = 256 << 10
 // written, which it can while another process holds the lock; the error then
 // wraps that of the context.
 func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, error) {
-	job := &appendJob{
-		done:  make(chan struct{}),
-		times: make([]int64, 0, len(batch)), hashes: make([]uint64, 0, len(batch)), cursors: make([]string, 0, len(batch)),
-	}
-	scratch := lineBuffers.Get().(*[]byte)
-	job.lines = (*scratch)[:0]
+	job := &appendJob{encoded: encodings.Get().(*encoded), cursors: make([]string, 0, len(batch)), done: make(chan struct{})}
 	for i := range batch {
-		start := len(job.lines)
-		var err error
-		if job.lines, err = batch[i].AppendJSON(job.lines); err != nil {
-			return nil, errors.WithMessage(err, "cannot write event")
+		if err := job.add(&batch[i]); err != nil {
+			return nil, err
 		}
-		if len(job.lines)-start > line.MaxLine {
-			return nil, &events.FieldError{Field: "event", Reason: "it is too long"}
-		}
-		job.times = append(job.times, events.UnixNano(batch[i].Time))
-		job.hashes = append(job.hashes, hashLine(job.lines[start:]))
-		job.lines = append(job.lines, '\n')
 	}
 	if len(batch) == 0 {
 		return nil, nil
@@ -68,9 +87,6 @@ func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, err
 		}
 		<-job.done
 	}
-	if cap(job.lines) <= maxScratch {
-		*scratch = job.lines
-		lineBuffers.Put(scratch)
-	}
+	job.release() // nobody else has the job any more
 	return job.cursors, job.err
 }

@@ -72,6 +72,14 @@ func appendEventCursor(dst []byte, id identity, genID uint64) []byte {
 	return appendCursor(dst, cursor{kind: kindAfter, id: id, genID: genID})
 }
 
+// hashOf returns the hash in the cursor of an event, which is that of its line as
+// it stands in the file. The line that a record has may be another.
+func hashOf(cursor []byte) uint64 {
+	var raw [16]byte
+	_, _ = base64Cursor.Decode(raw[:], cursor[2:2+idLength])
+	return binary.BigEndian.Uint64(raw[8:])
+}
+
 func appendCursor(dst []byte, c cursor) []byte {
 	start := len(dst)
 	dst = append(dst, cursorPrefix, c.kind)

@@ -176,13 +176,14 @@ func (s *Store) advance() error {
 		if c.next == s.off {
 			return nil
 		}
-		s.emit(&c, false)
+		s.emit(&c, false, nil)
 	}
 }
 
 // emit turns the lines of a chunk into records and tells the sink, which owns
-// the memory of the chunk from then on.
-func (s *Store) emit(c *chunk, lost bool) {
+// the memory of the chunk from then on. What is known of the lines, unless it is
+// nil, need not be read.
+func (s *Store) emit(c *chunk, lost bool, of *known) {
 	g := s.cur
 	if c.tooLong >= 0 {
 		s.skip(g, c.tooLong, errLong)
@@ -201,12 +202,14 @@ func (s *Store) emit(c *chunk, lost bool) {
 		if n == 0 {
 			continue
 		}
-		found, err := d.decode(text)
-		if err != nil {
-			s.skip(g, start, err)
-		}
-		if !found {
-			continue
+		if of == nil || !of.next(text, &d) {
+			found, err := d.decode(text)
+			if err != nil {
+				s.skip(g, start, err)
+			}
+			if !found {
+				continue
+			}
 		}
 		id := s.twins.next(d.fields.Time, d.hash)
 		from := len(arena)

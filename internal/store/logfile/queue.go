@@ -3,6 +3,7 @@ package logfile
 import (
 	"context"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ type appendQueue struct {
 	waiting []*appendJob
 	giveUp  context.CancelFunc // ends a wait for the lock when nobody waits any more, nil if there is none
 	leading bool
+	crowded int            // for how many more writes it is likely that others come too
 	leader  sync.WaitGroup // who writes for all
 	closed  bool
 
@@ -28,6 +30,10 @@ type appendQueue struct {
 	modified time.Time
 	wrote    written
 }
+
+// stayCrowded is for how many writes after two callers have met the leader lets
+// others come first. Who writes alone gives nothing up.
+const stayCrowded = 64
 
 // enqueue adds a job. leads is true if nobody works the queue off: then the
 // caller has to.
@@ -41,6 +47,7 @@ func (q *appendQueue) enqueue(job *appendJob) (leads bool) {
 	}
 	q.waiting = append(q.waiting, job)
 	if q.leading {
+		q.crowded = stayCrowded
 		return false
 	}
 	q.leading = true
@@ -84,26 +91,36 @@ func (q *appendQueue) take(among []*appendJob) (jobs []*appendJob) {
 }
 
 // goesOn tells the leader whether there is more to do. If not, it leads no
-// longer.
-func (q *appendQueue) goesOn() bool {
+// longer. crowded tells that others are likely to come.
+func (q *appendQueue) goesOn() (more, crowded bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) > 0 {
-		return true
+		if crowded = q.crowded > 0; crowded {
+			q.crowded--
+		}
+		return true, crowded
 	}
 	q.leading = false
 	q.leader.Done()
-	return false
+	return false, false
 }
 
 // lead works the queue off. A caller of Append does so as long as its own job
 // is in it and nobody has to be waited for, a goroutine the rest.
 func (s *Store) lead(own *appendJob) {
 	q := &s.appends
-	for q.goesOn() {
+	for {
+		more, crowded := q.goesOn()
+		if !more {
+			return
+		}
 		if own != nil && own.isDone() {
 			go s.lead(nil)
 			return
+		}
+		if crowded {
+			runtime.Gosched() // who has something to be written, too, comes first: one write is for all
 		}
 		var among []*appendJob
 		locked, err := s.lock.tryOnce()

@@ -62,10 +62,7 @@ func (s *Store) fail(jobs []*appendJob, err error) {
 // the jobs whose lines are there: all, or the first of them. It is called with
 // the lock of the log held, so that nobody rotates it meanwhile.
 func (s *Store) writeLocked(jobs []*appendJob) (stored []*appendJob, err error) {
-	total := 0
-	for _, j := range jobs {
-		total += len(j.lines)
-	}
+	total := lengthOf(jobs)
 	size, err := s.openForAppend()
 	if err != nil {
 		return nil, err

@@ -18,6 +18,39 @@ type written struct {
 	data   []byte    // whole lines
 }
 
+// known goes through what is known of the events of jobs, in their order.
+type known struct {
+	jobs []*appendJob
+	i    int // of the next event of the first job
+}
+
+// next fills in what is known of the event that the next line is. It returns
+// false if the line has to be read.
+func (k *known) next(text []byte, d *decoded) bool {
+	for len(k.jobs) > 0 && k.i == len(k.jobs[0].hashes) {
+		k.jobs, k.i = k.jobs[1:], 0
+	}
+	if len(k.jobs) == 0 {
+		return false
+	}
+	j, i := k.jobs[0], k.i
+	k.i++
+	if !j.known[i] {
+		return false
+	}
+	d.line, d.fields, d.hash = text, j.fields[i], j.hashes[i]
+	return true
+}
+
+// lengthOf returns how many bytes jobs have written.
+func lengthOf(jobs []*appendJob) int {
+	n := 0
+	for _, j := range jobs {
+		n += len(j.lines)
+	}
+	return n
+}
+
 func modified(stat *unix.Statx_t) time.Time {
 	return time.Unix(stat.Mtime.Sec, int64(stat.Mtime.Nsec))
 }
@@ -39,7 +72,7 @@ func (s *Store) knowsEnd(file fileID, size int64, modified time.Time) bool {
 // tellWritten tells the sink what was written, if following had come to the
 // place where that was, in a file that nobody has touched since. Otherwise it
 // returns false, and it has to be read as what others write.
-func (s *Store) tellWritten(w written) bool {
+func (s *Store) tellWritten(w written, jobs []*appendJob) bool {
 	if s.closed || !s.knowsEnd(w.file, w.off, w.before) {
 		return false
 	}
@@ -49,7 +82,11 @@ func (s *Store) tellWritten(w written) bool {
 		return false // somebody has written too, perhaps in front of it
 	}
 	s.unchanged = modified
-	s.emit(&c, false)
+	of := known{jobs: jobs}
+	if len(w.data) != lengthOf(jobs) { // it begins with the end of a torn line
+		of.jobs = nil
+	}
+	s.emit(&c, false, &of)
 	s.noteGrowth()
 	return true
 }
@@ -60,7 +97,7 @@ func (s *Store) collect(jobs []*appendJob) {
 	if sink := s.sink; sink != nil {
 		c := collector{sink: sink, jobs: jobs}
 		s.sink = c.take
-		if s.tellWritten(s.appends.wrote) {
+		if s.tellWritten(s.appends.wrote, jobs) {
 			s.setFault(nil)
 		} else if err := s.lookLocked(); err != nil {
 			s.log.Warn("cannot read back what was written", "path", s.path, "error", err)
@@ -88,7 +125,7 @@ func (c *collector) take(e store.Emission) {
 		if len(c.jobs) == 0 {
 			break
 		}
-		if j := c.jobs[0]; hashLine(rec.Line) == j.hashes[len(j.cursors)] {
+		if j := c.jobs[0]; hashOf(rec.Cursor) == j.hashes[len(j.cursors)] {
 			j.cursors = append(j.cursors, string(rec.Cursor))
 		}
 	}

@@ -1,0 +1,81 @@
+package line
+
+import (
+	"bytes"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// Append appends the line of an event, as events.Event.AppendJSON does, and
+// fills in its fields without reading the line again. known is false if they are
+// not that easy to tell: Scan, or Normalize, has to be asked.
+func Append(dst []byte, e *events.Event, f *Fields) (line []byte, known bool, err error) {
+	start := len(dst)
+	if line, err = e.AppendJSON(dst); err != nil {
+		return line, false, err
+	}
+	return line, f.of(line[start:], e), nil
+}
+
+// of fills in the fields of the line that AppendJSON has made of an event. It
+// returns false if a text in it is not what it is in the event.
+func (f *Fields) of(b []byte, e *events.Event) bool {
+	*f = Fields{}
+	if len(e.Extra) > 0 || len(b) > MaxLine || bytes.IndexByte(b, '\\') >= 0 {
+		return false
+	}
+	p := placer{b: b, f: f, i: len("{")}
+	if e.ContainerExitCode != nil {
+		p.number(ExitCode)
+	}
+	p.text(ID, len(e.ID))
+	p.text(Image, len(e.Image))
+	p.text(Name, len(e.Name))
+	p.text(Network, len(e.Network))
+	p.text(StatusWord, len(e.Status))
+	time := p.i + len(memberNames[TimeText]) + len(`"`)
+	p.text(TimeText, bytes.IndexByte(b[time:], '"'))
+	p.text(TypeWord, len(e.Type))
+	p.text(HealthStatus, len(e.HealthStatus))
+	p.text(HealthLog, len(e.HealthLog))
+	if e.HealthFailingStreak != 0 {
+		p.number(HealthStreak)
+	}
+	p.text(ErrorText, len(e.Error))
+	p.text(Inspect, len(e.ContainerInspectData))
+	p.text(PodID, len(e.PodID))
+	if e.Attributes != nil {
+		p.place(Attributes, p.i+len(memberNames[Attributes]), len(b)-len("}"))
+	}
+	f.Type, f.Status = events.CodeOfType(f.Raw(b, TypeWord)), events.CodeOfStatus(f.Raw(b, StatusWord))
+	var ok bool
+	f.Time, ok = parseTime(f.Raw(b, TimeText))
+	return ok
+}
+
+// placer goes through a line without escapes, whose members are as long as what
+// they were made of.
+type placer struct {
+	b []byte
+	i int // of the next member
+	f *Fields
+}
+
+func (p *placer) place(m Member, from, to int) { p.f.Spans[m] = Span{uint32(from), uint32(to)} }
+
+// text places a string. An empty one is left out.
+func (p *placer) text(m Member, length int) {
+	if length == 0 {
+		return
+	}
+	from := p.i + len(memberNames[m]) + len(`"`)
+	p.place(m, from, from+length)
+	p.i = from + length + len(`",`)
+}
+
+func (p *placer) number(m Member) {
+	from := p.i + len(memberNames[m])
+	to := from + bytes.IndexByte(p.b[from:], ',')
+	p.place(m, from, to)
+	p.i = to + len(",")
+}

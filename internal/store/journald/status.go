@@ -1,0 +1,140 @@
+//go:build systemd && cgo
+
+package journald
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// ends remembers the oldest and the newest event. Podman says more than events in
+// the journal, as each call to its API: to pass over that each time takes long.
+type ends struct {
+	mu sync.Mutex
+
+	first     key  // of the oldest entry of podman, to which the following belongs
+	hasFirst  bool // there is one
+	oldest    time.Time
+	hasOldest bool
+	noneTo    place // if not: up to here there is no event
+
+	newest    time.Time
+	newestAt  uint64 // when journald took it, in µs since the epoch
+	hasNewest bool
+	newestTo  mark // up to here it is the newest
+}
+
+// Status returns the state of the store.
+func (s *Store) Status() store.Status {
+	_ = s.Look()
+	s.mu.Lock()
+	status := store.Status{Read: s.read, Written: s.written, Skipped: s.skipped, LastSkipped: s.lastSkip}
+	if s.fault != nil {
+		status.Fault = s.fault.Error()
+	}
+	s.mu.Unlock()
+	s.ends.mu.Lock()
+	defer s.ends.mu.Unlock()
+	ctx := context.Background()
+	err := s.findOldest(ctx)
+	if err == nil {
+		err = s.findNewest(ctx)
+	}
+	if err != nil && status.Fault == "" {
+		status.Fault = err.Error()
+	}
+	if err == nil && s.ends.hasOldest {
+		status.Oldest = s.ends.oldest
+	}
+	if err == nil && s.ends.hasNewest {
+		status.Newest = s.ends.newest
+	}
+	if n, last := s.damage.skipped(); n > 0 {
+		status.Skipped += n
+		if status.LastSkipped == "" {
+			status.LastSkipped = last
+		}
+	}
+	return status
+}
+
+// findOldest finds the oldest event, unless it is known.
+func (s *Store) findOldest(ctx context.Context) error {
+	e := &s.ends
+	var first place
+	var ok bool
+	err := retry(func() (err error) {
+		first, ok, err = s.first()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	same := ok && e.hasFirst && first.key == e.first && s.ofHost() // elsewhere what is older may come later
+	if !ok || same && e.hasOldest {
+		e.hasFirst, e.hasOldest = ok, ok
+		return nil
+	}
+	r := &reading{s: s, query: store.Everything(), most: 1}
+	defer r.Close()
+	if err := r.look(); err != nil {
+		return err
+	}
+	if same {
+		r.from, r.hasFrom = e.noneTo, true
+	}
+	if err := retry(func() error { return r.open(ctx) }); err != nil {
+		return err
+	}
+	var b store.Batch
+	switch err := r.Next(ctx, &b); {
+	case err == nil:
+		e.oldest, e.hasOldest = b.Records[0].Event().Time, true
+	case errors.Is(err, io.EOF):
+		e.noneTo, e.hasOldest = r.base.place, false
+	default:
+		return err
+	}
+	e.first, e.hasFirst = first.key, r.base.known
+	return nil
+}
+
+// findNewest finds the newest event, unless it is known.
+func (s *Store) findNewest(ctx context.Context) error {
+	e := &s.ends
+	s.mu.Lock()
+	now := s.mark
+	there := s.oldest.reaches(e.newestAt)
+	s.mu.Unlock()
+	var known *mark
+	if e.newestTo.known && there && s.ofHost() {
+		known = &e.newestTo
+	}
+	if known != nil && now.pos == known.pos {
+		return nil
+	}
+	var b store.Batch
+	var rec *store.Record
+	var at place
+	err := retry(func() (err error) {
+		rec, at, err = s.last(ctx, store.Everything(), &b, known)
+		return err
+	})
+	switch {
+	case err == nil:
+		e.newest, e.newestAt, e.hasNewest = rec.Event().Time, at.realtime, true
+	case !errors.Is(err, events.ErrEventNotFound):
+		return err
+	case known == nil:
+		e.newestAt, e.hasNewest = 0, false
+	}
+	e.newestTo = now
+	return nil
+}
