@@ -243,8 +243,15 @@ func TestWhoIsLetInByAServiceWithASocketOfItsOwnThatEndsWhenItIsIdleIsServed(t *
 	r := random(t)
 	for range counts(20, 100) {
 		d.launch()
-		ended := make(chan error, 1)
-		go func() { ended <- d.cmd.Wait() }()
+		ended, over := make(chan error, 1), make(chan struct{})
+		go func() {
+			defer close(over)
+			ended <- d.cmd.Wait()
+		}()
+		t.Cleanup(func() { // only one may wait for it
+			_ = d.cmd.Process.Kill()
+			<-over
+		})
 		began := time.Now()
 		for serving, found := true, false; serving; {
 			w, err := dial(d.socket)
