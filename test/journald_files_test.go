@@ -275,3 +275,42 @@ func TestJournalFilesThatCannotBeOpenedAreNotLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// TestJournalOfAUserWhoseFilesAreRotated follows as a user who can read no files
+// but its own, and those only some time after journald has made them.
+func TestJournalOfAUserWhoseFilesAreRotated(t *testing.T) {
+	needProgram(t, "setpriv")
+	r := startRoom(t)
+	r.flush()
+	const user = 1000
+	r.writers("before", []int{user}, 1, 1)()
+	r.settle()
+	d := r.newDaemon()
+	for _, dir := range []string{d.dir, filepath.Dir(binary)} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(d.dir, user, user); err != nil {
+		t.Fatal(err)
+	}
+	d.enter = func(args ...string) *exec.Cmd {
+		return r.command(append([]string{"setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", "HOME=" + d.dir, "XDG_RUNTIME_DIR=" + d.dir}, args...)...)
+	}
+	d.start()
+	follower := d.subscribe(params{"fromStart": true})
+	const rounds, each = 10, 20
+	for i := range rounds {
+		r.rotate()
+		r.writers(fmt.Sprintf("round-%d-", i), []int{user, 0}, each, 2000)()
+	}
+	r.settle()
+	r.writers("last", []int{user}, 1, 1)()
+	got, err := follower.collect(func(e *event) bool { return strings.HasPrefix(e.Name, "last") })
+	if want := 1 + rounds*each + 1; err != nil || len(got) != want {
+		t.Errorf("the follower got %d events of %d: %v", len(got), want, err)
+	}
+	if n := len(d.history(nil)); n != 1+rounds*each+1 {
+		t.Errorf("the history has %d events of %d", n, 1+rounds*each+1)
+	}
+}
