@@ -147,61 +147,6 @@ func TestJournalSinceIsExactWhateverTimeAnEventWasGiven(t *testing.T) {
 	}
 }
 
-func TestJournalVacuumIsTold(t *testing.T) {
-	r := startRoom(t)
-	r.flush()
-	d := r.startDaemon()
-	follower := d.subscribe(nil)
-	write := func(from, to int) {
-		t.Helper()
-		w, err := dial(d.socket)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.close()
-		for i := from; i < to; i++ {
-			if _, err := w.write(fmt.Sprintf("w-%d", i)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	write(0, 20)
-	old := d.history(nil)[9].Cursor
-	r.rotate()
-	r.settle()
-	write(20, 40)
-	kept := d.history(nil)[29].Cursor
-	if n := len(d.history(params{"after": old})); n != 30 {
-		t.Errorf("behind the tenth event are %d of 30", n)
-	}
-	r.run("journalctl", "-q", "--vacuum-files=1")
-	write(40, 60)
-	left := 40
-	for _, when := range []string{"running", "restarted"} {
-		reply := d.call("GetEvents", params{"after": old})
-		if reply.Error != "io.podman.events.CursorExpired" || reply.Parameters.Oldest == "" {
-			t.Fatalf("%s, behind an event that is gone: %+v", when, reply)
-		}
-		if n := len(d.history(params{"after": reply.Parameters.Oldest})); n != left {
-			t.Errorf("%s, behind 'oldest' are %d events of %d", when, n, left)
-		}
-		if n := len(d.history(params{"after": kept})); n != 30 {
-			t.Errorf("%s, behind an event that is kept are %d of 30", when, n)
-		}
-		if when == "running" {
-			write(60, 61)
-			left++
-			got, err := follower.collect(func(e *event) bool { return e.Name == "w-60" })
-			if n, missed, repeated, _, _ := sequences(got); err != nil || n != 61 || missed+repeated != 0 {
-				t.Errorf("the follower got %d events of 61: %v", n, err)
-			}
-			d.stop()
-			d.start()
-			kept = d.history(nil)[len(d.history(nil))-31].Cursor
-		}
-	}
-}
-
 func TestJournalFiltersThatAreLookedUpChooseTheSame(t *testing.T) {
 	t.Run("of this host", func(t *testing.T) {
 		r := newRoom(t)
@@ -467,54 +412,5 @@ func TestJournalThatIsNotThereIsUnavailable(t *testing.T) {
 	}
 	if fault := d.call("GetStatus", nil).Parameters.Fault; fault != "" {
 		t.Errorf("once it is there, the fault is %q", fault)
-	}
-}
-
-// TestJournalVacuumUnderAReader removes files that a reader of the past has not
-// come to yet. It may have all events, or is told that some are gone.
-func TestJournalVacuumUnderAReader(t *testing.T) {
-	r := newRoom(t)
-	const entries = 200_000
-	importGenerated(t, entries, filepath.Join(r.dir, "var", hostMachineID(t)))
-	d := r.startDaemon()
-	for _, p := range []params{{"fromStart": true}, {"fromStart": true, "filters": []string{"status=died", "status=start"}}} {
-		all := d.history(params{"filters": p["filters"]})
-		w := d.subscribe(p)
-		var got []event
-		for len(got) < 10 {
-			reply, err := w.recv()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if reply.Parameters.Event != nil {
-				got = append(got, *reply.Parameters.Event)
-			}
-		}
-		r.run("journalctl", "-q", "--vacuum-files=2")
-		told := ""
-		for told == "" {
-			_ = w.conn.SetReadDeadline(time.Now().Add(time.Minute))
-			reply, err := w.recv()
-			switch {
-			case err != nil:
-				t.Fatalf("behind %d events: %v", len(got), err)
-			case reply.Error != "":
-				told = reply.Error
-			case reply.Parameters.Live:
-				told = "live"
-			case reply.Parameters.Event != nil:
-				got = append(got, *reply.Parameters.Event)
-			}
-		}
-		t.Logf("%d of %d events, then %s", len(got), len(all), told)
-		for i := range got {
-			if got[i].Cursor != all[i].Cursor {
-				t.Fatalf("event %d is not the one that it was", i)
-			}
-		}
-		if (told == "live") != (len(got) == len(all)) || told != "live" && told != "io.podman.events.CursorExpired" {
-			t.Errorf("after %d of %d events the reader was told %q", len(got), len(all), told)
-		}
-		w.close()
 	}
 }

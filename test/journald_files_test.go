@@ -105,62 +105,6 @@ func TestJournalFileThatIsBeingMade(t *testing.T) {
 	}
 }
 
-// TestJournalVacuumOfOneUserIsTold removes what a user's file held before it was
-// rotated, and nothing of the system's, as a journald does that rotates and
-// vacuums each file by itself.
-func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
-	r := startRoom(t)
-	r.flush()
-	d := r.startDaemon()
-	follower := d.subscribe(nil)
-	write := func(name string, uid int) {
-		t.Helper()
-		r.writers(name, []int{uid}, 10, 1000)()
-		r.settle()
-	}
-	write("root", 0)
-	write("first", 1000)
-	old := d.history(nil)[9].Cursor
-	r.rotate()
-	r.settle()
-	write("second", 1000)
-	kept := d.history(nil)[29].Cursor
-	write("new", 1001)
-	if n := len(d.history(params{"after": old})); n != 30 {
-		t.Errorf("behind an event that was there before a user was are %d of 30", n)
-	}
-	gone, err := filepath.Glob(filepath.Join(r.dir, "var", hostMachineID(t), "user-1000@*.journal"))
-	if err != nil || len(gone) != 1 {
-		t.Fatalf("the files that were rotated are %q: %v", gone, err)
-	}
-	if err := os.Remove(gone[0]); err != nil {
-		t.Fatal(err)
-	}
-	// Where one journald numbers the files of all users alike it cannot be told
-	// from them that there was another in front of a user's.
-	shared := strings.Count(r.run("sh", "-c", "journalctl --header --file '/var/log/journal/*/*.journal' | grep -i 'sequential number ID' | sort -u"), "\n") == 1
-	for more, when := range []string{"running", "restarted"} {
-		if reply := d.call("GetEvents", params{"after": old}); !(shared && when == "restarted") && reply.Error != "io.podman.events.CursorExpired" {
-			t.Errorf("%s, behind an event that others came behind that are gone: %q", when, reply.Error)
-		}
-		if n := len(d.history(params{"after": kept})); n != 10+more {
-			t.Errorf("%s, behind an event that all is there of are %d of %d", when, n, 10+more)
-		}
-		if n := len(d.history(nil)); n != 30+more {
-			t.Errorf("%s, %d events are left of %d", when, n, 30+more)
-		}
-		if when == "running" {
-			r.send(podmanEntry("last", time.Now()))
-			got, err := follower.collect(func(e *event) bool { return e.Name == "last" })
-			if err != nil || len(got) != 41 {
-				t.Errorf("the follower got %d events of 41: %v", len(got), err)
-			}
-			d.stop()
-			d.start()
-		}
-	}
-}
-
 func TestWatchdogOfAServiceWhoseJournalFollowerIsStuck(t *testing.T) {
 	r := startRoom(t)
 	followerIsStuck(t, func(name string, args ...string) *exec.Cmd { return r.command(append([]string{name}, args...)...) }, 1, "--backend", "journald")
@@ -275,5 +219,44 @@ func TestJournalFilesThatCannotBeOpenedAreNotLeftOut(t *testing.T) {
 		if n := len(read().Parameters.Events); n != files {
 			t.Errorf("with descriptors again, %d events of %d", n, files)
 		}
+	}
+}
+
+// TestJournalOfAUserWhoseFilesAreRotated follows as a user who can read no files
+// but its own, and those only some time after journald has made them.
+func TestJournalOfAUserWhoseFilesAreRotated(t *testing.T) {
+	needProgram(t, "setpriv")
+	r := startRoom(t)
+	r.flush()
+	const user = 1000
+	r.writers("before", []int{user}, 1, 1)()
+	r.settle()
+	d := r.newDaemon()
+	for _, dir := range []string{d.dir, filepath.Dir(binary)} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(d.dir, user, user); err != nil {
+		t.Fatal(err)
+	}
+	d.enter = func(args ...string) *exec.Cmd {
+		return r.command(append([]string{"setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", "HOME=" + d.dir, "XDG_RUNTIME_DIR=" + d.dir}, args...)...)
+	}
+	d.start()
+	follower := d.subscribe(params{"fromStart": true})
+	const rounds, each = 10, 20
+	for i := range rounds {
+		r.rotate()
+		r.writers(fmt.Sprintf("round-%d-", i), []int{user, 0}, each, 2000)()
+	}
+	r.settle()
+	r.writers("last", []int{user}, 1, 1)()
+	got, err := follower.collect(func(e *event) bool { return strings.HasPrefix(e.Name, "last") })
+	if want := 1 + rounds*each + 1; err != nil || len(got) != want {
+		t.Errorf("the follower got %d events of %d: %v", len(got), want, err)
+	}
+	if n := len(d.history(nil)); n != 1+rounds*each+1 {
+		t.Errorf("the history has %d events of %d", n, 1+rounds*each+1)
 	}
 }

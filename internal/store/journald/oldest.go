@@ -81,26 +81,33 @@ func (o *oldest) look(d *dirs) (younger bool) {
 	for range retries {
 		now := &dirs{roots: d.roots, host: true}
 		now.check()
-		if o.read(now) {
+		heads, files, ok := o.read(now)
+		if !ok {
+			continue
+		}
+		// A file that gets another name while a directory is listed can be missing in the list.
+		if changed, _ := now.check(); !changed {
+			o.judge(heads, files)
 			break
 		}
 	}
 	return o.seen != 0 && !o.reaches(o.seen)
 }
 
-// read reads the heads of the files that are listed. It returns false if one has
-// got another name since.
-func (o *oldest) read(d *dirs) bool {
+// read reads the heads of the files that are listed, and returns those of the
+// oldest file of each lineage. It returns false if a file has got another name
+// since.
+func (o *oldest) read(d *dirs) (heads map[string]header, files map[fileID]listedFile, ok bool) {
 	o.close()
-	heads := make(map[string]header) // of the oldest file of each lineage
-	files := make(map[fileID]listedFile)
+	heads = make(map[string]header)
+	files = make(map[fileID]listedFile)
 	for dir, l := range d.known {
 		for name, ino := range l.files {
 			lineage := lineageOf(name)
 			volatile := strings.HasPrefix(dir, hostRoots[0])
 			f, err := os.Open(filepath.Join(dir, name))
 			if os.IsNotExist(err) {
-				return false
+				return nil, nil, false
 			}
 			if err != nil {
 				files[fileID{l.id[0], ino}] = listedFile{lineage: lineage, volatile: volatile}
@@ -119,9 +126,7 @@ func (o *oldest) read(d *dirs) bool {
 			_ = f.Close()
 		}
 	}
-	o.judge(heads, files)
-	o.files = files
-	return true
+	return heads, files, true
 }
 
 // judge tells from the heads of the lineages what is there.
@@ -159,6 +164,7 @@ func (o *oldest) judge(heads map[string]header, files map[fileID]listedFile) {
 			o.behind = uint64(time.Now().UnixMicro())
 		}
 	}
+	o.files = files
 }
 
 // noteTail notes the last entry of the file that journald writes to. It is
