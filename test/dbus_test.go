@@ -97,13 +97,12 @@ func (r *dbusRig) background(name string, args ...string) *bufio.Scanner {
 	r.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "DBUS_SESSION_BUS_ADDRESS="+r.bus.Address(), "LC_ALL=C.UTF-8")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	cmd.Stderr = cmd.Stdout
-	if err := cmd.Start(); err != nil {
+	if err := testkit.Start(cmd); err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() {

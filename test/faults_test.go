@@ -363,10 +363,9 @@ func (d *daemon) trace(args ...string) (detach func()) {
 	testkit.Need(t, "strace")
 	d.call("GetStatus", nil) // it has started
 	cmd := exec.Command("strace", append([]string{"-f", "-p", strconv.Itoa(d.pid())}, args...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	said := new(testkit.Buffer)
 	cmd.Stderr = said
-	if err := cmd.Start(); err != nil {
+	if err := testkit.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})

@@ -225,7 +225,7 @@ func TestJournalFilesThatCannotBeOpenedAreNotLeftOut(t *testing.T) {
 // TestJournalOfAUserWhoseFilesAreRotated follows as a user who can read no files
 // but its own, and those only some time after journald has made them.
 func TestJournalOfAUserWhoseFilesAreRotated(t *testing.T) {
-	needProgram(t, "setpriv")
+	testkit.Need(t, "setpriv")
 	r := startRoom(t)
 	r.flush()
 	const user = 1000

@@ -8,8 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // PeersRequired tells whether a missing peer is a failure, as in CI:
@@ -34,6 +38,28 @@ func Need(t testing.TB, programs ...string) {
 			Missing(t, program, "test/peers/install.sh")
 		}
 	}
+}
+
+// Start starts a command that the kernel kills should this process die. It goes
+// by the thread that started it, and a thread of Go's may end before: so one is
+// kept until the command is waited for.
+func Start(c *exec.Cmd) error {
+	if c.SysProcAttr == nil {
+		c.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := c.Start()
+		started <- err
+		if err == nil {
+			// It returns when the process has ended, and leaves it to be waited for.
+			_ = unix.Waitid(unix.P_PID, c.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		}
+		runtime.UnlockOSThread()
+	}()
+	return <-started
 }
 
 // OpenDir is t.TempDir, but every user can enter it.
