@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -395,126 +394,6 @@ func readSlowly(conn net.Conn) error {
 		time.Sleep(time.Second) // as such a reader does
 	}
 	return nil
-}
-
-// knock connects, again while more wait to be let in than the kernel holds.
-func knock(socket string) (net.Conn, error) {
-	for {
-		conn, err := net.Dial("unix", socket)
-		if !errors.Is(err, unix.EAGAIN) {
-			return conn, err
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// hungUp tells whether the other end of a connection is closed.
-func hungUp(conn net.Conn) bool {
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return true
-	}
-	gone := false
-	_ = raw.Control(func(fd uintptr) {
-		poll := []unix.PollFd{{Fd: int32(fd)}}
-		_, _ = unix.Poll(poll, 0)
-		gone = poll[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
-	})
-	return gone
-}
-
-// dialAs connects as another user, by a thread that takes on its ID.
-func (d *daemon) dialAs(uid int, socket string) *wire {
-	d.t.Helper()
-	needRoot(d.t.(*testing.T))
-	const unchanged = ^uintptr(0)
-	runtime.LockOSThread()
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, uintptr(uid), unchanged); errno != 0 {
-		d.t.Fatal(errno)
-	}
-	w, err := dial(socket)
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, 0, unchanged); errno != 0 {
-		d.t.Fatal(errno) // and the thread ends with the goroutine, which still has it locked
-	}
-	runtime.UnlockOSThread()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.t.Cleanup(w.close)
-	return w
-}
-
-// ask calls GetStatus and returns the reply, or what went wrong.
-func (w *wire) ask() (*reply, error) {
-	_ = w.conn.SetDeadline(time.Now().Add(20 * time.Second))
-	if err := w.send("GetStatus", nil, false); err != nil {
-		return nil, err
-	}
-	return w.recv()
-}
-
-func TestAtTheLimitsOfConnectionsTheOneWhoHitsThemIsToldAndNobodyElseNotices(t *testing.T) {
-	needRoot(t)
-	d := newMetered(t, "--max-connections", "20", "--max-connections-per-uid", "3")
-	d.openToAll()
-	open := d.dir + "/open"
-	d.args = append(d.args, "--listen", "unix:"+open+",mode=0666")
-	d.start()
-	o := d.witness()
-	wantRefusal := func(w *wire, reason string) {
-		t.Helper()
-		if r, err := w.ask(); err != nil || r.Error != "io.podman.events.BackendUnavailable" || !strings.Contains(r.Parameters.Reason, reason) {
-			t.Errorf("at the limit: %+v %v, want %q", r, err, reason)
-		}
-		w.close()
-	}
-	served := func(w *wire) *wire {
-		t.Helper()
-		if r, err := w.ask(); err != nil || r.Error != "" {
-			t.Errorf("below the limit: %+v %v", r, err)
-		}
-		return w
-	}
-	for uid := madeUpUser; uid < madeUpUser+2; uid++ {
-		first := served(d.dialAs(uid, open))
-		for range 2 {
-			served(d.dialAs(uid, open))
-		}
-		for range 5 {
-			wantRefusal(d.dialAs(uid, open), "your user has too many connections to the service (3)")
-		}
-		served(first)
-		o.isServed()
-	}
-	// The others go on until half of all is taken; the rest is root's.
-	served(d.dialAs(otherUser, open))
-	served(d.dialAs(otherUser, open))
-	wantRefusal(d.dialAs(otherUser, open), "too many connections to the service (10)")
-	for range 10 {
-		served(d.dialAs(0, open))
-	}
-	w, err := dial(d.socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantRefusal(w, "too many connections to the service (20)")
-	o.isServed()
-	d.awaitLog("too many connections to the service (10)")
-	if n := strings.Count(d.said(), "refusing connections"); n != 3 {
-		t.Errorf("two users and all together hit a bound, the log says so %d times:\n%s", n, d.stderr)
-	}
-}
-
-func TestTheLimitOfRequestsIsTurned(t *testing.T) {
-	d := startMetered(t, "--max-request-size", "8k")
-	o := d.witness()
-	for size, want := range map[int]string{7000: "InvalidCursor", 9000: "InvalidParameter"} {
-		replies, _ := d.say(`{"method":"io.podman.events.GetEvents","parameters":{"after":"` + strings.Repeat("x", size) + `"}}` + "\x00" + theEnd)
-		if len(replies) == 0 || !strings.Contains(replies[0], want) {
-			t.Errorf("a request of %d bytes: %q", size, replies)
-		}
-	}
-	o.baseline()
 }
 
 func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
