@@ -24,6 +24,7 @@ import (
 type stream struct {
 	server  *Server
 	peer    access.Peer
+	trusted bool
 	feed    *feed.Subscription
 	history bool
 	sock    *net.UnixConn
@@ -44,7 +45,7 @@ func (k *call) openStream(d *decoder) error {
 	if err := server.takeStream(k.peer); err != nil {
 		return err
 	}
-	s := &stream{server: server, peer: k.peer.Peer, history: r.wantsHistory()}
+	s := &stream{server: server, peer: k.peer.Peer, trusted: k.peer.trusted, history: r.wantsHistory()}
 	far, err := s.open(k.peer.ctx, r)
 	if err != nil {
 		server.quotas.give(&server.quotas.streams, s.peer.UID)
@@ -160,12 +161,21 @@ func (s *stream) write() error {
 	if err := s.mark(`{"ready":true,`, !s.history); err != nil {
 		return err
 	}
+	leave := func() {}
+	if s.history {
+		var err error
+		if leave, err = s.server.past.enter(s.ctx, s.peer.UID, s.trusted); err != nil {
+			return err
+		}
+		defer leave()
+	}
 	for {
 		delivery, err := s.feed.Next(s.ctx)
 		switch {
 		case err != nil:
 			return err
 		case delivery.Live && s.history:
+			leave()
 			err = s.mark(`{"live":true,`, false)
 		default:
 			_, err = delivery.Frames.WriteTo(s.sock)

@@ -71,6 +71,7 @@ func (c *conn) newSubscription(p *peer, token string, r *request) (*subscription
 	path := subscriptionPath + "/" + token
 	s := &subscription{
 		conn: c, peer: p, token: token, path: path, signal: newSignal(path, p.name),
+		history: r.wantsHistory(), trusted: p.trusted,
 		acknowledged: make(chan bool, limits.SignalWindows), done: make(chan struct{}),
 	}
 	if err := c.server.takeSubscription(p); err != nil {
@@ -82,7 +83,7 @@ func (c *conn) newSubscription(p *peer, token string, r *request) (*subscription
 	}
 	var err error
 	s.feed, err = c.server.feed.Subscribe(p.ctx, feed.Request{
-		Query: r.query, History: r.wantsHistory(), After: r.after, Until: r.until, Format: c.server.signals, Face: "dbus",
+		Query: r.query, History: s.history, After: r.after, Until: r.until, Format: c.server.signals, Face: "dbus",
 	})
 	if err != nil {
 		s.remove()

@@ -23,6 +23,8 @@ type subscription struct {
 	signal signal
 	feed   *feed.Subscription
 
+	history, trusted bool // it begins in the past; its peer is trusted
+
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when nothing more is sent
@@ -53,9 +55,20 @@ func (s *subscription) run() {
 
 // follow sends events until there are no more.
 func (s *subscription) follow() error {
+	leave := func() {}
+	if s.history {
+		var err error
+		if leave, err = s.conn.server.past.enter(s.ctx, s.peer.UID, s.trusted); err != nil {
+			return err
+		}
+		defer leave()
+	}
 	for {
 		delivery, err := s.feed.Next(s.ctx)
 		if err == nil {
+			if delivery.Live {
+				leave()
+			}
 			err = s.send(delivery)
 		} else {
 			s.cursor = s.feed.Cursor()

@@ -57,9 +57,9 @@ const (
 // Replies.
 const (
 	// PastReadersPerUID is how many calls of a user other than root and the
-	// user of the service may read the past at a time; further ones wait their
-	// turn. Each holds up to four megabytes, and as long as its client does not
-	// read.
+	// user of the service, and on D-Bus how many of its subscriptions and
+	// streams, may read the past at a time; further ones wait their turn. Each
+	// holds up to four megabytes, and as long as its client does not read.
 	PastReadersPerUID = 16
 	// WriteTimeout is how long a client may take no byte of what is sent to it.
 	// It is generous because a person who reads a stream in a pager stops
