@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes every Fuzz function of the tree, one after the other, each for FUZZTIME (default 30s). Stops at the first that
-# fails; Go then has written the input under that package's testdata/fuzz, to be committed with the fix.
+# Fuzzes every Fuzz function of the tree, each for FUZZTIME (default 30s), FUZZJOBS of them at a time (default 1), and
+# prints what each had to say when it has ended. For one that fails Go has written the input under that package's
+# testdata/fuzz, to be committed with the fix.
 #
 #   test/fuzz.sh             run them
 #   test/fuzz.sh --list      print "PACKAGE FUNCTION" of each
@@ -18,27 +19,31 @@ if [[ ${1:-} == --list ]]; then
 	exit 0
 fi
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+FUZZTIME=${FUZZTIME:-30s}
+jobs=${FUZZJOBS:-1}
+parallel=$(($(nproc) / jobs))
+export FUZZTIME parallel=$((parallel > 0 ? parallel : 1))
 
+# fuzz PACKAGE FUNCTION. -run '^$': the ordinary tests have their own command.
 fuzz() {
-	go test -tags "${TAGS:-}" -run '^$' -fuzz "^$2\$" -fuzztime "${FUZZTIME:-30s}" -fuzzminimizetime 50x "$1" </dev/null 2>&1 | tee "$log"
+	go test -tags "${TAGS:-}" -run '^$' -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 50x -parallel "$parallel" "$1" </dev/null 2>&1
 }
 
 # Go's fuzzer now and then reports its own deadline as a failure, without an input that fails. Only that is tried again.
-fuzz_again() {
-	if ! grep -q 'context deadline exceeded' "$log" || grep -q 'Failing input written' "$log"; then
-		return 1
+fuzz_and_tell() {
+	local said code=0
+	said=$(fuzz "$1" "$2") || code=$?
+	if ((code != 0)) && [[ $said == *'context deadline exceeded'* && $said != *'Failing input written'* ]]; then
+		code=0
+		said+=$'\n'"fuzz: $2 of $1 failed by the fuzzer's own deadline, once more"$'\n'
+		said+=$(fuzz "$1" "$2") || code=$?
 	fi
-	echo "fuzz: $2 of $1 failed by the fuzzer's own deadline, once more" >&2
-	fuzz "$1" "$2"
+	printf '%s %s\n%s\n' "$1" "$2" "$said"
+	((code == 0))
 }
+export -f fuzz fuzz_and_tell
 
-count=0
-while read -r package function; do
-	[[ -n $package ]] || continue
-	count=$((count + 1))
-	# -run '^$': the ordinary tests have their own command. </dev/null: go must not eat the list.
-	fuzz "$package" "$function" || fuzz_again "$package" "$function"
-done < <(targets)
-echo "fuzz: $count targets, ${FUZZTIME:-30s} each, no failure"
+list=$(targets)
+# shellcheck disable=SC2016 # the words are those of the shell that xargs starts
+xargs -r -P "$jobs" -L 1 bash -c 'fuzz_and_tell "$1" "$2"' fuzz <<<"$list"
+echo "fuzz: $(wc -l <<<"$list") targets, $FUZZTIME each, $jobs at a time, no failure"
