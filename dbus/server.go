@@ -84,7 +84,6 @@ type Server struct {
 	cancel  context.CancelCauseFunc
 	streams sync.WaitGroup
 	quotas  quotas
-	past    turns         // of those who read the past
 	ready   chan struct{} // closed after the first try to own the name
 	once    sync.Once     // for ready
 

@@ -24,7 +24,6 @@ import (
 type stream struct {
 	server  *Server
 	peer    access.Peer
-	trusted bool
 	feed    *feed.Subscription
 	history bool
 	sock    *net.UnixConn
@@ -45,7 +44,7 @@ func (k *call) openStream(d *decoder) error {
 	if err := server.takeStream(k.peer); err != nil {
 		return err
 	}
-	s := &stream{server: server, peer: k.peer.Peer, trusted: k.peer.trusted, history: r.wantsHistory()}
+	s := &stream{server: server, peer: k.peer.Peer, history: r.wantsHistory()}
 	far, err := s.open(k.peer.ctx, r)
 	if err != nil {
 		server.quotas.give(&server.quotas.streams, s.peer.UID)
@@ -164,7 +163,7 @@ func (s *stream) write() error {
 	leave := func() {}
 	if s.history {
 		var err error
-		if leave, err = s.server.past.enter(s.ctx, s.peer.UID, s.trusted); err != nil {
+		if leave, err = s.server.access.ReadPast(s.ctx, &s.peer); err != nil {
 			return err
 		}
 		defer leave()

@@ -71,7 +71,7 @@ func (c *conn) newSubscription(p *peer, token string, r *request) (*subscription
 	path := subscriptionPath + "/" + token
 	s := &subscription{
 		conn: c, peer: p, token: token, path: path, signal: newSignal(path, p.name),
-		history: r.wantsHistory(), trusted: p.trusted,
+		history:      r.wantsHistory(),
 		acknowledged: make(chan bool, limits.SignalWindows), done: make(chan struct{}),
 	}
 	if err := c.server.takeSubscription(p); err != nil {

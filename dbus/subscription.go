@@ -23,7 +23,7 @@ type subscription struct {
 	signal signal
 	feed   *feed.Subscription
 
-	history, trusted bool // it begins in the past; its peer is trusted
+	history bool // it begins in the past
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -58,7 +58,7 @@ func (s *subscription) follow() error {
 	leave := func() {}
 	if s.history {
 		var err error
-		if leave, err = s.conn.server.past.enter(s.ctx, s.peer.UID, s.trusted); err != nil {
+		if leave, err = s.conn.server.access.ReadPast(s.ctx, &s.peer.Peer); err != nil {
 			return err
 		}
 		defer leave()

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"fmt"
 	"sync"
 
@@ -24,9 +23,8 @@ type admission struct {
 // usage is what one user takes.
 type usage struct {
 	conns  int
-	memory int           // of long requests, in bytes
-	past   chan struct{} // as many as there are calls that read the past
-	full   bool          // the user's bound has been hit, and that was logged
+	memory int  // of long requests, in bytes
+	full   bool // the user's bound has been hit, and that was logged
 }
 
 // refusal says why there is no connection for a client.
@@ -108,24 +106,10 @@ func (a *admission) reserve(uid uint32, n int) bool {
 	return true
 }
 
-// enterPast waits until the user may read the past once more. The user has a
-// connection. leave has to be called once; it may be called again.
-func (a *admission) enterPast(ctx context.Context, uid uint32) (leave func(), err error) {
-	a.mu.Lock()
-	past := a.users[uid].past
-	a.mu.Unlock()
-	select {
-	case past <- struct{}{}:
-		return sync.OnceFunc(func() { <-past }), nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 func (a *admission) user(uid uint32) *usage {
 	u := a.users[uid]
 	if u == nil {
-		u = &usage{past: make(chan struct{}, limits.PastReadersPerUID)}
+		u = new(usage)
 		a.users[uid] = u
 	}
 	return u

@@ -57,10 +57,7 @@ func (c *Call) Watch(ctx context.Context) (watched context.Context, stop func(),
 // memory for as long as the client does not read it. leave has to be called
 // when that is over, and may be called more than once.
 func (c *Call) ReadPast(ctx context.Context) (leave func(), err error) {
-	if c.conn.trusted {
-		return func() {}, nil
-	}
-	return c.conn.server.admission.enterPast(ctx, c.conn.peer.UID)
+	return c.conn.server.options.Access.ReadPast(ctx, &c.conn.peer)
 }
 
 // WriteFrames sends frames that are ready, each with its NUL, in one write if

@@ -28,6 +28,7 @@ type Policy struct {
 	denials  throttle
 	denied   [len(actions)]atomic.Uint64 // by the place in actions
 	replaced atomic.Pointer[rules]       // what Readers and Writers were replaced with, nil: they were not
+	past     turns                       // of those who read it
 }
 
 // NewPolicy returns the policy of a service that runs as the user of this

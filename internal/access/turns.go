@@ -1,4 +1,4 @@
-package dbus
+package access
 
 import (
 	"context"
@@ -20,12 +20,14 @@ type turn struct {
 	users int // who has a slot or waits for one
 }
 
-// enter waits until the peer may read the past once more. leave has to be called
-// once it does so no longer; it may be called again.
-func (t *turns) enter(ctx context.Context, uid uint32, trusted bool) (leave func(), err error) {
-	if trusted {
+// ReadPast waits until the peer may read the past of the store once more, on
+// whichever face; who is trusted does not wait. leave has to be called once it
+// does so no longer; it may be called again. The error is that of the context.
+func (p *Policy) ReadPast(ctx context.Context, peer *Peer) (leave func(), err error) {
+	if p.IsTrusted(peer) {
 		return func() {}, nil
 	}
+	t, uid := &p.past, peer.UID
 	u := t.join(uid)
 	select {
 	case u.slots <- struct{}{}:
@@ -57,4 +59,11 @@ func (t *turns) part(uid uint32, u *turn) {
 	if u.users--; u.users == 0 {
 		delete(t.users, uid)
 	}
+}
+
+// PastReaders returns how many users read the past, or wait for their turn.
+func (p *Policy) PastReaders() int {
+	p.past.mu.Lock()
+	defer p.past.mu.Unlock()
+	return len(p.past.users)
 }
