@@ -111,7 +111,7 @@ func (c *conn) lost(ctx context.Context, err error) error {
 // errClosedByPeer is io.EOF in words for people.
 var errClosedByPeer = errors.New("the service closed it")
 
-// call makes a call that has one reply. usable tells whether another call can
+// call makes a call that has one reply. usable reports whether another call can
 // be made on the connection.
 func (c *conn) call(ctx context.Context, method string, parameters any, into payload) (usable bool, err error) {
 	if err := c.send(ctx, method, parameters, false); err != nil {
@@ -125,7 +125,7 @@ func (c *conn) call(ctx context.Context, method string, parameters any, into pay
 	return true, err
 }
 
-// isIdle tells whether the connection is open and nothing is waiting to be
+// isIdle reports whether the connection is open and nothing is waiting to be
 // read, so that a call can be made on it.
 func (c *conn) isIdle() bool {
 	sc, ok := c.Conn.(syscall.Conn)

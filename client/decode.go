@@ -70,7 +70,7 @@ func (m *seen) twice(s *scan, bit uint) {
 	*m |= 1 << bit
 }
 
-// other goes behind the value of a member that is not known, which a newer
+// other goes after the value of a member that is not known, which a newer
 // service may send. encoding/json does not care for case, the service does:
 // one that differs in case only is odd.
 func other(s *scan, key string, known ...string) {

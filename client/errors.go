@@ -83,7 +83,7 @@ func cause(err error) error {
 	return err
 }
 
-// isLost tells whether the connection broke or the service is stopping, so
+// isLost reports whether the connection broke or the service is stopping, so
 // that it is worth trying again.
 func isLost(err error) bool {
 	var connection *ConnectionError

@@ -61,7 +61,7 @@ func Example() {
 	})
 	var expired *events.ExpiredError
 	if errors.As(err, &expired) {
-		log.Fatal("events were lost: the store no longer has what came behind the cursor")
+		log.Fatal("events were lost: the store no longer has what came after the cursor")
 	}
 	if err != nil {
 		log.Fatal(err)

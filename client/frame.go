@@ -28,7 +28,7 @@ type frames struct {
 	buf     []byte
 	start   int // of the first frame that was not yet returned
 	end     int // of what was read
-	scanned int // no NUL in front of it
+	scanned int // no NUL before it
 }
 
 // next returns the next frame without its NUL. It is valid until the next call.
@@ -45,13 +45,13 @@ func (f *frames) next() ([]byte, error) {
 	}
 }
 
-// ready tells whether next would return a frame without reading.
+// ready reports whether next would return a frame without reading.
 func (f *frames) ready() bool {
 	_, ok := f.find()
 	return ok
 }
 
-// empty tells whether everything that was read has been returned.
+// empty reports whether everything that was read has been returned.
 func (f *frames) empty() bool { return f.start == f.end }
 
 func (f *frames) find() (nul int, ok bool) {

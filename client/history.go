@@ -18,7 +18,7 @@ type Query struct {
 	// Since and Until bound the time of the events, both exclusive, in the
 	// forms that events.ParseTime understands; empty means no bound.
 	Since, Until string
-	// After is a cursor: only events behind it.
+	// After is a cursor: only events after it.
 	After string
 	// Limit is the most events to return in all; 0 means all.
 	Limit int
@@ -41,7 +41,7 @@ func (q Query) parameters() queryParameters {
 type Page struct {
 	// Events are at most one page, oldest first.
 	Events []events.Event
-	// Cursor is where the page ends, also behind events that did not match:
+	// Cursor is where the page ends, also after events that did not match:
 	// give it as After to go on, in GetEvents, History or Subscribe.
 	Cursor string
 	// Complete says that everything up to the end of the store has been looked at.
@@ -146,11 +146,11 @@ func (h *History) Next(ctx context.Context) (events.Event, error) {
 // the end of the history is yielded last.
 func (h *History) All(ctx context.Context) iter.Seq2[events.Event, error] { return all(ctx, h.Next) }
 
-// Cursor names the place behind the last event that Next returned, or behind
+// Cursor names the place after the last event that Next returned, or behind
 // those that did not match up to the end of the page.
 func (h *History) Cursor() string { return h.cursor }
 
-// Buffered tells whether Next would return without waiting for the service.
+// Buffered reports whether Next would return without waiting for the service.
 func (h *History) Buffered() bool { return h.next < len(h.page.events) || h.last || h.conn.in.ready() }
 
 // Close closes the connection. It may be called while Next waits, which then

@@ -39,7 +39,7 @@ func (s *scan) peek() byte {
 	return 0
 }
 
-// eat goes behind the byte if it comes next.
+// eat goes after the byte if it comes next.
 func (s *scan) eat(c byte) bool {
 	if s.peek() != c {
 		return false
@@ -65,10 +65,10 @@ func (s *scan) literal(word string) {
 	s.pos += len(word)
 }
 
-// atEnd tells whether nothing but white space is left, and nothing was odd.
+// atEnd reports whether nothing but white space is left, and nothing was odd.
 func (s *scan) atEnd() bool { return s.peek() == 0 && s.pos == len(s.text) && !s.odd }
 
-// members yields the keys of an object, with the position in front of the
+// members yields the keys of an object, with the position before the
 // value, which the loop has to go behind. null is an object without members.
 func (s *scan) members() iter.Seq[string] {
 	return func(yield func(string) bool) {
@@ -101,7 +101,7 @@ func (s *scan) members() iter.Seq[string] {
 	}
 }
 
-// elements yields once in front of each element of an array.
+// elements yields once before each element of an array.
 func (s *scan) elements() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if !s.eat('[') {
@@ -202,7 +202,7 @@ func (s *scan) boolOrNull() bool {
 	return false
 }
 
-// skip goes behind a value.
+// skip goes after a value.
 func (s *scan) skip() { s.skipDepth(0) }
 
 func (s *scan) skipDepth(depth int) {
@@ -232,7 +232,7 @@ func (s *scan) skipDepth(depth int) {
 	}
 }
 
-// raw goes behind a value and returns its text.
+// raw goes after a value and returns its text.
 func (s *scan) raw() string {
 	s.peek()
 	start := s.pos

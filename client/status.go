@@ -22,7 +22,7 @@ type Status struct {
 	// EventsRead counts the events read from the store since the service
 	// started, EventsWritten those written through it.
 	EventsRead, EventsWritten int64
-	// Subscribers counts the subscribers on all faces.
+	// Subscribers counts the subscribers on all interfaces.
 	Subscribers int64
 	// Skipped counts the lines or entries that could not be decoded.
 	Skipped int64

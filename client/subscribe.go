@@ -21,7 +21,7 @@ type SubscribeOptions struct {
 	// of them the subscription delivers past events first. Durations and "now"
 	// count from the call of Subscribe, by the clock of this host.
 	Since, Until string
-	// After is a cursor: the subscription continues right behind it.
+	// After is a cursor: the subscription continues right after it.
 	After string
 	// FromStart delivers everything that the store holds first. It cannot be
 	// given together with After.

@@ -45,7 +45,7 @@ type Subscription struct {
 // Next waits for the next event. It returns io.EOF once Until has passed. When
 // its context ends it returns the context's error; that and every other error
 // but ErrClosed leave the subscription where it is: Next may be called again,
-// and then tries to go on behind the last event.
+// and then tries to go on after the last event.
 //
 // An *events.ExpiredError says that the service cannot continue there: see
 // SubscribeOptions.OnExpired.
@@ -80,7 +80,7 @@ func (s *Subscription) Next(ctx context.Context) (events.Event, error) {
 	}
 }
 
-// read takes in one reply and tells whether it has an event.
+// read takes in one reply and reports whether it has an event.
 func (s *Subscription) read(ctx context.Context, cn *conn) (got bool, err error) {
 	frame, err := cn.receive(ctx, s.patience)
 	if err != nil {
@@ -184,10 +184,10 @@ func (s *Subscription) Events(ctx context.Context) iter.Seq2[events.Event, error
 // from it.
 func (s *Subscription) Cursor() string { return s.cursor }
 
-// Live tells whether all past events have been delivered.
+// Live reports whether all past events have been delivered.
 func (s *Subscription) Live() bool { return s.live }
 
-// Buffered tells whether Next would return, or move the cursor, without waiting
+// Buffered reports whether Next would return, or move the cursor, without waiting
 // for the service.
 func (s *Subscription) Buffered() bool {
 	cn, _ := s.connection()

@@ -65,7 +65,7 @@ func sessionAddress() (string, error) {
 	return "unix:path=" + godbus.EscapeBusAddressValue(path), nil
 }
 
-// isNamedSession tells whether a bus, at this address, is said to be the session
+// isNamedSession reports whether a bus, at this address, is said to be the session
 // bus.
 func isNamedSession(bus, address string) bool {
 	switch {
@@ -78,7 +78,7 @@ func isNamedSession(bus, address string) bool {
 	return err == nil && session == address
 }
 
-// isSystem tells whether the socket of that name is the system bus.
+// isSystem reports whether the socket of that name is the system bus.
 func isSystem(name string) bool {
 	addresses, err := busAddress(SystemBus)
 	if err != nil {

@@ -64,7 +64,7 @@ func (d *decoder) variant() value {
 	return v
 }
 
-// isInteger tells whether the value is of an integer type.
+// isInteger reports whether the value is of an integer type.
 func (v *value) isInteger() bool {
 	return len(v.signature) == 1 && strings.Contains("ynqiuxt", v.signature)
 }
@@ -188,7 +188,7 @@ func (r *request) understand(now time.Time) error {
 	return nil
 }
 
-// wantsHistory tells whether events of the past are asked for.
+// wantsHistory reports whether events of the past are asked for.
 func (r *request) wantsHistory() bool {
 	for _, key := range []string{"since", "until", "after"} {
 		if _, ok := r.options[key]; ok {

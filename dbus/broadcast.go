@@ -36,7 +36,7 @@ func (c *conn) broadcast() {
 	}
 }
 
-// broadcastOnce sends events from now on. It tells whether it could begin, and
+// broadcastOnce sends events from now on. It reports whether it could begin, and
 // why it ended.
 func (c *conn) broadcastOnce() (began bool, err error) {
 	s, err := c.server.feed.Subscribe(c.ctx, feed.Request{

@@ -72,7 +72,7 @@ func (s *Server) connect(began context.Context) (*conn, error) {
 	return c, nil
 }
 
-// isSession tells whether the bus is the session bus of our own user, on which
+// isSession reports whether the bus is the session bus of our own user, on which
 // nobody else can listen. A system bus that the environment passes off as one, as
 // some containers do, is none.
 func (c *conn) isSession(address string) bool {

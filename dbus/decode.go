@@ -161,7 +161,7 @@ func (d *decoder) dictionary(value func(key string)) {
 	}
 }
 
-// done tells whether everything has been read without a mistake.
+// done reports whether everything has been read without a mistake.
 func (d *decoder) done() error {
 	if d.err == nil && d.at != len(d.b) {
 		d.fail("there is more in the message than its signature says")
@@ -245,7 +245,7 @@ func alignment(letter byte) int {
 	return 4
 }
 
-// firstType cuts a signature behind its first complete type.
+// firstType cuts a signature after its first complete type.
 func firstType(signature string, depth int) (first, rest string, ok bool) {
 	if signature == "" || depth > maxDepth {
 		return "", "", false

@@ -72,7 +72,7 @@ func (c *conn) refusal(p *peer, memory int) string {
 	return ""
 }
 
-// bounded tells whether the bounds that protect users from each other apply.
+// bounded reports whether the bounds that protect users from each other apply.
 func (u *user) bounded() bool { return u.slots != nil }
 
 // count adds to what the calls of a peer take.

@@ -1,4 +1,4 @@
-// Package dbus is the D-Bus face of eventsvc: the interface io.podman.Events1
+// Package dbus is the D-Bus interface of eventsvc: the interface io.podman.Events1
 // on the object /io/podman/Events1, under the bus name of the same words, for
 // busctl, gdbus, GLib programs and every other D-Bus client. What the interface
 // promises is said in its introspection data, and in docs/dbus.md.
@@ -28,5 +28,5 @@
 // # What it must not know
 //
 // Where events are kept and how they are found: it asks package feed. Who may
-// do what: it asks package access. The Varlink face.
+// do what: it asks package access. The Varlink interface.
 package dbus

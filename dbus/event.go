@@ -191,7 +191,7 @@ func nextString(b []byte) (s jsonString, rest []byte, ok bool) {
 	return s, nil, false
 }
 
-// hasLabels tells whether a JSON object of strings has any.
+// hasLabels reports whether a JSON object of strings has any.
 func hasLabels(object []byte) bool {
 	_, _, ok := nextString(object)
 	return ok
@@ -223,7 +223,7 @@ func appendFrame(frame []byte, r *feed.Record) []byte {
 	return e.b
 }
 
-// nextFrame cuts the first frame off frames that lie behind each other.
+// nextFrame cuts the first frame off frames that lie after each other.
 func nextFrame(frames []byte) (body []byte, detailsAt int, rest []byte) {
 	size := framePrefix + int(binary.LittleEndian.Uint32(frames))
 	return frames[framePrefix:size], int(binary.LittleEndian.Uint32(frames[4:])), frames[size:]

@@ -78,11 +78,11 @@ func decodeSignal(t testing.TB, message []byte) decoded {
 // throughFrame encodes a record as a subscriber gets it.
 func throughFrame(t testing.TB, r *feed.Record, sequence uint64) []byte {
 	t.Helper()
-	// Frames lie behind each other at whatever place.
+	// Frames lie after each other at whatever place.
 	frames := appendFrame([]byte("xyz"), r)[3:]
 	body, detailsAt, rest := nextFrame(frames)
 	if len(rest) != 0 {
-		t.Fatalf("%d bytes behind the frame", len(rest))
+		t.Fatalf("%d bytes after the frame", len(rest))
 	}
 	return newSignal(subscriptionPath+"/t", ":1.7").appendNumbered(nil, 5, body, detailsAt, sequence)
 }

@@ -29,7 +29,7 @@ const (
 	errUnknownProperty  = "org.freedesktop.DBus.Error.UnknownProperty"
 )
 
-// What stands in front of the name of an error of the contract: on the bus, and
+// What stands before the name of an error of the contract: on the bus, and
 // in the last line of a stream, which is Varlink's.
 const (
 	errorPrefix  = eventsInterface + ".Error."
@@ -116,7 +116,7 @@ func (s *Server) faultOf(err error, peer *access.Peer, cursor string) *fault {
 }
 
 // unavailable is the error for a store that cannot be read or written, or for
-// whatever else went wrong behind this face.
+// whatever else went wrong behind this interface.
 func (s *Server) unavailable(err error, peer *access.Peer) *fault {
 	var known *events.UnavailableError
 	reason, level := err.Error(), slog.LevelError

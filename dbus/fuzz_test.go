@@ -92,7 +92,7 @@ func FuzzArguments(f *testing.F) {
 	})
 }
 
-// looseInGodbus tells whether there are values that are not looked into here,
+// looseInGodbus reports whether there are values that are not looked into here,
 // and so may be wrong inside.
 func looseInGodbus(values map[string]value) bool {
 	for _, v := range values {

@@ -37,7 +37,7 @@ func (s *Server) Leave(ctx context.Context) {
 	}
 }
 
-// giveNameBack gives the name back. The bus sends its reply behind the last call that
+// giveNameBack gives the name back. The bus sends its reply after the last call that
 // it sent us under that name.
 func (c *conn) giveNameBack(ctx context.Context) {
 	none := make(chan struct{})

@@ -24,7 +24,7 @@ type questions struct {
 	warned bool                // of subscribers that cannot be asked
 }
 
-// mayAsk tells whether a peer can be asked now. The second half of all questions,
+// mayAsk reports whether a peer can be asked now. The second half of all questions,
 // and of those to one user, is for peers who have none. It is called with the
 // lock held.
 func (c *conn) mayAsk(p *peer) bool {

@@ -44,7 +44,7 @@ func startDaemon(t testing.TB, policy string) *testkit.Bus {
 	return testkit.StartBus(t, policy)
 }
 
-// rig is a server on a bus, with a log file behind it.
+// rig is a server on a bus, with a log file after it.
 type rig struct {
 	t      testing.TB
 	daemon *testkit.Bus

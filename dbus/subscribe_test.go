@@ -283,7 +283,7 @@ func TestASubscriptionAndAStreamWhosePlaceIsLostEndAndSaySo(t *testing.T) {
 	}
 	_, in = openStream(t, c, nil, dict{"after": v(l.Parameters["oldest"])})
 	if nextLine(t, in); nextLine(t, in).Event["name"] != "c100" {
-		t.Error("the stream does not go on behind the oldest")
+		t.Error("the stream does not go on after the oldest")
 	}
 	// A cursor whose place is gone from the beginning is refused.
 	for _, method := range []string{"Subscribe", "OpenStream", "GetEvents"} {

@@ -12,7 +12,7 @@ import (
 const noLimit = int(^uint(0) >> 1)
 
 // text appends the text of a JSON string, given without its quotes, as a D-Bus
-// string: valid UTF-8 without NUL, whatever was in the line. It tells whether
+// string: valid UTF-8 without NUL, whatever was in the line. It reports whether
 // more than most bytes were left out at its end.
 func (e *encoder) text(raw []byte, escaped bool, most int) (cut bool) {
 	e.uint32(0)

@@ -79,17 +79,17 @@ func (e *CursorError) Error() string {
 	return fmt.Sprintf("cannot understand cursor %q: %s", e.Cursor, e.Reason)
 }
 
-// ExpiredError is returned when the store no longer holds the place behind a
+// ExpiredError is returned when the store no longer holds the place after a
 // cursor, or when it cannot be told for certain which place it is. Events
-// directly behind the cursor may be lost.
+// directly after the cursor may be lost.
 type ExpiredError struct {
-	// Oldest is the position in front of the oldest event that the store
+	// Oldest is the position before the oldest event that the store
 	// still holds: reading after it starts there.
 	Oldest string
 }
 
 func (e *ExpiredError) Error() string {
-	return "cannot resume: the store no longer holds the place behind the cursor; " +
+	return "cannot resume: the store no longer holds the place after the cursor; " +
 		"events may have been lost, go on from the oldest event"
 }
 

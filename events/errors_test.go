@@ -15,7 +15,7 @@ func TestErrorsSayWhatCannotBeDoneAndWhy(t *testing.T) {
 		{&events.CursorError{Cursor: "a\nb", Reason: "it is too short"}, `cannot understand cursor "a\nb": it is too short`},
 		{
 			&events.ExpiredError{Oldest: "x"},
-			"cannot resume: the store no longer holds the place behind the cursor; events may have been lost, go on from the oldest event",
+			"cannot resume: the store no longer holds the place after the cursor; events may have been lost, go on from the oldest event",
 		},
 		{&events.UnavailableError{Backend: events.LogFile, Reason: "cannot read the log"}, "cannot read the log"},
 		{

@@ -53,7 +53,7 @@ type Event struct {
 	// Host is the host it happened on, set only where the store collects
 	// several hosts. It is no member of the line.
 	Host string
-	// Cursor names the position right behind the event in its store: at most
+	// Cursor names the position right after the event in its store: at most
 	// 255 bytes of printable ASCII, opaque. Empty if the event was not read
 	// from a store. It is no member of the line.
 	Cursor string

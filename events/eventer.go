@@ -72,5 +72,5 @@ type ReadOptions struct {
 	Stream bool
 }
 
-// EventFilter tells whether an event is wanted.
+// EventFilter reports whether an event is wanted.
 type EventFilter func(*Event) bool

@@ -271,7 +271,7 @@ func unknownKeyReason(key string) string {
 	return "unknown key " + strconv.Quote(key) + "; keys are " + strings.Join(filterKeys, ", ")
 }
 
-// Match tells whether the event passes the filters.
+// Match reports whether the event passes the filters.
 func (f *Filters) Match(e *Event) bool {
 	v := e.View()
 	return f.MatchView(&v)
@@ -280,19 +280,19 @@ func (f *Filters) Match(e *Event) bool {
 // Func returns the filters as libpod's function type.
 func (f *Filters) Func() EventFilter { return f.Match }
 
-// IsAll tells whether every event passes.
+// IsAll reports whether every event passes.
 func (f *Filters) IsAll() bool {
 	return f == nil || len(f.groups) == 0 && f.noTypes == 0 && f.noStatuses == 0
 }
 
-// MayMatch tells whether an event of one of these types and one of these
+// MayMatch reports whether an event of one of these types and one of these
 // statuses can pass; bit n stands for code n. It is for skipping what cannot
 // match: true promises nothing.
 func (f *Filters) MayMatch(types, statuses uint64) bool {
 	return f == nil || types&^f.noTypes != 0 && statuses&^f.noStatuses != 0
 }
 
-// MatchView tells whether what the view shows passes the filters.
+// MatchView reports whether what the view shows passes the filters.
 func (f *Filters) MatchView(v *View) bool {
 	if f == nil {
 		return true
@@ -322,7 +322,7 @@ func (g *group) match(v *View) bool {
 	return len(g.any) == 0
 }
 
-// match tells whether the event is the one that the clause describes, apart
+// match reports whether the event is the one that the clause describes, apart
 // from its negation.
 func (c *clause) match(v *View) bool {
 	switch c.key {
@@ -352,7 +352,7 @@ func (c *clause) match(v *View) bool {
 	return v.isNamed(c.value) || strings.HasPrefix(v.ID, c.value)
 }
 
-// isNamed tells whether the object has the name. libpod puts the name of a
+// isNamed reports whether the object has the name. libpod puts the name of a
 // network into a field of its own.
 func (v *View) isNamed(name string) bool {
 	return v.Name == name || v.TypeCode == networkCode && v.Network == name

@@ -225,7 +225,7 @@ func FuzzParseFilters(f *testing.F) {
 	})
 }
 
-// ambiguous tells whether a number of a filter has another form than its
+// ambiguous reports whether a number of a filter has another form than its
 // shortest, which the model compares as text.
 func ambiguous(filters []string) bool {
 	for _, filter := range filters {

@@ -90,7 +90,7 @@ func (e *Event) check() error {
 	return nil
 }
 
-// IsMember tells whether a name is that of a member that this package knows, in
+// IsMember reports whether a name is that of a member that this package knows, in
 // any case, as encoding/json takes it.
 func IsMember(name string) bool {
 	for _, known := range knownMembers {

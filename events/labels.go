@@ -38,7 +38,7 @@ func (l Labels) Lookup(key string) (string, bool) {
 }
 
 // cutString returns the next string, between its quotes and still escaped, and
-// what is behind it.
+// what is after it.
 func cutString(b []byte) (content, behind []byte, ok bool) {
 	start := bytes.IndexByte(b, '"')
 	if start < 0 {

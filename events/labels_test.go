@@ -89,7 +89,7 @@ func FuzzLabels(f *testing.F) {
 	})
 }
 
-// plainObject tells whether the object is of the form that Labels takes: valid
+// plainObject reports whether the object is of the form that Labels takes: valid
 // UTF-8, each name once, and strings only.
 func plainObject(object []byte, names int) bool {
 	if !bytes.Equal(bytes.ToValidUTF8(object, nil), object) {

@@ -155,7 +155,7 @@ func TestEverythingInTheContractHasAComment(t *testing.T) {
 		case strings.HasPrefix(strings.TrimSpace(line), "#"):
 			comment = strings.TrimSpace(strings.TrimLeft(line, " #"))
 			if comment == "" {
-				t.Errorf("%s:%d: an empty comment swallows the line behind it in the generator", contractFile, number+1)
+				t.Errorf("%s:%d: an empty comment swallows the line after it in the generator", contractFile, number+1)
 			}
 			continue
 		case declaration.MatchString(line):

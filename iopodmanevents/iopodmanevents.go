@@ -4,7 +4,7 @@
 // volume, a network, a secret, a machine or an artifact, or to the engine itself.
 // Promises. Ordered: events come in the order of the store, which is not always the order of their time stamps. Unique:
 // no event comes twice. Complete: no event is left out while the store holds it; if it is gone, CursorExpired says so.
-// Resumable: every event has a cursor, and a call with 'after' continues exactly behind it, across a restart of this
+// Resumable: every event has a cursor, and a call with 'after' continues exactly after it, across a restart of this
 // service and a rotation of the store. Isolated: a slow reader delays nobody else.
 // Rights. Root and the user of this service read everything and write; another user reads the events of its own uid;
 // the administrator may allow more. Where a right is missing: org.varlink.service.PermissionDenied.
@@ -138,7 +138,7 @@ func (e InvalidCursor) Error() string {
 	return s
 }
 
-// The store no longer holds the place behind the cursor; what came directly behind it may be lost
+// The store no longer holds the place after the cursor; what came directly after it may be lost
 type CursorExpired struct {
 	Oldest string `json:"oldest"`
 }
@@ -720,7 +720,7 @@ func (c *VarlinkCall) ReplyInvalidCursor(ctx context.Context, cursor_ string, re
 	return c.ReplyError(ctx, "io.podman.events.InvalidCursor", &out)
 }
 
-// The store no longer holds the place behind the cursor; what came directly behind it may be lost
+// The store no longer holds the place after the cursor; what came directly after it may be lost
 func (c *VarlinkCall) ReplyCursorExpired(ctx context.Context, oldest_ string) error {
 	var out CursorExpired
 	out.Oldest = oldest_
@@ -922,7 +922,7 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 # volume, a network, a secret, a machine or an artifact, or to the engine itself.
 # Promises. Ordered: events come in the order of the store, which is not always the order of their time stamps. Unique:
 # no event comes twice. Complete: no event is left out while the store holds it; if it is gone, CursorExpired says so.
-# Resumable: every event has a cursor, and a call with 'after' continues exactly behind it, across a restart of this
+# Resumable: every event has a cursor, and a call with 'after' continues exactly after it, across a restart of this
 # service and a rotation of the store. Isolated: a slow reader delays nobody else.
 # Rights. Root and the user of this service read everything and write; another user reads the events of its own uid;
 # the administrator may allow more. Where a right is missing: org.varlink.service.PermissionDenied.
@@ -1057,7 +1057,7 @@ type EventStatus (
 
 # One event. A field that libpod does not set for this kind of event is absent
 type Event (
-  # Names the position right behind this event: opaque, at most 255 bytes of printable ASCII, and the same string whenever
+  # Names the position right after this event: opaque, at most 255 bytes of printable ASCII, and the same string whenever
   # and by whomever this event is read, so that it also serves as the event's identity
   cursor: string,
   # When it happened, RFC 3339 with nine fraction digits, in UTC
@@ -1145,14 +1145,14 @@ method GetEvents(
   since: ?string,
   # Only events earlier than this time
   until: ?string,
-  # Only events behind this cursor
+  # Only events after this cursor
   after: ?string,
   # Most events to return in all, 1 or more; absent: without 'more' as many as fit a page, with 'more' all
   limit: ?int
 ) -> (
   # The events, at most one page (1000 events or 1 MiB); may be empty
   events: []Event,
-  # Where this reply ends, also behind events that did not match: give it as 'after' to go on, here or in Subscribe
+  # Where this reply ends, also after events that did not match: give it as 'after' to go on, here or in Subscribe
   cursor: string,
   # Whether everything up to the end of the store has now been looked at; false: there may be more, call again with 'after'
   complete: bool
@@ -1170,7 +1170,7 @@ method Subscribe(
   since: ?string,
   # Only events earlier than this time; once it has passed, the stream ends
   until: ?string,
-  # Only events behind this cursor
+  # Only events after this cursor
   after: ?string,
   # Start with the oldest event of the store; not together with after
   fromStart: ?bool,
@@ -1183,7 +1183,7 @@ method Subscribe(
   live: ?bool,
   # The event
   event: ?Event,
-  # Where the stream is, also behind events that did not match
+  # Where the stream is, also after events that did not match
   cursor: string
 )
 
@@ -1221,7 +1221,7 @@ method GetStatus() -> (
   eventsRead: int,
   # Events written through the service since it started
   eventsWritten: int,
-  # Subscribers on all faces
+  # Subscribers on all interfaces
   subscribers: int,
   # Lines or entries that could not be decoded and were left out, and rests of files that could not be read
   skipped: int,
@@ -1268,9 +1268,9 @@ error InvalidCursor(
   reason: string
 )
 
-# The store no longer holds the place behind the cursor; what came directly behind it may be lost
+# The store no longer holds the place after the cursor; what came directly after it may be lost
 error CursorExpired(
-  # The position in front of the oldest event that the store still holds: 'after' with it starts there
+  # The position before the oldest event that the store still holds: 'after' with it starts there
   oldest: string
 )
 

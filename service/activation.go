@@ -23,7 +23,7 @@ type Activated struct {
 	Conns []*net.UnixConn
 }
 
-// Any tells whether there are any sockets.
+// Any reports whether there are any sockets.
 func (a *Activated) Any() bool { return len(a.Listeners)+len(a.Conns) > 0 }
 
 // Close closes all sockets.
@@ -106,7 +106,7 @@ func (a *Activated) add(file *os.File) error {
 	return nil
 }
 
-// listensOn tells whether the socket is for accepting connections. Anything but
+// listensOn reports whether the socket is for accepting connections. Anything but
 // a unix stream socket is an error: only there the kernel says who the peer is,
 // and bytes come as they were sent.
 func listensOn(file *os.File) (bool, error) {

@@ -31,7 +31,7 @@ type Address struct {
 	MakeDir bool
 }
 
-// isAbstract tells whether the socket is no file.
+// isAbstract reports whether the socket is no file.
 func (a *Address) isAbstract() bool { return strings.HasPrefix(a.Path, "@") }
 
 // String returns the address in the form that ParseAddress takes, which is

@@ -35,13 +35,13 @@ func CallOf(c varlink.ReadWriterContext) *Call { return c.(*Call) }
 // Peer is who calls.
 func (c *Call) Peer() *access.Peer { return &c.conn.peer }
 
-// ReadOnly tells whether nobody may write events through this connection.
+// ReadOnly reports whether nobody may write events through this connection.
 func (c *Call) ReadOnly() bool { return c.conn.readOnly }
 
-// More tells whether the client takes more than one reply.
+// More reports whether the client takes more than one reply.
 func (c *Call) More() bool { return c.more }
 
-// Oneway tells whether the client takes no reply. Nothing that is written is
+// Oneway reports whether the client takes no reply. Nothing that is written is
 // sent then.
 func (c *Call) Oneway() bool { return c.oneway }
 

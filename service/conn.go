@@ -198,7 +198,7 @@ func (c *conn) setCancel(cancel context.CancelCauseFunc) {
 	}
 }
 
-// isStopping tells whether the connection has to end.
+// isStopping reports whether the connection has to end.
 func (c *conn) isStopping() bool { return c.stopAt.Load() != nil }
 
 // stop ends the connection in an orderly way: a watched call is told, another

@@ -1,4 +1,4 @@
-// Package service is the Varlink face of eventsvc: the interface
+// Package service is the Varlink interface of eventsvc: the interface
 // io.podman.events on unix sockets, for varlinkctl and every other Varlink
 // client. What the interface promises is said in io.podman.events.varlink at
 // the root of this repository.
@@ -28,5 +28,5 @@
 // # What it must not know
 //
 // Where events are kept and how they are found: it asks package feed. Who may
-// do what: it asks package access. The D-Bus face.
+// do what: it asks package access. The D-Bus interface.
 package service

@@ -69,7 +69,7 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// subscribes tells whether one of the frames begins a stream.
+// subscribes reports whether one of the frames begins a stream.
 func subscribes(said []byte) bool {
 	for _, frame := range bytes.Split(said, []byte{0}) {
 		if r, err := parseRequest(frame); err == nil && strings.HasSuffix(r.method, ".Subscribe") {

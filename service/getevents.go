@@ -108,7 +108,7 @@ func (p *pager) close() {
 	}
 }
 
-// next makes the next page. last tells whether no other will follow.
+// next makes the next page. last reports whether no other will follow.
 func (p *pager) next(ctx context.Context) (last bool, err error) {
 	p.page = append(p.page[:0], `{"parameters":{"events":[`...)
 	events, full := 0, false

@@ -50,7 +50,7 @@ func depthOf(text []byte) int {
 	return deepest
 }
 
-// endOfString returns the index behind the string that begins at i, or the
+// endOfString returns the index after the string that begins at i, or the
 // length of the text if it has no end. It looks at each byte twice at most,
 // whatever there is escaped.
 func endOfString(text []byte, i int) int {
@@ -81,7 +81,7 @@ func skipSpace(text []byte, i int) int {
 	return i
 }
 
-// endOfValue returns the index behind the value that begins at i.
+// endOfValue returns the index after the value that begins at i.
 func endOfValue(text []byte, i int) int {
 	depth := 0
 	for i < len(text) {

@@ -39,7 +39,7 @@ func (l *Listener) Name() string { return l.name }
 // does. It is closed by Close.
 func (l *Listener) Socket() *net.UnixListener { return l.sock }
 
-// ReadOnly tells whether nobody may write events through this socket.
+// ReadOnly reports whether nobody may write events through this socket.
 func (l *Listener) ReadOnly() bool { return l.address.ReadOnly }
 
 // SetReadOnly lets nobody write events through this socket. It has to be called
@@ -301,7 +301,7 @@ func (l *Listener) removeFile() {
 	l.ino, l.hidden = 0, ""
 }
 
-// isOurs tells whether the file at a path is the socket.
+// isOurs reports whether the file at a path is the socket.
 func (l *Listener) isOurs(path string) bool {
 	var st unix.Stat_t
 	return l.ino != 0 && unix.Lstat(path, &st) == nil && st.Dev == l.dev && st.Ino == l.ino

@@ -96,7 +96,7 @@ func (s *Server) ownListeners() []*Listener {
 	return own
 }
 
-// takeWaiting accepts those who wait in the sockets, and tells whether there was
+// takeWaiting accepts those who wait in the sockets, and reports whether there was
 // anybody. It is called while nothing else is accepted.
 func (s *Server) takeWaiting(listeners []*Listener) bool {
 	some := false

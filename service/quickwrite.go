@@ -268,7 +268,7 @@ func (q *quickReader) string() string {
 	return q.escaped(start, end)
 }
 
-// escaped reads a string of which what is in front of end is plain.
+// escaped reads a string of which what is before end is plain.
 func (q *quickReader) escaped(start, end int) string {
 	for end+1 < len(q.b) && q.b[end] == '\\' {
 		end = endOfPlain(q.b, end+2)

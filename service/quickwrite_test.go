@@ -83,7 +83,7 @@ func TestQuickly(t *testing.T) {
 		{"a time that is none", writeCall(leastEvent + `,"time":"soon"`), false},
 		{"a comma too many", writeCall(leastEvent + `,`), false},
 		{"a comma too few", writeCall(`"type":"container" "status":"died"`), false},
-		{"something behind it", writeCall(leastEvent) + "x", false},
+		{"something after it", writeCall(leastEvent) + "x", false},
 		{"cut off", writeCall(leastEvent)[:len(writeCall(leastEvent))-1], false},
 		{"cut off in a string", writeCall(leastEvent)[:90], false},
 		{"cut off in an escape", writeCall(leastEvent)[:90] + `\`, false},

@@ -30,7 +30,7 @@ import (
 // that needs: running out of it is the failure.
 const patience = 20 * time.Second
 
-// rig is a server on a socket, with a log file behind it.
+// rig is a server on a socket, with a log file after it.
 type rig struct {
 	t      testing.TB
 	dir    string

@@ -199,7 +199,7 @@ func (s *Server) remove(c *conn) {
 	}
 }
 
-// isStopping tells whether Shutdown has been called.
+// isStopping reports whether Shutdown has been called.
 func (s *Server) isStopping() bool {
 	select {
 	case <-s.stopped:

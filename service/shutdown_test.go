@@ -41,17 +41,17 @@ func TestFollowersAreToldThatTheServiceStopsAndWhereTheyWere(t *testing.T) {
 		told := c.receive()
 		c.wantClosed()
 		if told.Error != "io.podman.events.ShuttingDown" || told.Continues || !r.isEnd(told.cursor()) {
-			t.Errorf("reply is %s, want ShuttingDown with a cursor for the place behind the last event", told)
+			t.Errorf("reply is %s, want ShuttingDown with a cursor for the place after the last event", told)
 		}
 	}
 	idle.wantClosed()
 }
 
-// isEnd tells whether nothing is behind the cursor.
+// isEnd reports whether nothing is after the cursor.
 func (r *rig) isEnd(cursor string) bool {
 	reading, err := r.store.Read(r.t.Context(), store.Start{After: cursor}, store.Everything())
 	if err != nil {
-		r.t.Errorf("cannot read behind cursor %q: %v", cursor, err)
+		r.t.Errorf("cannot read after cursor %q: %v", cursor, err)
 		return false
 	}
 	defer reading.Close()

@@ -112,7 +112,7 @@ func leftOver(t *testing.T, m *machine, before []string) {
 	}
 }
 
-// podmans tells whether a file is one that the Podman of the machine made when
+// podmans reports whether a file is one that the Podman of the machine made when
 // it was used.
 func podmans(path string) bool {
 	for _, dir := range []string{"/run/libpod", "/run/podman", "/run/crun", "/run/lock", "/etc/cni", "/run/netns", "/var/lib/cni", "/run/sudo"} {

@@ -77,7 +77,7 @@ func hangs(t *testing.T, m *machine, _ user) {
 }
 
 // idle lets the service end when nobody needs it, over and over, while clients
-// of both faces come at all times.
+// of both interfaces come at all times.
 func idle(t *testing.T, m *machine, _ user) {
 	m.put("/etc/eventsvc/eventsvc.toml.d/idle.toml", "exit-idle-time = \"300ms\"\n")
 	// Systemd takes a service that starts too often for one that fails; this one is meant to.

@@ -23,7 +23,7 @@ import (
 // dbusPatience is how long a test waits for what has to come.
 const dbusPatience = 20 * time.Second
 
-// dbusRig is the D-Bus face on a bus, with a log file behind it.
+// dbusRig is the D-Bus interface on a bus, with a log file after it.
 type dbusRig struct {
 	t      testing.TB
 	bus    *testkit.Bus

@@ -147,11 +147,11 @@ func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Where one journald numbers the files of all users alike it cannot be told
-	// from them that there was another in front of a user's.
+	// from them that there was another before a user's.
 	shared := strings.Count(r.run("sh", "-c", "journalctl --header --file '/var/log/journal/*/*.journal' | grep -i 'sequential number ID' | sort -u"), "\n") == 1
 	for more, when := range []string{"running", "restarted"} {
 		if reply := d.call("GetEvents", params{"after": old}); !(shared && when == "restarted") && reply.Error != "io.podman.events.CursorExpired" {
-			t.Errorf("%s, behind an event that others came behind that are gone: %q", when, reply.Error)
+			t.Errorf("%s, behind an event that others came after that are gone: %q", when, reply.Error)
 		}
 		if n := len(d.history(params{"after": kept})); n != 10+more {
 			t.Errorf("%s, behind an event that all is there of are %d of %d", when, n, 10+more)

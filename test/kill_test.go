@@ -126,7 +126,7 @@ func TestACursorOutlivesTheDaemonAndTheRotationOfItsOwnLog(t *testing.T) {
 		}
 		events := d.history(p)
 		if len(events) != wrote {
-			t.Fatalf("round %d: %d events behind the cursor, %d were written", round, len(events), wrote)
+			t.Fatalf("round %d: %d events after the cursor, %d were written", round, len(events), wrote)
 		}
 		for i, e := range events {
 			if e.Name != fmt.Sprintf("w-%d", next+i) {

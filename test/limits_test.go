@@ -22,7 +22,7 @@ func knock(socket string) (net.Conn, error) {
 	}
 }
 
-// hungUp tells whether the other end of a connection is closed.
+// hungUp reports whether the other end of a connection is closed.
 func hungUp(conn net.Conn) bool {
 	raw, err := conn.(*net.UnixConn).SyscallConn()
 	if err != nil {

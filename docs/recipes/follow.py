@@ -28,7 +28,7 @@ def follow(after):
                 event = reply.get("event")
                 if event:
                     print(event["name"], event.get("exitCode"), flush=True)
-                keep(reply["cursor"])  # what is in front of it has been dealt with
+                keep(reply["cursor"])  # what is before it has been dealt with
         except varlink.VarlinkError as error:
             if error.error() == "io.podman.events.CursorExpired":
                 print("events were lost", file=sys.stderr)

@@ -9,7 +9,7 @@ import (
 )
 
 // Add lets one more user or group in: a name or a number, of a user, or with a
-// '@' in front of a group. The error says what is wrong with it.
+// '@' before a group. The error says what is wrong with it.
 func (a *Allowed) Add(word string) error {
 	if name, isGroup := strings.CutPrefix(word, "@"); isGroup {
 		gid, err := number(name, func() (string, error) {

@@ -1,5 +1,5 @@
 // Package access decides who may read and write events. It is the one place
-// that does, for both faces of the service: they ask, and hand on the answer.
+// that does, for both interfaces of the service: they ask, and hand on the answer.
 //
 // Root and the user of the service read everything and write. Everybody else
 // reads the events of their own uid and writes nothing, unless the Policy

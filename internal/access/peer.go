@@ -20,7 +20,7 @@ type Peer struct {
 // String describes the peer for a log.
 func (p Peer) String() string { return fmt.Sprintf("uid %d, pid %d", p.UID, p.PID) }
 
-// in tells whether the peer is a member of one of the groups.
+// in reports whether the peer is a member of one of the groups.
 func (p *Peer) in(gids []uint32) bool {
 	if slices.Contains(gids, p.GID) {
 		return true

@@ -75,7 +75,7 @@ func (e *Denied) Error() string {
 	return "cannot " + string(e.Action) + ": permission denied for " + e.Peer.String() + ": " + e.Reason
 }
 
-// IsTrusted tells whether the peer is root or the user of the service. No bound
+// IsTrusted reports whether the peer is root or the user of the service. No bound
 // that protects users from each other applies to them.
 func (p *Policy) IsTrusted(peer *Peer) bool { return peer.UID == 0 || peer.UID == p.Self }
 
@@ -93,7 +93,7 @@ func (p *Policy) Read(peer *Peer) (uid int64, err error) {
 	return int64(peer.UID), nil
 }
 
-// ReadsAll tells whether the peer may read everybody's events, and so may know
+// ReadsAll reports whether the peer may read everybody's events, and so may know
 // where they are kept.
 func (p *Policy) ReadsAll(peer *Peer) bool {
 	return p.IsTrusted(peer) || p.readers().admit(peer)

@@ -16,7 +16,7 @@ type throttle struct {
 	suppressed int
 }
 
-// pass tells whether one more may come through, and how many were held back
+// pass reports whether one more may come through, and how many were held back
 // since the last that did.
 func (t *throttle) pass() (ok bool, suppressed int) {
 	t.mu.Lock()

@@ -21,7 +21,7 @@ type turn struct {
 }
 
 // ReadPast waits until the peer may read the past of the store once more, on
-// whichever face; who is trusted does not wait. leave has to be called once it
+// whichever interface; who is trusted does not wait. leave has to be called once it
 // does so no longer; it may be called again. The error is that of the context.
 func (p *Policy) ReadPast(ctx context.Context, peer *Peer) (leave func(), err error) {
 	if p.IsTrusted(peer) {

@@ -145,7 +145,7 @@ const exitCodesLong = `The exit code of eventsvc is
   1    the command line or the call was wrong, or it failed
   4    permission denied, by the service or by its socket
   7    the service cannot be reached
-  10   the cursor has expired: the store no longer holds the place behind it,
+  10   the cursor has expired: the store no longer holds the place after it,
        so that events may have been lost (see eventsvc events --if-expired)
   130  interrupted from the keyboard (128 and the number of the signal; 143 is
        SIGTERM); serve and demo end with 0 then

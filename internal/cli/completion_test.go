@@ -12,7 +12,7 @@ func TestCompletion(t *testing.T) {
 		words []string
 		has   []string
 		hasNo []string
-		nope  bool // no blank behind the word
+		nope  bool // no blank after the word
 	}{
 		{"Commands", []string{""}, []string{"events", "serve", "write", "status", "wait", "exec", "bridge", "demo", "version", "completion"}, nil, false},
 		{"Keys of filters", []string{"events", "--filter", ""}, []string{"type=", "event=", "label=", "volume="}, nil, true},
@@ -51,7 +51,7 @@ func TestCompletion(t *testing.T) {
 			}
 			want := ":4" // no files
 			if test.nope {
-				want = ":6" // and no blank behind the word
+				want = ":6" // and no blank after the word
 			}
 			if !slices.Contains(lines, want) {
 				t.Errorf("the directive is not %s: %q", want, lines)

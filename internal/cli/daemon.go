@@ -20,7 +20,7 @@ import (
 	"github.com/eventsvc/eventsvc/service/iopodman"
 )
 
-// daemon is a store, its feed and the faces that serve it.
+// daemon is a store, its feed and the interfaces that serve it.
 type daemon struct {
 	log     *slog.Logger
 	systemd manager
@@ -39,7 +39,7 @@ type daemon struct {
 	last     chan struct{} // gets one when the last client has gone; nil: nobody waits for that
 }
 
-// faces say who is served, and where apart from the sockets.
+// interfaces say who is served, and where apart from the sockets.
 type faces struct {
 	readers, writers access.Allowed
 	bounds           bounds // the zero value: those of package limits
@@ -94,7 +94,7 @@ func newDaemonOn(st store.Store, c *choice, f faces, log *slog.Logger) *daemon {
 	return d
 }
 
-// addFaces makes the faces. They tell the feed in which forms they send events,
+// addFaces makes the interfaces. They tell the feed in which forms they send events,
 // so it has not been started yet.
 func (d *daemon) addFaces(f faces) error {
 	legacy, err := iopodman.New(iopodman.Options{Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log})

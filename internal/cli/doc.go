@@ -1,5 +1,5 @@
 // Package cli is the command line of eventsvc: one file for each command, each
-// thin. It wires stores, faces and the client together and knows no event
+// thin. It wires stores, interfaces and the client together and knows no event
 // itself.
 //
 // The rules of its user interface:
@@ -8,7 +8,7 @@
 //     stderr begins with "eventsvc: ", but for the log that a service keeps
 //     (log/slog), which has a level and, unless the journal adds one, a time.
 //   - An error says what cannot be done, why, and what to do; the exit code says
-//     which kind it is (exit.go). There is no usage text behind an error.
+//     which kind it is (exit.go). There is no usage text after an error.
 //   - What prints events uses the fingers' memory of podman events: the same
 //     flags, the same lines, the same place to start.
 //   - Nothing is coloured, moved or asked unless stdout is a terminal, and

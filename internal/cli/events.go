@@ -80,8 +80,8 @@ func (a *app) eventsCommand() *cobra.Command {
 	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
 	formatFlags(c, &f)
-	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right behind the event with this `CURSOR`")
-	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue behind the cursor in this `FILE` if it exists, and keep\n"+
+	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
+	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and keep\n"+
 		"there the cursor of what has been printed")
 	expiredFlag(c, &f)
 	addressFlag(c, &f.address)

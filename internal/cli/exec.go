@@ -75,8 +75,8 @@ func (a *app) execCommand() *cobra.Command {
 	flags.IntVar(&f.jobs, "jobs", 1, "at most this `NUMBER` of commands side by side")
 	flags.StringVar(&f.onFailure, "on-failure", failureContinue, "when a command fails: `ACTION` is continue, stop (with its exit code)\n"+
 		"or retry (after 1 s, then longer, up to 1 min, until it succeeds)")
-	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right behind the event with this `CURSOR`")
-	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue behind the cursor in this `FILE` if it exists, and keep\n"+
+	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
+	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and keep\n"+
 		"there the cursor of what has been done")
 	expiredFlag(c, &f.eventsFlags)
 	addressFlag(c, &f.address)

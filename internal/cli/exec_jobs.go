@@ -89,7 +89,7 @@ func (j *jobs) finish(this *job, err error) {
 	}
 }
 
-// pass notes a place behind which there is no event that is wanted.
+// pass notes a place after which there is no event that is wanted.
 func (j *jobs) pass(cursor string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

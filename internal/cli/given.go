@@ -53,12 +53,12 @@ func takeGiven() (*given, error) {
 	return g, nil
 }
 
-// isForOne tells whether the process was started for one client alone.
+// isForOne reports whether the process was started for one client alone.
 func (g *given) isForOne() bool {
 	return len(g.Listeners) == 0 && len(g.Conns) > 0 || isBridged(g.Activated)
 }
 
-// isForHost tells whether the process serves whoever comes, on these listeners or
+// isForHost reports whether the process serves whoever comes, on these listeners or
 // on a bus, and not only clients that it was connected to.
 func (g *given) isForHost(listeners []*service.Listener) bool {
 	return len(listeners) > 0 || len(g.Conns) == 0
@@ -125,7 +125,7 @@ func connectedPair() (near, far *net.UnixConn, err error) {
 	return conns[0], conns[1], nil
 }
 
-// isTerminalGone tells whether the output is a terminal that has hung up.
+// isTerminalGone reports whether the output is a terminal that has hung up.
 func isTerminalGone(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {

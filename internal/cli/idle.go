@@ -6,7 +6,7 @@ import (
 )
 
 // idleClock tells when nothing has needed the service for a while. It is the
-// activity of the faces: connections, calls, subscriptions, streams and the
+// activity of the interfaces: connections, calls, subscriptions, streams and the
 // broadcast on a session bus.
 type idleClock struct {
 	after time.Duration
@@ -52,7 +52,7 @@ func (c *idleClock) End() {
 	}
 }
 
-// isBusy tells whether anything needs the service now.
+// isBusy reports whether anything needs the service now.
 func (c *idleClock) isBusy() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

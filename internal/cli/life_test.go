@@ -86,7 +86,7 @@ type stalling struct {
 
 func (s *stalling) Look() error { <-s.held; return s.Store.Look() }
 
-// Probe hides that of the log file behind the lock.
+// Probe hides that of the log file after the lock.
 func (s *stalling) Probe(ctx context.Context) error {
 	<-s.held
 	return s.Store.(store.Prober).Probe(ctx)

@@ -51,7 +51,7 @@ func textOfErrors(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// isJournal tells whether what is written goes to the journal, which says in
+// isJournal reports whether what is written goes to the journal, which says in
 // JOURNAL_STREAM which file it listens to (systemd.exec(5)): a child may have
 // had its output redirected.
 func isJournal(w io.Writer) bool {
@@ -97,7 +97,7 @@ func newJournalHandler(w io.Writer, level slog.Leveler) *journalHandler {
 	return &journalHandler{out, slog.NewTextHandler(&out.line, &slog.HandlerOptions{Level: level, ReplaceAttr: replace})}
 }
 
-// Enabled tells whether records of a level are written.
+// Enabled reports whether records of a level are written.
 func (h *journalHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.attributes.Enabled(ctx, level)
 }
@@ -123,7 +123,7 @@ func (h *journalHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &journalHandler{h.out, h.attributes.WithAttrs(attrs)}
 }
 
-// WithGroup returns a handler that puts the name in front of keys.
+// WithGroup returns a handler that puts the name before keys.
 func (h *journalHandler) WithGroup(name string) slog.Handler {
 	return &journalHandler{h.out, h.attributes.WithGroup(name)}
 }

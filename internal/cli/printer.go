@@ -30,7 +30,7 @@ func newPrinter(format string, truncate bool, stdout io.Writer) (printer, error)
 	return templatePrinter(format)
 }
 
-// isJSON tells whether the format asks for JSON lines, in the spellings that
+// isJSON reports whether the format asks for JSON lines, in the spellings that
 // Podman takes.
 func isJSON(format string) bool {
 	format = strings.ReplaceAll(strings.TrimSpace(format), " ", "")

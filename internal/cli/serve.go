@@ -40,7 +40,7 @@ type serveFlags struct {
 	limits     limitFlags
 }
 
-// What --dbus calls no bus, and what is put in front of one that need not be
+// What --dbus calls no bus, and what is put before one that need not be
 // there, as in the units of systemd.
 const (
 	noBus       = "none"
@@ -302,7 +302,7 @@ func leaveRoomForFollower() {
 	}
 }
 
-// isBridged tells whether a Varlink tool started the service for its own use
+// isBridged reports whether a Varlink tool started the service for its own use
 // alone ("varlink -A 'eventsvc serve' bridge"): unlike systemd it says in
 // VARLINK_ADDRESS where the socket is that it gives. Such a service ends with
 // its last client.

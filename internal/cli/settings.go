@@ -36,7 +36,7 @@ type options struct {
 // commandLine is where a flag was set that no file set.
 const commandLine = "command line"
 
-// isOption tells whether files may set a flag.
+// isOption reports whether files may set a flag.
 func isOption(f *pflag.Flag) bool {
 	return f.Name != configFlag && f.Name != checkFlag && f.Name != helpFlag
 }

@@ -85,7 +85,7 @@ func withoutJournal(env config.Environment, journal config.Store, why error) (co
 	return found, err
 }
 
-// isForeign tells whether the store holds events of other hosts.
+// isForeign reports whether the store holds events of other hosts.
 func (c *choice) isForeign() bool { return c.backend == events.Journald && c.path != "" }
 
 // chooseJournal decides about a directory of journals that was named.
@@ -132,7 +132,7 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 	return c, nil
 }
 
-// sameFile tells whether two paths lead to the same place.
+// sameFile reports whether two paths lead to the same place.
 func sameFile(a, b string) bool {
 	for _, path := range []*string{&a, &b} {
 		if target, err := filepath.EvalSymlinks(*path); err == nil {
@@ -142,7 +142,7 @@ func sameFile(a, b string) bool {
 	return a == b
 }
 
-// supported tells whether this program can open the store at all: nil, or why
+// supported reports whether this program can open the store at all: nil, or why
 // not.
 func (c *choice) supported() error {
 	if c.backend != events.Journald || journald.Supported() == nil {
@@ -166,7 +166,7 @@ func (c *choice) openStore(log *slog.Logger) (store.Store, error) {
 	return logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Sync: c.sync, Logger: log})
 }
 
-// isFile tells whether the store is a log file.
+// isFile reports whether the store is a log file.
 func (c *choice) isFile() bool { return c.backend == events.LogFile }
 
 // String says what is read and written.

@@ -78,7 +78,7 @@ var templateFunctions = template.FuncMap{
 	"upper":    strings.ToUpper,
 }
 
-// pad puts blanks in front of and behind a text that is not empty.
+// pad puts blanks before and behind a text that is not empty.
 func pad(text string, before, behind int) string {
 	if text == "" {
 		return ""

@@ -72,7 +72,7 @@ func (a *app) waitCommand() *cobra.Command {
 	return c
 }
 
-// onlyBehindDash refuses words that are no flags in front of --.
+// onlyBehindDash refuses words that are no flags before --.
 func onlyBehindDash(c *cobra.Command, words []string) error {
 	if before := c.ArgsLenAtDash(); before < 0 {
 		return noWords(c, words)

@@ -32,7 +32,7 @@ type Store struct {
 	// Files are the containers.conf that were read, in the order in which they
 	// were: a later one wins.
 	Files []string
-	// Podman tells whether the podman command was found, and Release which one.
+	// Podman reports whether the podman command was found, and Release which one.
 	Podman  bool
 	Release Release
 }

@@ -24,7 +24,7 @@ type Environment struct {
 	// Root is a directory that stands for /: every path is looked up below it,
 	// those of variables too, and reported without it. "" is the real root.
 	Root string
-	// Podman tells whether the podman command is on the host, and which release
+	// Podman reports whether the podman command is on the host, and which release
 	// it is, the zero Release if that cannot be told. Nil: it is not there.
 	Podman func() (release Release, installed bool)
 }
@@ -76,7 +76,7 @@ func (e Environment) podman() (Release, bool) {
 	return e.Podman()
 }
 
-// rootless tells whether Podman would take its rootless ways.
+// rootless reports whether Podman would take its rootless ways.
 func (e Environment) rootless() bool { return e.UID > 0 }
 
 // real turns a path of the host into one that this process can open.
@@ -99,13 +99,13 @@ func (e Environment) isDir(path string) bool {
 	return err == nil && entry.IsDir()
 }
 
-// isOwnDir tells whether path leads to a directory of the user.
+// isOwnDir reports whether path leads to a directory of the user.
 func (e Environment) isOwnDir(path string) bool {
 	entry, err := e.stat(path)
 	return err == nil && entry.IsDir() && e.owns(entry)
 }
 
-// isPrivateDir tells whether path is itself a directory of the user that nobody
+// isPrivateDir reports whether path is itself a directory of the user that nobody
 // else can write to: what lies in a directory open to all must be that.
 func (e Environment) isPrivateDir(path string) bool {
 	const othersWrite = 0o022
@@ -118,7 +118,7 @@ func (e Environment) owns(entry fs.FileInfo) bool {
 	return ok && int(owner.Uid) == e.UID
 }
 
-// isAbsent tells whether an error means that there is no such file. A path
+// isAbsent reports whether an error means that there is no such file. A path
 // that leads through a file, as with HOME=/dev/null, is an absent file too.
 func isAbsent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)

@@ -63,7 +63,7 @@ func (s *settings) overlay(later settings) {
 	}
 }
 
-// speakOfEvents tells whether any file says something about where events go.
+// speakOfEvents reports whether any file says something about where events go.
 func (s *settings) speakOfEvents() bool {
 	return s.logger.value != "" || s.path.value != "" || s.tmpDir.value != "" || s.maxSize.set
 }

@@ -39,7 +39,7 @@ var (
 	assumedRelease = Release{5, 8}
 )
 
-// has tells whether the release has a habit that came with another release.
+// has reports whether the release has a habit that came with another release.
 func (r Release) has(since Release) bool {
 	if r == (Release{}) {
 		r = assumedRelease

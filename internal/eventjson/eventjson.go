@@ -1,5 +1,5 @@
 // Package eventjson writes events as type Event of io.podman.events, the JSON
-// form in which both faces send them: the replies of Varlink and the streams of
+// form in which both interfaces send them: the replies of Varlink and the streams of
 // D-Bus. It splices what stands in the line of the store, and knows neither bus.
 package eventjson
 
@@ -92,10 +92,10 @@ func appendRaw(dst []byte, prefix string, raw []byte, quote bool) []byte {
 	return dst
 }
 
-// isZero tells whether a number is 0, which is as good as absent.
+// isZero reports whether a number is 0, which is as good as absent.
 func isZero(raw []byte) bool { return string(raw) == "0" || string(raw) == "-0" }
 
-// isEmpty tells whether an object has no members.
+// isEmpty reports whether an object has no members.
 func isEmpty(object []byte) bool { return bytes.IndexByte(object, '"') < 0 }
 
 // AppendCursor appends a cursor as a JSON string. It is printable ASCII.
@@ -142,7 +142,7 @@ func appendFarTime(dst []byte, text string) []byte {
 	return strconv.AppendInt(dst, t.UnixMicro(), 10)
 }
 
-// floorDiv divides and rounds down, also in front of the epoch.
+// floorDiv divides and rounds down, also before the epoch.
 func floorDiv(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {

@@ -9,7 +9,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// chunk is what the store told at once: records that lie behind each other.
+// chunk is what the store told at once: records that lie after each other.
 // What it holds never changes once others can see it, apart from frames, which
 // are made when they are first asked for, and the way to the next chunk.
 type chunk struct {
@@ -18,7 +18,7 @@ type chunk struct {
 	end     store.Pos
 	cursor  string // for end
 	records []store.Record
-	lost    bool // records may have been lost in front of this chunk
+	lost    bool // records may have been lost before this chunk
 	size    int
 
 	frames  []frames // by the index of the format
@@ -76,14 +76,14 @@ func (c *chunk) estimate() int {
 	return int(unsafe.Sizeof(*c)) + len(c.frames)*int(unsafe.Sizeof(frames{})) + len(c.records)*(int(unsafe.Sizeof(store.Record{}))+frameSize) + shares*c.rawSize()
 }
 
-// index returns the index of the first record behind the position, -1 if the
+// index returns the index of the first record after the position, -1 if the
 // position is not in the chunk.
 func (c *chunk) index(pos store.Pos) int {
 	switch {
 	case pos == c.end:
 		return len(c.records)
 	case c.lost:
-		return -1 // who joined in front of it would not be told
+		return -1 // who joined before it would not be told
 	case pos == c.start:
 		return 0
 	case c.start.Generation != c.end.Generation || pos.Before(c.start) || c.end.Before(pos):

@@ -1,10 +1,10 @@
 // Package feed is one reading of a store, shared by all its subscribers. Each
-// event is read once and encoded once for each face; subscribers are positions
+// event is read once and encoded once for each interface; subscribers are positions
 // in a bounded log of ready frames in memory. One that falls behind that log
 // goes on from the store, by its position, and joins again. Nobody waits for it.
 //
 // It promises each subscriber every event, once, in the order of the store, or
-// an *events.ExpiredError. It knows neither Varlink nor D-Bus: a face gives it
+// an *events.ExpiredError. It knows neither Varlink nor D-Bus: an interface gives it
 // an Encoder.
 //
 // The memory log is a list of chunks, each what the store told at once. The
@@ -21,7 +21,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// Encoder appends the frame of a record in the form of a face. It has to give
+// Encoder appends the frame of a record in the form of an interface. It has to give
 // the same bytes whenever it is called with the same record.
 type Encoder func(frame []byte, r *store.Record) []byte
 
@@ -158,7 +158,7 @@ func (f *Feed) oldestNeeded(newest uint64) uint64 {
 }
 
 // join puts the subscription at the place in the memory log at which a reading
-// of the store at this position goes on, and tells whether there is one.
+// of the store at this position goes on, and reports whether there is one.
 func (f *Feed) join(s *Subscription, pos store.Pos) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

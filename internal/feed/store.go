@@ -8,8 +8,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// What the faces need of the store they get from here, under the same names:
-// a face knows no store.
+// What the interfaces need of the store they get from here, under the same names:
+// an interface knows no store.
 type (
 	// Query is a choice of records.
 	Query = store.Query

@@ -198,12 +198,12 @@ func (s *Subscription) takeNew(ctx context.Context) (ready bool, err error) {
 	return false, s.wait(ctx)
 }
 
-// atTail tells whether everything in the memory log has been delivered.
+// atTail reports whether everything in the memory log has been delivered.
 func (s *Subscription) atTail() bool {
 	return s.index == len(s.chunk.records) && s.chunk.next.Load() == nil && !s.chunk.trimmed.Load()
 }
 
-// past tells whether Until has passed, with everything that was written before
+// past reports whether Until has passed, with everything that was written before
 // having come to the feed.
 func (s *Subscription) past() bool {
 	if s.request.Until.IsZero() || s.f.now().Before(s.request.Until) {
@@ -349,7 +349,7 @@ func (s *Subscription) wait(ctx context.Context) error {
 	return nil
 }
 
-// Cursor names where the subscription is, also behind events that did not match.
+// Cursor names where the subscription is, also after events that did not match.
 func (s *Subscription) Cursor() string { return s.cursor }
 
 // Close ends the subscription.

@@ -58,7 +58,7 @@ const (
 const (
 	// PastReadersPerUID is how many calls of a user other than root and the
 	// user of the service, and on D-Bus subscriptions and streams, may read the
-	// past at a time, all faces together; further ones wait their turn. Each
+	// past at a time, all interfaces together; further ones wait their turn. Each
 	// holds up to four megabytes, and as long as its client does not read.
 	PastReadersPerUID = 16
 	// WriteTimeout is how long a client may take no byte of what is sent to it.

@@ -95,7 +95,7 @@ func buildTime(text []byte) (stamp []byte, ns int64, err error) {
 	return stamp, events.UnixNano(t), err
 }
 
-// isShortest tells whether a time, which is one, is spelt as Go spells it: no
+// isShortest reports whether a time, which is one, is spelt as Go spells it: no
 // zeros end its fraction, and no zone but Z is of no difference.
 func isShortest(text []byte) bool {
 	end := len(text) - 1
@@ -148,7 +148,7 @@ func (b *builder) place(m Member, from int) {
 	b.f.Spans[m] = Span{uint32(from - b.start), uint32(len(b.b) - b.start)}
 }
 
-// text appends a member that is a string, with a comma behind it. The name
+// text appends a member that is a string, with a comma after it. The name
 // comes with the opening quote of the value.
 func (b *builder) text(m Member, name string, value []byte) {
 	if len(value) == 0 {
@@ -172,7 +172,7 @@ func (b *builder) text(m Member, name string, value []byte) {
 	b.b = append(b.b, `",`...)
 }
 
-// isPlain tells whether a string is the same in JSON, as encoding/json writes
+// isPlain reports whether a string is the same in JSON, as encoding/json writes
 // it.
 func isPlain(value []byte) bool {
 	for _, c := range value {
@@ -183,7 +183,7 @@ func isPlain(value []byte) bool {
 	return true
 }
 
-// number appends a member that is a number, with a comma behind it.
+// number appends a member that is a number, with a comma after it.
 func (b *builder) number(m Member, name string, value []byte) {
 	if len(value) == 0 {
 		return

@@ -105,7 +105,7 @@ func (f *Fields) Raw(b []byte, m Member) []byte {
 	return b[s.Start:s.End]
 }
 
-// Has tells whether the member is there and not empty.
+// Has reports whether the member is there and not empty.
 func (f *Fields) Has(m Member) bool { return f.Spans[m].End != f.Spans[m].Start }
 
 // shared returns the text of a string member without its escapes. It shares the

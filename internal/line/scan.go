@@ -297,7 +297,7 @@ func (l *labelNames) add(b []byte, name Span, escaped bool) bool {
 	return true
 }
 
-// differ tells whether no two names of the object are the same once they are
+// differ reports whether no two names of the object are the same once they are
 // without escapes.
 func (l *labelNames) differ(object []byte) bool {
 	var decoded map[string]string

@@ -32,7 +32,7 @@ func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	}
 }
 
-// faces are told even if nobody comes through them.
+// interfaces are told even if nobody comes through them.
 var faces = []string{"varlink", "legacy", "dbus", "dbus-stream", "dbus-broadcast"}
 
 // Collect asks everybody for their numbers.

@@ -6,7 +6,7 @@
 // Emitted). Without an option that asks for
 // it none of this is there.
 //
-// It knows the feed, whose Observer it is. What it asks of the faces and of
+// It knows the feed, whose Observer it is. What it asks of the interfaces and of
 // access is said by the functions in Sources; it must not know those packages.
 package metrics
 
@@ -26,7 +26,7 @@ import (
 type Sources struct {
 	// Status is the state of the store.
 	Status func() feed.Status
-	// Subscribers are counted by the face that they come through.
+	// Subscribers are counted by the interface that they come through.
 	Subscribers func() map[string]int
 	// Denials are counted by what was denied.
 	Denials func() map[string]uint64

@@ -6,7 +6,7 @@
 // A store promises that records come in the order of the log, each once, and
 // that a place which cannot be found again for certain is an
 // *events.ExpiredError, never a guess. It knows no bus and no subscriber: those
-// are the business of package feed and of the faces.
+// are the business of package feed and of the interfaces.
 //
 // Which store there is, logfile, journald or null, is decided by whoever opens
 // one.
@@ -22,7 +22,7 @@ import (
 )
 
 // Pos is a place between two records of a store that is open: right behind
-// everything in front of it. Positions of one store are ordered. They mean
+// everything before it. Positions of one store are ordered. They mean
 // nothing to another store, or after a restart: that is what cursors are for.
 type Pos struct {
 	// Generation counts the files, or journals, that took each other's place.
@@ -31,7 +31,7 @@ type Pos struct {
 	Offset int64
 }
 
-// Before tells whether the position is nearer to the start of the log.
+// Before reports whether the position is nearer to the start of the log.
 func (p Pos) Before(q Pos) bool {
 	return p.Generation < q.Generation || p.Generation == q.Generation && p.Offset < q.Offset
 }
@@ -43,9 +43,9 @@ type Record struct {
 	Line []byte
 	// Fields are the places of the members in Line.
 	Fields line.Fields
-	// Cursor names the position right behind the record.
+	// Cursor names the position right after the record.
 	Cursor []byte
-	// Pos is the position right behind the record.
+	// Pos is the position right after the record.
 	Pos Pos
 	// UID is the user whose engine it happened in; negative: not known.
 	UID int64
@@ -88,7 +88,7 @@ const (
 // Everything is the query that every record answers.
 func Everything() Query { return Query{Since: NoSince, Until: NoUntil, UID: AnyUID} }
 
-// IsEverything tells whether every record answers the query.
+// IsEverything reports whether every record answers the query.
 func (q *Query) IsEverything() bool {
 	return q.Since == NoSince && q.Until == NoUntil && q.UID == AnyUID && q.Filters.IsAll()
 }
@@ -99,7 +99,7 @@ func (q *Query) SetSince(t time.Time) { q.Since = events.UnixNano(t) }
 // SetUntil sets the upper bound.
 func (q *Query) SetUntil(t time.Time) { q.Until = events.UnixNano(t) }
 
-// Match tells whether the record answers the query.
+// Match reports whether the record answers the query.
 func (q *Query) Match(r *Record) bool {
 	f := &r.Fields
 	if q.Since != NoSince && f.Time <= q.Since || q.Until != NoUntil && f.Time >= q.Until {
@@ -150,11 +150,11 @@ type Reading interface {
 // Emission is what a store tells its sink: new records, in order, each once.
 type Emission struct {
 	Records []Record
-	// Pos is the position behind the last record, or behind what was skipped.
+	// Pos is the position after the last record, or behind what was skipped.
 	Pos Pos
 	// Cursor names Pos.
 	Cursor string
-	// Lost says that records may have been lost in front of these: the log was
+	// Lost says that records may have been lost before these: the log was
 	// replaced in a way that proves no continuity.
 	Lost bool
 }

@@ -36,7 +36,7 @@ func (r *rig) history(n int) {
 }
 
 // countReplies reads until the blank event, and returns how many replies there
-// were in front of it.
+// were before it.
 func countReplies(t testing.TB, conn io.Reader) int {
 	t.Helper()
 	buf, end, count := make([]byte, 1<<20), []byte(blank+"\x00"), 0

@@ -1,4 +1,4 @@
-// Package iopodman is the face of eventsvc towards podman-remote 1.x: the part
+// Package iopodman is the interface of eventsvc towards podman-remote 1.x: the part
 // of Podman's old Varlink interface, io.podman, that such a client needs to
 // show events. What it promises is said in io.podman.varlink, and how it
 // differs from the old server in docs/legacy.md.
@@ -10,7 +10,7 @@
 // the end, or with an ErrorOccurred whose reason they print.
 //
 // New returns the interface, for service.Options. The events come from the feed
-// that all faces share, and are encoded once for all followers of this one.
+// that all interfaces share, and are encoded once for all followers of this one.
 //
 // The code in iopodman.go is generated from io.podman.varlink by varlink/go's
 // generator and is never edited: change the description and run go generate.

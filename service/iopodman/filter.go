@@ -95,7 +95,7 @@ func unknownKey(key string) string {
 }
 
 // checkWord refuses a word that no event has which the client can be sent: it
-// would wait for ever. known tells whether newer clients know the word.
+// would wait for ever. known reports whether newer clients know the word.
 func checkWord(kind, word string, words []string, known bool) string {
 	if slices.Contains(words, word) {
 		return ""

@@ -25,7 +25,7 @@ import (
 // that needs: running out of it is the failure.
 const patience = time.Minute
 
-// rig is the real service on a socket, with a real log file behind it.
+// rig is the real service on a socket, with a real log file after it.
 type rig struct {
 	t      testing.TB
 	dir    string
@@ -168,7 +168,7 @@ var (
 		"unmount unpause untag")
 )
 
-// isKnown tells whether an old client takes the event.
+// isKnown reports whether an old client takes the event.
 func (e entry) isKnown() bool {
 	return slices.Contains(knownTypes, e.Type) && slices.Contains(knownStatuses, e.Status)
 }

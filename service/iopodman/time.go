@@ -21,7 +21,7 @@ func parseTime(bound events.Bound, value string, now time.Time) (time.Time, erro
 	return events.ParseTime(bound, value, now)
 }
 
-// isDuration tells whether the value can be a duration. One without a unit is
+// isDuration reports whether the value can be a duration. One without a unit is
 // 0, which is a number of seconds like any other.
 func isDuration(value string) bool {
 	return value != "" && (value[len(value)-1] < '0' || value[len(value)-1] > '9')

@@ -53,7 +53,7 @@ func (b *bench) dropLog(l *log) {
 }
 
 // newerThan returns a time that about so many of the last events are newer than:
-// that of the one in front of them, as the log has it.
+// that of the one before them, as the log has it.
 func newerThan(path string, events int) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

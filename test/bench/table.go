@@ -115,7 +115,7 @@ func medianOf[T cmp.Ordered](b *bench, measure func() (T, error)) (T, error) {
 	return median(runs), nil
 }
 
-// three writes a number with three digits, or all of those in front of the
+// three writes a number with three digits, or all of those before the
 // point.
 func three(x float64) string {
 	if x >= 999.5 {

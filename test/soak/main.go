@@ -1,6 +1,6 @@
 // Command soak runs the daemon for a long time under everything at once:
 // processes that write and rotate its log as Podman does, programs that write
-// through it, followers on both faces, and clients that come, go and misbehave.
+// through it, followers on both interfaces, and clients that come, go and misbehave.
 // It checks the promises of the service from outside, as each follower sees
 // them, and notes what the daemon takes: memory, goroutines, descriptors and
 // threads, as CSV and as a picture.

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PeersRequired tells whether a missing peer is a failure, as in CI:
+// PeersRequired reports whether a missing peer is a failure, as in CI:
 // EVENTSVC_REQUIRE_PEERS=1.
 func PeersRequired() bool { return os.Getenv("EVENTSVC_REQUIRE_PEERS") == "1" }
 

@@ -31,8 +31,8 @@ type cursor struct {
 
 // The kinds of position.
 const (
-	kindAfter  byte = 'a' // right behind the entry
-	kindBefore byte = 'b' // right in front of the entry
+	kindAfter  byte = 'a' // right after the entry
+	kindBefore byte = 'b' // right before the entry
 	kindOrigin byte = 'o' // of a journal without entries of podman, at the time in the key
 )
 
@@ -63,7 +63,7 @@ func appendCursor(dst []byte, kind byte, k *key, twin uint32) []byte {
 	return dst
 }
 
-// check returns two letters over the cursor in front of them, and the twin.
+// check returns two letters over the cursor before them, and the twin.
 func check(head []byte, twin uint32) [checkLength]byte {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	d := xxhash.NewWithSeed(uint64(twin))

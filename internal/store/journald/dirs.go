@@ -41,7 +41,7 @@ func newDirs(directory string) *dirs {
 // clockGrain is how long a directory can change without its time changing.
 const clockGrain = 100 * time.Millisecond
 
-// check looks at the directories. changed tells whether files came or went since
+// check looks at the directories. changed reports whether files came or went since
 // they were looked at last, vanished whether one went and did not only get
 // another name.
 func (d *dirs) check() (changed, vanished bool) {
@@ -73,7 +73,7 @@ func (d *dirs) check() (changed, vanished bool) {
 	return changed, vanished
 }
 
-// quiet tells whether no directory has changed: that is nearly always so, and
+// quiet reports whether no directory has changed: that is nearly always so, and
 // asked often.
 func (d *dirs) quiet() bool {
 	if d.known == nil {
@@ -94,7 +94,7 @@ func (d *dirs) quiet() bool {
 	return true
 }
 
-// lacks tells whether a file is not there any more, under whatever name.
+// lacks reports whether a file is not there any more, under whatever name.
 func lacks(now, old map[string]listing) bool {
 	there := make(map[[2]uint64]bool)
 	for _, l := range now {
@@ -155,7 +155,7 @@ func journalFiles(dir string) map[string]uint64 {
 	return files
 }
 
-// isMachineID tells whether a directory has the name of one that holds journals,
+// isMachineID reports whether a directory has the name of one that holds journals,
 // and not that of a namespace, say.
 func isMachineID(name string) bool {
 	digits := strings.ReplaceAll(name, "-", "")

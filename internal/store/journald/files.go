@@ -59,7 +59,7 @@ func lookAt(path string) (l look) {
 	return l
 }
 
-// anyChanged tells whether one of the files may be opened by now.
+// anyChanged reports whether one of the files may be opened by now.
 func anyChanged(waiting []waitingFile) bool {
 	for i := range waiting {
 		if lookAt(waiting[i].path) != waiting[i].was {
@@ -155,7 +155,7 @@ func (d *damage) note(f openFile, log *slog.Logger) {
 		d.tries = make(map[fileID]int)
 	}
 	if d.tries[f.id]++; d.tries[f.id] == damageTries {
-		log.Warn("a file of the journal is damaged: what lies behind the damage is left out; journalctl --verify --file says more", "file", f.path)
+		log.Warn("a file of the journal is damaged: what lies after the damage is left out; journalctl --verify --file says more", "file", f.path)
 	}
 }
 

@@ -132,7 +132,7 @@ func (s *Store) jumpLocked() error {
 	return nil
 }
 
-// countTwins returns how many entries in front of the one have its key.
+// countTwins returns how many entries before the one have its key.
 func countTwins(h *handle, p *place) (n uint32, err error) {
 	h.seek(p)
 	for {
@@ -167,7 +167,7 @@ func (s *Store) tell(records []store.Record, lost bool) {
 	}
 }
 
-// beyond tells whether an entry is behind the mark. On this host an entry of
+// beyond reports whether an entry is after the mark. On this host an entry of
 // the mark's boot is exactly if it was taken later, whatever copies of older
 // ones a flush to /var has made, and an entry of another boot only if that is
 // the present one.
@@ -196,8 +196,8 @@ func (s *Store) beyond(p *place, m *mark) bool {
 //
 // The files of a journal are read one after the other while journald writes to
 // them: nothing may be found in one, then an entry in the next, when something
-// in front of that has been written to the first. So the end is found first, and
-// only what is in front of it is read, in a second pass, when all of it is there:
+// before that has been written to the first. So the end is found first, and
+// only what is before it is read, in a second pass, when all of it is there:
 // journald writes one entry after the other, and makes a file before it writes
 // to it.
 func (s *Store) stepLocked() (more bool, err error) {

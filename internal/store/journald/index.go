@@ -30,7 +30,7 @@ type block struct {
 type index struct {
 	mu     sync.Mutex
 	blocks []block
-	end    place // what is behind it is not in the index yet
+	end    place // what is after it is not in the index yet
 	hasEnd bool
 	older  int                            // as in oldest, when it was begun
 	values map[string]map[string]struct{} // by field
@@ -100,7 +100,7 @@ func (r *reading) extendIndex(ctx context.Context) error {
 // that are young enough.
 func (r *reading) skipBySince(ctx context.Context) error {
 	if r.query.Since == store.NoSince || !r.s.ofHost() {
-		return nil // elsewhere entries can come to lie in front of what is in the index
+		return nil // elsewhere entries can come to lie before what is in the index
 	}
 	x := &r.s.index
 	x.mu.Lock()

@@ -110,7 +110,7 @@ type pusher struct {
 
 func (p *pusher) addOne(field, value string) { p.addWords(field, []string{value}) }
 
-// addWords adds a group of one field, and tells whether nothing can match it.
+// addWords adds a group of one field, and reports whether nothing can match it.
 func (p *pusher) addWords(field string, values []string) (none bool) {
 	var alternative []string
 	for _, value := range values {

@@ -36,18 +36,18 @@ func readHeader(f io.ReaderAt) (h header, ok bool) {
 }
 
 // oldest is how far the journal of this host reaches back, by its files.
-// Vacuuming removes the oldest files first, so what came behind the head of the
+// Vacuuming removes the oldest files first, so what came after the head of the
 // oldest file of a lineage is all there, as far as that lineage goes.
 //
 // A lineage is the files that took each other's place by rotation: the system's,
 // and those of each user. The head of the system's always counts, as it is not
-// known what was in front of it. That of a user's does if there were others in
+// known what was before it. That of a user's does if there were others in
 // front: if it goes on with the numbers of one, or if one was seen to vanish.
 // Else it is that of a user who was new.
 type oldest struct {
 	known  bool
 	header header // of the oldest file of the system, or of the user whose files are all that can be read
-	behind uint64 // what came behind this time is all there, in the lineages of users
+	behind uint64 // what came after this time is all there, in the lineages of users
 	seen   uint64 // when all that there was had been read, in µs since the epoch
 	files  map[fileID]listedFile
 	older  int // counts when there appeared files that hold what is older than what had been seen
@@ -72,7 +72,7 @@ func lineageOf(name string) string {
 
 const systemLineage = "system"
 
-// look reads the heads of the files. It tells whether the oldest is younger
+// look reads the heads of the files. It reports whether the oldest is younger
 // than what has been read, so that older ones may have come and gone.
 func (o *oldest) look(d *dirs) (younger bool) {
 	if !d.host {
@@ -179,7 +179,7 @@ func (o *oldest) noteTail() {
 	}
 }
 
-// continues tells whether the oldest file begins with the entry that followed
+// continues reports whether the oldest file begins with the entry that followed
 // the last one that was read of the file before.
 func (o *oldest) continues(before *oldest) bool {
 	return before.tailSeq != 0 && o.behind <= before.seen && o.header.source == before.source && o.header.headSeq <= before.tailSeq+1
@@ -192,7 +192,7 @@ func (o *oldest) close() {
 	}
 }
 
-// reaches tells whether nothing that came behind the time has been vacuumed, as
+// reaches reports whether nothing that came after the time has been vacuumed, as
 // far as the files tell.
 func (o *oldest) reaches(realtime uint64) bool {
 	return (!o.known || o.header.headTime <= realtime) && o.behind <= realtime

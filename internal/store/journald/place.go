@@ -23,13 +23,13 @@ type place struct {
 	key
 	source [16]byte // of the sequence number
 	seqnum uint64
-	twin   uint32 // how many entries of the same key are right in front of it
+	twin   uint32 // how many entries of the same key are right before it
 	now    bool   // it is of the boot that this host is in
 }
 
 // compare orders two entries as the journal does: by number if one journald
 // numbered both, else by the clock since the boot if both are of one boot, else
-// by the clock. But on this host what is of the present boot comes behind all
+// by the clock. But on this host what is of the present boot comes after all
 // others, as the clock may have been behind when it began. C has the same order.
 func (p *place) compare(q *place) int {
 	if p.source == q.source && p.seqnum != q.seqnum {

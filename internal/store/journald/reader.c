@@ -63,7 +63,7 @@ int ev_match(struct ev_journal *j, const void *data, size_t length) { EACH_FILE(
 int ev_or(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_disjunction(sd)); }
 int ev_and(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_conjunction(sd)); }
 
-// Tells whether libsystemd has given up a file. It has no size for it then, and has closed it.
+// Reports whether libsystemd has given up a file. It has no size for it then, and has closed it.
 static int given_up(struct ev_file *f) {
 	uint64_t usage;
 	return ev_sd.get_usage(f->sd, &usage) < 0 || (usage == 0 && f->blocks > 0);
@@ -147,7 +147,7 @@ static int place(struct ev_file *f, struct ev_entry *e) {
 }
 
 // The order of the journal: by number if one journald numbered both, else by the clock since the boot if both are of one boot, else
-// by the clock; but what is of the boot that the machine is in comes behind all others, whatever its clock was then.
+// by the clock; but what is of the boot that the machine is in comes after all others, whatever its clock was then.
 static int compare(const struct ev_entry *a, const struct ev_entry *b) {
 #define BY(field) \
 	if (a->field != b->field) \

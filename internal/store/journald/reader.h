@@ -47,7 +47,7 @@ struct ev_file {
 	int fd;          // as long as sd has the file
 	uint64_t blocks; // of the file when it was opened
 	int state;
-	int tolerated; // it is damaged: what can be read in front of that is all there is
+	int tolerated; // it is damaged: what can be read before that is all there is
 	struct ev_entry at;
 	uint64_t expected, found; // entries of podman, when it is read as a whole
 };

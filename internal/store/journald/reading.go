@@ -19,7 +19,7 @@ type reading struct {
 	s     *Store
 	query store.Query
 	most  int    // entries at a time
-	seen  uint64 // when all in front of base had been read, in µs since the epoch
+	seen  uint64 // when all before base had been read, in µs since the epoch
 	base  mark
 	older int // as in oldest
 	h     *handle
@@ -63,7 +63,7 @@ func (s *Store) newReading(ctx context.Context, start store.Start, query store.Q
 	return r, nil
 }
 
-// look sets the base of a pass: what is behind it comes in the next.
+// look sets the base of a pass: what is after it comes in the next.
 func (r *reading) look() error {
 	s := r.s
 	s.mu.Lock()
@@ -197,7 +197,7 @@ func (r *reading) again(ctx context.Context) (more bool, err error) {
 	return true, retry(func() error { return r.open(ctx) })
 }
 
-// recover goes on after files of the journal were removed. What came behind the
+// recover goes on after files of the journal were removed. What came after the
 // last entry that was looked at has to be there still.
 func (r *reading) recover(ctx context.Context) error {
 	r.closeHandle()
@@ -246,7 +246,7 @@ func (r *reading) step(b *store.Batch) error {
 	return nil
 }
 
-// takes tells whether an entry is behind the one before, and numbers it if it
+// takes reports whether an entry is after the one before, and numbers it if it
 // has the same key.
 func (r *reading) takes(p *place) bool {
 	if r.hasFrom {
@@ -297,7 +297,7 @@ func (s *Store) decodeTo(b *store.Batch, e *entry, d *decoder, q *store.Query) e
 	return nil
 }
 
-// Pos returns the position reached: that of the mark, once all in front of it
+// Pos returns the position reached: that of the mark, once all before it
 // has been read. In front of that there are none.
 func (r *reading) Pos() store.Pos {
 	if !r.done {
@@ -318,7 +318,7 @@ func (r *reading) Cursor() (string, error) {
 	case r.origin == "":
 		err := retry(func() error {
 			first, ok, err := r.s.first()
-			// Without an entry everything that comes is behind it.
+			// Without an entry everything that comes is after it.
 			r.origin = string(appendCursor(nil, kindOrigin, &key{realtime: max(r.seen, r.base.origin)}, 0))
 			if ok {
 				r.origin = string(appendCursor(nil, kindBefore, &first.key, 0))

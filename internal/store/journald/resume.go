@@ -46,7 +46,7 @@ func (s *Store) markAt(pos store.Pos) (m mark, ok bool) {
 	return m, pos == m.storePos() && s.oldest.reaches(at)
 }
 
-// holdsSince tells whether nothing that came behind a time, in µs since the
+// holdsSince reports whether nothing that came after a time, in µs since the
 // epoch, has been vacuumed, as far as the files tell.
 func (s *Store) holdsSince(realtime uint64) bool {
 	s.mu.Lock()

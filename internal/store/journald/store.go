@@ -76,7 +76,7 @@ func (m *mark) cursor() string {
 	return string(appendCursor(nil, kindAfter, &m.place.key, m.place.twin))
 }
 
-// Supported tells whether the journal can be read: nil, or why not and what to
+// Supported reports whether the journal can be read: nil, or why not and what to
 // do.
 func Supported() error { return load() }
 
@@ -128,7 +128,7 @@ func bootID() (id [16]byte) {
 	return id
 }
 
-// ofHost tells whether the journal is that of this host, which one journald
+// ofHost reports whether the journal is that of this host, which one journald
 // writes.
 func (s *Store) ofHost() bool { return s.directory == "" }
 

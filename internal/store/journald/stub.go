@@ -8,7 +8,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// Supported tells whether the journal can be read: nil, or why not and what to
+// Supported reports whether the journal can be read: nil, or why not and what to
 // do.
 func Supported() error {
 	return errors.New("this eventsvc was built without the journal; build it with a C compiler and libsystemd's headers " +

@@ -135,7 +135,7 @@ uint64_t ev_count_podman(int fd) {
 	return f.counter && f.counter != N_ENTRIES && get(fd, &n, sizeof n, f.counter) ? n : 0;
 }
 
-// Tells whether there is something new in the file.
+// Reports whether there is something new in the file.
 static int look_at(struct file *f) {
 	uint64_t n;
 	if (!f->counter) {

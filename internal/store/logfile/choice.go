@@ -29,7 +29,7 @@ func newChoice(q *store.Query) *choice {
 	return c
 }
 
-// passes tells whether the event of the entry can answer the query, apart from
+// passes reports whether the event of the entry can answer the query, apart from
 // its time.
 func (c *choice) passes(e entry) bool {
 	return c.types>>e.typ()&1 != 0 && c.statuses>>e.status()&1 != 0 && (!c.objects || c.ids[e.id()] || c.names[e.name()])

@@ -63,7 +63,7 @@ func (g *generation) readChunk(buf []byte, off, limit int64) (chunk, []byte, err
 	}
 }
 
-// passLine returns the offset behind the next newline, -1 if there is none.
+// passLine returns the offset after the next newline, -1 if there is none.
 func (g *generation) passLine(buf []byte, off, limit int64) (int64, error) {
 	for off < limit {
 		data, err := g.readAt(buf[:min(int64(len(buf)), limit-off)], off)
@@ -78,7 +78,7 @@ func (g *generation) passLine(buf []byte, off, limit int64) (int64, error) {
 	return -1, nil
 }
 
-// wholeEnd returns the offset behind the last newline in front of size.
+// wholeEnd returns the offset after the last newline before size.
 func (g *generation) wholeEnd(size int64) (int64, error) {
 	buf := make([]byte, chunkSize/4)
 	for size > 0 {
@@ -101,7 +101,7 @@ type backLines struct {
 	g     *generation
 	buf   []byte
 	start int64 // offset of buf
-	end   int64 // offset behind the next line to be returned
+	end   int64 // offset after the next line to be returned
 	step  int64 // how much was read the last time
 }
 
@@ -178,7 +178,7 @@ func (g *generation) warm(off int64) (twins, error) {
 	}
 }
 
-// idsBefore returns the last n events in front of off, oldest first, and
+// idsBefore returns the last n events before off, oldest first, and
 // whether these are all there are.
 func (g *generation) idsBefore(off int64, n int) (ids []identity, all bool, err error) {
 	lines := g.back(off)

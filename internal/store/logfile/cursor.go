@@ -39,7 +39,7 @@ type cursor struct {
 type identity struct {
 	time int64
 	hash uint64
-	twin uint32 // how many equal events are right in front of it
+	twin uint32 // how many equal events are right before it
 }
 
 func (i identity) sameContent(o identity) bool { return i.time == o.time && i.hash == o.hash }
@@ -52,9 +52,9 @@ type hint struct {
 
 // The kinds of position.
 const (
-	kindAfter  byte = 'a' // right behind the event
-	kindBefore byte = 'b' // right in front of the event
-	kindOrigin byte = 'o' // in front of the first event of a log that has had none
+	kindAfter  byte = 'a' // right after the event
+	kindBefore byte = 'b' // right before the event
+	kindOrigin byte = 'o' // before the first event of a log that has had none
 )
 
 const (
@@ -112,7 +112,7 @@ func appendGeneration(dst []byte, id uint64) []byte {
 	return base64Cursor.AppendEncode(dst, raw[:])
 }
 
-// check returns two letters over what is in front of them and behind.
+// check returns two letters over what is before them and behind.
 func check(head, twin []byte) [checkLength]byte {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	sum := xxhash.Sum64(head)

@@ -14,7 +14,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// at reads behind the cursor and tells what an error says of it.
+// at reads after the cursor and tells what an error says of it.
 func (w *watched) at(cursor string) (names []string, gone bool) {
 	w.t.Helper()
 	names, _, err := w.history(cursor)

@@ -18,12 +18,12 @@ type decoded struct {
 }
 
 var (
-	errTorn = errors.New("a torn line, in front of an event that was glued to it and is delivered")
+	errTorn = errors.New("a torn line, before an event that was glued to it and is delivered")
 	errLong = errors.Errorf("the line is longer than %d bytes", line.MaxLine)
 )
 
 // decode finds the event in a line of the file, and its hash. An error says why
-// the line, or the part of it in front of an event, is none; found says whether
+// the line, or the part of it before an event, is none; found says whether
 // there is an event.
 func (d *decoded) decode(b []byte) (found bool, err error) {
 	text, stored, err := findEvent(b, &d.fields)
@@ -64,7 +64,7 @@ const maxGlued = 32
 
 // gluedEvent finds the event at the end of a line that begins with something
 // else: a writer died in the middle of its line, or the file has a hole, and
-// the next writer's line stands right behind it.
+// the next writer's line stands right after it.
 func gluedEvent(b []byte) []byte {
 	end := len(b)
 	for range maxGlued {
@@ -86,7 +86,7 @@ func gluedEvent(b []byte) []byte {
 	return nil
 }
 
-// isMarker tells whether the event says that Podman rotated the log. Markers
+// isMarker reports whether the event says that Podman rotated the log. Markers
 // come and go with rotation: they prove nothing, and nothing is aligned by them.
 func isMarker(f *line.Fields) bool { return f.Status == markerCode }
 

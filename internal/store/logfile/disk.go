@@ -149,7 +149,7 @@ func control(f *os.File, call func(fd int) error) error {
 	return err
 }
 
-// isOursAlone tells whether an error may keep this process from writing and
+// isOursAlone reports whether an error may keep this process from writing and
 // nobody else: it is one of its rights, of what its sandbox shows it, or of its
 // descriptors.
 func isOursAlone(err error) bool {

@@ -260,7 +260,7 @@ func (s *Store) emitNothing(lost bool) {
 	s.sink(store.Emission{Pos: s.posLocked(), Cursor: s.cursorLocked(), Lost: lost})
 }
 
-// wasCutInPlace tells whether the file is no longer what was read of it: it was
+// wasCutInPlace reports whether the file is no longer what was read of it: it was
 // truncated, and perhaps written to since.
 func (s *Store) wasCutInPlace() (bool, error) {
 	size, modified, err := s.cur.stat()
@@ -288,7 +288,7 @@ func (s *Store) wasCutInPlace() (bool, error) {
 // replaceInPlace begins anew with a file that was truncated. What was appended
 // between the last look and the truncation is lost, if there was anything.
 func (s *Store) replaceInPlace() error {
-	// What was in front of the first event of the file is not in front of what
+	// What was before the first event of the file is not before what
 	// is there now: no cursor may take one for the other.
 	g, err := s.cur.again(fileID{dev: s.cur.id, ino: s.nextSeq}.hash())
 	if err != nil {
@@ -367,7 +367,7 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 // to recover costs nobody an event, and one that never does costs this long.
 const oldPatience = 10 * time.Second
 
-// isLostFor tells whether the present generation, which has a successor, could
+// isLostFor reports whether the present generation, which has a successor, could
 // not be read for so long that it is given up, by the last error. What is left
 // of it counts as one line that was left out.
 func (s *Store) isLostFor(err error) bool {

@@ -40,7 +40,7 @@ func (s *Store) expiredLocked() error {
 	return &events.ExpiredError{Oldest: s.oldestCursorLocked()}
 }
 
-// oldestCursorLocked names the position in front of the oldest event.
+// oldestCursorLocked names the position before the oldest event.
 func (s *Store) oldestCursorLocked() string {
 	g := s.oldestLocked()
 	if g == nil {

@@ -95,20 +95,20 @@ func (b *block) ticks(time int64) uint64 {
 	return min((uint64(time)-uint64(b.oldest))>>b.shift, 1<<timeBits-1)
 }
 
-// outOfTurn tells whether the block can be read without what is in front of it,
+// outOfTurn reports whether the block can be read without what is before it,
 // up to the limit.
 func (b *block) outOfTurn(limit int64) bool {
 	return !b.twins && b.end <= limit && b.size() < 1<<offsetBits
 }
 
-// mayMatch tells whether an event of the block can answer the query. False is
+// mayMatch reports whether an event of the block can answer the query. False is
 // certain.
 func (b *block) mayMatch(q *store.Query) bool {
 	return (q.Since == store.NoSince || b.newest > q.Since) && (q.Until == store.NoUntil || b.oldest < q.Until) &&
 		q.Filters.MayMatch(b.types, b.statuses)
 }
 
-// mayHold tells whether an event of that time can be in the block.
+// mayHold reports whether an event of that time can be in the block.
 func (b *block) mayHold(time int64) bool { return b.oldest <= time && time <= b.newest }
 
 // blockMaker makes a block of the events of a chunk.
@@ -157,7 +157,7 @@ func (m *blockMaker) end(c *chunk) block {
 	return m.block
 }
 
-// extent returns the offset behind the last block.
+// extent returns the offset after the last block.
 func (x *index) extent() int64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

@@ -82,7 +82,7 @@ func (j *joiner) byRotation() (int64, verdict, error) {
 	return 0, lost, nil
 }
 
-// beingFilled tells whether the new file may still be being copied, as Podman
+// beingFilled reports whether the new file may still be being copied, as Podman
 // does where it cannot rename: the file is young, and shorter than what would
 // be kept.
 func (j *joiner) beingFilled() bool {
@@ -190,11 +190,11 @@ func (j *joiner) byLastLines() (int64, verdict, error) {
 	return matched[0], joined, nil
 }
 
-// alignEvents is how many events in front of a place are compared before it is
+// alignEvents is how many events before a place are compared before it is
 // believed to be the same.
 const alignEvents = 4
 
-// lastEvents returns up to n events in front of off, newest first, without
+// lastEvents returns up to n events before off, newest first, without
 // markers.
 func (g *generation) lastEvents(off int64, n int) ([]identity, error) {
 	lines := g.back(off)
@@ -230,7 +230,7 @@ func (j *joiner) byWitness() (int64, verdict, error) {
 	return 0, joined, nil
 }
 
-// holdsOldEvents tells whether an event at the start of the new file is one of
+// holdsOldEvents reports whether an event at the start of the new file is one of
 // the old: somebody deleted lines, or what copies the log was held up.
 func (j *joiner) holdsOldEvents() (bool, error) {
 	c, _, err := j.new.readChunk(nil, 0, 1<<62)
@@ -273,7 +273,7 @@ func (s *Store) aside() int {
 	return 0
 }
 
-// isNextAside tells whether the new file was the log right behind the old one,
+// isNextAside reports whether the new file was the log right after the old one,
 // which was set aside.
 func (j *joiner) isNextAside() bool {
 	if j.aside == 1 {

@@ -45,7 +45,7 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*s
 	return nil, events.ErrEventNotFound
 }
 
-// lastIn finds the newest record of a generation in front of end.
+// lastIn finds the newest record of a generation before end.
 func (s *Store) lastIn(ctx context.Context, g *generation, end int64, query *store.Query, b *store.Batch) (*store.Record, error) {
 	w := sweep{s: s, g: g, choice: newChoice(query)}
 	var t task

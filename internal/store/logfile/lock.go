@@ -191,7 +191,7 @@ func (l *fileLock) open() error {
 	return nil
 }
 
-// isAtPath tells whether the file is the one that other writers lock.
+// isAtPath reports whether the file is the one that other writers lock.
 func (l *fileLock) isAtPath(id fileID) bool {
 	now, _, err := l.disk.at(l.path)
 	return err == nil && now == id

@@ -26,7 +26,7 @@ func holdLock(t *testing.T, path string) (release func()) {
 	return func() { _ = f.Close() }
 }
 
-// isLocked tells whether a Podman would have to wait.
+// isLocked reports whether a Podman would have to wait.
 func isLocked(t *testing.T, path string) bool {
 	t.Helper()
 	f, err := os.OpenFile(path+".lock", os.O_RDWR, 0o644)

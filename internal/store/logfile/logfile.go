@@ -246,7 +246,7 @@ func (s *Store) cursorLocked() string {
 }
 
 // appendPosition appends the cursor for an offset in a generation, nil for the
-// place in front of the first file.
+// place before the first file.
 func appendPosition(dst []byte, g *generation, off int64, t *twins) []byte {
 	c := cursor{kind: kindOrigin}
 	if g != nil {

@@ -25,7 +25,7 @@ type appendQueue struct {
 	// Of the leader.
 	file *os.File // kept open for appending
 	id   fileID
-	// modified is when the file was last written to in front of wrote, which is
+	// modified is when the file was last written to before wrote, which is
 	// the last of what was written here.
 	modified time.Time
 	wrote    written

@@ -13,10 +13,10 @@ import (
 type reading struct {
 	s     *Store
 	query store.Query
-	g     *generation // nil: in front of the first file
+	g     *generation // nil: before the first file
 	off   int64
 	twins twins     // at off, unless cold
-	cold  bool      // blocks in front of off were passed over
+	cold  bool      // blocks before off were passed over
 	end   store.Pos // of the store, as it was when it was last asked for
 	atEnd bool      // io.EOF was returned for end
 	sweep *sweep    // of the blocks from off on, nil: they are read in turn

@@ -114,7 +114,7 @@ func (f *finder) byHint() (*place, error) {
 	return nil, nil
 }
 
-// proves tells whether the events at the offset are those that the cursor names.
+// proves reports whether the events at the offset are those that the cursor names.
 func (f *finder) proves(g *generation, off int64, t *twins) (bool, error) {
 	last, known := t.last()
 	switch f.cursor.kind {
@@ -134,7 +134,7 @@ func (f *finder) proves(g *generation, off int64, t *twins) (bool, error) {
 	return !known, nil
 }
 
-// origin is the place in front of the first event of a log that had none when
+// origin is the place before the first event of a log that had none when
 // the cursor was made: the start of the same file, or of one that shows no sign
 // of having been rotated.
 func (f *finder) origin() (*place, error) {
@@ -152,7 +152,7 @@ func (f *finder) origin() (*place, error) {
 	return &place{g: f.chain[0]}, nil
 }
 
-// mayBeCut tells whether the file shows that Podman dropped an older half.
+// mayBeCut reports whether the file shows that Podman dropped an older half.
 func (g *generation) mayBeCut() (bool, error) {
 	found := false
 	err := g.search([]byte(`"log-rotation"`), anyTime, func([]byte, int64, int64) bool {
@@ -235,7 +235,7 @@ func (f *finder) choose(candidates []candidate) (*place, error) {
 }
 
 // number goes through a generation once and calls found with each of the
-// candidates there, and how equal events are numbered in front of it and behind.
+// candidates there, and how equal events are numbered before it and behind.
 func (f *finder) number(candidates []candidate, found func(c candidate, before, behind *twins)) error {
 	g, off := candidates[0].g, candidates[0].start
 	t, err := g.warm(off)
@@ -293,7 +293,7 @@ func fractionPattern(ns int64) []byte {
 const anyTime int64 = math.MinInt64
 
 // search calls found with each line that contains the pattern, every line for
-// an empty one, with the offsets of its start and of what is behind it, until
+// an empty one, with the offsets of its start and of what is after it, until
 // it returns false. It passes over what is known to hold no event of that time.
 func (g *generation) search(pattern []byte, time int64, found func(text []byte, start, end int64) bool) error {
 	var buf []byte

@@ -81,7 +81,7 @@ func TestAProbeNeedsNoWatchOfTheKernel(t *testing.T) {
 type crowded struct {
 	kernel
 	mu    sync.Mutex
-	first string // what somebody writes in front of the next write
+	first string // what somebody writes before the next write
 }
 
 func (d *crowded) write(f *os.File, b []byte) (int, error) {

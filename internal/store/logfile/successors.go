@@ -111,7 +111,7 @@ func (q *successors) next() (g *generation, missing bool, err error) {
 	return nil, q.missing, q.fault
 }
 
-// isBlind tells whether the log may come to be without a word of the kernel.
+// isBlind reports whether the log may come to be without a word of the kernel.
 func (q *successors) isBlind() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

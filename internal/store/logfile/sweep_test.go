@@ -71,7 +71,7 @@ func strangeLog(t *testing.T, r *rand.Rand) []byte {
 // naive is an event as a reader finds it who knows nothing but encoding/json.
 type naive struct {
 	event events.Event
-	end   int64 // offset behind its line
+	end   int64 // offset after its line
 }
 
 func readNaively(log []byte) (all []naive) {

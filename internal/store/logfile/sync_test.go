@@ -195,7 +195,7 @@ func TestADiskThatIsSlowAfterARotationHoldsUpNeitherReadersNorPodman(t *testing.
 	}
 }
 
-// has tells whether an event was told.
+// has reports whether an event was told.
 func (w *watched) has(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -154,7 +154,7 @@ func (s *Store) makeDir() error {
 	return errors.Wrap(s.disk.mkdir(filepath.Dir(s.path)), "cannot create the directory of the log")
 }
 
-// isTorn tells whether the last line of the log was left unfinished.
+// isTorn reports whether the last line of the log was left unfinished.
 func (s *Store) isTorn(size int64) (bool, error) {
 	if size == 0 || s.knowsEnd(s.appends.id, size, s.appends.modified) {
 		return false, nil
@@ -167,7 +167,7 @@ func (s *Store) isTorn(size int64) (bool, error) {
 }
 
 // writeWhole writes all or nothing: what a full disk lets through of a write is
-// taken back, unless somebody who does not heed the lock has written behind it.
+// taken back, unless somebody who does not heed the lock has written after it.
 // It returns how much stays.
 func (s *Store) writeWhole(out []byte, size int64) (int, error) {
 	n, err := s.disk.write(s.appends.file, out)

@@ -63,8 +63,8 @@ func (q *appendQueue) note(data []byte, off int64, err error) {
 	}
 }
 
-// knowsEnd tells whether following has come to the end of a file of this size,
-// which nobody has touched since: a whole line lies in front of it.
+// knowsEnd reports whether following has come to the end of a file of this size,
+// which nobody has touched since: a whole line lies before it.
 func (s *Store) knowsEnd(file fileID, size int64, modified time.Time) bool {
 	return s.cur != nil && s.cur.file == file && s.off == size && modified.Equal(s.unchanged)
 }
@@ -79,7 +79,7 @@ func (s *Store) tellWritten(w written, jobs []*appendJob) bool {
 	c := chunk{data: w.data, off: w.off, next: w.off + int64(len(w.data)), tooLong: -1}
 	size, modified, err := s.disk.stat(s.cur.f)
 	if err != nil || size != c.next {
-		return false // somebody has written too, perhaps in front of it
+		return false // somebody has written too, perhaps before it
 	}
 	s.unchanged = modified
 	of := known{jobs: jobs}

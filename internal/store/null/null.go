@@ -40,7 +40,7 @@ func (s *Store) Last(context.Context, store.Query, *store.Batch) (*store.Record,
 	return nil, unreadable()
 }
 
-// droppedCursor names the place behind an event that was dropped. No store
+// droppedCursor names the place after an event that was dropped. No store
 // takes it for one of its own.
 const droppedCursor = "n"
 

@@ -44,7 +44,7 @@ func run(w *wire, stdout io.Writer, args []string) error {
 }
 
 // other is a command that has nothing to do with events: the calls that it
-// makes as long as each fails, and what it puts in front of the last error.
+// makes as long as each fails, and what it puts before the last error.
 type other struct {
 	requests []string
 	prefix   string
