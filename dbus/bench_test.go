@@ -15,6 +15,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/test/buspolicy"
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
@@ -233,7 +234,7 @@ func BenchmarkLatency(b *testing.B) {
 	for b.Loop() {
 		e := []events.Event{typical(1)}
 		began := time.Now()
-		if _, err := r.feed.Write(context.Background(), e); err != nil {
+		if _, err := store.Cursors(r.feed.Write(context.Background(), e)); err != nil {
 			b.Fatal(err)
 		}
 		next(b, signals)

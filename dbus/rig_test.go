@@ -15,6 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/test/buspolicy"
 	"github.com/eventsvc/eventsvc/test/testkit"
@@ -161,7 +162,7 @@ func v(x any) godbus.Variant { return godbus.MakeVariant(x) }
 // write appends events to the store, as a program beside the service would.
 func (r *rig) write(batch ...events.Event) []string {
 	r.t.Helper()
-	cursors, err := r.feed.Write(context.Background(), batch)
+	cursors, err := store.Cursors(r.feed.Write(context.Background(), batch))
 	if err != nil {
 		r.t.Fatal(err)
 	}

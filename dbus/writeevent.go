@@ -34,12 +34,12 @@ func (k *call) writeEvent(d *decoder) error {
 	if err != nil {
 		return err
 	}
-	cursors, err := k.conn.server.feed.Write(k.conn.server.base, []events.Event{event})
-	if err != nil {
-		return err
+	result := k.conn.server.feed.Write(k.conn.server.base, []events.Event{event})[0]
+	if result.Err != nil {
+		return result.Err
 	}
 	e := newEncoder(nil)
-	e.string(cursors[0])
+	e.string(result.Cursor)
 	return k.reply("s", e.bytes())
 }
 

@@ -116,7 +116,7 @@ func (e *Event) AppendJSON(line []byte) ([]byte, error) {
 	var stamp [len(`"` + time.RFC3339Nano + `"`)]byte
 	text, err := e.Time.AppendText(stamp[:0])
 	if err != nil {
-		return line, errors.WithMessage(err, "cannot encode event")
+		return line, &FieldError{Field: "time", Reason: "it has no form in JSON: " + err.Error()}
 	}
 	extra, err := e.encodeExtra()
 	if err != nil {

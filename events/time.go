@@ -67,9 +67,14 @@ func ParseTime(bound Bound, value string, now time.Time) (time.Time, error) {
 	}
 	date := asDate(value)
 	for _, form := range timeForms {
-		if t, err := time.Parse(form, date); err == nil {
-			return t, nil
+		t, err := time.Parse(form, date)
+		if err != nil {
+			continue
 		}
+		if _, err := t.AppendText(nil); err != nil { // of a zone a day and more away
+			return time.Time{}, &TimeError{string(bound), value, "its zone is out of range; give at most 23:59"}
+		}
+		return t, nil
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || bound == Written {

@@ -141,7 +141,7 @@ func (r *rig) end() {
 // write appends events to the store, as a program beside the service would.
 func (r *rig) write(batch ...events.Event) []string {
 	r.t.Helper()
-	cursors, err := r.store.Append(context.Background(), batch)
+	cursors, err := store.Cursors(r.store.Append(context.Background(), batch))
 	if err != nil {
 		r.t.Fatal(err)
 	}

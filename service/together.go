@@ -133,39 +133,17 @@ func (f *eventsFace) store(c *conn, t *together) {
 	if len(t.batch) == 0 {
 		return
 	}
-	if f.feed.Store().Type() == events.Journald {
-		f.storeEach(c, t)
-		return
-	}
-	cursors, err := f.feed.Write(c.server.base, t.batch)
-	t.kept = err != nil
+	results := f.feed.Write(c.server.base, t.batch)
 	for i := range t.calls {
 		s := &t.calls[i]
 		if s.fault != nil {
 			continue
 		}
-		if err != nil {
-			s.fault = f.notStored(c, err)
+		result := results[0]
+		if results = results[1:]; result.Err != nil {
+			s.fault, t.kept = f.notStored(c, result.Err), true
 		} else {
-			s.cursor, cursors = cursors[0], cursors[1:]
-		}
-	}
-}
-
-// storeEach stores the events one by one, in a store that does not store several
-// all or none: what became of one says nothing of the others.
-func (f *eventsFace) storeEach(c *conn, t *together) {
-	batch := t.batch
-	for i := range t.calls {
-		s := &t.calls[i]
-		if s.fault != nil {
-			continue
-		}
-		cursors, err := f.feed.Write(c.server.base, batch[:1])
-		if batch = batch[1:]; err != nil {
-			s.fault, t.kept = f.notStored(c, err), true
-		} else {
-			s.cursor = cursors[0]
+			s.cursor = result.Cursor
 		}
 	}
 }

@@ -151,40 +151,60 @@ func FuzzNewEvent(f *testing.F) {
 	})
 }
 
-// separate is a store that stores the events of a batch one by one, as the
-// journal does, and not those of one name.
-type separate struct{ store.Store }
+// picky is a store that does not store the events of one name.
+type picky struct{ store.Store }
 
-func (separate) Type() events.EventerType { return events.Journald }
-
-func (s separate) Append(ctx context.Context, batch []events.Event) ([]string, error) {
+func (s picky) Append(ctx context.Context, batch []events.Event) []store.Written {
+	results := make([]store.Written, len(batch))
 	for i := range batch {
 		if batch[i].Name == "refused" {
-			return nil, &events.UnavailableError{Backend: events.Journald, Reason: "it is not stored"}
+			results[i].Err = &events.UnavailableError{Backend: events.Journald, Reason: "it is not stored"}
+		} else {
+			results[i] = s.Store.Append(ctx, batch[i:i+1])[0]
 		}
 	}
-	return s.Store.Append(ctx, batch)
+	return results
 }
 
-func TestWhatBecomesOfACallSaysNothingOfTheOthersWhereTheStoreStoresThemOneByOne(t *testing.T) {
+func TestWriteEvent_oneOfSeveralNotStored(t *testing.T) {
 	dir := tempDir(t)
 	st, err := logfile.Open(logfile.Options{Path: filepath.Join(dir, "events.log")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, dir: dir, logged: new(testkit.Buffer), store: separate{st}}
+	r := &rig{t: t, dir: dir, logged: new(testkit.Buffer), store: picky{st}}
 	r.start(nil, slog.New(slog.DiscardHandler))
+	r.wantRefused("refused", "")
+}
+
+// An event without a form in the log is refused by itself.
+func TestWriteEvent_oneOfSeveralInvalid(t *testing.T) {
+	newRig(t).wantRefused("refused", `,"time":"2026-11-23T16:15:21+24:00"`)
+}
+
+// wantRefused sends calls of WriteEvent at once, of which those of one name, with
+// some more fields, are to be refused.
+func (r *rig) wantRefused(refused, fields string) {
+	r.t.Helper()
 	c := r.dial()
-	names := []string{"a", "refused", "b", "refused", "c"}
+	names := []string{"a", refused, "b", refused, "c"}
 	var frames []string
 	for _, name := range names {
-		frames = append(frames, writeFrame(name, ""))
+		more := ""
+		if name == refused {
+			more = fields
+		}
+		frames = append(frames, fmt.Sprintf(`{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"volume",`+
+			`"status":"create","name":%q%s}}}`, name, more))
 	}
 	c.send(strings.Join(frames, "\x00"))
 	for _, name := range names {
 		got := c.receive()
-		if stored := got.Error == "" && got.cursor() != ""; stored != (name != "refused") {
-			t.Errorf("writing %s is answered with %s", name, got)
+		if stored := got.Error == "" && got.cursor() != ""; stored != (name != refused) {
+			r.t.Errorf("writing %s is answered with %s", name, got)
+		}
+		if name == refused && fields != "" && got.Parameters["field"] != "time" {
+			r.t.Errorf("writing %s is answered with %s", name, got)
 		}
 	}
 }

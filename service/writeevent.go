@@ -21,11 +21,11 @@ func (f *eventsFace) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCal
 	if err != nil {
 		return f.fail(call, err, "")
 	}
-	cursors, err := f.feed.Write(ctx, []events.Event{event})
-	if err != nil {
-		return f.fail(call, err, "")
+	result := f.feed.Write(ctx, []events.Event{event})[0]
+	if result.Err != nil {
+		return f.fail(call, result.Err, "")
 	}
-	return c.ReplyWriteEvent(ctx, cursors[0])
+	return c.ReplyWriteEvent(ctx, result.Cursor)
 }
 
 // appendWritten appends the reply with the cursor, with its NUL.

@@ -15,6 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/test/buspolicy"
 	"github.com/eventsvc/eventsvc/test/testkit"
@@ -80,7 +81,7 @@ func serveDBusOf(t testing.TB, bus *testkit.Bus, path string) *dbusRig {
 // write appends events as a program beside the service would.
 func (r *dbusRig) write(batch ...events.Event) []string {
 	r.t.Helper()
-	cursors, err := r.feed.Write(context.Background(), batch)
+	cursors, err := store.Cursors(r.feed.Write(context.Background(), batch))
 	if err != nil {
 		r.t.Fatal(err)
 	}

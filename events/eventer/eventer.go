@@ -77,7 +77,7 @@ func (e *eventer) Close() error { return e.st.Close() }
 
 // Write appends an event to the store.
 func (e *eventer) Write(event events.Event) error {
-	_, err := e.st.Append(context.Background(), []events.Event{event})
+	_, err := store.Cursors(e.st.Append(context.Background(), []events.Event{event}))
 	return err
 }
 

@@ -62,7 +62,7 @@ func event(n int) events.Event {
 func (r *rig) write(from, to int) {
 	r.t.Helper()
 	for n := from; n < to; n++ {
-		if _, err := r.Write(context.Background(), []events.Event{event(n)}); err != nil {
+		if _, err := store.Cursors(r.Write(context.Background(), []events.Event{event(n)})); err != nil {
 			r.t.Fatal(err)
 		}
 	}

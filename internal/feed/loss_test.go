@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 func TestALossIsToldToThoseWhoComeFromThePast(t *testing.T) {
@@ -42,7 +43,7 @@ func TestADeliveryKeepsFewChunksInMemory(t *testing.T) {
 	for n := range total {
 		unwanted, wanted := event(2*n), event(2*n+1)
 		unwanted.Error, wanted.Name = strings.Repeat("x", 50_000), "wanted"
-		if _, err := r.Write(timeout(t), []events.Event{unwanted, wanted}); err != nil {
+		if _, err := store.Cursors(r.Write(timeout(t), []events.Event{unwanted, wanted})); err != nil {
 			t.Fatal(err)
 		}
 	}

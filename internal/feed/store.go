@@ -21,6 +21,8 @@ type (
 	Reading = store.Reading
 	// Status is the state of the store.
 	Status = store.Status
+	// Written is what became of an event that was to be written.
+	Written = store.Written
 )
 
 // AnyUID in a Query stands for the events of every user.
@@ -51,14 +53,15 @@ func (f *Feed) Last(ctx context.Context, query Query, b *Batch) (*Record, error)
 	return f.st.Last(ctx, query, b)
 }
 
-// Write writes events, all or none, and returns their cursors once they are in
-// the store. From then on subscribers get them as they get every other.
-func (f *Feed) Write(ctx context.Context, batch []events.Event) ([]string, error) {
-	if f.observer == nil {
-		return f.st.Append(ctx, batch)
-	}
+// Write writes events and returns what became of each, once those that can be
+// written are in the store. From then on subscribers get them as they get every
+// other.
+func (f *Feed) Write(ctx context.Context, batch []events.Event) []Written {
 	began := time.Now()
-	cursors, err := f.st.Append(ctx, batch)
-	f.observer.Wrote(len(batch), time.Since(began), err)
-	return cursors, err
+	results := f.st.Append(ctx, batch)
+	if f.observer != nil {
+		_, err := store.Cursors(results)
+		f.observer.Wrote(len(batch), time.Since(began), err)
+	}
+	return results
 }

@@ -182,6 +182,27 @@ type Status struct {
 	Fault          string    // what keeps the store from being read or written now
 }
 
+// Written is what became of an event that was to be written.
+type Written struct {
+	// Cursor names the place after the event; empty if it was not written.
+	Cursor string
+	// Err is why it was not written, nil if it was.
+	Err error
+}
+
+// Cursors returns the cursors of events that have all been written, or the first
+// error.
+func Cursors(results []Written) ([]string, error) {
+	cursors := make([]string, len(results))
+	for i := range results {
+		if results[i].Err != nil {
+			return nil, results[i].Err
+		}
+		cursors[i] = results[i].Cursor
+	}
+	return cursors, nil
+}
+
 // Attentive is a store that is told of nothing new: it has to look again and
 // again. It does so only while somebody attends. When nobody does, and nobody
 // writes through it either, it may pass over what is new without telling the
@@ -213,10 +234,14 @@ type Store interface {
 	// the query; events.ErrEventNotFound if there is none. It is valid until
 	// the batch is used again.
 	Last(ctx context.Context, query Query, b *Batch) (*Record, error)
-	// Append writes events, all or none, and returns their cursors once they
-	// are in the store and the sink has them. It keeps nothing of the events
-	// then: their memory may be used for others. After an error it may not.
-	Append(ctx context.Context, batch []events.Event) ([]string, error)
+	// Append writes events and returns what became of each, in their order, once
+	// those that can be written are in the store and the sink has them. An event
+	// that cannot be written says nothing of the others: its error is an
+	// *events.FieldError for a fault of the event itself, an
+	// *events.UnavailableError for one of the store, or wraps that of the context.
+	// Append keeps nothing of the events: their memory may be used for others,
+	// unless there was an error that is no *events.FieldError.
+	Append(ctx context.Context, batch []events.Event) []Written
 	// Status returns the state of the store.
 	Status() Status
 	// Close ends following and frees what the store holds.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // The bounds of a write: how long journald may take, and how often it is looked
@@ -26,7 +27,9 @@ const (
 // journal yet.
 type pending struct {
 	id     string
-	cursor string // once it has been
+	event  *events.Event
+	result *store.Written // of the caller
+	cursor string         // once it has been seen
 }
 
 // identify returns what an event that was sent is recognized by.
@@ -59,61 +62,74 @@ func (s *Store) forget(p *pending) {
 	}
 }
 
-// Append sends events to journald as Podman does, and returns their cursors once
-// they are in the journal. journald has no transactions: if one of several is
-// not stored, the error says how many are.
-func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, error) {
-	if s.directory != "" {
-		return nil, &events.UnavailableError{Backend: events.Journald, Reason: "cannot write event: the journal in " + s.directory +
-			" is only read; leave --journal-directory out to write to the journal of this host"}
-	}
-	var lines []byte
+// Append sends events to journald as Podman does, and returns when they are in
+// the journal. journald has no transactions: any of several may be missing.
+func (s *Store) Append(ctx context.Context, batch []events.Event) []store.Written {
+	results := make([]store.Written, len(batch))
+	var sent []*pending
 	for i := range batch {
-		var err error
-		if lines, err = batch[i].AppendJSON(lines[:0]); err != nil {
-			return nil, errors.WithMessage(err, "cannot write event")
-		}
-		if len(lines) > line.MaxLine {
-			return nil, &events.FieldError{Field: "event", Reason: "it is too long"}
+		if results[i].Err = s.check(&batch[i]); results[i].Err == nil {
+			sent = append(sent, newPending(&batch[i], &results[i]))
 		}
 	}
-	if len(batch) == 0 {
-		return nil, nil
+	if len(sent) == 0 {
+		return results
 	}
 	deadline := time.NewTimer(writeTimeout)
 	defer deadline.Stop()
-	sent, err := s.expect(batch)
-	if err != nil {
-		return nil, err
+	if err := s.expect(sent); err != nil {
+		fail(sent, err)
+		return results
 	}
 	defer s.forgetAll(sent)
-	if err := s.send(context.WithoutCancel(ctx), batch, deadline.C); err != nil {
-		return nil, &events.UnavailableError{Backend: events.Journald, Reason: err.Error()}
+	count, err := s.send(context.WithoutCancel(ctx), sent, deadline.C)
+	if err != nil {
+		fail(sent[count:], &events.UnavailableError{Backend: events.Journald, Reason: err.Error()})
 	}
-	return s.await(sent, deadline.C)
+	s.await(sent[:count], deadline.C)
+	return results
+}
+
+// check returns what keeps an event from being sent.
+func (s *Store) check(e *events.Event) error {
+	if s.directory != "" {
+		return &events.UnavailableError{Backend: events.Journald, Reason: "cannot write event: the journal in " + s.directory +
+			" is only read; leave --journal-directory out to write to the journal of this host"}
+	}
+	text, err := e.AppendJSON(nil)
+	if err == nil && len(text) > line.MaxLine {
+		err = &events.FieldError{Field: "event", Reason: "it is too long"}
+	}
+	return err
+}
+
+func newPending(e *events.Event, result *store.Written) *pending {
+	stamp := e.Time.Format(time.RFC3339Nano)
+	return &pending{event: e, result: result, id: identify(&line.Values{
+		Time: []byte(stamp), Type: []byte(e.Type), Status: []byte(e.Status), ID: []byte(e.ID), Name: []byte(e.Name),
+	})}
+}
+
+func fail(sent []*pending, err error) {
+	for _, p := range sent {
+		p.result.Err = err
+	}
 }
 
 // expect notes what is going to be sent.
-func (s *Store) expect(batch []events.Event) ([]*pending, error) {
+func (s *Store) expect(sent []*pending) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, errors.New("cannot write event: the store is closed")
+		return errors.New("cannot write event: the store is closed")
 	}
 	if err := s.lookLocked(); err != nil { // so that what is sent comes soon behind the mark
-		return nil, err
+		return err
 	}
-	sent := make([]*pending, len(batch))
-	for i := range batch {
-		e := &batch[i]
-		stamp := e.Time.Format(time.RFC3339Nano)
-		p := &pending{id: identify(&line.Values{
-			Time: []byte(stamp), Type: []byte(e.Type), Status: []byte(e.Status), ID: []byte(e.ID), Name: []byte(e.Name),
-		})}
-		sent[i] = p
+	for _, p := range sent {
 		s.pending[p.id] = append(s.pending[p.id], p)
 	}
-	return sent, nil
+	return nil
 }
 
 func (s *Store) forgetAll(sent []*pending) {
@@ -124,73 +140,77 @@ func (s *Store) forgetAll(sent []*pending) {
 	}
 }
 
-// send hands the events to journald, one batch after the other. Should journald
-// not take them, as one that is stopped, then what waits is a goroutine that
-// nobody waits for, and one only: the next to write finds the way barred.
-func (s *Store) send(ctx context.Context, batch []events.Event, deadline <-chan time.Time) error {
+// send hands the events to journald, one after the other, and returns how many it
+// has taken. If journald takes none, as one that is stopped, a goroutine waits
+// for it, and one only: the next writer finds the way barred.
+func (s *Store) send(ctx context.Context, sent []*pending, deadline <-chan time.Time) (count int, err error) {
 	const stuck = "cannot write event: journald does not take it; is systemd-journald running?"
 	select {
 	case s.sending <- struct{}{}:
 	case <-deadline:
-		return errors.New(stuck)
+		return 0, errors.New(stuck)
 	case <-ctx.Done():
-		return ctx.Err()
+		return 0, ctx.Err()
 	}
-	result := make(chan error, 1)
+	type outcome struct {
+		count int
+		err   error
+	}
+	result := make(chan outcome, 1)
 	go func() {
 		defer func() { <-s.sending }()
-		for i := range batch {
-			priority, fields := podmanFields(&batch[i])
-			if err := journal.Send(batch[i].ToHumanReadable(false), priority, fields); err != nil {
-				result <- errors.Wrapf(err, "cannot write event %d of %d to journald; is systemd-journald running?", i+1, len(batch))
+		for i, p := range sent {
+			priority, fields := podmanFields(p.event)
+			if err := journal.Send(p.event.ToHumanReadable(false), priority, fields); err != nil {
+				result <- outcome{i, errors.Wrap(err, "cannot write event to journald; is systemd-journald running?")}
 				return
 			}
 		}
-		result <- nil
+		result <- outcome{count: len(sent)}
 	}()
 	select {
-	case err := <-result:
-		return err
+	case r := <-result:
+		return r.count, r.err
 	case <-deadline:
-		return errors.New(stuck)
+		return 0, errors.New(stuck)
 	}
 }
 
-// await returns the cursors once everything that was sent is in the journal.
-func (s *Store) await(sent []*pending, deadline <-chan time.Time) ([]string, error) {
+// await returns once everything that was sent is in the journal, or cannot be
+// expected there any more.
+func (s *Store) await(sent []*pending, deadline <-chan time.Time) {
 	poll := time.NewTicker(writePoll)
 	defer poll.Stop()
 	for {
 		err := s.Look()
-		if cursors, all := s.cursors(sent); all {
-			return cursors, nil
+		if s.settle(sent, nil) {
+			return
 		} else if err != nil {
-			return nil, err
+			s.settle(sent, err)
+			return
 		}
 		select {
 		case <-poll.C:
 		case <-deadline:
-			cursors, all := s.cursors(sent)
-			if all {
-				return cursors, nil
-			}
-			return nil, &events.UnavailableError{Backend: events.Journald, Reason: "cannot write event: of " + strconv.Itoa(len(sent)) + " sent, " +
-				strconv.Itoa(len(cursors)) + " are in the journal after " + writeTimeout.String() +
-				"; journald drops what exceeds its RateLimitBurst= (journald.conf), or has no room"}
+			s.settle(sent, &events.UnavailableError{Backend: events.Journald, Reason: "cannot write event: it is not in the journal after " +
+				writeTimeout.String() + "; journald drops what exceeds its RateLimitBurst= (journald.conf), or has no room"})
+			return
 		}
 	}
 }
 
-// cursors returns those that are known, and whether all are.
-func (s *Store) cursors(sent []*pending) (cursors []string, all bool) {
+// settle sets the results of what is in the journal, and reports whether that is
+// all. If there is an error, it is the result of the others.
+func (s *Store) settle(sent []*pending, err error) (all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	all = true
 	for _, p := range sent {
-		if p.cursor != "" {
-			cursors = append(cursors, p.cursor)
+		if p.result.Cursor = p.cursor; p.cursor == "" {
+			all, p.result.Err = false, err
 		}
 	}
-	return cursors, len(cursors) == len(sent)
+	return all
 }
 
 // podmanFields returns the fields of an event as Podman sends them. Their names

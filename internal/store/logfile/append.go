@@ -8,6 +8,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // errClosed is returned for events that are written to a store that is closed.
@@ -43,16 +44,17 @@ func (e *encoded) release() {
 	}
 }
 
-// add adds an event.
+// add adds an event, unless it has no line. The error is an *events.FieldError.
 func (e *encoded) add(event *events.Event) error {
 	start, n := len(e.lines), len(e.fields)
 	e.fields = append(e.fields, line.Fields{})
 	lines, known, err := line.Append(e.lines, event, &e.fields[n])
-	if err != nil {
-		return errors.WithMessage(err, "cannot write event")
+	if err == nil && len(lines)-start > line.MaxLine {
+		err = &events.FieldError{Field: "event", Reason: "it is too long"}
 	}
-	if len(lines)-start > line.MaxLine {
-		return &events.FieldError{Field: "event", Reason: "it is too long"}
+	if err != nil {
+		e.fields = e.fields[:n]
+		return err
 	}
 	e.hashes = append(e.hashes, hashLine(lines[start:]))
 	e.times = append(e.times, events.UnixNano(event.Time))
@@ -62,20 +64,37 @@ func (e *encoded) add(event *events.Event) error {
 }
 
 // Append writes events to the log, under Podman's lock, whole lines in one
-// write, and returns their cursors; when that outlives a power failure is
-// Options.Sync. An event is not written if the context ends before it is
-// written, which it can while another process holds the lock; the error then
-// wraps that of the context.
-func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, error) {
+// write, all that have a line or none of them; when that outlives a power failure
+// is Options.Sync. They are not written if the context ends before they are
+// written, which it can while another process holds the lock; the errors then
+// wrap that of the context.
+func (s *Store) Append(ctx context.Context, batch []events.Event) []store.Written {
+	results := make([]store.Written, len(batch))
 	job := &appendJob{encoded: encodings.Get().(*encoded), cursors: make([]string, 0, len(batch)), done: make(chan struct{})}
 	for i := range batch {
-		if err := job.add(&batch[i]); err != nil {
-			return nil, err
+		results[i].Err = job.add(&batch[i])
+	}
+	if len(job.hashes) == 0 {
+		job.release()
+		return results
+	}
+	err := s.perform(ctx, job)
+	next := 0
+	for i := range results {
+		switch r := &results[i]; {
+		case r.Err != nil:
+		case err != nil:
+			r.Err = err
+		default:
+			r.Cursor = job.cursors[next]
+			next++
 		}
 	}
-	if len(batch) == 0 {
-		return nil, nil
-	}
+	return results
+}
+
+// perform has a job written.
+func (s *Store) perform(ctx context.Context, job *appendJob) error {
 	if s.appends.enqueue(job) {
 		s.lead(job)
 	}
@@ -83,10 +102,10 @@ func (s *Store) Append(ctx context.Context, batch []events.Event) ([]string, err
 	case <-job.done:
 	case <-ctx.Done():
 		if s.appends.withdraw(job) {
-			return nil, errors.WithMessage(ctx.Err(), "cannot write event")
+			return errors.WithMessage(ctx.Err(), "cannot write event")
 		}
 		<-job.done
 	}
-	job.release() // nobody else has the job any more
-	return job.cursors, job.err
+	job.release() // no other goroutine has the job any more
+	return job.err
 }

@@ -38,7 +38,7 @@ func BenchmarkAppend(b *testing.B) {
 				for i := range batch {
 					batch[i].Time = time.Now()
 				}
-				if _, err := s.Append(context.Background(), batch); err != nil {
+				if _, err := store.Cursors(s.Append(context.Background(), batch)); err != nil {
 					b.Fatal(err)
 				}
 			}

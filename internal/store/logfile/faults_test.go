@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // everyCall are the calls of disk.
@@ -71,7 +72,7 @@ func runWithFaults(t *testing.T, own, whole bool, sync Sync, fails func(call str
 				rotate(t, path, 1)
 			}
 		}
-		_, err := s.Append(context.Background(), []events.Event{event(n), event(1000 + n)})
+		_, err := store.Cursors(s.Append(context.Background(), []events.Event{event(n), event(1000 + n)}))
 		var unavailable *events.UnavailableError
 		switch {
 		case err == nil:
@@ -88,7 +89,7 @@ func runWithFaults(t *testing.T, own, whole bool, sync Sync, fails func(call str
 		}
 	}
 	d.heal()
-	if _, err := s.Append(context.Background(), []events.Event{event(9999)}); err != nil {
+	if _, err := store.Cursors(s.Append(context.Background(), []events.Event{event(9999)})); err != nil {
 		t.Fatalf("it does not recover: %v", err)
 	}
 	if err := s.syncNow(); err != nil { // which else comes later, by the clock

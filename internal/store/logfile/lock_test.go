@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // holdLock takes the lock of the log as another process would.
@@ -38,7 +39,7 @@ func isLocked(t *testing.T, path string) bool {
 }
 
 func (w *watched) write(n int) error {
-	_, err := w.Append(context.Background(), []events.Event{event(n)})
+	_, err := store.Cursors(w.Append(context.Background(), []events.Event{event(n)}))
 	return err
 }
 

@@ -105,7 +105,7 @@ func TestAppendReturnsTheCursorOfTheEvent(t *testing.T) {
 	w := open(t, path, Options{})
 	appended := make([]string, 5)
 	for i := range appended {
-		cursors, err := w.Append(context.Background(), []events.Event{event(i)})
+		cursors, err := store.Cursors(w.Append(context.Background(), []events.Event{event(i)}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestAnOwnLogIsSetAsideWithinItsBound(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{MaxSize: 4000})
 	for i := range 100 {
-		if _, err := w.Append(context.Background(), []events.Event{event(i)}); err != nil {
+		if _, err := store.Cursors(w.Append(context.Background(), []events.Event{event(i)})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,7 +170,7 @@ func TestWhatIsNoEventIsCountedAndTheRestDelivered(t *testing.T) {
 	if s := w.Status(); s.Skipped != 5 || !strings.Contains(s.LastSkipped, "byte") {
 		t.Errorf("skipped %d, %s", s.Skipped, s.LastSkipped)
 	}
-	if _, err := w.Append(context.Background(), []events.Event{event(5)}); err != nil {
+	if _, err := store.Cursors(w.Append(context.Background(), []events.Event{event(5)})); err != nil {
 		t.Fatal(err)
 	}
 	names, _, _ := w.history("")

@@ -186,7 +186,7 @@ func TestALogSetAsideByAnotherProcessIsFollowedAndNotHeldForEver(t *testing.T) {
 	defer func() { _ = other.Close() }()
 	const total = 300
 	for n := range total {
-		if _, err := other.Append(context.Background(), []events.Event{event(n)}); err != nil {
+		if _, err := store.Cursors(other.Append(context.Background(), []events.Event{event(n)})); err != nil {
 			t.Fatal(err)
 		}
 		if n%50 != 0 { // several are set aside between two looks

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 func TestWhatIsAcknowledgedWasSyncedBeforeWhereThatIsPromised(t *testing.T) {
@@ -289,7 +290,7 @@ func TestAnEventIsNotWrittenWhenItsWriterStopsWaitingForTheLock(t *testing.T) {
 	given, kept := make(chan error, 3), make(chan error, 1)
 	for n := range 3 {
 		go func() {
-			_, err := w.Append(ctx, []events.Event{event(100 + n)})
+			_, err := store.Cursors(w.Append(ctx, []events.Event{event(100 + n)}))
 			given <- err
 		}()
 	}
@@ -318,7 +319,7 @@ func TestAnEventIsNotWrittenWhenItsWriterStopsWaitingForTheLock(t *testing.T) {
 	release = holdLock(t, path)
 	ctx, cancel = context.WithCancel(context.Background())
 	go func() {
-		_, err := w.Append(ctx, []events.Event{event(200)})
+		_, err := store.Cursors(w.Append(ctx, []events.Event{event(200)}))
 		given <- err
 	}()
 	for w.waiting() < 1 {

@@ -39,7 +39,7 @@ func TestWhatIsToldFromMemoryIsWhatIsRead(t *testing.T) {
 	}
 	var cursors []string
 	for range 2 {
-		some, err := s.Append(context.Background(), batch)
+		some, err := store.Cursors(s.Append(context.Background(), batch))
 		if err != nil {
 			t.Fatal(err)
 		}

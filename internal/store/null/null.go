@@ -45,16 +45,17 @@ func (s *Store) Last(context.Context, store.Query, *store.Batch) (*store.Record,
 const droppedCursor = "n"
 
 // Append drops the events.
-func (s *Store) Append(_ context.Context, batch []events.Event) ([]string, error) {
-	cursors := make([]string, len(batch))
+func (s *Store) Append(_ context.Context, batch []events.Event) []store.Written {
+	results := make([]store.Written, len(batch))
 	for i := range batch {
 		if _, err := batch[i].AppendJSON(nil); err != nil {
-			return nil, err
+			results[i].Err = err
+			continue
 		}
-		cursors[i] = droppedCursor
+		results[i].Cursor = droppedCursor
+		s.written.Add(1)
 	}
-	s.written.Add(uint64(len(batch)))
-	return cursors, nil
+	return results
 }
 
 // Status returns how many events were dropped.
