@@ -69,10 +69,13 @@ func (e *Event) UnmarshalJSON(line []byte) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	// A zone of a day and more can be read by package time, but not written.
+	// Package time, and so Podman, reads a zone of a day and writes none.
 	var text [len(time.RFC3339Nano) + 1]byte
 	if _, err := e.Time.AppendText(text[:0]); err != nil {
-		return errors.WithMessage(err, "cannot decode event")
+		e.Time = e.Time.UTC()
+		if _, err := e.Time.AppendText(text[:0]); err != nil {
+			return errors.WithMessage(err, "cannot decode event")
+		}
 	}
 	return nil
 }

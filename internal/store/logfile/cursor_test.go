@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -160,5 +161,36 @@ func TestManyEqualEventsAreSearchedInReasonableTime(t *testing.T) {
 	}
 	if took := cpuTime() - began; took > 10*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// Podman's reader takes a comma before the fraction of a second, an hour of one
+// digit and a zone of a day. What it reads is an event here, too, and its cursor is
+// found again.
+func TestCursor_timesThatPodmanReads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	stamps := []string{
+		"2026-11-23T16:15:21,5Z", "2026-11-23T16:15:21,123456789+01:00", "2026-11-23T6:15:21.25Z", "2026-11-23T16:15:21.5+24:00",
+		"2026-11-23T16:15:21.5-23:60", "2026-11-23T16:15:21.1234567891234Z", "2026-11-23T16:15:21,Z",
+	}
+	var want []string
+	for i, stamp := range stamps {
+		text := strings.Replace(lineOf(i), event(i).Time.Format(time.RFC3339Nano), stamp, 1)
+		appendTo(t, path, text)
+		// Podman's reader is encoding/json with a time.Time.
+		if json.Unmarshal([]byte(text), new(struct{ Time time.Time })) == nil {
+			want = append(want, event(i).Name)
+		}
+	}
+	w := open(t, path, Options{})
+	all, cursors, err := w.history("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "read", all, want)
+	for i, cursor := range cursors {
+		if rest, gone := w.at(cursor); gone || len(rest) != len(all)-1-i {
+			t.Errorf("after %s: %v, gone: %v", all[i], rest, gone)
+		}
 	}
 }

@@ -19,8 +19,8 @@ type disk interface {
 	// each with its owner, size and mode.
 	at(path string) (fileID, unix.Statx_t, error)
 	of(f *os.File) (fileID, unix.Statx_t, error)
-	// stat returns the size of a file that is open, and when it was modified.
-	stat(f *os.File) (size int64, modified time.Time, err error)
+	// stat returns the state of a file that is open.
+	stat(f *os.File) (fileState, error)
 	readAt(f *os.File, b []byte, off int64) (int, error)
 	// write appends to a file that was opened for that.
 	write(f *os.File, b []byte) (int, error)
@@ -66,8 +66,9 @@ func (kernel) of(f *os.File) (id fileID, stat unix.Statx_t, err error) {
 	return id, stat, err
 }
 
-func (kernel) stat(f *os.File) (size int64, modified time.Time, err error) {
+func (kernel) stat(f *os.File) (fileState, error) {
 	var stat unix.Stat_t
+	var err error
 	for {
 		err = unix.Fstat(int(f.Fd()), &stat)
 		if err != unix.EINTR {
@@ -75,7 +76,7 @@ func (kernel) stat(f *os.File) (size int64, modified time.Time, err error) {
 		}
 	}
 	runtime.KeepAlive(f)
-	return stat.Size, time.Unix(stat.Mtim.Unix()), err
+	return fileState{size: stat.Size, modified: time.Unix(stat.Mtim.Unix()), uid: uidOfEvents(stat.Uid, stat.Mode)}, err
 }
 
 func (kernel) readAt(f *os.File, b []byte, off int64) (int, error) { return f.ReadAt(b, off) }

@@ -3,7 +3,6 @@ package logfile
 import (
 	"os"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,9 +62,9 @@ func (d *faulty) of(f *os.File) (id fileID, stat unix.Statx_t, err error) {
 	return d.kernel.of(f)
 }
 
-func (d *faulty) stat(f *os.File) (size int64, modified time.Time, err error) {
+func (d *faulty) stat(f *os.File) (fileState, error) {
 	if _, err := d.next("stat"); err != nil {
-		return 0, modified, err
+		return fileState{}, err
 	}
 	return d.kernel.stat(f)
 }

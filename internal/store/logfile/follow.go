@@ -215,7 +215,7 @@ func (s *Store) emit(c *chunk, lost bool, of *known) {
 		from := len(arena)
 		arena = appendEventCursor(arena, id, g.id)
 		records = append(records, store.Record{
-			Line: d.line, Fields: d.fields, Pos: g.pos(off), UID: g.uid, Cursor: arena[from:len(arena):len(arena)],
+			Line: d.line, Fields: d.fields, Pos: g.pos(off), UID: g.uid.Load(), Cursor: arena[from:len(arena):len(arena)],
 		})
 	}
 	s.off = c.next
@@ -263,14 +263,14 @@ func (s *Store) emitNothing(lost bool) {
 // wasCutInPlace reports whether the file is no longer what was read of it: it was
 // truncated, and perhaps written to since.
 func (s *Store) wasCutInPlace() (bool, error) {
-	size, modified, err := s.cur.stat()
+	state, err := s.cur.stat()
 	if err != nil {
 		return false, err
 	}
-	if size < s.off {
+	if state.size < s.off {
 		return true, nil
 	}
-	if s.off == 0 || size == s.off && modified.Equal(s.unchanged) {
+	if s.off == 0 || state.size == s.off && state.modified.Equal(s.unchanged) {
 		return false, nil
 	}
 	found, _, err := s.cur.idsBefore(s.off, 1)
@@ -281,7 +281,7 @@ func (s *Store) wasCutInPlace() (bool, error) {
 	if known != (len(found) > 0) || known && !found[0].sameContent(last) {
 		return true, nil
 	}
-	s.unchanged = modified
+	s.unchanged = state.modified
 	return false, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -14,14 +15,16 @@ import (
 )
 
 // generation is one file that has been the log. What is below mu is guarded by
-// the store's mutex; the rest never changes.
+// the store's mutex; the rest never changes, but for uid.
 type generation struct {
 	seq  uint64
 	id   uint64 // of the file, the same in every process
 	file fileID
 	f    *os.File
 	disk disk
-	uid  int64
+	// uid is the user whose events are in the file, as it was when its state was
+	// last looked at; unknownUID: not known.
+	uid atomic.Int64
 	// direct says that it is certain that no other file was at the path
 	// between its predecessor and this one.
 	direct bool
@@ -38,6 +41,26 @@ type generation struct {
 	lost    bool  // it cannot be proved to continue its predecessor
 	cut     bool  // it was truncated in place: what was read is no longer there
 	skips   map[int64]struct{}
+}
+
+// fileState is what is said of a file by the kernel, all of it at one moment.
+type fileState struct {
+	size     int64
+	modified time.Time
+	uid      int64 // whose events are in it
+}
+
+// unknownUID is the user of the events in a file that several may write to.
+const unknownUID = -1
+
+// uidOfEvents returns the user whose events are in a file: that of its owner,
+// unless others may write to it, too.
+func uidOfEvents(owner uint32, mode uint32) int64 {
+	const othersWrite = unix.S_IWGRP | unix.S_IWOTH
+	if mode&othersWrite != 0 {
+		return unknownUID
+	}
+	return int64(owner)
 }
 
 // fileID tells files apart. Inodes are used again, so the birth time is part
@@ -97,7 +120,9 @@ func openGeneration(d disk, path string) (*generation, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	elsewhere := stat.Nlink > 1 || stat.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
-	return &generation{id: id.hash(), file: id, f: f, disk: d, uid: int64(stat.Uid), elsewhere: elsewhere}, nil
+	g := &generation{id: id.hash(), file: id, f: f, disk: d, elsewhere: elsewhere}
+	g.uid.Store(uidOfEvents(stat.Uid, uint32(stat.Mode)))
+	return g, nil
 }
 
 // again returns a generation that is the same file, under another identity.
@@ -106,7 +131,9 @@ func (g *generation) again(id uint64) (*generation, error) {
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot open the log anew")
 	}
-	return &generation{id: id, file: g.file, f: f, disk: g.disk, uid: g.uid}, nil
+	other := &generation{id: id, file: g.file, f: f, disk: g.disk}
+	other.uid.Store(g.uid.Load())
+	return other, nil
 }
 
 // unreadable is an error by which the file of one generation could not be read.
@@ -117,18 +144,21 @@ type unreadable struct {
 
 func (e *unreadable) Unwrap() error { return e.error }
 
-// stat returns the size of the file now, and when it was last written to.
-func (g *generation) stat() (size int64, modified time.Time, err error) {
-	if size, modified, err = g.disk.stat(g.f); err != nil {
-		err = &unreadable{g, errors.Wrap(err, "cannot read the size of the log")}
+// stat returns the state of the file now. It is called before events are read,
+// whose user it decides: the owner of the file may become another.
+func (g *generation) stat() (fileState, error) {
+	state, err := g.disk.stat(g.f)
+	if err != nil {
+		return state, &unreadable{g, errors.Wrap(err, "cannot read the size of the log")}
 	}
-	return size, modified, err
+	g.uid.Store(state.uid)
+	return state, nil
 }
 
 // size returns the size of the file now.
 func (g *generation) size() (int64, error) {
-	size, _, err := g.stat()
-	return size, err
+	state, err := g.stat()
+	return state.size, err
 }
 
 // pos returns a position in the generation.

@@ -47,6 +47,9 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*s
 
 // lastIn finds the newest record of a generation before end.
 func (s *Store) lastIn(ctx context.Context, g *generation, end int64, query *store.Query, b *store.Batch) (*store.Record, error) {
+	if _, err := g.stat(); err != nil {
+		return nil, s.unavailable(err)
+	}
 	w := sweep{s: s, g: g, choice: newChoice(query)}
 	var t task
 	for end > 0 {
@@ -112,7 +115,7 @@ func (s *Store) lastBetween(ctx context.Context, g *generation, least, end int64
 		if !found {
 			continue
 		}
-		rec := store.Record{Line: d.line, Fields: d.fields, Pos: g.pos(behind), UID: g.uid}
+		rec := store.Record{Line: d.line, Fields: d.fields, Pos: g.pos(behind), UID: g.uid.Load()}
 		if !query.Match(&rec) {
 			continue
 		}

@@ -214,8 +214,10 @@ func (l *fileLock) leave() {
 	}
 }
 
-// lockMode is the mode of the lock file, as Podman's storage library creates it.
-const lockMode = 0o644
+// lockMode is the mode of a lock file that is made here. Podman makes its own
+// readable to all, and so any user who can reach it can take a shared lock, which
+// blocks every writer.
+const lockMode = 0o600
 
 func lockFile(f *os.File, cmd int, kind int16) error {
 	return retry(func() error { return unix.FcntlFlock(f.Fd(), cmd, &unix.Flock_t{Type: kind, Whence: 0}) })

@@ -102,3 +102,22 @@ func TestALogThatIsASymbolicLinkIsLockedWherePodmanLocksIt(t *testing.T) {
 		t.Fatal("it wrote without Podman's lock")
 	}
 }
+
+// The lock file that is made here can be opened by its owner alone; one that
+// Podman made is used as it is.
+func TestLockFile_mode(t *testing.T) {
+	for made, want := range map[string]os.FileMode{"here": 0o600, "by Podman": 0o644} {
+		path := filepath.Join(t.TempDir(), "events.log")
+		if made != "here" {
+			if err := os.WriteFile(path+".lock", nil, want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := open(t, path, Options{}).write(0); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path + ".lock"); err != nil || info.Mode() != want {
+			t.Errorf("made %s: %v, %v", made, info.Mode(), err)
+		}
+	}
+}

@@ -196,8 +196,10 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 	if known, _, ok := r.g.index.at(r.off); ok && known.end <= limit {
 		end = known.end // so that the next block is met at its beginning
 	}
-	c, buf, err := r.g.readChunk(b.Buffer, r.off, end)
-	b.Buffer = buf
+	var c chunk
+	if _, err = r.g.stat(); err == nil {
+		c, b.Buffer, err = r.g.readChunk(b.Buffer, r.off, end)
+	}
 	if err == nil && c.next > r.off {
 		err = r.warm()
 	}
@@ -306,7 +308,7 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 			continue
 		}
 		id := r.twins.next(d.fields.Time, d.hash)
-		rec := store.Record{Line: d.line, Fields: d.fields, Pos: r.g.pos(off), UID: r.g.uid}
+		rec := store.Record{Line: d.line, Fields: d.fields, Pos: r.g.pos(off), UID: r.g.uid.Load()}
 		if !r.query.Match(&rec) {
 			continue
 		}

@@ -274,7 +274,8 @@ func (f *finder) number(candidates []candidate, found func(c candidate, before, 
 }
 
 // fractionPattern returns what the time of an event looks like in every zone:
-// the fraction of its second without trailing zeros, "" if it can be any.
+// the digits of the fraction of its second without trailing zeros, "" if it can
+// be any. Podman's reader takes a comma before them as well as a point.
 func fractionPattern(ns int64) []byte {
 	if ns == math.MinInt64 || ns == math.MaxInt64 {
 		return nil // of a time that nanoseconds cannot express
@@ -286,7 +287,7 @@ func fractionPattern(ns int64) []byte {
 	if fraction == 0 {
 		return nil
 	}
-	return bytes.TrimRight(fmt.Appendf(nil, ".%09d", fraction), "0")
+	return bytes.TrimRight(fmt.Appendf(nil, "%09d", fraction), "0")
 }
 
 // anyTime lets search look at events of every time.

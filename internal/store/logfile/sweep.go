@@ -88,7 +88,7 @@ func (w *sweep) claim(helped bool) *task {
 // assign adds a block to a task, and returns how many bytes of it have to be
 // read.
 func (w *sweep) assign(t *task, b *block) (bytes int64) {
-	if q := w.choice.query; q.UID != store.AnyUID && q.UID != w.g.uid || !b.mayMatch(q) {
+	if q := w.choice.query; q.UID != store.AnyUID && q.UID != w.g.uid.Load() || !b.mayMatch(q) {
 		return 0
 	}
 	first := len(t.parts)
@@ -189,6 +189,9 @@ func (w *sweep) close() {
 func (w *sweep) run(t *task) {
 	b := &t.batch
 	b.Records, b.Arena = b.Records[:0], b.Arena[:0]
+	if _, t.err = w.g.stat(); t.err != nil {
+		return
+	}
 	room := int64(0)
 	for i := range t.parts {
 		room += t.parts[i].end - t.parts[i].start
@@ -239,7 +242,7 @@ func (w *sweep) consider(t *task, text []byte, off int64) {
 	if reason != nil {
 		w.s.noteSkip(w.g, off, reason)
 	}
-	rec.Line, rec.Pos, rec.UID = found, w.g.pos(off+int64(len(text))+1), w.g.uid
+	rec.Line, rec.Pos, rec.UID = found, w.g.pos(off+int64(len(text))+1), w.g.uid.Load()
 	if found == nil || !w.choice.query.Match(rec) {
 		b.Records = b.Records[:n]
 		return

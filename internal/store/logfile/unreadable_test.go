@@ -38,9 +38,9 @@ func (d *dying) isDead(f *os.File) bool {
 	return err == nil && id == d.dead
 }
 
-func (d *dying) stat(f *os.File) (size int64, modified time.Time, err error) {
+func (d *dying) stat(f *os.File) (fileState, error) {
 	if d.isDead(f) {
-		return 0, modified, unix.ESTALE
+		return fileState{}, unix.ESTALE
 	}
 	return d.kernel.stat(f)
 }

@@ -77,11 +77,11 @@ func (s *Store) tellWritten(w written, jobs []*appendJob) bool {
 		return false
 	}
 	c := chunk{data: w.data, off: w.off, next: w.off + int64(len(w.data)), tooLong: -1}
-	size, modified, err := s.disk.stat(s.cur.f)
-	if err != nil || size != c.next {
+	state, err := s.cur.stat()
+	if err != nil || state.size != c.next {
 		return false // somebody has written too, perhaps before it
 	}
-	s.unchanged = modified
+	s.unchanged = state.modified
 	of := known{jobs: jobs}
 	if len(w.data) != lengthOf(jobs) { // it begins with the end of a torn line
 		of.jobs = nil
