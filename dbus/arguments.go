@@ -2,12 +2,12 @@ package dbus
 
 import (
 	"sort"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
@@ -207,15 +207,8 @@ func (k *call) query(filters []string) (feed.Query, error) {
 		return query, err
 	}
 	query.UID = uid
-	if len(filters) > limits.Filters {
-		return query, &events.FilterError{
-			Filter: shorten(filters[limits.Filters]), Reason: "there are too many filters; give at most " + strconv.Itoa(limits.Filters),
-		}
-	}
-	for _, text := range filters {
-		if len(text) > limits.FilterLength {
-			return query, &events.FilterError{Filter: shorten(text), Reason: "it is too long; give at most 4096 bytes"}
-		}
+	if err := core.CheckFilters(filters); err != nil {
+		return query, err
 	}
 	query.Filters, err = events.ParseFilters(filters)
 	return query, err

@@ -16,7 +16,7 @@ func (c *conn) broadcast() {
 	var last string // what was last complained about
 	for {
 		var began bool
-		err := c.server.guard("the broadcast", new(access.Peer), func() (err error) {
+		err := c.server.guard.Run("the broadcast", new(access.Peer), func() (err error) {
 			began, err = c.broadcastOnce()
 			return err
 		})

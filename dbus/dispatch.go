@@ -3,13 +3,11 @@ package dbus
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 
 	godbus "github.com/godbus/dbus/v5"
 	"github.com/pkg/errors"
 
-	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -167,25 +165,13 @@ func (c *conn) handleBounded(k *call) {
 
 // handle answers a call. A panic ends the call and nothing else.
 func (c *conn) handle(k *call) {
-	err := c.server.guard(k.iface+"."+k.member, &k.peer.Peer, k.dispatch)
+	err := c.server.guard.Run(k.iface+"."+k.member, &k.peer.Peer, k.dispatch)
 	if err == nil {
 		return
 	}
 	if err := k.fail(k.cause(err)); err != nil {
 		c.server.log.Debug("a D-Bus call was not answered", "error", err)
 	}
-}
-
-// guard calls a function and makes an error of a panic.
-func (s *Server) guard(what string, who *access.Peer, f func() error) (err error) {
-	defer func() {
-		if panicked := recover(); panicked != nil {
-			s.log.Error("panic on D-Bus", "in", what, "uid", who.UID, "pid", who.PID, "panic", panicked,
-				"stack", string(debug.Stack()))
-			err = standard(errFailed, "the service failed on this call; its log says more")
-		}
-	}()
-	return f()
 }
 
 // reply answers the call. The body is encoded as the signature says.

@@ -3,7 +3,6 @@ package dbus
 import (
 	"encoding/binary"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/eventsvc/eventsvc/internal/feed"
@@ -101,10 +100,14 @@ func (e *eventEncoder) details(r *feed.Record) {
 		}
 	}
 	if fields.Has(line.ExitCode) {
-		if code, err := strconv.ParseInt(string(fields.Raw(r.Line, line.ExitCode)), 10, 32); err == nil {
-			e.entry("exit_code", "i")
-			e.uint32(uint32(code))
+		// What has no place in 32 bits with a sign keeps its low ones, as Windows
+		// shows an exit code, and is said to be cut.
+		code := fields.Int(r.Line, line.ExitCode)
+		if int64(int32(code)) != int64(code) {
+			e.cut = append(e.cut, "exit_code")
 		}
+		e.entry("exit_code", "i")
+		e.uint32(uint32(code))
 	}
 	if streak := fields.Raw(r.Line, line.HealthStreak); len(streak) > 0 && string(streak) != "0" && string(streak) != "-0" {
 		e.entry("health_failing_streak", "s")

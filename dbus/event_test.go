@@ -15,6 +15,7 @@ import (
 
 	godbus "github.com/godbus/dbus/v5"
 
+	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
@@ -169,5 +170,23 @@ func TestAnOversizedEventIsCutWithAMark(t *testing.T) {
 	}
 	if _, marked := got.Details["truncated"]; !marked || len(message) < limits.DBusEvent/4 {
 		t.Errorf("cut to %d bytes", len(message))
+	}
+}
+
+// A code without a place in 32 bits with a sign keeps its low ones, and is said to
+// be cut.
+func TestEvent_exitCode(t *testing.T) {
+	for code, cut := range map[int]bool{0: false, -1: false, 255: false, 1<<31 - 1: false, 3221225786: true} {
+		r := newRig(t, nil)
+		e := event(0)
+		e.Status, e.ContainerExitCode = events.Exited, &code
+		r.write(e)
+		out := ask(t, r.client(), "GetLastEvent", []string{})
+		details := out[0].([]any)[5].(dict)
+		_, isCut := details["truncated"]
+		if got := details["exit_code"].Value(); got != int32(code) || isCut != cut {
+			t.Errorf("%d is %v, cut %v", code, got, isCut)
+		}
+		r.end()
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
 )
@@ -86,6 +87,8 @@ func (s *Server) faultOf(err error, peer *access.Peer, cursor string) *fault {
 	switch {
 	case errors.As(err, &ready):
 		return ready
+	case errors.Is(err, core.ErrPanicked):
+		return standard(errFailed, err.Error())
 	case errors.As(err, &denied):
 		return standard(errAccessDenied, "permission denied: "+denied.Reason)
 	case errors.As(err, &filter):

@@ -212,7 +212,7 @@ func TestEveryErrorOfTheContractHasItsName(t *testing.T) {
 		{"GetLastEvent", []any{[]string{"name=nobody"}}, errorPrefix + "EventNotFound"},
 		{"WriteEvent", []any{dict{"status": v("create")}}, errorPrefix + "InvalidEvent"},
 		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("creat")}}, errorPrefix + "InvalidEvent"},
-		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("create"), "exit_code": v(int32(256))}}, errorPrefix + "InvalidEvent"},
+		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("create"), "exit_code": v(int64(1 << 32))}}, errorPrefix + "InvalidEvent"},
 		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("create"), "time": v("10m")}}, errorPrefix + "InvalidTime"},
 		{"WriteEvent", []any{dict{"type": v("pod"), "status": v("create"), "name": v(strings.Repeat("x", 300<<10))}}, errorPrefix + "InvalidEvent"},
 		{"Unsubscribe", []any{godbus.ObjectPath(subscriptionPath + "/nobody")}, errUnknownObject},

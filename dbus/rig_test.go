@@ -64,6 +64,17 @@ type rig struct {
 // newRig starts a session bus, if there is no daemon given, and a server on it.
 func newRig(t testing.TB, d *testkit.Bus, change ...func(*Options)) *rig {
 	t.Helper()
+	return startRig(t, d, func(st store.Store) store.Store { return st }, change...)
+}
+
+// newRigOn is newRig with a store around its own.
+func newRigOn(t testing.TB, around func(store.Store) store.Store) *rig {
+	t.Helper()
+	return startRig(t, nil, around)
+}
+
+func startRig(t testing.TB, d *testkit.Bus, around func(store.Store) store.Store, change ...func(*Options)) *rig {
+	t.Helper()
 	if address := os.Getenv(otherBus); d == nil && address != "" {
 		d = &testkit.Bus{Path: strings.TrimPrefix(address, "unix:path=")}
 	}
@@ -77,7 +88,7 @@ func newRig(t testing.TB, d *testkit.Bus, change ...func(*Options)) *rig {
 	if r.store, err = logfile.Open(logfile.Options{Path: r.log}); err != nil {
 		t.Fatal(err)
 	}
-	r.feed = feed.New(r.store)
+	r.feed = feed.New(around(r.store))
 	options := Options{Feed: r.feed, Version: "1.2.3", Logger: log, Bus: d.Address(), Required: true}
 	options.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, log)
 	for _, c := range change {
@@ -117,7 +128,7 @@ func (r *rig) end() {
 	}
 	r.feed.Close()
 	r.store.Close()
-	if !r.panics && strings.Contains(r.logged.String(), "panic on D-Bus") {
+	if !r.panics && strings.Contains(r.logged.String(), "a call panicked") {
 		r.t.Errorf("something panicked:\n%s", r.logged)
 	}
 }

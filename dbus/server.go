@@ -10,6 +10,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
@@ -84,6 +85,7 @@ type Server struct {
 	cancel  context.CancelCauseFunc
 	streams sync.WaitGroup
 	quotas  quotas
+	guard   *core.Guard
 	ready   chan struct{} // closed after the first try to own the name
 	once    sync.Once     // for ready
 
@@ -117,6 +119,7 @@ func New(o Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.guard = core.NewGuard(s.log)
 	s.SetWriteTimeout(o.WriteTimeout)
 	s.base, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil

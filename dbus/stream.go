@@ -45,17 +45,22 @@ func (k *call) openStream(d *decoder) error {
 		return err
 	}
 	s := &stream{server: server, peer: k.peer.Peer, history: r.wantsHistory()}
+	opened := false
+	defer func() {
+		if !opened { // it failed, or panicked
+			server.quotas.give(&server.quotas.streams, s.peer.UID)
+		}
+	}()
 	far, err := s.open(k.peer.ctx, r)
 	if err != nil {
-		server.quotas.give(&server.quotas.streams, s.peer.UID)
 		return err
 	}
+	opened = true
 	defer far.Close()
+	defer server.streams.Go(s.run)
 	e := newEncoder(nil)
 	e.uint32(0)
-	err = k.conn.transport.sendFile(k.fileReply(e.bytes()), far)
-	server.streams.Go(s.run)
-	return err
+	return k.conn.transport.sendFile(k.fileReply(e.bytes()), far)
 }
 
 // fileReply is a reply that one descriptor goes with.
@@ -120,7 +125,7 @@ func (s *stream) run() {
 	// When the service stops a reader has this long to take what is there.
 	stop := context.AfterFunc(s.ctx, func() { _ = s.sock.SetWriteDeadline(time.Now().Add(limits.ShutdownGrace)) })
 	defer stop()
-	err := s.server.guard("a stream", &s.peer, s.write)
+	err := s.server.guard.Run("a stream", &s.peer, s.write)
 	if s.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = context.Cause(s.ctx)
 	}

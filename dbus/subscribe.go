@@ -32,10 +32,9 @@ func (k *call) subscribe(d *decoder) error {
 	e := newEncoder(nil)
 	e.string(s.path)
 	e.string(s.cursor)
-	err = k.reply("os", e.bytes())
-	// Only now may signals be sent: the reply comes first.
-	s.start()
-	return err
+	// Signals may be sent only after the reply.
+	defer s.start()
+	return k.reply("os", e.bytes())
 }
 
 // checkToken refuses what cannot be the last element of an object path.
@@ -81,14 +80,20 @@ func (c *conn) newSubscription(p *peer, token string, r *request) (*subscription
 		c.server.quotas.give(&c.server.quotas.subscriptions, p.UID)
 		return nil, err
 	}
+	subscribed := false
+	defer func() {
+		if !subscribed { // it failed, or panicked
+			s.remove()
+		}
+	}()
 	var err error
 	s.feed, err = c.server.feed.Subscribe(p.ctx, feed.Request{
 		Query: r.query, History: s.history, After: r.after, Until: r.until, Format: c.server.signals, Face: "dbus",
 	})
 	if err != nil {
-		s.remove()
 		return nil, err
 	}
+	subscribed = true
 	s.cursor = s.feed.Cursor()
 	s.ctx, s.cancel = context.WithCancelCause(p.ctx)
 	return s, nil

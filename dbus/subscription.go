@@ -43,7 +43,7 @@ func (s *subscription) run() {
 	defer s.remove()
 	defer s.feed.Close()
 	defer s.cancel(nil)
-	err := s.conn.server.guard("a subscription", &s.peer.Peer, s.follow)
+	err := s.conn.server.guard.Run("a subscription", &s.peer.Peer, s.follow)
 	if s.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = context.Cause(s.ctx)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -62,10 +63,9 @@ func newEvent(in options, now time.Time) (events.Event, error) {
 		return e, err
 	}
 	if code, ok := in["exit_code"]; ok {
-		const most = 255
-		n, ok := code.integer(0, most)
-		if !ok {
-			return e, &events.FieldError{Field: "exit_code", Reason: "an exit code is a number from 0 to 255"}
+		n, _ := code.integer(0, 0)
+		if err := core.CheckExitCode("exit_code", n); err != nil {
+			return e, err
 		}
 		e.ContainerExitCode = new(int(n))
 	}

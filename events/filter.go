@@ -108,8 +108,9 @@ type clause struct {
 // group holds the filters of one key. An event passes if it matches any of
 // those that are not negated, where there are some, and all negated ones.
 type group struct {
-	any  []clause
-	none []clause
+	any    []clause
+	none   []clause
+	labels labelClauses // of several filters on labels, nil: any and none decide
 }
 
 // rawPrefix marks a type or status of a newer libpod.
@@ -143,7 +144,11 @@ func ParseFilters(filters []string) (*Filters, error) {
 		}
 	}
 	for _, key := range order {
-		f.add(key, *byKey[key])
+		g := byKey[key]
+		if key == keyLabel && len(g.any)+len(g.none) > 1 {
+			g.labels = newLabelClauses(g)
+		}
+		f.add(key, *g)
 	}
 	return f, nil
 }
@@ -309,6 +314,9 @@ func (f *Filters) MatchView(v *View) bool {
 }
 
 func (g *group) match(v *View) bool {
+	if g.labels != nil {
+		return g.labels.match(v.Labels, len(g.any) == 0)
+	}
 	for i := range g.none {
 		if g.none[i].match(v) {
 			return false

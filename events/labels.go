@@ -15,25 +15,33 @@ type Labels struct {
 }
 
 // Lookup returns the value of the attribute, and whether there is one.
-func (l Labels) Lookup(key string) (string, bool) {
+func (l Labels) Lookup(key string) (value string, found bool) {
 	if l.Map != nil || len(l.JSON) == 0 {
-		value, ok := l.Map[key]
-		return value, ok
+		value, found = l.Map[key]
+		return value, found
 	}
-	rest := l.JSON
+	eachString(l.JSON, func(name, text []byte) bool {
+		if found = stringIs(name, key); found {
+			value = Unescape(text)
+		}
+		return !found
+	})
+	return value, found
+}
+
+// eachString calls f for the members of an object whose members are strings, as
+// they stand there, until it returns false.
+func eachString(object []byte, f func(name, value []byte) bool) {
 	for {
-		name, behind, ok := cutString(rest)
+		name, behind, ok := cutString(object)
 		if !ok {
-			return "", false
+			return
 		}
 		value, behind, ok := cutString(behind)
-		if !ok {
-			return "", false
+		if !ok || !f(name, value) {
+			return
 		}
-		if stringIs(name, key) {
-			return Unescape(value), true
-		}
-		rest = behind
+		object = behind
 	}
 }
 

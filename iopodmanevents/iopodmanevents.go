@@ -1082,7 +1082,8 @@ type Event (
   podId: ?string,
   # Name of the network
   network: ?string,
-  # Exit code, 0 to 255; absent if libpod gave none, which Podman before 5 did for 0 too
+  # Exit code as libpod gave it: 0 to 255 of a Linux process, -1 where it is not known, any 32 bits of a Windows process; absent
+  # if libpod gave none, which Podman before 5 did for 0 too
   exitCode: ?int,
   # Verdict of a health check: starting, healthy or unhealthy
   healthStatus: ?string,
@@ -1120,7 +1121,7 @@ type NewEvent (
   podId: ?string,
   # Name of the network
   network: ?string,
-  # Exit code, 0 to 255
+  # Exit code, -2147483648 to 4294967295
   exitCode: ?int,
   # Verdict of a health check
   healthStatus: ?string,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/core"
 )
 
 // conn is a connection. One goroutine reads its calls, handles them one after
@@ -41,7 +41,7 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 		return nil, errors.Wrap(err, "cannot use the connection")
 	}
 	c := &conn{server: s, sock: sock, peer: peer, trusted: s.options.Access.IsTrusted(&peer), readOnly: readOnly}
-	c.in = frameReader{sock: sock, raw: raw, most: int(s.bounds.requestSize.Load()), timeout: s.requestTimeout, reserve: c.reserve, stopping: c.isStopping}
+	c.in = frameReader{sock: sock, raw: raw, first: true, most: int(s.bounds.requestSize.Load()), timeout: s.requestTimeout, reserve: c.reserve, stopping: c.isStopping}
 	c.in.fillFunc = c.in.fill
 	c.out = frameWriter{raw: raw, startClock: c.startWriteClock, stopClock: c.stopWriteClock}
 	c.out.flushFunc = c.out.flush
@@ -90,6 +90,8 @@ func (c *conn) endOfRequests(err error) {
 	switch {
 	case errors.Is(err, errTooLong):
 		_ = call.reply(invalidParameter(memberParameters))
+	case errors.Is(err, errHTTP):
+		_ = c.out.writeOne([]byte(httpReply))
 	case errors.Is(err, errNoMemory):
 		_ = call.reply(c.server.unavailable("", "your user has too many long requests unfinished; finish or close some"))
 	case errors.Is(err, io.EOF):
@@ -127,6 +129,8 @@ func (i *served) refuse(call *Call, r *request, method string) *fault {
 		return methodNotImplemented(r.method)
 	case !ok:
 		return methodNotFound(r.method)
+	case r.upgrade: // no method does that
+		return invalidParameter(memberUpgrade)
 	case m.needsMore && !r.more:
 		return expectedMore
 	}
@@ -145,32 +149,15 @@ func (i *served) refuse(call *Call, r *request, method string) *fault {
 // to a client that waits, has its call answered here.
 func (c *conn) dispatch(call *Call, frame []byte, method string) error {
 	c.in.release()
-	err := c.protect(method, func() error { return c.server.library.HandleMessage(c.server.base, call, frame) })
-	if call.replied || call.oneway || err != nil && !errors.Is(err, errPanicked) {
+	err := c.server.guard.Run(method, &c.peer, func() error { return c.server.library.HandleMessage(c.server.base, call, frame) })
+	if call.replied || call.oneway || err != nil && !errors.Is(err, core.ErrPanicked) {
 		return err
 	}
 	if err == nil {
 		c.server.log.Error("a call was not answered", "method", method)
 	}
 	iface, _ := (&request{method: method}).split()
-	return call.reply(c.server.unavailable(iface, failedReason))
-}
-
-// failedReason is what the client of a call is told whose handler panicked.
-const failedReason = "the service failed on this call; its log says more"
-
-var errPanicked = errors.New("the handler panicked")
-
-// protect calls a handler, and makes an error of its panic.
-func (c *conn) protect(method string, handle func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.server.log.Error("a call panicked", "method", method, "uid", c.peer.UID, "pid", c.peer.PID,
-				"panic", p, "stack", string(debug.Stack()))
-			err = errPanicked
-		}
-	}()
-	return handle()
+	return call.reply(c.server.unavailable(iface, core.ErrPanicked.Error()))
 }
 
 // watch ties a context to the client being there and the service going on.

@@ -83,6 +83,9 @@ func (s *Server) handleService(call *Call, r *request, method string) error {
 	if !ok {
 		return call.reply(methodNotFound(r.method))
 	}
+	if r.upgrade {
+		return call.reply(invalidParameter(memberUpgrade))
+	}
 	if field, ok := s.own.check(m, r.parameters); !ok {
 		return call.reply(invalidParameter(field))
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
@@ -24,24 +25,11 @@ func (f *eventsFace) query(call *Call, filters *[]string) (feed.Query, error) {
 	if filters == nil {
 		return query, nil
 	}
-	if err := checkFilters(*filters); err != nil {
+	if err := core.CheckFilters(*filters); err != nil {
 		return query, err
 	}
 	query.Filters, err = events.ParseFilters(*filters)
 	return query, err
-}
-
-// checkFilters bounds what every event is held against.
-func checkFilters(filters []string) error {
-	if len(filters) > limits.Filters {
-		return &events.FilterError{Filter: filters[limits.Filters], Reason: "there are too many filters; give at most 256"}
-	}
-	for _, text := range filters {
-		if len(text) > limits.FilterLength {
-			return &events.FilterError{Filter: text, Reason: "it is too long; give at most 4096 bytes"}
-		}
-	}
-	return nil
 }
 
 // setBounds adds the bounds of time that were given. It returns the time of

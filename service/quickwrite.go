@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"math"
 	"math/bits"
 	"strings"
 	"sync"
@@ -152,7 +153,7 @@ func (q *quickReader) event(now time.Time, e *events.Event) {
 			e.Network = q.string()
 		case "exitCode":
 			q.once(&seen, 8)
-			e.ContainerExitCode = new(q.number(maxExitCode))
+			e.ContainerExitCode = new(q.number(math.MaxUint8))
 		case "healthStatus":
 			q.once(&seen, 9)
 			e.HealthStatus = q.string()

@@ -38,6 +38,7 @@ type frameReader struct {
 	timed      bool                         // a read deadline is set
 	timeout    time.Duration                // of an unfinished request
 	err        error                        // of the read that fills
+	first      bool                         // no frame has been handed out yet
 
 	fillFunc func(fd uintptr) bool // fill, made once
 	reserve  func(n int) bool      // asks for n bytes of memory, or gives them back
@@ -55,6 +56,9 @@ var (
 // request, errTooLong, errNoMemory, or that of the socket.
 func (r *frameReader) next() ([]byte, error) {
 	for {
+		if r.first && isHTTP(r.buf[r.start:]) {
+			return nil, errHTTP
+		}
 		if i := bytes.IndexByte(r.buf[r.scanned:], 0); i >= 0 {
 			frame := r.buf[r.start : r.scanned+i]
 			r.start = r.scanned + i + 1
@@ -63,6 +67,7 @@ func (r *frameReader) next() ([]byte, error) {
 				return nil, errTooLong
 			}
 			r.setTimed(false)
+			r.first = false
 			return frame, nil
 		}
 		r.scanned = len(r.buf)

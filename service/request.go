@@ -14,6 +14,7 @@ type request struct {
 	parameters []byte // an object
 	more       bool
 	oneway     bool
+	upgrade    bool   // the client wants to speak another protocol on the connection
 	fault      *fault // what is wrong with it, if it can be answered
 }
 
@@ -109,7 +110,8 @@ func (r *request) readMember(name string, value []byte) bool {
 		r.oneway = isTrue(value)
 		return isBool(value)
 	case memberUpgrade:
-		return string(value) == "false"
+		r.upgrade = isTrue(value)
+		return isBool(value)
 	}
 	return true
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/varlink/go/varlink"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
@@ -81,6 +82,7 @@ type Server struct {
 	first      string   // the interface that answers where none is known
 	own        *schema  // of org.varlink.service
 	face       *eventsFace
+	guard      *core.Guard
 	watcher    *watcher
 	admission  admission
 	bounds     liveBounds
@@ -127,6 +129,7 @@ func New(o Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.guard = core.NewGuard(s.log)
 	if err := s.registerAll(); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -75,9 +76,9 @@ func (c *conn) handleWrites(t *together) error {
 		c.in.take(frame)
 	}
 	c.in.release()
-	if err := c.protect(writeEventMethod, func() error { c.server.face.store(c, t); return nil }); err != nil {
+	if err := c.server.guard.Run(writeEventMethod, &c.peer, func() error { c.server.face.store(c, t); return nil }); err != nil {
 		t.kept = true
-		failed := c.server.unavailable(eventsInterface, failedReason)
+		failed := c.server.unavailable(eventsInterface, core.ErrPanicked.Error())
 		for i := range t.calls {
 			t.calls[i].fault = failed
 		}

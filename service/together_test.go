@@ -34,7 +34,7 @@ func TestCallsSentTogetherAreAnsweredInTheirOrderEachByItself(t *testing.T) {
 		writeFrame("silent", `,"oneway":true`),
 		`{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"volume"}}}`,
 		writeFrame("b", `,"more":true`),
-		`{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"container","status":"died","exitCode":256}}}`,
+		`{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"container","status":"died","exitCode":4294967296}}}`,
 		`{"method":"io.podman.events.GetLastEvent","parameters":{}}`,
 		writeFrame("c", ""),
 		`{"method":"io.podman.events.WriteEvent","upgrade":true}`,

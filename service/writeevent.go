@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
@@ -94,12 +95,8 @@ func decodeInt(value []byte) int64 {
 	return n
 }
 
-// maxExitCode is the greatest exit code of a process, and maxStreak how often a
-// health check is counted to have failed at most.
-const (
-	maxExitCode = 255
-	maxStreak   = math.MaxInt32
-)
+// maxStreak is how often a health check is counted to have failed at most.
+const maxStreak = math.MaxInt32
 
 // newEvent makes an event of what the client sent. The error is an
 // *events.FieldError or, for the time, an *events.TimeError.
@@ -122,8 +119,8 @@ func newEvent(in *iopodmanevents.NewEvent, now time.Time) (events.Event, error) 
 		}
 	}
 	if in.ExitCode != nil {
-		if *in.ExitCode < 0 || *in.ExitCode > maxExitCode {
-			return e, &events.FieldError{Field: "exitCode", Reason: "an exit code is a number from 0 to 255"}
+		if err := core.CheckExitCode("exitCode", *in.ExitCode); err != nil {
+			return e, err
 		}
 		e.ContainerExitCode = new(int(*in.ExitCode))
 	}

@@ -69,8 +69,8 @@ func TestAnEventThatCannotBeWrittenIsRefusedWithTheFieldAndTheReason(t *testing.
 	for _, test := range []struct{ event, field, reason string }{
 		{`{"type":"unknown","status":"create"}`, "type", `unknown event type "unknown"`},
 		{`{"type":"container","status":"unknown"}`, "status", `unknown event status "unknown"`},
-		{`{"type":"container","status":"died","exitCode":256}`, "exitCode", "0 to 255"},
-		{`{"type":"container","status":"died","exitCode":-1}`, "exitCode", "0 to 255"},
+		{`{"type":"container","status":"died","exitCode":4294967296}`, "exitCode", "must be between"},
+		{`{"type":"container","status":"died","exitCode":-2147483649}`, "exitCode", "must be between"},
 		{`{"type":"container","status":"died","id":"a\u0000b"}`, "id", "NUL"},
 		{`{"type":"container","status":"died","name":"\u0000"}`, "name", "NUL"},
 		{`{"type":"container","status":"died","podId":"\u0000"}`, "podId", "NUL"},

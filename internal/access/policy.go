@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -25,7 +26,7 @@ type Policy struct {
 	// Log is told of denials; nil: nobody is.
 	Log *slog.Logger
 
-	denials  throttle
+	denials  limits.Throttle
 	denied   [len(actions)]atomic.Uint64 // by the place in actions
 	replaced atomic.Pointer[rules]       // what Readers and Writers were replaced with, nil: they were not
 	past     turns                       // of those who read it
@@ -126,7 +127,7 @@ func (p *Policy) MayControl(peer *Peer, readOnlyDoor bool) error {
 func (p *Policy) deny(peer *Peer, action Action, reason string) error {
 	p.denied[slices.Index(actions[:], action)].Add(1)
 	if p.Log != nil {
-		if ok, suppressed := p.denials.pass(); ok {
+		if ok, suppressed := p.denials.Pass(limits.DenialBurst, limits.DenialPause); ok {
 			p.Log.Warn("permission denied", "action", string(action), "uid", peer.UID, "pid", peer.PID,
 				"reason", reason, "notLogged", suppressed)
 		}

@@ -56,7 +56,7 @@ func (a *app) writeCommand() *cobra.Command {
 	flags.StringVar(&f.event.Image, "image", "", "`IMAGE` of the container")
 	flags.StringVar(&f.event.PodID, "pod-id", "", "`ID` of the pod that the container belongs to")
 	flags.StringVar(&f.event.Network, "network", "", "`NAME` of the network")
-	flags.IntVar(&f.exitCode, "exit-code", 0, "exit `CODE` of the container, 0 to 255 (default none)")
+	flags.IntVar(&f.exitCode, "exit-code", 0, "exit `CODE` of the container, -1 if it is not known (default none)")
 	flags.StringVar(&f.time, "time", "", "`TIME` when it happened, RFC 3339 (default now)")
 	flags.StringVar(&f.event.Error, "error", "", "`TEXT` of the error, for pull-error")
 	flags.StringVar(&f.event.HealthStatus, "health-status", "", "`VERDICT` of a health check: starting, healthy or unhealthy")

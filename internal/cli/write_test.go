@@ -29,7 +29,7 @@ func TestWriteRefusesWhatIsNoEvent(t *testing.T) {
 		{"Status", []string{"--type", "volume", "--status", "creat"}, `unknown event status "creat", did you mean "create"?`},
 		{"Time", []string{"--type", "volume", "--status", "create", "--time", "noon"}, `cannot understand time "noon": `},
 		{"Attribute", []string{"--type", "volume", "--status", "create", "--attribute", "a"}, `cannot understand --attribute "a": give KEY=VALUE`},
-		{"Exit code", []string{"--type", "container", "--status", "died", "--exit-code", "300"}, "exitCode"},
+		{"Exit code", []string{"--type", "container", "--status", "died", "--exit-code", "4294967296"}, "exitCode"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, stderr, code := r.run(append([]string{"write"}, test.arguments...)...)

@@ -196,10 +196,16 @@ func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) 
 	s := &Subscription{f: f, request: r, all: r.Query.IsEverything()}
 	s.at.Store(notLive)
 	f.add(s)
+	started := false
+	defer func() {
+		if !started { // it failed, or the store panicked
+			s.Close()
+		}
+	}()
 	if err := s.start(ctx); err != nil {
-		s.Close()
 		return nil, err
 	}
+	started = true
 	return s, nil
 }
 

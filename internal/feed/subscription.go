@@ -81,7 +81,7 @@ type Subscription struct {
 }
 
 // start finds the place where the subscription begins.
-func (s *Subscription) start(ctx context.Context) (err error) {
+func (s *Subscription) start(ctx context.Context) error {
 	if !s.request.History {
 		if err := s.f.st.Look(); err != nil {
 			return err
@@ -90,10 +90,12 @@ func (s *Subscription) start(ctx context.Context) (err error) {
 		s.told = true
 		return nil
 	}
-	if s.reading, err = s.f.st.Read(ctx, store.Start{After: s.request.After}, s.request.Query); err != nil {
-		return err
+	reading, err := s.f.st.Read(ctx, store.Start{After: s.request.After}, s.request.Query)
+	if err != nil {
+		return err // what else was returned is none of ours to close
 	}
-	s.cursor, err = s.reading.Cursor()
+	s.reading = reading
+	s.cursor, err = reading.Cursor()
 	return err
 }
 

@@ -87,9 +87,11 @@ const (
 // Parameters.
 const (
 	// Filters is how many filters a call may have, and FilterLength how many
-	// bytes each: every event is held against every filter.
-	Filters      = 256
-	FilterLength = 4096
+	// bytes each: every event is held against every filter. FiltersLength is how
+	// many bytes they may have in all; 256 full IDs of containers take 19 KiB.
+	Filters       = 256
+	FilterLength  = 4096
+	FiltersLength = 32 << 10
 	// Cursor is the length of a cursor in bytes, as the contract says.
 	Cursor = 255
 	// ShortestHeartbeat and LongestHeartbeat bound heartbeatSec, as the
@@ -107,4 +109,10 @@ const (
 const (
 	DenialBurst = 20
 	DenialPause = time.Second
+)
+
+// Panics are logged in the same way: each comes with a stack of some kilobytes.
+const (
+	PanicBurst = 5
+	PanicPause = 10 * time.Second
 )

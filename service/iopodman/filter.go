@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/core"
 )
 
 // The keys of filters in Podman 1.x. There were no others up to 1.9.3: labels
@@ -23,16 +23,14 @@ var filterKeys = []string{"container", keyEvent, "image", "pod", keyStatus, keyT
 // parseFilters returns the choice that the filters of a call make among the
 // events that an old client accepts. The error is an *events.FilterError.
 func parseFilters(filters []string) (*events.Filters, error) {
-	if len(filters) > limits.Filters {
-		return nil, &events.FilterError{
-			Filter: filters[limits.Filters], Reason: "there are too many filters; give at most " + strconv.Itoa(limits.Filters),
-		}
+	if err := core.CheckFilters(filters); err != nil {
+		return nil, err
 	}
 	var objects, types, statuses []string
 	for _, text := range filters {
 		key, value, reason := parseFilter(text)
 		if reason != "" {
-			return nil, &events.FilterError{Filter: text[:min(len(text), limits.FilterLength)], Reason: reason}
+			return nil, &events.FilterError{Filter: text, Reason: reason}
 		}
 		switch key {
 		case keyType:
@@ -61,9 +59,6 @@ func orAll(key string, chosen, all []string) []string {
 
 // parseFilter understands one filter. The reason is empty if it could.
 func parseFilter(text string) (key, value, reason string) {
-	if len(text) > limits.FilterLength {
-		return "", "", "it is too long; give at most " + strconv.Itoa(limits.FilterLength) + " bytes"
-	}
 	key, value, found := strings.Cut(text, "=")
 	if !found {
 		return "", "", "it has no '='; give key=value, such as container=web"

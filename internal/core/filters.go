@@ -1,0 +1,31 @@
+package core
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// CheckFilters bounds what every event is held against. The error is an
+// *events.FilterError. Of a filter that is too long it has the beginning.
+func CheckFilters(filters []string) error {
+	total := 0
+	for i, text := range filters {
+		total += len(text)
+		reason := ""
+		switch {
+		case i == limits.Filters:
+			reason = fmt.Sprintf("there are too many filters; give at most %d", limits.Filters)
+		case len(text) > limits.FilterLength:
+			reason = fmt.Sprintf("it is too long; give at most %d bytes", limits.FilterLength)
+		case total > limits.FiltersLength:
+			reason = fmt.Sprintf("the filters are too long together; give at most %d bytes", limits.FiltersLength)
+		}
+		if reason != "" {
+			return &events.FilterError{Filter: strings.ToValidUTF8(text[:min(len(text), limits.FilterLength)], ""), Reason: reason}
+		}
+	}
+	return nil
+}

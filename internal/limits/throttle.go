@@ -1,0 +1,34 @@
+package limits
+
+import (
+	"sync"
+	"time"
+)
+
+// Throttle bounds how often something is logged. The zero value is ready. It is
+// safe for concurrent use.
+type Throttle struct {
+	mu         sync.Mutex
+	spent      int       // of the burst
+	since      time.Time // when spent was right
+	suppressed int
+}
+
+// Pass lets burst through at once, and then one for each pause. It reports whether
+// one more may come through, and how many were held back since the last that did.
+func (t *Throttle) Pass(burst int, pause time.Duration) (ok bool, suppressed int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if regained := int(now.Sub(t.since) / pause); regained > 0 {
+		t.spent = max(0, t.spent-regained)
+		t.since = now
+	}
+	if t.spent >= burst {
+		t.suppressed++
+		return false, 0
+	}
+	t.spent++
+	suppressed, t.suppressed = t.suppressed, 0
+	return true, suppressed
+}

@@ -1,0 +1,41 @@
+package service
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+// A client that speaks HTTP is answered in HTTP, whatever it sends first and
+// however little of it has come.
+func TestHTTP_answered(t *testing.T) {
+	r := newRig(t)
+	for _, request := range []string{
+		"GET /v1.41/info HTTP/1.1\r\nHost: d\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "POST /", "GET / HTTP/1.0\r\n\r\n\x00",
+	} {
+		c := r.dial()
+		if _, err := io.WriteString(c.conn, request); err != nil {
+			t.Fatal(err)
+		}
+		reply, err := io.ReadAll(c.conn)
+		if err != nil || !strings.HasPrefix(string(reply), "HTTP/1.1 400 ") || !strings.Contains(string(reply), "speaks Varlink") {
+			t.Errorf("%q is answered with %q, %v", request, reply, err)
+		}
+	}
+}
+
+// No method takes over the connection, and a method that is not here is that
+// first.
+func TestUpgrade_refused(t *testing.T) {
+	r := newRig(t, withOther)
+	c := r.dial()
+	c.send(`{"method":"io.podman.events.GetStatus","upgrade":true}`)
+	c.wantError(errInvalidParameter, `{"parameter":"upgrade"}`)
+	c.send(`{"method":"org.varlink.service.GetInfo","upgrade":true}`)
+	c.wantError(errInvalidParameter, `{"parameter":"upgrade"}`)
+	c.send(`{"method":"org.example.other.ExecContainer","upgrade":true}`)
+	c.wantError(errMethodNotImplemented, `{"method":"org.example.other.ExecContainer"}`)
+	c.send(`{"method":"io.podman.events.GetStatus","upgrade":"yes"}`)
+	c.wantError(errInvalidParameter, `{"parameter":"upgrade"}`)
+	c.alive()
+}
