@@ -143,7 +143,9 @@ func (c *Client) call(ctx context.Context, method string, parameters any, into p
 }
 
 // GetLastEvent returns the newest event that passes the filters, in the order
-// of the store; events.ErrEventNotFound if there is none.
+// of the store; events.ErrEventNotFound if there is none. It is an event of the
+// caller's own uid unless a filter chooses users, uid=* every one that the caller
+// may read.
 func (c *Client) GetLastEvent(ctx context.Context, filters ...string) (events.Event, error) {
 	parameters := struct {
 		Filters []string `json:"filters,omitempty"`

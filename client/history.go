@@ -22,15 +22,19 @@ type Query struct {
 	After string
 	// Limit is the most events to return in all; 0 means all.
 	Limit int
+	// AllUsers returns the events of every user that the caller may read, and not
+	// only those of its own uid. A filter on uid does so too.
+	AllUsers bool
 }
 
 // queryParameters are the parameters of GetEvents.
 type queryParameters struct {
-	Filters []string `json:"filters,omitempty"`
-	Since   string   `json:"since,omitempty"`
-	Until   string   `json:"until,omitempty"`
-	After   string   `json:"after,omitempty"`
-	Limit   int      `json:"limit,omitempty"`
+	Filters  []string `json:"filters,omitempty"`
+	Since    string   `json:"since,omitempty"`
+	Until    string   `json:"until,omitempty"`
+	After    string   `json:"after,omitempty"`
+	Limit    int      `json:"limit,omitempty"`
+	AllUsers bool     `json:"allUsers,omitempty"`
 }
 
 func (q Query) parameters() queryParameters {

@@ -26,6 +26,9 @@ type SubscribeOptions struct {
 	// FromStart delivers everything that the store holds first. It cannot be
 	// given together with After.
 	FromStart bool
+	// AllUsers delivers the events of every user that the caller may read, and
+	// not only those of its own uid. A filter on uid does so too.
+	AllUsers bool
 
 	// Heartbeat is how often the service has to give a sign of life, between
 	// one second and one hour; it also moves the place from which a filtered
@@ -61,6 +64,7 @@ type subscribeParameters struct {
 	After        string   `json:"after,omitempty"`
 	FromStart    bool     `json:"fromStart,omitempty"`
 	HeartbeatSec int      `json:"heartbeatSec,omitempty"`
+	AllUsers     bool     `json:"allUsers,omitempty"`
 }
 
 // The bounds of the contract, in seconds, and how many heartbeats may be missed.
@@ -82,7 +86,7 @@ func (c *Client) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscripti
 			Filters: o.Filters,
 			Since:   absolute(events.Since, o.Since, now),
 			Until:   absolute(events.Until, o.Until, now),
-			After:   o.After, FromStart: o.FromStart,
+			After:   o.After, FromStart: o.FromStart, AllUsers: o.AllUsers,
 		},
 		cursor: o.After,
 		closed: make(chan struct{}),

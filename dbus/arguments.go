@@ -151,7 +151,7 @@ func (k *call) request(d *decoder, table map[string]string) (*request, error) {
 	if err := d.done(); err != nil {
 		return nil, wrongBody(err)
 	}
-	if r.query, err = k.query(filters); err != nil {
+	if r.query, err = k.query(filters, r.options["all_users"].truth); err != nil {
 		return nil, err
 	}
 	return r, r.understand(time.Now())
@@ -199,17 +199,14 @@ func (r *request) wantsHistory() bool {
 }
 
 // query returns the choice of events that the filters make among those that the
-// caller may read.
-func (k *call) query(filters []string) (feed.Query, error) {
-	query := feed.Everything()
-	uid, err := k.conn.server.access.Read(&k.peer.Peer)
-	if err != nil {
-		return query, err
-	}
-	query.UID = uid
+// caller gets.
+func (k *call) query(filters []string, allUsers bool) (query feed.Query, err error) {
+	query = feed.Everything()
 	if err := core.CheckFilters(filters); err != nil {
 		return query, err
 	}
-	query.Filters, err = events.ParseFilters(filters)
-	return query, err
+	if query.Filters, err = events.ParseFilters(filters); err != nil {
+		return query, err
+	}
+	return query, k.conn.server.access.View(&k.peer.Peer, &query, allUsers)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// broadcast sends every event to all who listen on the main object, until the
-// connection ends.
+// broadcast sends the events of the user of the service to every client that
+// listens on the main object, until the connection ends.
 func (c *conn) broadcast() {
 	var last string // what was last complained about
 	for {
@@ -39,8 +39,12 @@ func (c *conn) broadcast() {
 // broadcastOnce sends events from now on. It reports whether it could begin, and
 // why it ended.
 func (c *conn) broadcastOnce() (began bool, err error) {
+	query := feed.Everything()
+	if err := c.server.access.Own(&query); err != nil {
+		return false, err
+	}
 	s, err := c.server.feed.Subscribe(c.ctx, feed.Request{
-		Query: feed.Everything(), Format: c.server.signals, Unlisted: true, Face: "dbus-broadcast",
+		Query: query, Format: c.server.signals, Unlisted: true, Face: "dbus-broadcast",
 	})
 	if err != nil {
 		return false, err

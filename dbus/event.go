@@ -3,6 +3,7 @@ package dbus
 import (
 	"encoding/binary"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/eventsvc/eventsvc/internal/feed"
@@ -99,10 +100,9 @@ func (e *eventEncoder) details(r *feed.Record) {
 			e.member(r, f.member, f.key)
 		}
 	}
-	if fields.Has(line.ExitCode) {
+	if code, err := strconv.Atoi(string(r.ExitCode())); err == nil {
 		// What has no place in 32 bits with a sign keeps its low ones, as Windows
 		// shows an exit code, and is said to be cut.
-		code := fields.Int(r.Line, line.ExitCode)
 		if int64(int32(code)) != int64(code) {
 			e.cut = append(e.cut, "exit_code")
 		}

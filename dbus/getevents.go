@@ -14,7 +14,7 @@ import (
 const pageEvent = limits.DBusPageEvent
 
 // pageOptions are the options of GetEvents.
-var pageOptions = map[string]string{"since": "s", "until": "s", "after": "s", "limit": anyInteger}
+var pageOptions = map[string]string{"since": "s", "until": "s", "after": "s", "limit": anyInteger, "all_users": "b"}
 
 // getEvents answers with one page of past events.
 func (k *call) getEvents(d *decoder) error {

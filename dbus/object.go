@@ -141,7 +141,7 @@ func (k *call) getLastEvent(d *decoder) error {
 	if err != nil {
 		return wrongBody(err)
 	}
-	query, err := k.query(filters)
+	query, err := k.query(filters, false)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // subscribeOptions are the options of Subscribe.
-var subscribeOptions = map[string]string{"since": "s", "until": "s", "after": "s", "from_start": "b"}
+var subscribeOptions = map[string]string{"since": "s", "until": "s", "after": "s", "from_start": "b", "all_users": "b"}
 
 // subscribe begins a subscription. The caller has chosen the object that the
 // signals come from, so that it can listen before there are any.

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,6 +13,7 @@ type Filters struct {
 	noTypes    uint64 // bit n: the type with code n does not pass
 	noStatuses uint64 // bit n: the status with code n does not pass
 	groups     []group
+	users      bool // there is a filter on uid
 }
 
 // View is what filters look at: an event, or a line of a store of which no
@@ -113,6 +115,9 @@ type group struct {
 	labels labelClauses // of several filters on labels, nil: any and none decide
 }
 
+// everyUser as the value of uid is every user, known or not.
+const everyUser = "*"
+
 // rawPrefix marks a type or status of a newer libpod.
 const rawPrefix = "raw:"
 
@@ -148,6 +153,7 @@ func ParseFilters(filters []string) (*Filters, error) {
 		if key == keyLabel && len(g.any)+len(g.none) > 1 {
 			g.labels = newLabelClauses(g)
 		}
+		f.users = f.users || key == keyUID
 		f.add(key, *g)
 	}
 	return f, nil
@@ -168,6 +174,10 @@ func (f *Filters) add(key filterKey, g group) {
 		set, decided := wordSet(&g)
 		f.noStatuses |= ^set
 		if decided {
+			return
+		}
+	case key == keyUID && slices.ContainsFunc(g.any, func(c clause) bool { return c.value == everyUser }):
+		if g.any = nil; len(g.none) == 0 {
 			return
 		}
 	case len(g.any) > 0 && isObject:
@@ -221,10 +231,14 @@ func parseFilter(text string) (clause, string) {
 	case c.key == keyLabel:
 		c.value, c.labelVal, found = strings.Cut(value, "=")
 		c.anyLabel = !found
+	case c.key == keyUID && value == everyUser:
+		if negated {
+			return c, "no event has no user; give uid!=NUMBER"
+		}
 	case c.key == keyUID:
 		uid, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
-			return c, "uid takes a number from 0 to 4294967295"
+			return c, "uid takes a number from 0 to 4294967295, or * for every user"
 		}
 		c.uid = int64(uid)
 	case c.key == keyID, c.key == keyName, c.key == keyAncestor, c.key == keyHost:
@@ -289,6 +303,10 @@ func (f *Filters) Func() EventFilter { return f.Match }
 func (f *Filters) IsAll() bool {
 	return f == nil || len(f.groups) == 0 && f.noTypes == 0 && f.noStatuses == 0
 }
+
+// ChooseUsers reports whether there is a filter on uid, so that the filters say
+// whose events are wanted.
+func (f *Filters) ChooseUsers() bool { return f != nil && f.users }
 
 // MayMatch reports whether an event of one of these types and one of these
 // statuses can pass; bit n stands for code n. It is for skipping what cannot

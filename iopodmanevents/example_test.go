@@ -25,7 +25,7 @@ func follow(ctx context.Context, address string, cursor *string) (*string, error
 	defer conn.Close()
 
 	filters := []string{"type=container", "event=died"}
-	receive, err := iopodmanevents.Subscribe().Send(ctx, conn, varlink.More, &filters, nil, nil, cursor, nil, nil)
+	receive, err := iopodmanevents.Subscribe().Send(ctx, conn, varlink.More, &filters, nil, nil, cursor, nil, nil, nil)
 	if err != nil {
 		return cursor, err
 	}
@@ -55,7 +55,7 @@ type played struct {
 	*iopodmanevents.VarlinkInterface
 }
 
-func (played) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string, _, _, after *string, _ *bool, _ *int64) error {
+func (played) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string, _, _, after *string, _ *bool, _ *int64, _ *bool) error {
 	if !c.WantsMore() || filters == nil || len(*filters) != 2 {
 		return c.ReplyError(ctx, "io.podman.events.InvalidFilter", nil)
 	}

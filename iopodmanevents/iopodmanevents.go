@@ -8,6 +8,11 @@
 // service and a rotation of the store. Isolated: a slow reader delays nobody else.
 // Rights. Root and the user of this service read everything and write; another user reads the events of its own uid;
 // the administrator may allow more. Where a right is missing: org.varlink.service.PermissionDenied.
+// Users. A caller gets the events of its own uid, root and the user of this service also those whose user is not known, as
+// podman events shows no other user's: in the journal every local user can write entries that look like Podman's. With
+// 'allUsers', or with a filter on 'uid', a caller gets whatever it may read; Event.uid then says whose each event is. It is
+// taken from what only the kernel or journald can set, never from what Podman wrote. A store that collects several hosts has
+// no events of the caller's own: it gets what it may read.
 // Words. Types and statuses in filters are libpod's own ('auto-update'); members of the enums below have '_' for '-', and
 // filters take both spellings. Absent and null mean the same.
 // Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. The same key given
@@ -15,9 +20,9 @@
 // 'status' (one key; 'die' means 'died'); 'container', 'image', 'pod', 'network', 'secret' (events of that type whose name
 // is the value, or whose ID starts with it); 'volume' (events of that type whose name starts with the value); 'id' (any
 // type, ID starts with the value); 'name' (any type, name is the value); 'ancestor' (events of containers made from that
-// image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or 'label=k=v'); 'uid' (number); 'host'. A word of a
-// newer libpod that this service does not know is written 'type=raw:WORD' or 'status=raw:WORD'; any other unknown word is an
-// InvalidFilter.
+// image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or 'label=k=v'); 'uid' (number, or '*' for every user);
+// 'host'. A word of a newer libpod that this service does not know is written 'type=raw:WORD' or 'status=raw:WORD'; any other
+// unknown word is an InvalidFilter.
 // Times. RFC 3339 with or without fraction; without a zone, and a bare date, in UTC; seconds since the epoch with or without
 // fraction; 'now'; a duration such as '10m': ago in 'since', ahead in 'until'; with a sign the same in both, '-10m' ago and
 // '+10m' ahead. Both bounds are exclusive.
@@ -278,8 +283,8 @@ type GetEvents_methods struct{}
 
 func GetEvents() GetEvents_methods { return GetEvents_methods{} }
 
-func (m GetEvents_methods) Call(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, limit_in_ *int64) (events_out_ []Event, cursor_out_ string, complete_out_ bool, err_ error) {
-	receive, err_ := m.Send(ctx, c, 0, filters_in_, since_in_, until_in_, after_in_, limit_in_)
+func (m GetEvents_methods) Call(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, limit_in_ *int64, allUsers_in_ *bool) (events_out_ []Event, cursor_out_ string, complete_out_ bool, err_ error) {
+	receive, err_ := m.Send(ctx, c, 0, filters_in_, since_in_, until_in_, after_in_, limit_in_, allUsers_in_)
 	if err_ != nil {
 		return
 	}
@@ -287,19 +292,21 @@ func (m GetEvents_methods) Call(ctx context.Context, c *varlink.Connection, filt
 	return
 }
 
-func (m GetEvents_methods) Send(ctx context.Context, c *varlink.Connection, flags uint64, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, limit_in_ *int64) (func(ctx context.Context) ([]Event, string, bool, uint64, error), error) {
+func (m GetEvents_methods) Send(ctx context.Context, c *varlink.Connection, flags uint64, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, limit_in_ *int64, allUsers_in_ *bool) (func(ctx context.Context) ([]Event, string, bool, uint64, error), error) {
 	var in struct {
-		Filters *[]string `json:"filters,omitempty"`
-		Since   *string   `json:"since,omitempty"`
-		Until   *string   `json:"until,omitempty"`
-		After   *string   `json:"after,omitempty"`
-		Limit   *int64    `json:"limit,omitempty"`
+		Filters  *[]string `json:"filters,omitempty"`
+		Since    *string   `json:"since,omitempty"`
+		Until    *string   `json:"until,omitempty"`
+		After    *string   `json:"after,omitempty"`
+		Limit    *int64    `json:"limit,omitempty"`
+		AllUsers *bool     `json:"allUsers,omitempty"`
 	}
 	in.Filters = filters_in_
 	in.Since = since_in_
 	in.Until = until_in_
 	in.After = after_in_
 	in.Limit = limit_in_
+	in.AllUsers = allUsers_in_
 	receive, err := c.Send(ctx, "io.podman.events.GetEvents", in, flags)
 	if err != nil {
 		return nil, err
@@ -322,19 +329,21 @@ func (m GetEvents_methods) Send(ctx context.Context, c *varlink.Connection, flag
 	}, nil
 }
 
-func (m GetEvents_methods) Upgrade(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, limit_in_ *int64) (func(ctx context.Context) (events_out_ []Event, cursor_out_ string, complete_out_ bool, flags uint64, conn varlink.ReadWriterContext, err_ error), error) {
+func (m GetEvents_methods) Upgrade(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, limit_in_ *int64, allUsers_in_ *bool) (func(ctx context.Context) (events_out_ []Event, cursor_out_ string, complete_out_ bool, flags uint64, conn varlink.ReadWriterContext, err_ error), error) {
 	var in struct {
-		Filters *[]string `json:"filters,omitempty"`
-		Since   *string   `json:"since,omitempty"`
-		Until   *string   `json:"until,omitempty"`
-		After   *string   `json:"after,omitempty"`
-		Limit   *int64    `json:"limit,omitempty"`
+		Filters  *[]string `json:"filters,omitempty"`
+		Since    *string   `json:"since,omitempty"`
+		Until    *string   `json:"until,omitempty"`
+		After    *string   `json:"after,omitempty"`
+		Limit    *int64    `json:"limit,omitempty"`
+		AllUsers *bool     `json:"allUsers,omitempty"`
 	}
 	in.Filters = filters_in_
 	in.Since = since_in_
 	in.Until = until_in_
 	in.After = after_in_
 	in.Limit = limit_in_
+	in.AllUsers = allUsers_in_
 	receive, err := c.Upgrade(ctx, "io.podman.events.GetEvents", in)
 	if err != nil {
 		return nil, err
@@ -366,8 +375,8 @@ type Subscribe_methods struct{}
 
 func Subscribe() Subscribe_methods { return Subscribe_methods{} }
 
-func (m Subscribe_methods) Call(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, fromStart_in_ *bool, heartbeatSec_in_ *int64) (ready_out_ *bool, live_out_ *bool, event_out_ *Event, cursor_out_ string, err_ error) {
-	receive, err_ := m.Send(ctx, c, 0, filters_in_, since_in_, until_in_, after_in_, fromStart_in_, heartbeatSec_in_)
+func (m Subscribe_methods) Call(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, fromStart_in_ *bool, heartbeatSec_in_ *int64, allUsers_in_ *bool) (ready_out_ *bool, live_out_ *bool, event_out_ *Event, cursor_out_ string, err_ error) {
+	receive, err_ := m.Send(ctx, c, 0, filters_in_, since_in_, until_in_, after_in_, fromStart_in_, heartbeatSec_in_, allUsers_in_)
 	if err_ != nil {
 		return
 	}
@@ -375,7 +384,7 @@ func (m Subscribe_methods) Call(ctx context.Context, c *varlink.Connection, filt
 	return
 }
 
-func (m Subscribe_methods) Send(ctx context.Context, c *varlink.Connection, flags uint64, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, fromStart_in_ *bool, heartbeatSec_in_ *int64) (func(ctx context.Context) (*bool, *bool, *Event, string, uint64, error), error) {
+func (m Subscribe_methods) Send(ctx context.Context, c *varlink.Connection, flags uint64, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, fromStart_in_ *bool, heartbeatSec_in_ *int64, allUsers_in_ *bool) (func(ctx context.Context) (*bool, *bool, *Event, string, uint64, error), error) {
 	var in struct {
 		Filters      *[]string `json:"filters,omitempty"`
 		Since        *string   `json:"since,omitempty"`
@@ -383,6 +392,7 @@ func (m Subscribe_methods) Send(ctx context.Context, c *varlink.Connection, flag
 		After        *string   `json:"after,omitempty"`
 		FromStart    *bool     `json:"fromStart,omitempty"`
 		HeartbeatSec *int64    `json:"heartbeatSec,omitempty"`
+		AllUsers     *bool     `json:"allUsers,omitempty"`
 	}
 	in.Filters = filters_in_
 	in.Since = since_in_
@@ -390,6 +400,7 @@ func (m Subscribe_methods) Send(ctx context.Context, c *varlink.Connection, flag
 	in.After = after_in_
 	in.FromStart = fromStart_in_
 	in.HeartbeatSec = heartbeatSec_in_
+	in.AllUsers = allUsers_in_
 	receive, err := c.Send(ctx, "io.podman.events.Subscribe", in, flags)
 	if err != nil {
 		return nil, err
@@ -414,7 +425,7 @@ func (m Subscribe_methods) Send(ctx context.Context, c *varlink.Connection, flag
 	}, nil
 }
 
-func (m Subscribe_methods) Upgrade(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, fromStart_in_ *bool, heartbeatSec_in_ *int64) (func(ctx context.Context) (ready_out_ *bool, live_out_ *bool, event_out_ *Event, cursor_out_ string, flags uint64, conn varlink.ReadWriterContext, err_ error), error) {
+func (m Subscribe_methods) Upgrade(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, until_in_ *string, after_in_ *string, fromStart_in_ *bool, heartbeatSec_in_ *int64, allUsers_in_ *bool) (func(ctx context.Context) (ready_out_ *bool, live_out_ *bool, event_out_ *Event, cursor_out_ string, flags uint64, conn varlink.ReadWriterContext, err_ error), error) {
 	var in struct {
 		Filters      *[]string `json:"filters,omitempty"`
 		Since        *string   `json:"since,omitempty"`
@@ -422,6 +433,7 @@ func (m Subscribe_methods) Upgrade(ctx context.Context, c *varlink.Connection, f
 		After        *string   `json:"after,omitempty"`
 		FromStart    *bool     `json:"fromStart,omitempty"`
 		HeartbeatSec *int64    `json:"heartbeatSec,omitempty"`
+		AllUsers     *bool     `json:"allUsers,omitempty"`
 	}
 	in.Filters = filters_in_
 	in.Since = since_in_
@@ -429,6 +441,7 @@ func (m Subscribe_methods) Upgrade(ctx context.Context, c *varlink.Connection, f
 	in.After = after_in_
 	in.FromStart = fromStart_in_
 	in.HeartbeatSec = heartbeatSec_in_
+	in.AllUsers = allUsers_in_
 	receive, err := c.Upgrade(ctx, "io.podman.events.Subscribe", in)
 	if err != nil {
 		return nil, err
@@ -458,8 +471,8 @@ type GetLastEvent_methods struct{}
 
 func GetLastEvent() GetLastEvent_methods { return GetLastEvent_methods{} }
 
-func (m GetLastEvent_methods) Call(ctx context.Context, c *varlink.Connection, filters_in_ *[]string) (event_out_ Event, err_ error) {
-	receive, err_ := m.Send(ctx, c, 0, filters_in_)
+func (m GetLastEvent_methods) Call(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, allUsers_in_ *bool) (event_out_ Event, err_ error) {
+	receive, err_ := m.Send(ctx, c, 0, filters_in_, allUsers_in_)
 	if err_ != nil {
 		return
 	}
@@ -467,11 +480,13 @@ func (m GetLastEvent_methods) Call(ctx context.Context, c *varlink.Connection, f
 	return
 }
 
-func (m GetLastEvent_methods) Send(ctx context.Context, c *varlink.Connection, flags uint64, filters_in_ *[]string) (func(ctx context.Context) (Event, uint64, error), error) {
+func (m GetLastEvent_methods) Send(ctx context.Context, c *varlink.Connection, flags uint64, filters_in_ *[]string, allUsers_in_ *bool) (func(ctx context.Context) (Event, uint64, error), error) {
 	var in struct {
-		Filters *[]string `json:"filters,omitempty"`
+		Filters  *[]string `json:"filters,omitempty"`
+		AllUsers *bool     `json:"allUsers,omitempty"`
 	}
 	in.Filters = filters_in_
+	in.AllUsers = allUsers_in_
 	receive, err := c.Send(ctx, "io.podman.events.GetLastEvent", in, flags)
 	if err != nil {
 		return nil, err
@@ -490,11 +505,13 @@ func (m GetLastEvent_methods) Send(ctx context.Context, c *varlink.Connection, f
 	}, nil
 }
 
-func (m GetLastEvent_methods) Upgrade(ctx context.Context, c *varlink.Connection, filters_in_ *[]string) (func(ctx context.Context) (event_out_ Event, flags uint64, conn varlink.ReadWriterContext, err_ error), error) {
+func (m GetLastEvent_methods) Upgrade(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, allUsers_in_ *bool) (func(ctx context.Context) (event_out_ Event, flags uint64, conn varlink.ReadWriterContext, err_ error), error) {
 	var in struct {
-		Filters *[]string `json:"filters,omitempty"`
+		Filters  *[]string `json:"filters,omitempty"`
+		AllUsers *bool     `json:"allUsers,omitempty"`
 	}
 	in.Filters = filters_in_
+	in.AllUsers = allUsers_in_
 	receive, err := c.Upgrade(ctx, "io.podman.events.GetLastEvent", in)
 	if err != nil {
 		return nil, err
@@ -668,9 +685,9 @@ func (m GetStatus_methods) Upgrade(ctx context.Context, c *varlink.Connection) (
 // Generated service interface with all methods
 
 type iopodmaneventsInterface interface {
-	GetEvents(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, limit_ *int64) error
-	Subscribe(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, fromStart_ *bool, heartbeatSec_ *int64) error
-	GetLastEvent(ctx context.Context, c VarlinkCall, filters_ *[]string) error
+	GetEvents(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, limit_ *int64, allUsers_ *bool) error
+	Subscribe(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, fromStart_ *bool, heartbeatSec_ *int64, allUsers_ *bool) error
+	GetLastEvent(ctx context.Context, c VarlinkCall, filters_ *[]string, allUsers_ *bool) error
 	WriteEvent(ctx context.Context, c VarlinkCall, event_ NewEvent) error
 	GetStatus(ctx context.Context, c VarlinkCall) error
 }
@@ -820,7 +837,7 @@ func (c *VarlinkCall) ReplyGetStatus(ctx context.Context, version_ string, backe
 // Past events, oldest first; never waits for new ones, a bound in the future included. Without 'more' one page, with 'more'
 // page after page until the end of the store as it was when the call came, or until limit. If nothing matches, one reply
 // with no events.
-func (s *VarlinkInterface) GetEvents(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, limit_ *int64) error {
+func (s *VarlinkInterface) GetEvents(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, limit_ *int64, allUsers_ *bool) error {
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.GetEvents")
 }
 
@@ -829,12 +846,12 @@ func (s *VarlinkInterface) GetEvents(ctx context.Context, c VarlinkCall, filters
 // reply has ready, event, or neither (a mark of where the stream is); every reply has a cursor to resume from. The first reply has
 // ready, and live as well if no past events were asked for; from then on nothing is missed. The last reply, once until has
 // passed, has only a cursor.
-func (s *VarlinkInterface) Subscribe(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, fromStart_ *bool, heartbeatSec_ *int64) error {
+func (s *VarlinkInterface) Subscribe(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, fromStart_ *bool, heartbeatSec_ *int64, allUsers_ *bool) error {
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.Subscribe")
 }
 
 // The newest matching event, in the order of the store
-func (s *VarlinkInterface) GetLastEvent(ctx context.Context, c VarlinkCall, filters_ *[]string) error {
+func (s *VarlinkInterface) GetLastEvent(ctx context.Context, c VarlinkCall, filters_ *[]string, allUsers_ *bool) error {
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.GetLastEvent")
 }
 
@@ -854,17 +871,18 @@ func (s *VarlinkInterface) VarlinkDispatch(ctx context.Context, call varlink.Cal
 	switch methodname {
 	case "GetEvents":
 		var in struct {
-			Filters *[]string `json:"filters,omitempty"`
-			Since   *string   `json:"since,omitempty"`
-			Until   *string   `json:"until,omitempty"`
-			After   *string   `json:"after,omitempty"`
-			Limit   *int64    `json:"limit,omitempty"`
+			Filters  *[]string `json:"filters,omitempty"`
+			Since    *string   `json:"since,omitempty"`
+			Until    *string   `json:"until,omitempty"`
+			After    *string   `json:"after,omitempty"`
+			Limit    *int64    `json:"limit,omitempty"`
+			AllUsers *bool     `json:"allUsers,omitempty"`
 		}
 		err := call.GetParameters(&in)
 		if err != nil {
 			return call.ReplyInvalidParameter(ctx, "parameters")
 		}
-		return s.iopodmaneventsInterface.GetEvents(ctx, VarlinkCall{call}, in.Filters, in.Since, in.Until, in.After, in.Limit)
+		return s.iopodmaneventsInterface.GetEvents(ctx, VarlinkCall{call}, in.Filters, in.Since, in.Until, in.After, in.Limit, in.AllUsers)
 
 	case "Subscribe":
 		var in struct {
@@ -874,22 +892,24 @@ func (s *VarlinkInterface) VarlinkDispatch(ctx context.Context, call varlink.Cal
 			After        *string   `json:"after,omitempty"`
 			FromStart    *bool     `json:"fromStart,omitempty"`
 			HeartbeatSec *int64    `json:"heartbeatSec,omitempty"`
+			AllUsers     *bool     `json:"allUsers,omitempty"`
 		}
 		err := call.GetParameters(&in)
 		if err != nil {
 			return call.ReplyInvalidParameter(ctx, "parameters")
 		}
-		return s.iopodmaneventsInterface.Subscribe(ctx, VarlinkCall{call}, in.Filters, in.Since, in.Until, in.After, in.FromStart, in.HeartbeatSec)
+		return s.iopodmaneventsInterface.Subscribe(ctx, VarlinkCall{call}, in.Filters, in.Since, in.Until, in.After, in.FromStart, in.HeartbeatSec, in.AllUsers)
 
 	case "GetLastEvent":
 		var in struct {
-			Filters *[]string `json:"filters,omitempty"`
+			Filters  *[]string `json:"filters,omitempty"`
+			AllUsers *bool     `json:"allUsers,omitempty"`
 		}
 		err := call.GetParameters(&in)
 		if err != nil {
 			return call.ReplyInvalidParameter(ctx, "parameters")
 		}
-		return s.iopodmaneventsInterface.GetLastEvent(ctx, VarlinkCall{call}, in.Filters)
+		return s.iopodmaneventsInterface.GetLastEvent(ctx, VarlinkCall{call}, in.Filters, in.AllUsers)
 
 	case "WriteEvent":
 		var in struct {
@@ -926,6 +946,11 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 # service and a rotation of the store. Isolated: a slow reader delays nobody else.
 # Rights. Root and the user of this service read everything and write; another user reads the events of its own uid;
 # the administrator may allow more. Where a right is missing: org.varlink.service.PermissionDenied.
+# Users. A caller gets the events of its own uid, root and the user of this service also those whose user is not known, as
+# podman events shows no other user's: in the journal every local user can write entries that look like Podman's. With
+# 'allUsers', or with a filter on 'uid', a caller gets whatever it may read; Event.uid then says whose each event is. It is
+# taken from what only the kernel or journald can set, never from what Podman wrote. A store that collects several hosts has
+# no events of the caller's own: it gets what it may read.
 # Words. Types and statuses in filters are libpod's own ('auto-update'); members of the enums below have '_' for '-', and
 # filters take both spellings. Absent and null mean the same.
 # Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. The same key given
@@ -933,9 +958,9 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 # 'status' (one key; 'die' means 'died'); 'container', 'image', 'pod', 'network', 'secret' (events of that type whose name
 # is the value, or whose ID starts with it); 'volume' (events of that type whose name starts with the value); 'id' (any
 # type, ID starts with the value); 'name' (any type, name is the value); 'ancestor' (events of containers made from that
-# image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or 'label=k=v'); 'uid' (number); 'host'. A word of a
-# newer libpod that this service does not know is written 'type=raw:WORD' or 'status=raw:WORD'; any other unknown word is an
-# InvalidFilter.
+# image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or 'label=k=v'); 'uid' (number, or '*' for every user);
+# 'host'. A word of a newer libpod that this service does not know is written 'type=raw:WORD' or 'status=raw:WORD'; any other
+# unknown word is an InvalidFilter.
 # Times. RFC 3339 with or without fraction; without a zone, and a bare date, in UTC; seconds since the epoch with or without
 # fraction; 'now'; a duration such as '10m': ago in 'since', ahead in 'until'; with a sign the same in both, '-10m' ago and
 # '+10m' ahead. Both bounds are exclusive.
@@ -1082,8 +1107,8 @@ type Event (
   podId: ?string,
   # Name of the network
   network: ?string,
-  # Exit code as libpod gave it: 0 to 255 of a Linux process, -1 where it is not known, any 32 bits of a Windows process; absent
-  # if libpod gave none, which Podman before 5 did for 0 too
+  # Exit code as libpod gave it: 0 to 255 of a Linux process, -1 where it is not known, any 32 bits of a Windows process. A
+  # container's died and exec_died always have one: Podman before 5 leaves out 0, which is 0 here
   exitCode: ?int,
   # Verdict of a health check: starting, healthy or unhealthy
   healthStatus: ?string,
@@ -1149,7 +1174,9 @@ method GetEvents(
   # Only events after this cursor
   after: ?string,
   # Most events to return in all, 1 or more; absent: without 'more' as many as fit a page, with 'more' all
-  limit: ?int
+  limit: ?int,
+  # Events of every user that the caller may read; absent or false: see Users
+  allUsers: ?bool
 ) -> (
   # The events, at most one page (1000 events or 1 MiB); may be empty
   events: []Event,
@@ -1176,7 +1203,9 @@ method Subscribe(
   # Start with the oldest event of the store; not together with after
   fromStart: ?bool,
   # Send a reply with only a cursor when nothing was sent for this many seconds, 1 to 3600; absent: never
-  heartbeatSec: ?int
+  heartbeatSec: ?int,
+  # Events of every user that the caller may read; absent or false: see Users
+  allUsers: ?bool
 ) -> (
   # True in the first reply: the subscription stands
   ready: ?bool,
@@ -1191,7 +1220,9 @@ method Subscribe(
 # The newest matching event, in the order of the store
 method GetLastEvent(
   # Which events; absent or empty: all
-  filters: ?[]string
+  filters: ?[]string,
+  # Events of every user that the caller may read; absent or false: see Users
+  allUsers: ?bool
 ) -> (
   # The event
   event: Event

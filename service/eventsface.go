@@ -76,12 +76,14 @@ func (f *eventsFace) unavailable(reason string) (name string, parameters any) {
 }
 
 // GetLastEvent answers with the newest matching event.
-func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string) error {
+func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
+	allUsers *bool,
+) error {
 	call := CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
 	}
-	query, err := f.query(call, filters)
+	query, err := f.query(call, filters, allUsers)
 	if err != nil {
 		return f.fail(call, err, "")
 	}

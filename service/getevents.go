@@ -17,7 +17,7 @@ import (
 
 // GetEvents answers with one page of past events, or with all of them in pages.
 func (f *eventsFace) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
-	since, until, after *string, limit *int64,
+	since, until, after *string, limit *int64, allUsers *bool,
 ) error {
 	call := CallOf(c.Conn)
 	if call.Oneway() {
@@ -33,7 +33,7 @@ func (f *eventsFace) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall
 		return f.fail(call, cause(ctx, err), "")
 	}
 	defer leave()
-	p, err := f.newPager(ctx, call, filters, since, until, after, limit)
+	p, err := f.newPager(ctx, call, filters, since, until, after, limit, allUsers)
 	if err != nil {
 		return f.fail(call, cause(ctx, err), "")
 	}
@@ -72,9 +72,9 @@ var pages = sync.Pool{New: func() any { return new([]byte) }}
 const allEvents = 1<<63 - 1
 
 func (f *eventsFace) newPager(ctx context.Context, call *Call, filters *[]string, since, until, after *string,
-	limit *int64,
+	limit *int64, allUsers *bool,
 ) (*pager, error) {
-	query, err := f.query(call, filters)
+	query, err := f.query(call, filters, allUsers)
 	if err != nil {
 		return nil, err
 	}

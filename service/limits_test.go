@@ -169,15 +169,15 @@ func TestCallsThatReadThePastWaitTheirTurn(t *testing.T) {
 	var stalled []*client
 	for range limits.PastReadersPerUID {
 		c := r.dial()
-		c.callMore("Subscribe", `{"fromStart":true}`)
+		c.callMore("Subscribe", `{"fromStart":true,"allUsers":true}`)
 		c.wantMark(true, false, true)
 		stalled = append(stalled, c)
 	}
 	waiting, gone, live := r.dial(), r.dial(), r.dial()
 	for _, c := range []*client{waiting, gone} {
-		c.callMore("GetEvents", `{"limit":1}`)
+		c.callMore("GetEvents", `{"limit":1,"allUsers":true}`)
 	}
-	live.callMore("Subscribe", `{}`)
+	live.callMore("Subscribe", `{"allUsers":true}`)
 	live.wantMark(true, true, true)
 	gone.conn.Close()
 	_ = waiting.conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))

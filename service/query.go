@@ -14,22 +14,18 @@ import (
 var batches = sync.Pool{New: func() any { return new(feed.Batch) }}
 
 // query returns the choice of events that the filters make among those that the
-// caller may read.
-func (f *eventsFace) query(call *Call, filters *[]string) (feed.Query, error) {
-	query := feed.Everything()
-	uid, err := f.access.Read(call.Peer())
-	if err != nil {
-		return query, err
+// caller gets.
+func (f *eventsFace) query(call *Call, filters *[]string, allUsers *bool) (query feed.Query, err error) {
+	query = feed.Everything()
+	if filters != nil {
+		if err = core.CheckFilters(*filters); err != nil {
+			return query, err
+		}
+		if query.Filters, err = events.ParseFilters(*filters); err != nil {
+			return query, err
+		}
 	}
-	query.UID = uid
-	if filters == nil {
-		return query, nil
-	}
-	if err := core.CheckFilters(*filters); err != nil {
-		return query, err
-	}
-	query.Filters, err = events.ParseFilters(*filters)
-	return query, err
+	return query, f.access.View(call.Peer(), &query, allUsers != nil && *allUsers)
 }
 
 // setBounds adds the bounds of time that were given. It returns the time of

@@ -16,13 +16,13 @@ import (
 // Subscribe sends events as they come, those of the past first if they are
 // asked for.
 func (f *eventsFace) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
-	since, until, after *string, fromStart *bool, heartbeatSec *int64,
+	since, until, after *string, fromStart *bool, heartbeatSec *int64, allUsers *bool,
 ) error {
 	call := CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
 	}
-	s, err := f.newStream(call, filters, since, until, after, fromStart, heartbeatSec)
+	s, err := f.newStream(call, filters, since, until, after, fromStart, heartbeatSec, allUsers)
 	if err != nil {
 		return f.fail(call, err, "")
 	}
@@ -61,9 +61,9 @@ type stream struct {
 }
 
 func (f *eventsFace) newStream(call *Call, filters *[]string, since, until, after *string, fromStart *bool,
-	heartbeatSec *int64,
+	heartbeatSec *int64, allUsers *bool,
 ) (*stream, error) {
-	query, err := f.query(call, filters)
+	query, err := f.query(call, filters, allUsers)
 	if err != nil {
 		return nil, err
 	}

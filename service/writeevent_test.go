@@ -188,6 +188,7 @@ func TestAStrangerSeesItsOwnEventsOnlyAndNoPath(t *testing.T) {
 	r.write(eventList(0, 3)...) // of the user of the test
 	c := r.dial()
 	wantPage(t, c.ask("GetEvents", `{}`), nil, true, false)
+	wantPage(t, c.ask("GetEvents", `{"allUsers":true,"filters":["uid=*"]}`), nil, true, false)
 	c.call("GetLastEvent", `{}`)
 	c.wantError("io.podman.events.EventNotFound", `{}`)
 	status := c.ask("GetStatus", `{}`)
@@ -203,7 +204,10 @@ func TestAStrangerSeesItsOwnEventsOnlyAndNoPath(t *testing.T) {
 	owner := newRig(t, as(access.Peer{UID: 4321}), func(_ *rig, o *Options) { o.Access.Readers.UIDs = []uint32{4321} })
 	owner.write(eventList(0, 3)...)
 	a := owner.dial()
-	wantPage(t, a.ask("GetEvents", `{}`), nameList(0, 3), true, false)
+	wantPage(t, a.ask("GetEvents", `{}`), nil, true, false)
+	wantPage(t, a.ask("GetEvents", `{"allUsers":false}`), nil, true, false)
+	wantPage(t, a.ask("GetEvents", `{"allUsers":true}`), nameList(0, 3), true, false)
+	wantPage(t, a.ask("GetEvents", `{"filters":["uid=*"]}`), nameList(0, 3), true, false)
 	if got := a.ask("GetStatus", `{}`); got.Parameters["path"] != owner.log {
 		t.Errorf("status is %s, want path %s", got, owner.log)
 	}

@@ -124,7 +124,7 @@ func TestOnVarlinkEachUserReadsAndWritesWhatItMay(t *testing.T) {
 		for _, door := range []string{open, readOnly} {
 			address := "unix:" + door
 			name := fmt.Sprintf("%v at %s", test.who, filepath.Base(door))
-			got := test.who.run(t, program, "events", "--stream=false", "--address", address)
+			got := test.who.run(t, program, "events", "--all-users", "--stream=false", "--address", address)
 			if got.fine == test.denied || strings.Contains(got.out, "secret") != test.reads {
 				t.Errorf("%s reads %+v", name, got)
 			}
@@ -165,7 +165,7 @@ func TestAUserSeesTheEventsOfItsOwnEngineAndNobodyElseDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.start()
-	args := []string{"events", "--stream=false", "--address", "unix:" + filepath.Join(d.dir, "open")}
+	args := []string{"events", "--all-users", "--stream=false", "--address", "unix:" + filepath.Join(d.dir, "open")}
 	if got := (who{uid: madeUpUser, gid: madeUpUser}).run(t, program, args...); !strings.Contains(got.out, "mine") {
 		t.Errorf("the owner sees %+v", got)
 	}
@@ -199,7 +199,7 @@ func TestDBusEachUserReadsAndWritesWhatItMay(t *testing.T) {
 		{who{binUser, binUser, []uint32{7, writeGroup}}, false, true, false},
 		{who{nobody, nobody, nil}, false, false, true},
 	} {
-		got := busctl(test.who, busName, "GetEvents", "asa{sv}", "0", "0")
+		got := busctl(test.who, busName, "GetEvents", "asa{sv}", "0", "1", "all_users", "b", "true")
 		if got.fine == test.denied || strings.Contains(got.out, "secret") != test.reads {
 			t.Errorf("%v reads %+v", test.who, got)
 		}

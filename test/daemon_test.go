@@ -227,3 +227,13 @@ func (d *daemon) awaitLog(text string) {
 		}
 	}
 }
+
+// comes waits for something that has to be looked for again and again.
+func comes(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not come", what)
+		}
+	}
+}

@@ -49,16 +49,6 @@ func (r *room) hold(t *testing.T, call string) (release func()) {
 	}
 }
 
-// comes waits for what nobody tells of.
-func comes(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not come", what)
-		}
-	}
-}
-
 // TestJournalFileThatIsBeingMade stops journald while it makes the file of a
 // user: the file is there, and cannot be opened as a journal yet. Nothing tells
 // when it can, and what is written elsewhere meanwhile must not hide what comes
@@ -67,7 +57,7 @@ func TestJournalFileThatIsBeingMade(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
 	d := r.startDaemon()
-	follower := d.subscribe(nil)
+	follower := d.subscribe(everyUser)
 	r.send(podmanEntry("first", time.Now()))
 	want := []string{"first"}
 	for i, call := range []string{"fsetxattr", "pwrite64", "fallocate"} {
@@ -100,7 +90,7 @@ func TestJournalFileThatIsBeingMade(t *testing.T) {
 	if err != nil || !slices.Equal(list, want) {
 		t.Errorf("the follower got %q, want %q: %v", list, want, err)
 	}
-	if n := len(d.history(nil)); n != len(want) {
+	if n := len(d.history(everyUser)); n != len(want) {
 		t.Errorf("the history has %d events of %d", n, len(want))
 	}
 }
@@ -244,7 +234,7 @@ func TestJournalOfAUserWhoseFilesAreRotated(t *testing.T) {
 		return r.command(append([]string{"setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", "HOME=" + d.dir, "XDG_RUNTIME_DIR=" + d.dir}, args...)...)
 	}
 	d.start()
-	follower := d.subscribe(params{"fromStart": true})
+	follower := d.subscribe(params{"allUsers": true, "fromStart": true})
 	const rounds, each = 10, 20
 	for i := range rounds {
 		r.rotate()
@@ -256,7 +246,7 @@ func TestJournalOfAUserWhoseFilesAreRotated(t *testing.T) {
 	if want := 1 + rounds*each + 1; err != nil || len(got) != want {
 		t.Errorf("the follower got %d events of %d: %v", len(got), want, err)
 	}
-	if n := len(d.history(nil)); n != 1+rounds*each+1 {
+	if n := len(d.history(everyUser)); n != 1+rounds*each+1 {
 		t.Errorf("the history has %d events of %d", n, 1+rounds*each+1)
 	}
 }

@@ -4,6 +4,7 @@ package test
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"syscall"
 	"testing"
@@ -39,7 +40,7 @@ func TestJournalFollowersOfSeveralUsers(t *testing.T) {
 	var following sync.WaitGroup
 	for i := range got {
 		got[i].who = fmt.Sprintf("follower %d", i)
-		w := d.subscribe(params{"fromStart": i%2 == 0})
+		w := d.subscribe(params{"fromStart": i%2 == 0, "allUsers": true})
 		following.Go(func() {
 			var err error
 			if got[i].events, err = w.collect(isEnd); err != nil {
@@ -98,7 +99,7 @@ func TestJournalFollowersOfSeveralUsers(t *testing.T) {
 	following.Wait()
 	close(visitors)
 	visiting.Wait()
-	log := d.history(nil)
+	log := d.history(everyUser)
 	n, missed, repeated, disordered, _ := sequences(log)
 	t.Logf("the history has %d of %d events; %d missed, %d repeated, %d out of order", n, 5*len(users)*count, missed, repeated, disordered)
 	if n != 5*len(users)*count || missed+repeated+disordered != 0 {
@@ -112,6 +113,9 @@ func TestJournalFollowersOfSeveralUsers(t *testing.T) {
 	}
 }
 
+// everyUser asks for the events of every user.
+var everyUser = params{"allUsers": true}
+
 // resumeAgainAndAgain reads a little, leaves, and comes back behind what it has
 // seen, until it is told to end.
 func resumeAgainAndAgain(t *testing.T, d *daemon, end <-chan struct{}) {
@@ -123,7 +127,7 @@ func resumeAgainAndAgain(t *testing.T, d *daemon, end <-chan struct{}) {
 			ended = true
 		case <-time.After(20 * time.Millisecond):
 		}
-		p := params{}
+		p := maps.Clone(everyUser)
 		if cursor != "" {
 			p["after"] = cursor
 		}
@@ -133,7 +137,7 @@ func resumeAgainAndAgain(t *testing.T, d *daemon, end <-chan struct{}) {
 			cursor = page[len(page)-1].Cursor
 		}
 	}
-	log := d.history(nil)
+	log := d.history(everyUser)
 	if len(all) != len(log) {
 		t.Errorf("who resumed again and again got %d events of %d", len(all), len(log))
 	}

@@ -122,7 +122,7 @@ func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
 	d := r.startDaemon()
-	follower := d.subscribe(nil)
+	follower := d.subscribe(everyUser)
 	write := func(name string, uid int) {
 		t.Helper()
 		r.writers(name, []int{uid}, 10, 1000)()
@@ -130,13 +130,13 @@ func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
 	}
 	write("root", 0)
 	write("first", 1000)
-	old := d.history(nil)[9].Cursor
+	old := d.history(everyUser)[9].Cursor
 	r.rotate()
 	r.settle()
 	write("second", 1000)
-	kept := d.history(nil)[29].Cursor
+	kept := d.history(everyUser)[29].Cursor
 	write("new", 1001)
-	if n := len(d.history(params{"after": old})); n != 30 {
+	if n := len(d.history(params{"allUsers": true, "after": old})); n != 30 {
 		t.Errorf("behind an event that was there before a user was are %d of 30", n)
 	}
 	gone, err := filepath.Glob(filepath.Join(r.dir, "var", hostMachineID(t), "user-1000@*.journal"))
@@ -150,13 +150,13 @@ func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
 	// from them that there was another before a user's.
 	shared := strings.Count(r.run("sh", "-c", "journalctl --header --file '/var/log/journal/*/*.journal' | grep -i 'sequential number ID' | sort -u"), "\n") == 1
 	for more, when := range []string{"running", "restarted"} {
-		if reply := d.call("GetEvents", params{"after": old}); !(shared && when == "restarted") && reply.Error != "io.podman.events.CursorExpired" {
+		if reply := d.call("GetEvents", params{"allUsers": true, "after": old}); !(shared && when == "restarted") && reply.Error != "io.podman.events.CursorExpired" {
 			t.Errorf("%s, behind an event that others came after that are gone: %q", when, reply.Error)
 		}
-		if n := len(d.history(params{"after": kept})); n != 10+more {
+		if n := len(d.history(params{"allUsers": true, "after": kept})); n != 10+more {
 			t.Errorf("%s, behind an event that all is there of are %d of %d", when, n, 10+more)
 		}
-		if n := len(d.history(nil)); n != 30+more {
+		if n := len(d.history(everyUser)); n != 30+more {
 			t.Errorf("%s, %d events are left of %d", when, n, 30+more)
 		}
 		if when == "running" {

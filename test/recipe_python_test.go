@@ -66,7 +66,7 @@ func TestThePythonRecipeGoesOnBehindAServiceThatWasKilled(t *testing.T) {
 	d.stop()
 	d.start()
 	ends("three")
-	if got := printed(); got != "one None\ntwo None\nthree None\n" {
+	if got := printed(); got != "one 0\ntwo 0\nthree 0\n" {
 		t.Errorf("it printed %q\n%s", got, errs())
 	}
 }

@@ -116,6 +116,17 @@ func unitRecipe(_ *testing.T, m *machine, _ user) {
 	m.container("unseen", "5")
 	m.run("systemctl", "start", "on-died.service")
 	m.eventually("container unseen has ended", "journalctl", "--no-pager", "--identifier=on-died", "--output=cat")
+	// A cursor whose place is gone neither ends the unit nor keeps it from what is new.
+	m.run("systemctl", "stop", "on-died.service")
+	m.loseEvents()
+	m.run("systemctl", "start", "on-died.service")
+	m.container("after-loss", "0")
+	m.eventually("container after-loss has ended", "journalctl", "--no-pager", "--identifier=on-died", "--output=cat")
+}
+
+// loseEvents puts a new log in the place of that which is there, with one event.
+func (m *machine) loseEvents() {
+	m.sh("rm -f /run/libpod/events/events.log && podman volume create lost && podman volume rm lost")
 }
 
 func shipperRecipe(t *testing.T, m *machine, _ user) {
@@ -137,6 +148,11 @@ func shipperRecipe(t *testing.T, m *machine, _ user) {
 	if got := m.eventually(want, "sh", "-c", names); strings.TrimSpace(got) != want {
 		t.Errorf("the file has %s", got)
 	}
+	m.run("systemctl", "stop", "ship-events.service")
+	m.loseEvents()
+	m.run("systemctl", "start", "ship-events.service")
+	m.run("podman", "volume", "create", "ship-on")
+	m.eventually("ship-on", "sh", "-c", "jq -r .Name "+file)
 }
 
 func sshRecipe(t *testing.T, m *machine, _ user) {

@@ -5,13 +5,14 @@ from gi.repository import Gio, GLib
 NAME, PATH = "io.podman.Events1", "/io/podman/Events1"
 TOKEN = "follow"
 bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
-cursor = None  # behind the last event that was dealt with
+cursor = None  # after the last event that was dealt with, at first where the subscription began
 
 
-def subscribe():
-    options = {} if cursor is None else {"after": GLib.Variant("s", cursor)}
-    bus.call_sync(NAME, PATH, NAME, "Subscribe", GLib.Variant("(sasa{sv})", (TOKEN, ["type=container", "event=died"], options)),
-                  None, Gio.DBusCallFlags.NONE, -1, None)
+def subscribe(options):
+    global cursor
+    arguments = GLib.Variant("(sasa{sv})", (TOKEN, ["type=container", "event=died"], options))
+    reply = bus.call_sync(NAME, PATH, NAME, "Subscribe", arguments, None, Gio.DBusCallFlags.NONE, -1, None)
+    cursor = reply.unpack()[1]
     print("ready", flush=True)
 
 
@@ -32,7 +33,13 @@ def ended(bus, sender, path, interface, signal, arguments):
 
 
 def appeared(bus, name, owner):
-    subscribe()
+    try:
+        subscribe({} if cursor is None else {"after": GLib.Variant("s", cursor)})
+    except GLib.Error as error:
+        if Gio.DBusError.get_remote_error(error) != NAME + ".Error.CursorExpired":
+            raise
+        print("events were lost", flush=True)
+        subscribe({"from_start": GLib.Variant("b", True)})
 
 
 # Its signals come from an object of this subscription's own: listen there first, then subscribe.

@@ -18,6 +18,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"os"
 	"sync"
 	"time"
 
@@ -115,6 +116,9 @@ func (e *eventer) Read(ctx context.Context, options events.ReadOptions) error {
 	query, until, err := parse(&options)
 	if err != nil {
 		return err
+	}
+	if e.st.Type() == events.Journald && !query.Filters.ChooseUsers() {
+		query.UID = int64(os.Geteuid())
 	}
 	e.once.Do(func() { _, _, e.followErr = e.st.Follow(e.take) })
 	if e.followErr != nil {

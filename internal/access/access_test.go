@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -43,6 +44,57 @@ func TestWhoMayReadWhat(t *testing.T) {
 				t.Errorf("ReadsAll(%v) = %v", test.peer, all)
 			}
 		})
+	}
+}
+
+// TestView_isTheCallersOwn: what a caller gets is never more than it may read, and
+// without asking for more only what is its own.
+func TestView_isTheCallersOwn(t *testing.T) {
+	p := Policy{Self: self, Readers: Allowed{UIDs: []uint32{1001}}}
+	of := func(uid int64, unknown bool) store.Query { return store.Query{UID: uid, UnknownUser: unknown} }
+	for _, test := range []struct {
+		uid      uint32
+		foreign  bool
+		own, all store.Query
+	}{
+		{0, false, of(0, true), of(store.AnyUID, false)},
+		{self, false, of(self, true), of(store.AnyUID, false)},
+		{1001, false, of(1001, false), of(store.AnyUID, false)},
+		{stranger, false, of(stranger, false), of(stranger, false)},
+		{0, true, of(store.AnyUID, false), of(store.AnyUID, false)},
+		{1001, true, of(store.AnyUID, false), of(store.AnyUID, false)},
+	} {
+		p.Foreign = test.foreign
+		for _, asked := range []struct {
+			filters  []string
+			allUsers bool
+			want     store.Query
+		}{
+			{nil, false, test.own},
+			{[]string{"type=container"}, false, test.own},
+			{nil, true, test.all},
+			{[]string{"uid=*"}, false, test.all},
+			{[]string{"uid=7"}, false, test.all},
+			{[]string{"UID!=7"}, false, test.all},
+		} {
+			query := store.Everything()
+			var err error
+			if query.Filters, err = events.ParseFilters(asked.filters); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.View(&Peer{UID: test.uid}, &query, asked.allUsers); err != nil {
+				t.Errorf("View of uid %d: %v", test.uid, err)
+			}
+			query.Filters, query.Since, query.Until = nil, 0, 0
+			if query != asked.want {
+				t.Errorf("uid %d, foreign %v, filters %q, all users %v: %+v, want %+v", test.uid, test.foreign, asked.filters,
+					asked.allUsers, query, asked.want)
+			}
+		}
+	}
+	query := store.Everything()
+	if err := p.View(&Peer{UID: overflowUID}, &query, false); err == nil {
+		t.Error("a user whom the kernel cannot name gets events")
 	}
 }
 

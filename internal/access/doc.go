@@ -3,8 +3,9 @@
 //
 // Root and the user of the service read everything and write. Everybody else
 // reads the events of their own uid and writes nothing, unless the Policy
-// allows more. Who is asking is told by the kernel, or by the bus, never by
-// what the client sends.
+// allows more. What a caller gets without asking for more is narrower: the
+// events of its own uid (Policy.View). Who is asking is told by the kernel, or by
+// the bus, never by what the client sends.
 //
-// It knows no bus, no store and no event.
+// It knows no bus, no kind of store and no event.
 package access

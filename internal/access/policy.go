@@ -94,6 +94,29 @@ func (p *Policy) Read(peer *Peer) (uid int64, err error) {
 	return int64(peer.UID), nil
 }
 
+// View narrows a query, whose filters have been set, to the events that the peer
+// gets. Unless it asks for all users, or its filters choose users, it gets the
+// events of its own uid, as podman events shows them: what strangers may write
+// into a store that they share must not reach a program that did not ask for it.
+// To those of root and of the user of the service belong events whose user is not
+// known. Where the events are of other hosts no uid is the peer's own, and only
+// its rights count. The error is that of Read.
+func (p *Policy) View(peer *Peer, query *store.Query, allUsers bool) error {
+	uid, err := p.Read(peer)
+	if err != nil {
+		return err
+	}
+	query.UID, query.UnknownUser = uid, false
+	if uid == store.AnyUID && !allUsers && !p.Foreign && !query.Filters.ChooseUsers() {
+		query.UID, query.UnknownUser = int64(peer.UID), p.IsTrusted(peer)
+	}
+	return nil
+}
+
+// Own narrows a query to the events that the user of the service gets without
+// asking for more.
+func (p *Policy) Own(query *store.Query) error { return p.View(&Peer{UID: p.Self}, query, false) }
+
 // ReadsAll reports whether the peer may read everybody's events, and so may know
 // where they are kept.
 func (p *Policy) ReadsAll(peer *Peer) bool {

@@ -87,7 +87,7 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 		return err
 	}
 	defer c.Close()
-	printEvent := humanPrinter(true, a.stdout)
+	printEvent := humanPrinter(true, false, a.stdout)
 	past, err := a.showPast(ctx, c, printEvent)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ type eventsFlags struct {
 	stream       bool
 	format       string
 	noTrunc      bool
+	allUsers     bool
 
 	afterCursor string
 	cursorFile  string
@@ -30,6 +31,10 @@ type eventsFlags struct {
 const eventsLong = `Print container events as podman events does. With neither --since nor --until
 it follows new events from now on; with one of them it prints past events
 first; with --stream=false it prints past events only.
+
+These are your own events, as with podman events: those of your uid, for root
+also those whose user is not known. --all-users, or a filter on uid, prints what
+others did as far as you may read it, and the user at the end of each line.
 
 Filters are KEY=VALUE or KEY!=VALUE. The same key given again widens the
 choice, different keys narrow it. Keys: container, image, pod, network, secret,
@@ -76,6 +81,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.SortFlags = false
 	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be given again")
+	allUsersFlag(c, &f)
 	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
 	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
@@ -149,7 +155,7 @@ func (a *app) events(ctx context.Context, f *eventsFlags) error {
 	defer cancel(nil)
 	run := &eventsRun{app: a, flags: f, out: bufio.NewWriterSize(a.stdout, outputBuffer), stream: f.stream, cancel: cancel}
 	var err error
-	if run.print, err = newPrinter(f.format, !f.noTrunc, a.stdout); err != nil {
+	if run.print, err = newPrinter(f, a.stdout); err != nil {
 		return err
 	}
 	after, err := run.begin()
@@ -189,7 +195,7 @@ func (r *eventsRun) begin() (after string, err error) {
 func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (source, error) {
 	f := r.flags
 	if !r.stream {
-		q := client.Query{Filters: f.filters, Since: f.since, Until: f.until, After: after}
+		q := client.Query{Filters: f.filters, Since: f.since, Until: f.until, After: after, AllUsers: f.allUsers}
 		h, err := c.History(ctx, q)
 		var expired *events.ExpiredError
 		if errors.As(err, &expired) && r.goOn(expired) {
@@ -202,7 +208,7 @@ func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (s
 		return h, nil
 	}
 	s, err := c.Subscribe(ctx, client.SubscribeOptions{
-		Filters: f.filters, Since: f.since, Until: f.until, After: after,
+		Filters: f.filters, Since: f.since, Until: f.until, After: after, AllUsers: f.allUsers,
 		OnLost: r.lost, OnResumed: r.resumed, OnExpired: r.goOn,
 		OnMark: func(cursor string) {
 			keep := r.keep

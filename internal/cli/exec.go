@@ -29,7 +29,9 @@ const (
 )
 
 const execLong = `Run a command for each event that passes the filters. Filters, times and the
-place to begin are those of 'eventsvc events'.
+place to begin are those of 'eventsvc events', and so are the users: your own
+events, unless --all-users or a filter on uid asks for those of others. In the
+journal every local user can write what looks like an event of Podman.
 
 The command gets the event as a line of JSON on stdin, as 'eventsvc events
 --format json' prints it, and in its environment:
@@ -69,6 +71,7 @@ func (a *app) execCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.SortFlags = false
 	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be given again")
+	allUsersFlag(c, &f.eventsFlags)
 	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
 	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")

@@ -18,16 +18,16 @@ import (
 // printer prints an event.
 type printer func(w io.Writer, e *events.Event) error
 
-// newPrinter returns the printer for a format: that of podman events for
-// people if it is empty, "json", or a Go template.
-func newPrinter(format string, truncate bool, stdout io.Writer) (printer, error) {
+// newPrinter returns the printer for the format of the flags: that of podman
+// events for people if it is empty, "json", or a Go template.
+func newPrinter(f *eventsFlags, stdout io.Writer) (printer, error) {
 	switch {
-	case format == "":
-		return humanPrinter(truncate, stdout), nil
-	case isJSON(format):
+	case f.format == "":
+		return humanPrinter(!f.noTrunc, f.widened(), stdout), nil
+	case isJSON(f.format):
 		return printJSON, nil
 	}
-	return templatePrinter(format)
+	return templatePrinter(f.format)
 }
 
 // isJSON reports whether the format asks for JSON lines, in the spellings that
@@ -57,17 +57,23 @@ func appendEventJSON(line []byte, e *events.Event) ([]byte, error) {
 }
 
 // humanPrinter prints the line of podman events, on a terminal in colour and
-// with control characters made visible.
-func humanPrinter(truncate bool, stdout io.Writer) printer {
+// with control characters made visible. Where the events may be of several users
+// it ends with the user of each.
+func humanPrinter(truncate, namesUser bool, stdout io.Writer) printer {
+	text := func(e *events.Event) string { return e.ToHumanReadable(truncate) }
+	if namesUser {
+		users := make(userNames)
+		text = func(e *events.Event) string { return e.ToHumanReadable(truncate) + " user=" + users.of(e) }
+	}
 	if !isTerminal(stdout) {
 		return func(w io.Writer, e *events.Event) error {
-			_, err := io.WriteString(w, e.ToHumanReadable(truncate)+"\n")
+			_, err := io.WriteString(w, text(e)+"\n")
 			return err
 		}
 	}
 	coloured := wantsColour()
 	return func(w io.Writer, e *events.Event) error {
-		line := visible(e.ToHumanReadable(truncate))
+		line := visible(text(e))
 		if coloured {
 			line = colour(line, e)
 		}

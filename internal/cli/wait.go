@@ -20,7 +20,7 @@ type waitFlags struct {
 }
 
 const waitLong = `Wait until an event happens that passes the filters, print it and end with 0.
-Filters, times and formats are those of 'eventsvc events'.
+Filters, times, formats and users are those of 'eventsvc events'.
 
 A command behind -- is started once everything that happens from then on will
 be seen, and not before: what it causes cannot be missed, however fast it is.
@@ -59,6 +59,7 @@ func (a *app) waitCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.SortFlags = false
 	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "wait for an event that matches `FILTER`, KEY=VALUE; may be given again")
+	allUsersFlag(c, &f.eventsFlags)
 	flags.Var((*span)(&f.timeout), "timeout", "give up after this `TIME`, such as 90s, 10m or seconds; 0: never (default)")
 	flags.StringVar(&f.since, "since", "", "an event later than this `TIME` counts, too")
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "an event behind the one with this `CURSOR` counts, too")
@@ -90,7 +91,7 @@ func completeCommand(c *cobra.Command) {
 }
 
 func (a *app) wait(ctx context.Context, f *waitFlags, words []string) error {
-	printEvent, err := newPrinter(f.format, !f.noTrunc, a.stdout)
+	printEvent, err := newPrinter(&f.eventsFlags, a.stdout)
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,9 @@ func AppendEvent(dst []byte, r *feed.Record) []byte {
 	for i := range eventFields {
 		f := &eventFields[i]
 		raw := fields.Raw(text, f.member)
+		if f.member == line.ExitCode {
+			raw = r.ExitCode()
+		}
 		if len(raw) == 0 || f.member == line.HealthStreak && isZero(raw) || f.member == line.Attributes && isEmpty(raw) {
 			continue
 		}

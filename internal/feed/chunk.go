@@ -18,6 +18,7 @@ type chunk struct {
 	end     store.Pos
 	cursor  string // for end
 	records []store.Record
+	users   users
 	lost    bool // records may have been lost before this chunk
 	size    int
 
@@ -25,6 +26,24 @@ type chunk struct {
 	next    atomic.Pointer[chunk]
 	more    chan struct{} // closed when there is a next chunk
 	trimmed atomic.Bool   // it is no longer part of the memory log, and has no next
+}
+
+// users says whose the records of a chunk are, mostly all of the same user.
+type users struct {
+	uid  int64 // of all, if same
+	same bool
+}
+
+func usersOf(records []store.Record) users {
+	for i := range records {
+		if records[i].UID != records[0].UID {
+			return users{}
+		}
+	}
+	if len(records) == 0 {
+		return users{}
+	}
+	return users{uid: records[0].UID, same: true}
 }
 
 // frames are the frames of all records of a chunk in one format.

@@ -112,7 +112,7 @@ func (f *Feed) take(e store.Emission) {
 	last := f.chunks[len(f.chunks)-1]
 	c := &chunk{
 		seq: last.seq + 1, start: last.end, end: e.Pos, cursor: e.Cursor, records: e.Records, lost: e.Lost,
-		more: make(chan struct{}), frames: make([]frames, f.formats),
+		users: usersOf(e.Records), more: make(chan struct{}), frames: make([]frames, f.formats),
 	}
 	c.size = c.estimate()
 	f.chunks = append(f.chunks, c)
@@ -193,7 +193,7 @@ func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) 
 		return nil, ErrClosed
 	default:
 	}
-	s := &Subscription{f: f, request: r, all: r.Query.IsEverything()}
+	s := &Subscription{f: f, request: r, all: r.Query.ChoosesUsersOnly()}
 	s.at.Store(notLive)
 	f.add(s)
 	started := false

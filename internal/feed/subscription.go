@@ -63,7 +63,7 @@ const notLive = ^uint64(0)
 type Subscription struct {
 	f        *Feed
 	request  Request
-	all      bool // every record matches
+	all      bool // every record of a user whose events are wanted matches
 	delivery Delivery
 	cursor   string
 	told     bool // Live was delivered
@@ -277,7 +277,10 @@ func (s *Subscription) cursorAt() {
 // whose end is where looking has to go on.
 func (s *Subscription) match(c *chunk) (from, to int) {
 	const maxRun = 1024
-	if s.all {
+	switch q := &s.request.Query; {
+	case c.users.same && !q.HasUser(c.users.uid):
+		return len(c.records), len(c.records)
+	case s.all && (c.users.same || q.UID == store.AnyUID):
 		return s.index, min(len(c.records), s.index+maxRun)
 	}
 	from = s.index

@@ -15,6 +15,7 @@ package store
 import (
 	"context"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
@@ -53,6 +54,24 @@ type Record struct {
 	Host string
 }
 
+// ExitCode returns the exit code in decimal, nil if there is none. Podman before 5
+// leaves out an exit code of 0, so a container's died or exec_died without one
+// has that.
+func (r *Record) ExitCode() []byte {
+	f := &r.Fields
+	if !f.Has(line.ExitCode) && f.Type == containerCode && (f.Status == diedCode || f.Status == execDiedCode) {
+		return zero
+	}
+	return f.Raw(r.Line, line.ExitCode)
+}
+
+var (
+	zero          = []byte{'0'}
+	containerCode = events.CodeOfType(events.Container)
+	diedCode      = events.CodeOfStatus(events.Exited)
+	execDiedCode  = events.CodeOfStatus(events.ExecDied)
+)
+
 // View fills in what filters look at. The view shares the memory of the record.
 func (r *Record) View(v *events.View) {
 	r.Fields.View(r.Line, v)
@@ -63,6 +82,9 @@ func (r *Record) View(v *events.View) {
 func (r *Record) Event() events.Event {
 	e := r.Fields.Event(r.Line)
 	e.Cursor, e.Host = string(r.Cursor), r.Host
+	if code, err := strconv.Atoi(string(r.ExitCode())); err == nil {
+		e.ContainerExitCode = &code
+	}
 	if r.UID >= 0 {
 		uid := uint32(r.UID)
 		e.UID = &uid
@@ -76,6 +98,8 @@ type Query struct {
 	Since   int64 // nanoseconds since the epoch; NoSince: no bound
 	Until   int64 // nanoseconds since the epoch; NoUntil: no bound
 	UID     int64 // only events of this user; AnyUID: of every user
+	// UnknownUser adds to those of UID the events whose user is not known.
+	UnknownUser bool
 }
 
 // The values of a Query that leave a choice open.
@@ -88,9 +112,16 @@ const (
 // Everything is the query that every record answers.
 func Everything() Query { return Query{Since: NoSince, Until: NoUntil, UID: AnyUID} }
 
-// IsEverything reports whether every record answers the query.
-func (q *Query) IsEverything() bool {
-	return q.Since == NoSince && q.Until == NoUntil && q.UID == AnyUID && q.Filters.IsAll()
+// ChoosesUsersOnly reports whether every record of a user whose events are
+// chosen answers the query.
+func (q *Query) ChoosesUsersOnly() bool {
+	return q.Since == NoSince && q.Until == NoUntil && q.Filters.IsAll()
+}
+
+// HasUser reports whether events of the user are chosen; negative stands for a
+// user who is not known.
+func (q *Query) HasUser(uid int64) bool {
+	return q.UID == AnyUID || uid == q.UID || q.UnknownUser && uid < 0
 }
 
 // SetSince sets the lower bound.
@@ -105,7 +136,7 @@ func (q *Query) Match(r *Record) bool {
 	if q.Since != NoSince && f.Time <= q.Since || q.Until != NoUntil && f.Time >= q.Until {
 		return false
 	}
-	if q.UID != AnyUID && r.UID != q.UID {
+	if !q.HasUser(r.UID) {
 		return false
 	}
 	if q.Filters.IsAll() {

@@ -78,7 +78,11 @@ func TestAUserSeesTheEventsOfItsOwnEngineOnly(t *testing.T) {
 	}
 	r.serveLog()
 	everything := printed(t, lines, all)
-	r.runAs(0, past()...).want(t, 0, everything, "")
+	r.runAs(0, past()...).want(t, 0, "", "")
+	r.runAs(0, past("--filter", "uid=*")...).want(t, 0, everything, "")
+	r.runAs(0, past("--filter", "uid=1234")...).want(t, 0, everything, "")
+	r.runAs(0, past("--filter", "uid=1235")...).want(t, 0, "", "")
+	r.runAs(stranger, past("--filter", "uid=*")...).want(t, 0, "", "")
 	r.runAs(owner, past()...).want(t, 0, everything, "")
 	r.runAs(stranger, past()...).want(t, 0, "", "")
 	r.runAs(stranger, "events", "--stream=false").want(t, 0, "", "")

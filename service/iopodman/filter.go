@@ -9,16 +9,18 @@ import (
 	"github.com/eventsvc/eventsvc/internal/core"
 )
 
-// The keys of filters in Podman 1.x. There were no others up to 1.9.3: labels
-// came with 2.0.
+// The keys of filters in Podman 1.x, which had no others up to 1.9.3: labels
+// came with 2.0. uid is this service's own: these calls have no other way to ask
+// for more than the events of the caller.
 const (
 	keyType   = "type"
 	keyStatus = "status"
 	keyEvent  = "event" // the same as status
 	keyVolume = "volume"
+	keyUID    = "uid"
 )
 
-var filterKeys = []string{"container", keyEvent, "image", "pod", keyStatus, keyType, keyVolume}
+var filterKeys = []string{"container", keyEvent, "image", "pod", keyStatus, keyType, keyUID, keyVolume}
 
 // parseFilters returns the choice that the filters of a call make among the
 // events that an old client accepts. The error is an *events.FilterError.
@@ -86,7 +88,7 @@ func unknownKey(key string) string {
 	if near := nearest(strings.ToLower(key), filterKeys); near != "" {
 		reason += ", did you mean " + strconv.Quote(near) + "?"
 	}
-	return reason + " (podman-remote 1.x has " + strings.Join(filterKeys, ", ") + ")"
+	return reason + " (keys for podman-remote 1.x are " + strings.Join(filterKeys, ", ") + ")"
 }
 
 // checkWord refuses a word that no event has which the client can be sent: it

@@ -109,7 +109,7 @@ func TestFiltersChooseAsTheyDidInPodman1(t *testing.T) {
 
 func TestABadFilterIsRefusedInWordsThatHelp(t *testing.T) {
 	r := newRig(t, containers(1, 3)...)
-	const keys = " (podman-remote 1.x has container, event, image, pod, status, type, volume)"
+	const keys = " (keys for podman-remote 1.x are container, event, image, pod, status, type, uid, volume)"
 	const elsewhere = " and stops at it, so such events are not sent to it; use eventsvc events, or the interface io.podman.events"
 	for _, test := range []struct{ filter, reason string }{
 		{"bad", "it has no '='; give key=value, such as container=web"},

@@ -44,8 +44,7 @@ func (f *face) request(call *service.Call, filter *[]string, since, until *strin
 		return r, events.ErrNoReading
 	}
 	r.Format = f.format
-	r.Query.UID, err = f.access.Read(call.Peer())
-	return r, err
+	return r, f.access.View(call.Peer(), &r.Query, false)
 }
 
 // parseRequest understands what a call asks for, whoever calls. Absent and

@@ -215,7 +215,7 @@ func (r *replies) next() <-chan struct{} {
 }
 
 // Subscribe answers with each event of each burst.
-func (r *replies) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, _ *[]string, _, _, _ *string, _ *bool, _ *int64) error {
+func (r *replies) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, _ *[]string, _, _, _ *string, _ *bool, _ *int64, _ *bool) error {
 	if !c.WantsMore() {
 		return errors.New("more is missing")
 	}

@@ -63,7 +63,7 @@ const (
 // beginning lists the values of a field that begin with something.
 func push(q *store.Query, beginning lister, directory bool) (all matches, none, lookedUp bool, err error) {
 	p := pusher{list: beginning, directory: directory}
-	if q.UID != store.AnyUID {
+	if q.UID != store.AnyUID && !q.UnknownUser { // the journal cannot look for a field that is missing
 		p.addOne("_UID", strconv.FormatInt(q.UID, 10))
 	}
 	terms := q.Filters.Terms()

@@ -88,7 +88,7 @@ func (w *sweep) claim(helped bool) *task {
 // assign adds a block to a task, and returns how many bytes of it have to be
 // read.
 func (w *sweep) assign(t *task, b *block) (bytes int64) {
-	if q := w.choice.query; q.UID != store.AnyUID && q.UID != w.g.uid.Load() || !b.mayMatch(q) {
+	if q := w.choice.query; !q.HasUser(w.g.uid.Load()) || !b.mayMatch(q) {
 		return 0
 	}
 	first := len(t.parts)

@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"os/user"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// allUsersFlag adds the flag that asks for the events of every user.
+func allUsersFlag(c *cobra.Command, f *eventsFlags) {
+	c.Flags().BoolVar(&f.allUsers, "all-users", false, "events of every user that you may read, as with --filter 'uid=*';\n"+
+		"false: your own, as podman events")
+}
+
+// widened reports whether the events may be of more users than the caller. What
+// the filters mean the service decides: those that it refuses print nothing.
+func (f *eventsFlags) widened() bool {
+	filters, err := events.ParseFilters(f.filters)
+	return f.allUsers || err == nil && filters.ChooseUsers()
+}
+
+// maxUserNames bounds how many names are remembered.
+const maxUserNames = 1024
+
+// userNames are the names of users, by their uid.
+type userNames map[uint32]string
+
+// of returns the name of the user of an event, its number where it has no name on
+// this host, and ? if it is not known.
+func (names userNames) of(e *events.Event) string {
+	if e.UID == nil {
+		return "?"
+	}
+	number := strconv.FormatUint(uint64(*e.UID), 10)
+	if e.Host != "" { // a user of that host
+		return number
+	}
+	if name, known := names[*e.UID]; known {
+		return name
+	}
+	if len(names) == maxUserNames {
+		clear(names)
+	}
+	names[*e.UID] = number
+	if u, err := user.LookupId(number); err == nil && u.Username != "" {
+		names[*e.UID] = u.Username
+	}
+	return names[*e.UID]
+}
