@@ -163,7 +163,11 @@ func (c *choice) openStore(log *slog.Logger) (store.Store, error) {
 		}
 		return journald.Open(journald.Options{Directory: c.path, Logger: log})
 	}
-	return logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Sync: c.sync, Logger: log})
+	st, err := logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Sync: c.sync, Logger: log})
+	if err != nil {
+		return nil, err // a nil *logfile.Store in the interface would not be nil
+	}
+	return st, nil
 }
 
 // isFile reports whether the store is a log file.

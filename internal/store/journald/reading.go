@@ -41,7 +41,11 @@ type reading struct {
 
 // Read begins a reading of the past.
 func (s *Store) Read(ctx context.Context, start store.Start, query store.Query) (store.Reading, error) {
-	return s.newReading(ctx, start, query)
+	r, err := s.newReading(ctx, start, query)
+	if err != nil {
+		return nil, err // a nil *reading in the interface would not be nil
+	}
+	return r, nil
 }
 
 func (s *Store) newReading(ctx context.Context, start store.Start, query store.Query) (*reading, error) {
