@@ -147,8 +147,8 @@ func TestACursorOfAnEventOfAnyTimeIsFoundAgain(t *testing.T) {
 func TestManyEqualEventsAreSearchedInReasonableTime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	const total = 20000
-	appendTo(t, path, strings.Repeat(lineOf(7), total))
 	w := open(t, path, Options{})
+	appendTo(t, path, strings.Repeat(lineOf(7), total))
 	_, cursors, err := w.history("")
 	if err != nil {
 		t.Fatal(err)
@@ -191,6 +191,28 @@ func TestCursor_timesThatPodmanReads(t *testing.T) {
 	for i, cursor := range cursors {
 		if rest, gone := w.at(cursor); gone || len(rest) != len(all)-1-i {
 			t.Errorf("after %s: %v, gone: %v", all[i], rest, gone)
+		}
+	}
+}
+
+// The first of equal events at the start of a file may be the second of those that
+// there were: it is not taken for the one that a cursor names unless the store saw
+// the file begin.
+func TestCursor_equalEventsAtTheStart(t *testing.T) {
+	for _, seen := range []bool{true, false} {
+		path := filepath.Join(t.TempDir(), "events.log")
+		w := open(t, path, Options{})
+		appendTo(t, path, strings.Repeat(lineOf(1), 8)+linesOf(2, 3))
+		_, cursors, err := w.history("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !seen {
+			rotate(t, path, 0) // as Podman 4.3: no marker says so
+			w = open(t, path, Options{})
+		}
+		if rest, gone := w.at(cursors[0]); gone == seen {
+			t.Errorf("seen %v: %v, gone: %v", seen, rest, gone)
 		}
 	}
 }

@@ -33,7 +33,9 @@ type disk interface {
 	mkdir(dir string) error
 	lock(f *os.File, cmd int, kind int16) error
 	dup(f *os.File) (*os.File, error)
-	// watch watches a directory, or a file, by an inotify instance.
+	// inotify makes an inotify instance, and watch watches a directory, or a file,
+	// by it.
+	inotify() (fd int, err error)
 	watch(fd int, path string, mask uint32) (int, error)
 }
 
@@ -119,6 +121,10 @@ func (kernel) dup(f *os.File) (*os.File, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+func (kernel) inotify() (int, error) {
+	return unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 }
 
 func (kernel) watch(fd int, dir string, mask uint32) (wd int, err error) {

@@ -139,3 +139,10 @@ func (d *faulty) watch(fd int, dir string, mask uint32) (int, error) {
 	}
 	return d.kernel.watch(fd, dir, mask)
 }
+
+func (d *faulty) inotify() (int, error) {
+	if _, err := d.next("inotify"); err != nil {
+		return 0, err
+	}
+	return d.kernel.inotify()
+}

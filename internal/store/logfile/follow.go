@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"runtime"
 	"time"
 	"unsafe"
@@ -32,15 +33,15 @@ func (s *Store) follow() {
 	var last time.Time
 	var before, ownBefore uint64
 	inVain := breath
-	for s.writes.wait() {
+	for s.watch.waitForWrites() {
 		read, _ := s.counts()
 		if since := time.Since(last); since < breath && read >= before+burst {
 			takeBreath(breath - since)
 		}
 		before = read
-		s.writes.drain()
-		s.lookNow()
-		s.followed.done()
+		for more := true; more; s.followed.done() {
+			more = s.lookNow()
+		}
 		last = time.Now()
 		found, own := s.counts()
 		if found > read || own == ownBefore {
@@ -66,117 +67,128 @@ func (s *Store) counts() (read, written uint64) {
 	return s.read, s.written
 }
 
-// followNames looks whenever a file has appeared at the path or gone from it.
-func (s *Store) followNames() {
-	defer s.done.Done()
-	for range s.appeared {
-		s.lookNow()
-	}
-}
-
-func (s *Store) lookNow() {
-	if err := s.Look(); err != nil {
+func (s *Store) lookNow() (more bool) {
+	more, err := s.lookOnce()
+	if err != nil {
 		s.log.Debug("cannot follow the log", "path", s.path, "error", err)
 	}
+	return more
 }
 
 // Look tells the sink at once what is new in the log. The error is an
 // *events.UnavailableError if the log is there and cannot be read.
 func (s *Store) Look() error {
+	for {
+		more, err := s.lookOnce()
+		if !more {
+			return err
+		}
+	}
+}
+
+// lookOnce is a slice of a look, between which others get the lock.
+func (s *Store) lookOnce() (more bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lookLocked()
+	return s.lookSlice()
+}
+
+// lookLocked is Look with the lock held.
+func (s *Store) lookLocked() error {
+	for {
+		more, err := s.lookSlice()
+		if !more {
+			return err
+		}
+	}
 }
 
 // settleTime is how long a file that is being filled by a rotation that is not
 // atomic is given to become what the rotation makes of it.
 const settleTime = 2 * time.Second
 
-func (s *Store) lookLocked() error {
+func (s *Store) lookSlice() (more bool, err error) {
 	if s.closed || s.sink == nil {
-		return nil
+		return false, nil
 	}
-	err := s.look()
+	more, err = s.look()
 	s.noteGrowth()
 	s.setFault(err)
 	if err != nil {
-		// What is wrong may pass without anything that the kernel tells of.
-		s.lookAgain(faultTime)
-		return s.unavailable(err)
+		// What is wrong may pass without a report of the kernel.
+		s.watch.again()
+		return false, s.unavailable(err)
 	}
-	return nil
+	return more, nil
 }
 
 // look reads what was appended, and follows the path to the files that took
-// the place of the present one, one after the other.
-func (s *Store) look() error {
-	if _, err := s.writes.arm(false); err != nil {
-		return err
-	}
-	s.successors.note(s)
+// the place of the present one, one after the other. more says that there is more
+// to be read.
+func (s *Store) look() (more bool, err error) {
+	s.arrivals.note()
 	for {
-		g, missing, err := s.successors.next()
+		g, missing, err := s.arrivals.next()
 		if g == nil {
 			return s.lookAtPresent(missing, err)
 		}
-		wait, err := s.succeed(g)
-		if err != nil || wait {
-			return err
+		done, more, err := s.succeed(g)
+		if !done {
+			return more, err
 		}
-		s.successors.pop()
-		// It may lie in another directory of the same name.
-		s.writes.doubt()
-		if _, err := s.writes.arm(false); err != nil {
-			return err
-		}
+		s.arrivals.pop()
 	}
 }
 
 // lookAtPresent reads what was appended to the generation that has no successor.
-func (s *Store) lookAtPresent(missing bool, err error) error {
-	if s.successors.isBlind() {
-		s.lookAgain(blindTime)
-	}
+func (s *Store) lookAtPresent(missing bool, err error) (more bool, _ error) {
 	if s.cur == nil || err != nil {
-		return err
+		return false, err
 	}
-	err = s.catchUp()
+	more, err = s.catchUp()
 	s.gone = missing
-	return err
+	return more, err
 }
 
 // catchUp reads what there is of the present generation, anew if it was cut.
-func (s *Store) catchUp() error {
+func (s *Store) catchUp() (more bool, err error) {
+	s.watch.armFile(s.cur.f)
 	cut, err := s.wasCutInPlace()
 	if err == nil && cut {
 		err = s.replaceInPlace()
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	return s.advance()
 }
 
+// sliceBytes is how much is read with the lock held, or one line that is longer.
+const sliceBytes = 1 << 20
+
 // advance reads the whole lines that were appended to the present generation
-// and tells the sink.
-func (s *Store) advance() error {
-	for {
+// and hands them to the sink. more says that there are more.
+func (s *Store) advance() (more bool, err error) {
+	for first := s.off; ; {
 		size, err := s.cur.size()
 		if err != nil {
-			return err
+			return false, err
 		}
 		if size <= s.off {
-			return nil
+			return false, nil
 		}
 		// The records keep this buffer alive: it is no larger than it has to be.
 		c, _, err := s.cur.readChunk(make([]byte, min(size-s.off, chunkSize)), s.off, size)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if c.next == s.off {
-			return nil
+			return false, nil
 		}
 		s.emit(&c, false, nil)
+		if s.off-first >= sliceBytes {
+			return true, nil
+		}
 	}
 }
 
@@ -288,9 +300,9 @@ func (s *Store) wasCutInPlace() (bool, error) {
 // replaceInPlace begins anew with a file that was truncated. What was appended
 // between the last look and the truncation is lost, if there was anything.
 func (s *Store) replaceInPlace() error {
-	// What was before the first event of the file is not before what
-	// is there now: no cursor may take one for the other.
-	g, err := s.cur.again(fileID{dev: s.cur.id, ino: s.nextSeq}.hash())
+	// What was before the first event of the file is not before what is there now:
+	// no cursor may take one for the other, and none that another process made.
+	g, err := s.cur.again(rand.Uint64())
 	if err != nil {
 		return err
 	}
@@ -317,13 +329,18 @@ func (s *Store) retire(kept bool) {
 }
 
 // succeed goes on to the file that has taken the place of the present
-// generation. wait is true if that file is still being filled.
-func (s *Store) succeed(g *generation) (wait bool, err error) {
+// generation. done is false if that file is still being filled, or more of the
+// present one is to be read first.
+func (s *Store) succeed(g *generation) (done, more bool, err error) {
 	if s.cur == nil {
-		return false, s.beginWith(g)
+		s.beginWith(g)
+		return true, false, nil
 	}
 	off, verdict, aside := int64(0), lost, 0
-	err = s.catchUp()
+	more, err = s.catchUp()
+	if more {
+		return false, true, nil
+	}
 	if err == nil {
 		aside = s.aside()
 		j := joiner{s: s, old: s.cur, oldEnd: s.off, aside: aside, new: g}
@@ -333,14 +350,14 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	case err == nil:
 		s.barred = time.Time{}
 	case !s.isLostFor(err):
-		return false, err
+		return false, false, err
 	default:
 		off, verdict, aside = 0, lost, 0
 	}
 	if verdict == unsettled {
 		s.gone = false // till then the old file is the log
-		s.lookAgain(settleTime)
-		return true, nil
+		s.watch.again()
+		return false, false, nil
 	}
 	if verdict == lost {
 		s.log.Warn("the log was replaced and its continuity cannot be proved; events may have been lost",
@@ -348,18 +365,20 @@ func (s *Store) succeed(g *generation) (wait bool, err error) {
 	}
 	numbers, err := g.warm(off)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	s.retire(aside > 0)
+	s.watch.forgetFile()
 	s.adopt(g)
 	g.join, g.lost, s.off, s.twins = off, verdict == lost, off, numbers
+	g.whole = off == 0 && verdict == joined
 	if verdict != lost {
 		s.noteSuccession(g)
 	}
 	s.syncSuccessor(g)
 	s.dropUnkept()
 	s.emitNothing(g.lost)
-	return false, nil
+	return true, false, nil
 }
 
 // oldPatience is how long a file is tried to be read that was replaced before it
@@ -385,38 +404,13 @@ func (s *Store) isLostFor(err error) bool {
 	return true
 }
 
-// blindTime is how long after a log has gone it is looked for again, should the
-// service not be allowed to watch a directory above it.
-const blindTime = 500 * time.Millisecond
-
-// faultTime is how long after a look that failed there is another.
-const faultTime = time.Second
-
-// lookAgain makes sure that the path is looked at again, should nothing more
-// happen there that the kernel tells of.
-func (s *Store) lookAgain(after time.Duration) {
-	if s.again != nil {
-		return
-	}
-	s.again = time.AfterFunc(after, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.again = nil
-		s.names.doubt()
-		s.writes.doubt()
-		_ = s.lookLocked()
-	})
-}
-
-// beginWith adopts the first file that there is at the path. What is in it is
-// new, unless it shows that files came and went before it.
-func (s *Store) beginWith(g *generation) error {
-	cut, err := g.mayBeCut()
-	if err != nil {
-		return err
-	}
+// beginWith adopts the first file that there is at the path. All that is in it is
+// new, and all that there is, if no other was there before it.
+func (s *Store) beginWith(g *generation) {
 	s.adopt(g)
-	g.lost = cut && !g.direct
+	g.lost = !g.direct
+	if g.direct {
+		g.whole, g.origin = true, s.origin
+	}
 	s.emitNothing(g.lost)
-	return nil
 }

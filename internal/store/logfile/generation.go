@@ -3,7 +3,9 @@ package logfile
 import (
 	"encoding/binary"
 	"io"
+	"math/rand/v2"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,14 +29,14 @@ type generation struct {
 	uid atomic.Int64
 	// direct says that it is certain that no other file was at the path
 	// between its predecessor and this one.
-	direct bool
-	// elsewhere says that it may be written by a path in another directory: it
-	// has several names, or is mounted here by itself.
-	elsewhere bool
-	index     index
+	direct  bool
+	isMount bool // it is mounted over another file
+	index   index
 
 	// guarded by Store.mu
 	refs    int
+	whole   bool   // nothing that was written to it or to one before is missing at its start
+	origin  uint64 // of the time without a file that it ended, 0: it is not certain
 	retired bool
 	end     int64 // behind the last whole line; valid once retired
 	join    int64 // where it continues its predecessor
@@ -72,11 +74,23 @@ type fileID struct {
 
 func (id fileID) hash() uint64 {
 	var b [24]byte
+	if id.birth == 0 { // inodes of a file system in memory begin anew with each boot
+		id.dev ^= bootHash()
+	}
 	binary.LittleEndian.PutUint64(b[0:], id.dev)
 	binary.LittleEndian.PutUint64(b[8:], id.ino)
 	binary.LittleEndian.PutUint64(b[16:], uint64(id.birth))
 	return xxhash.Sum64(b[:])
 }
+
+// bootHash is another number after each start of the machine.
+var bootHash = sync.OnceValue(func() uint64 {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return rand.Uint64() // what cannot be told apart is not taken for the same
+	}
+	return xxhash.Sum64(id)
+})
 
 // identify returns the identity of the file at the path, or of the descriptor
 // if the path is empty, with its owner, size and mode.
@@ -119,8 +133,7 @@ func openGeneration(d disk, path string) (*generation, error) {
 		_ = f.Close()
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	elsewhere := stat.Nlink > 1 || stat.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
-	g := &generation{id: id.hash(), file: id, f: f, disk: d, elsewhere: elsewhere}
+	g := &generation{id: id.hash(), file: id, f: f, disk: d, isMount: stat.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0}
 	g.uid.Store(uidOfEvents(stat.Uid, uint32(stat.Mode)))
 	return g, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -52,19 +53,18 @@ type Store struct {
 	// patience is how long a file that was replaced is tried to be read.
 	patience time.Duration
 
-	appends    appendQueue
-	syncs      syncs
-	names      *watcher // of what appears at the path
-	writes     *watcher // of what is written
-	successors successors
-	appeared   chan struct{} // holds one when something appeared at the path
-	indexer    indexer
-	grown      chan struct{} // holds one when there is something to index
-	stopped    chan struct{} // closed by Close
-	helpers    chan struct{} // holds one for each helper of a sweep
-	busy       atomic.Int32  // readings that are reading now
-	followed   beat          // of the thread that reads what is written
-	noted      beat          // of the thread that notes what appears at the path
+	appends  appendQueue
+	syncs    syncs
+	watch    *watcher
+	arrivals arrivals
+	origin   uint64 // the name of the time before there was a file
+	indexer  indexer
+	grown    chan struct{} // holds one when there is something to index
+	stopped  chan struct{} // closed by Close
+	helpers  chan struct{} // holds one for each helper of a sweep
+	busy     atomic.Int32  // readings that are reading now
+	followed beat          // of the thread that reads what is written
+	noted    beat          // of the thread that notes what appears at the path
 
 	successions successions // that the log was not told of
 	leftOut     leftOut
@@ -81,7 +81,6 @@ type Store struct {
 	gone      bool          // cur is no longer at the path
 	unchanged time.Time     // modification time of cur when it last was what was read of it
 	barred    time.Time     // since when cur could not be read though it has a successor, zero: it can
-	again     *time.Timer   // looks again at a file that is being filled, or for one that is gone
 	nextSeq   uint64
 	readings  map[*reading]struct{}
 	read      uint64
@@ -104,12 +103,6 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot open the log %s", o.Path)
 	}
-	lock := path + ".lock" // Podman locks beside the name that it was given, be it a link or not
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		path = resolved
-	} else if resolved, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		path = filepath.Join(resolved, filepath.Base(path))
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -121,8 +114,8 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		path: path, own: o.Own || o.MaxSize > 0, log: o.Logger, disk: o.disk,
-		lock: newFileLock(o.disk, lock, o.LockTimeout), syncs: syncs{mode: o.Sync},
-		appeared: make(chan struct{}, 1), grown: make(chan struct{}, 1), stopped: make(chan struct{}),
+		lock: newFileLock(o.disk, path+".lock", o.LockTimeout), syncs: syncs{mode: o.Sync},
+		origin: rand.Uint64(), grown: make(chan struct{}, 1), stopped: make(chan struct{}),
 		helpers: make(chan struct{}, runtime.NumCPU()), readings: make(map[*reading]struct{}), nextSeq: 1,
 	}
 	if s.patience = o.patience; s.patience == 0 {
@@ -161,28 +154,23 @@ func (s *Store) Path() string { return s.path }
 
 // Follow begins to tell the sink what is new.
 func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
-	names, err := newWatcher(s.disk, s.path, watchNames)
+	watch, err := newWatcher(s.disk, s.path)
 	if err != nil {
-		return store.Pos{}, "", err
-	}
-	writes, err := newWatcher(s.disk, s.path, watchWrites)
-	if err != nil {
-		names.close()
 		return store.Pos{}, "", err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.names, s.writes, s.sink = names, writes, sink
+	s.watch, s.sink = watch, sink
+	s.arrivals.path, s.arrivals.disk, s.arrivals.watch = s.path, s.disk, watch
 	if s.own {
 		s.openKept()
 	}
 	s.openFirst()
 	s.noteGrowth()
-	s.done.Add(4)
+	s.done.Add(3)
 	go s.keepIndex()
 	go s.follow()
-	go s.watchNames()
-	go s.followNames()
+	go s.watchArrivals()
 	return s.posLocked(), s.cursorLocked(), nil
 }
 
@@ -191,21 +179,19 @@ func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 func (s *Store) openFirst() {
 	defer func() {
 		if s.fault != nil {
-			s.lookAgain(faultTime)
+			s.watch.again()
 		}
 	}()
-	if _, err := s.writes.arm(false); err != nil {
-		s.setFault(err)
-		return
-	}
-	s.successors.note(s)
-	g, _, err := s.successors.next()
+	s.arrivals.note()
+	g, _, err := s.arrivals.next()
 	if g == nil {
 		s.setFault(err)
 		return
 	}
-	s.successors.pop()
+	s.arrivals.pop()
 	s.adopt(g)
+	g.whole = s.own
+	s.watch.armFile(g.f)
 	s.syncSuccessor(g)
 	size, err := g.size()
 	if err == nil {
@@ -219,12 +205,6 @@ func (s *Store) openFirst() {
 
 // adopt makes a file the log that is followed.
 func (s *Store) adopt(g *generation) {
-	if g.elsewhere {
-		if err := s.writes.also(g.f); err != nil {
-			s.log.Warn("cannot watch the log file itself: what is written to it by another path may be noticed late",
-				"path", s.path, "error", err)
-		}
-	}
 	g.seq = s.nextSeq
 	s.nextSeq++
 	g.refs++ // of the chain
@@ -242,13 +222,13 @@ func (s *Store) posLocked() store.Pos {
 
 // cursorLocked names how far the log was followed.
 func (s *Store) cursorLocked() string {
-	return string(appendPosition(make([]byte, 0, 64), s.cur, s.off, &s.twins))
+	return string(appendPosition(make([]byte, 0, 64), s.cur, s.off, &s.twins, s.origin))
 }
 
 // appendPosition appends the cursor for an offset in a generation, nil for the
-// place before the first file.
-func appendPosition(dst []byte, g *generation, off int64, t *twins) []byte {
-	c := cursor{kind: kindOrigin}
+// place before the first file, which the origin names.
+func appendPosition(dst []byte, g *generation, off int64, t *twins, origin uint64) []byte {
+	c := cursor{kind: kindOrigin, genID: origin}
 	if g != nil {
 		c.genID, c.hinted, c.hint = g.id, true, hint{genID: g.id, off: off}
 		if id, ok := t.last(); ok {
@@ -268,29 +248,22 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	close(s.stopped)
-	following := s.names != nil
+	following := s.watch != nil
 	s.mu.Unlock()
 	if following {
-		s.names.interrupt()
-		s.writes.interrupt()
+		s.watch.interrupt()
 		s.done.Wait()
-		s.names.close()
-		s.writes.close()
+		s.watch.close()
 	}
 	s.appends.drain()
 	err := s.closeAppended()
 	s.lock.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.again != nil {
-		s.again.Stop()
-	}
 	for _, g := range append(s.chain, s.held...) {
 		s.release(g)
 	}
-	for _, g := range s.successors.queue {
-		_ = g.f.Close()
-	}
+	s.arrivals.close()
 	s.chain, s.held = nil, nil
 	return err
 }
@@ -367,6 +340,11 @@ func (s *Store) Status() store.Status {
 		status.Fault = s.cannot.Error()
 	default:
 		status.Fault = s.syncs.fault()
+	}
+	if status.Fault == "" && s.watch != nil {
+		if err := s.watch.polled(); err != nil {
+			status.Fault = err.Error() + "; it is looked at four times a second instead"
+		}
 	}
 	s.mu.Unlock()
 	ctx := context.Background()

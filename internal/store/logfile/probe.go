@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
-	"golang.org/x/sys/unix"
 )
 
 // beat counts how often a loop has gone round. The zero value is ready.
@@ -42,17 +41,14 @@ func (b *beat) now() (count uint64, next <-chan struct{}) {
 // for it to tell of events, and waits until each has gone round: the one notes which
 // file is at the path, the other reads what is new and tells the sink.
 func (s *Store) Probe(ctx context.Context) error {
-	s.mu.Lock()
-	names, writes, closed := s.names, s.writes, s.closed
-	s.mu.Unlock()
-	if names == nil || closed {
+	if s.watch == nil || s.isClosed() {
 		return nil
 	}
-	if err := names.rouse(ctx, &s.noted); err != nil {
-		return errors.WithMessage(err, "cannot see the thread move that notes new files")
+	if err := s.watch.rouse(ctx, &s.watch.arrivals, &s.noted); err != nil {
+		return errors.WithMessage(err, "the thread that notices new log files is not responding")
 	}
-	err := writes.rouse(ctx, &s.followed)
-	return errors.WithMessage(err, "cannot see the thread move that reads the log")
+	err := s.watch.rouse(ctx, &s.watch.writes, &s.followed)
+	return errors.WithMessage(err, "the thread that reads the log is not responding")
 }
 
 // rousePause is after how long a thread is roused again, should it have been
@@ -60,12 +56,10 @@ func (s *Store) Probe(ctx context.Context) error {
 const rousePause = 50 * time.Millisecond
 
 // rouse wakes the thread that waits, and returns when it has gone round.
-func (w *watcher) rouse(ctx context.Context, b *beat) error {
+func (w *watcher) rouse(ctx context.Context, thread *waiter, b *beat) error {
 	before, next := b.now()
 	for {
-		if err := w.nudge(); err != nil {
-			return err
-		}
+		w.nudge(thread)
 		again := time.NewTimer(rousePause)
 		select {
 		case <-next:
@@ -81,16 +75,4 @@ func (w *watcher) rouse(ctx context.Context, b *beat) error {
 			return err
 		}
 	}
-}
-
-// nudge wakes the thread that waits. It takes nothing that may have run out, as
-// inotify's watches may: the thread is fine then, and has to show it.
-func (w *watcher) nudge() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return nil
-	}
-	_, err := unix.Write(w.poke, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	return errors.Wrap(err, "cannot wake a thread that follows the log")
 }

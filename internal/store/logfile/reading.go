@@ -344,7 +344,7 @@ func (r *reading) Cursor() (string, error) {
 	if err := r.warm(); err != nil {
 		return "", r.s.unavailable(err)
 	}
-	return string(appendPosition(nil, r.g, r.off, &r.twins)), nil
+	return string(appendPosition(nil, r.g, r.off, &r.twins, r.s.origin)), nil
 }
 
 // Close frees what the reading holds.

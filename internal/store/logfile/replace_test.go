@@ -167,7 +167,7 @@ func TestARotationByCopyingThatStallsIsALossAndNotRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 	appendTo(t, path, half[:len(half)/2])
-	time.Sleep(settleTime + blindTime + 300*time.Millisecond)
+	time.Sleep(settleTime + retryTime + 300*time.Millisecond)
 	appendTo(t, path, half[len(half)/2:]+lineOf(1000))
 	_ = w.Look()
 	if w.losses() != 1 {
@@ -265,9 +265,9 @@ func TestALogThatIsGoneIsNotLookedForByTheClock(t *testing.T) {
 	}
 	for { // until it was noticed
 		w.Store.mu.Lock()
-		gone, again := w.gone, w.again
+		gone := w.gone
 		w.Store.mu.Unlock()
-		if again != nil {
+		if _, _, timeout := w.watch.take(&waiter{}); timeout != -1 {
 			t.Fatal("it is to be looked for again after a while")
 		}
 		if gone {

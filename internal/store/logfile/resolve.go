@@ -20,7 +20,11 @@ func (r *reading) startAfter(ctx context.Context, text string) error {
 	s.mu.Lock()
 	chain := append([]*generation(nil), s.chain...)
 	if s.gone && len(chain) == 1 && !(c.hinted && c.hint.genID == chain[0].id) {
-		chain = nil // what is gone is not searched, but who was at its end may wait there
+		chain = nil // what is gone is not searched, but a reader at its end may wait there
+	}
+	if c.kind == kindOrigin && c.genID == s.origin && s.cur == nil {
+		s.mu.Unlock()
+		return nil // there has been no file since
 	}
 	for _, g := range chain {
 		g.refs++
@@ -33,17 +37,14 @@ func (r *reading) startAfter(ctx context.Context, text string) error {
 			s.release(g)
 		}
 	}()
-	f := finder{ctx: ctx, cursor: c, chain: chain, own: s.own}
+	f := finder{ctx: ctx, cursor: c, chain: chain}
 	found, err := f.find()
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case found == nil && c.kind == kindOrigin && c.genID == 0 && len(chain) == 0:
-		return nil
-	case found == nil:
+	if found == nil {
 		return s.expiredLocked()
 	}
 	r.enter(found.g, found.off)
@@ -63,7 +64,6 @@ type finder struct {
 	ctx    context.Context
 	cursor cursor
 	chain  []*generation
-	own    bool
 }
 
 // find returns the place, nil if it is gone or uncertain.
@@ -134,32 +134,16 @@ func (f *finder) proves(g *generation, off int64, t *twins) (bool, error) {
 	return !known, nil
 }
 
-// origin is the place before the first event of a log that had none when
-// the cursor was made: the start of the same file, or of one that shows no sign
-// of having been rotated.
+// origin is the place before the first event of a log that had none when the
+// cursor was made: the start of the same file, or of the one that was seen to be the
+// first to appear since.
 func (f *finder) origin() (*place, error) {
 	for _, g := range f.chain {
-		if g.id == f.cursor.genID {
+		if g.id == f.cursor.genID || g.origin != 0 && g.origin == f.cursor.genID {
 			return &place{g: g}, nil
 		}
 	}
-	if f.own || f.cursor.genID != 0 || len(f.chain) == 0 {
-		return nil, nil
-	}
-	if cut, err := f.chain[0].mayBeCut(); cut || err != nil {
-		return nil, err
-	}
-	return &place{g: f.chain[0]}, nil
-}
-
-// mayBeCut reports whether the file shows that Podman dropped an older half.
-func (g *generation) mayBeCut() (bool, error) {
-	found := false
-	err := g.search([]byte(`"log-rotation"`), anyTime, func([]byte, int64, int64) bool {
-		found = true
-		return false
-	})
-	return found, err
+	return nil, nil
 }
 
 // byContent looks for the event that the cursor names. One that is found in
@@ -225,9 +209,11 @@ func (f *finder) choose(candidates []candidate) (*place, error) {
 			return nil, err
 		}
 	}
-	if chosen != nil && len(candidates) > 1 && f.cursor.id.twin == 0 {
-		// The first of equal events may be a later one of a log that was cut.
-		if cut, err := chosen.g.mayBeCut(); cut || err != nil {
+	if chosen != nil && len(candidates) > 1 && f.cursor.id.twin == 0 && !chosen.g.whole {
+		// The first of equal events may be a later one of a log that was cut: the
+		// one that the cursor names would have been right before the start.
+		_, all, err := chosen.g.idsBefore(chosen.off, twinWindow+1)
+		if all || err != nil {
 			return nil, err
 		}
 	}

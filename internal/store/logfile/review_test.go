@@ -59,17 +59,15 @@ func TestADiskThatDoesNotConfirmTheFormerFileIsToldAndRefusesNothingForTheNew(t 
 
 func TestAProbeNeedsNoWatchOfTheKernel(t *testing.T) {
 	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{})
-	for _, of := range []*watcher{w.Store.names, w.Store.writes} {
-		// Something that takes no watch, as inotify does not when they have run out.
-		other, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Dup3(other, of.fd, unix.O_CLOEXEC); err != nil {
-			t.Fatal(err)
-		}
-		_ = unix.Close(other)
+	// Something that takes no watch, as inotify does not when they have run out.
+	other, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if err := unix.Dup3(other, w.watch.fd, unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(other)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := w.Probe(ctx); err != nil {

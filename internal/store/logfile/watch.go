@@ -2,153 +2,263 @@ package logfile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 )
 
-// watcher tells when something happens to a path, by inotify on its directory,
-// and while there is no file at the path, on all directories above. Unlike the
-// usual libraries it can be asked synchronously what has happened up to now,
-// which is what proves that exactly one file took another's place.
+// watcher reports what happens to the log, by one inotify instance: names that
+// come and go in its directory, what is written to the file that is followed, and
+// whatever makes the path name another file, which includes mounts. Unlike the
+// usual libraries it can be asked synchronously what has happened up to now, which
+// is what proves that exactly one file took another's place.
+//
+// Where the kernel has no instance or no watch left, the log is polled, and where
+// a directory on the way may not be read, the path is looked at twice a second.
 type watcher struct {
-	dir, base string
-	mask      uint32 // of what is wanted to be known of dir
-	fd        int    // the inotify instance
-	disk      disk
-	stop      int // an eventfd that ends wait
-	poke      int // an eventfd that ends wait once
+	path   string
+	disk   disk
+	stop   int // an eventfd that ends both waits
+	mounts int // the mounts of this process, which poll reports changes of; -1: not known
+
+	arrivals, writes waiter
 
 	mu      sync.Mutex
-	buf     []byte        // memory for drain: on the stack of every goroutine that looks it would stay
-	watched map[int32]way // by watch descriptor
-	armed   bool          // all is watched that has to be
-	above   bool          // and so are the directories above
-	blind   bool          // but for some of them
+	fd      int             // the inotify instance, -1: none
+	buf     []byte          // memory for drain: on the stack of each goroutine that looks it would stay
+	watched map[int32][]way // by watch descriptor
+	file    int32           // the watch descriptor of the file that is followed, 0: it is not watched
+	created int             // files that appeared at the path since sawOne was asked
+	armed   bool            // all is watched that has to be
+	above   bool            // and so are the names above
+	blind   bool            // but for a directory that may not be read
+	faults  [2]error        // why the log is polled: of directories, and of the file
+	retry   bool            // there is to be another look soon, whatever happens
 	closed  bool
 }
 
-// way is a directory that is watched, and where it leads.
+// way is a directory on the way to the log, and where it leads.
 type way struct {
 	path string
 	// child is the name in it that leads to the log.
 	child string
+	// last says that the child is the log, or a link to it.
+	last bool
+	// turn says that the child leads elsewhere once it is another: it is a link, or
+	// was not there.
+	turn bool
 }
 
-// What is wanted to be known of the directory of the log: the coming and going
-// of names, what is written, and, for a directory above, whether the way to the
-// log comes and goes.
+// What is watched of a directory on the way: whether it stays where it is, and,
+// where its names matter, which come and go; and of the file, the next write.
 const (
-	watchNames = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB |
-		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
-	watchWrites = unix.IN_MODIFY | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
-	watchAbove  = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE |
-		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ATTRIB | unix.IN_ONLYDIR
+	watchSelf  = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+	watchNames = watchSelf | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB
+	watchWrite = unix.IN_MODIFY | unix.IN_ONESHOT
 )
 
-func newWatcher(d disk, path string, mask uint32) (*watcher, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return nil, errors.Wrap(err, "cannot watch the log: raise fs.inotify.max_user_instances")
+func newWatcher(d disk, path string) (*watcher, error) {
+	w := &watcher{path: path, disk: d, stop: -1, mounts: -1, fd: -1, buf: make([]byte, 16<<10), watched: make(map[int32][]way)}
+	for _, fd := range []*int{&w.stop, &w.arrivals.wake, &w.writes.wake} {
+		*fd = -1
 	}
-	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		_ = unix.Close(fd)
-		return nil, errors.Wrap(err, "cannot watch the log")
+	for _, fd := range []*int{&w.stop, &w.arrivals.wake, &w.writes.wake} {
+		var err error
+		if *fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+			w.closeAll()
+			return nil, errors.Wrap(err, "cannot watch the log")
+		}
 	}
-	poke, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		_ = unix.Close(fd)
-		_ = unix.Close(stop)
-		return nil, errors.Wrap(err, "cannot watch the log")
+	if fd, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+		w.mounts = fd
 	}
-	return &watcher{
-		dir: filepath.Dir(path), base: filepath.Base(path), mask: mask, fd: fd, disk: d, stop: stop, poke: poke,
-		buf: make([]byte, 16<<10), watched: make(map[int32]way),
-	}, nil
+	return w, nil
 }
 
-// arm makes sure that the directory of the log is watched if it is there. blind
-// tells that a directory above could not be watched, for want of the right to
-// read it: then the way to the log may come to be without a word.
+// arm makes sure that the way to the log is watched as far as it is there.
 //
-// above has the directories above watched too, which is for as long as there is
-// no file at the path: a directory that is deleted while a file of it is held
-// open says nothing of its end, but the one above does.
-func (w *watcher) arm(above bool) (blind bool, err error) {
+// above has the names in the directories above watched too, which is for as long
+// as there is no file at the path: a directory that is deleted while a file of it
+// is held open says nothing of its end, but the one above does.
+func (w *watcher) arm(above bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed || w.armed && w.above == above {
-		return w.blind, nil
+		return
 	}
+	err := w.openInstance()
 	// Watching again what is watched already leaves no gap.
-	keep := make(map[int32]way)
-	if above {
-		// From the root down: what comes to be behind a directory's turn is told.
-		blind, err = w.watchAbove(keep)
-	}
+	keep := make(map[int32][]way)
+	w.blind = false
 	if err == nil {
-		err = w.watchDir(keep)
+		err = w.watchWay(keep, above)
 	}
-	if err != nil {
-		return blind, errors.Wrapf(err, "cannot watch the directory %s", w.dir)
+	w.faults[0] = err
+	if err != nil { // what was watched still is
+		w.armed = false
+		return
 	}
 	w.keepOnly(keep)
-	w.armed, w.above, w.blind = above || len(keep) > 0, above, blind
-	return blind, nil
+	w.armed, w.above = true, above
 }
 
-func (w *watcher) watchDir(keep map[int32]way) error {
-	wd, err := w.disk.watch(w.fd, w.dir, w.mask)
-	if isMissing(err) {
+// openInstance makes the inotify instance if there is none yet.
+func (w *watcher) openInstance() error {
+	if w.fd >= 0 {
 		return nil
 	}
-	if err == nil {
-		keep[int32(wd)] = way{path: w.dir, child: w.base}
+	fd, err := w.disk.inotify()
+	if err != nil {
+		return errors.Wrap(err, "cannot watch the log for changes (raise fs.inotify.max_user_instances)")
 	}
-	return err
+	w.fd = fd
+	// Both waits have to begin again, with the instance.
+	w.call(&w.arrivals, nil)
+	w.call(&w.writes, nil)
+	return nil
 }
 
-func (w *watcher) watchAbove(keep map[int32]way) (blind bool, err error) {
-	var ways []way
-	for dir := w.dir; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		ways = append(ways, way{path: filepath.Dir(dir), child: filepath.Base(dir)})
-	}
-	for _, on := range slices.Backward(ways) {
-		wd, err := w.disk.watch(w.fd, on.path, watchAbove)
+// maxLinks bounds the symbolic links on the way, as the kernel does.
+const maxLinks = 40
+
+// watchWay watches the directories on the way to the log, from the root down and
+// through links.
+func (w *watcher) watchWay(keep map[int32][]way, above bool) error {
+	dir, rest, links := "/", namesIn(w.path), 0
+	for len(rest) > 0 && links <= maxLinks {
+		on := way{path: dir, child: rest[0], last: len(rest) == 1}
+		rest = rest[1:]
+		if on.child == ".." { // of a link
+			dir = filepath.Dir(dir)
+			continue
+		}
+		target, isThere, err := w.watchStep(keep, on, above)
+		if err != nil || !isThere {
+			return err
+		}
 		switch {
-		case err == nil:
-			keep[int32(wd)] = on
-		case isMissing(err):
-			return blind, nil
-		case errors.Is(err, os.ErrPermission):
-			blind = true
-		default:
-			return blind, err
+		case target == "":
+			dir = filepath.Join(dir, on.child)
+			continue
+		case filepath.IsAbs(target):
+			dir = "/"
+		}
+		links++
+		rest = append(namesIn(target), rest...)
+	}
+	return nil
+}
+
+// watchStep watches one directory on the way, and returns what its child links
+// to, "" if it is no link. The directory is watched before the child is looked at:
+// what becomes of that afterwards is reported.
+func (w *watcher) watchStep(keep map[int32][]way, on way, above bool) (target string, isThere bool, err error) {
+	wd, err := w.disk.watch(w.fd, on.path, watchNames|unix.IN_MASK_ADD)
+	isWatched := err == nil
+	switch {
+	case isMissing(err):
+		return "", false, nil
+	case errors.Is(err, os.ErrPermission):
+		w.blind = true
+	case err != nil:
+		return "", false, errors.Wrapf(err, "cannot watch the directory %s for changes%s", on.path, limitAdvice(err))
+	}
+	child := filepath.Join(on.path, on.child)
+	_, missing := os.Lstat(child)
+	target, _ = os.Readlink(child)
+	on.turn = target != "" || above && !on.last
+	if isWatched {
+		_, known := w.watched[int32(wd)]
+		if on.last && !known && len(w.watched) > 0 && !isFresh(on.path) {
+			w.created += 2 // files may have come and gone before it was watched
+		}
+		keep[int32(wd)] = append(keep[int32(wd)], on)
+		if !slices.ContainsFunc(keep[int32(wd)], func(on way) bool { return on.last || on.turn }) {
+			_, _ = w.disk.watch(w.fd, on.path, watchSelf) // its names do not matter
 		}
 	}
-	return blind, nil
+	return target, missing == nil, nil
+}
+
+// namesIn returns the names in a path, without those that lead nowhere.
+func namesIn(path string) []string {
+	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
+}
+
+// isFresh reports whether no name has appeared in a directory or gone from it
+// since it was made. Where the file system does not say when that was it is
+// believed, which leaves out what happens before the kernel has woken the watcher.
+func isFresh(dir string) bool {
+	_, stat, err := identify(unix.AT_FDCWD, dir)
+	return err == nil && (stat.Mask&unix.STATX_BTIME == 0 || stat.Mtime == stat.Btime)
+}
+
+// isSameDir reports whether the directory at the path of the log's is the one
+// that is watched.
+func (w *watcher) isSameDir() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	same := w.fd >= 0
+	for wd, ways := range w.watched {
+		for _, on := range ways {
+			if on.last {
+				now, err := w.disk.watch(w.fd, on.path, watchNames|unix.IN_MASK_ADD)
+				same = same && err == nil && int32(now) == wd
+			}
+		}
+	}
+	if !same {
+		w.armed = false
+	}
+	return same
+}
+
+func limitAdvice(err error) string {
+	if errors.Is(err, unix.ENOSPC) {
+		return " (raise fs.inotify.max_user_watches)"
+	}
+	return ""
 }
 
 func isMissing(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
 }
 
-// also has wait return when something is written to the file, by whatever path.
-// The watch of the directory tells only of what is written by a path in it; it is
-// enough for nearly all files, and with both each write is told twice. It ends
-// with the file.
-func (w *watcher) also(f *os.File) error {
-	return control(f, func(fd int) error {
-		_, err := w.disk.watch(w.fd, "/proc/self/fd/"+strconv.Itoa(fd), unix.IN_MODIFY)
+// armFile has the next write to the file reported, by whatever path it is made.
+// It is called before the file is read to its end, so that no write is missed, and
+// one report is all that several writes cost.
+func (w *watcher) armFile(f *os.File) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || w.fd < 0 || w.file != 0 {
+		return
+	}
+	err := control(f, func(fd int) error {
+		wd, err := w.disk.watch(w.fd, "/proc/self/fd/"+strconv.Itoa(fd), watchWrite)
+		if err == nil {
+			w.file = int32(wd)
+		}
 		return err
 	})
+	w.faults[1] = errors.Wrap(err, "cannot watch the log for writes"+limitAdvice(err))
+}
+
+// forgetFile gives up the watch of the file that was followed.
+func (w *watcher) forgetFile() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file != 0 && !w.closed {
+		_, _ = unix.InotifyRmWatch(w.fd, uint32(w.file))
+		w.file = 0
+	}
 }
 
 // doubt has the directories watched anew, should they be others by now.
@@ -158,8 +268,8 @@ func (w *watcher) doubt() {
 	w.armed = false
 }
 
-// keepOnly gives up all other watches.
-func (w *watcher) keepOnly(keep map[int32]way) {
+// keepOnly gives up all other watches of directories.
+func (w *watcher) keepOnly(keep map[int32][]way) {
 	for wd := range w.watched {
 		if _, kept := keep[wd]; !kept {
 			_, _ = unix.InotifyRmWatch(w.fd, uint32(wd))
@@ -168,95 +278,102 @@ func (w *watcher) keepOnly(keep map[int32]way) {
 	w.watched = keep
 }
 
-// seen is what has happened since the last drain.
-type seen struct {
-	created  int  // files that appeared at the path
-	overflow bool // some of it was not noted by the kernel
-}
-
-// drain returns what has happened up to now.
-func (w *watcher) drain() seen {
+// update takes the reports up to now.
+func (w *watcher) update() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var s seen
-	for {
-		if w.closed {
-			break
-		}
+	w.drain(nil)
+}
+
+// sawOne reports whether exactly one file has appeared at the path since it was
+// last asked.
+func (w *watcher) sawOne() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.drain(nil)
+	n := w.created
+	w.created = 0
+	return n == 1
+}
+
+// polled says why the log is polled, nil if it is not.
+func (w *watcher) polled() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return cmp.Or(w.faults[0], w.faults[1])
+}
+
+// drain takes what the kernel has to report up to now, for one of the waiters or,
+// with nil, for neither.
+func (w *watcher) drain(me *waiter) {
+	for !w.closed && w.fd >= 0 {
 		n, err := unix.Read(w.fd, w.buf)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil || n <= 0 {
-			break
+			return
 		}
-		w.parse(w.buf[:n], &s)
+		w.parse(w.buf[:n], me)
 	}
-	return s
 }
 
-func (w *watcher) parse(b []byte, s *seen) {
+func (w *watcher) parse(b []byte, me *waiter) {
 	for len(b) >= unix.SizeofInotifyEvent {
 		wd := int32(binary.NativeEndian.Uint32(b[0:]))
 		mask := binary.NativeEndian.Uint32(b[4:])
 		length := binary.NativeEndian.Uint32(b[12:])
-		name := b[unix.SizeofInotifyEvent : unix.SizeofInotifyEvent+int(length)]
+		name := string(bytes.TrimRight(b[unix.SizeofInotifyEvent:unix.SizeofInotifyEvent+int(length)], "\x00"))
 		b = b[unix.SizeofInotifyEvent+int(length):]
-		if mask&unix.IN_Q_OVERFLOW != 0 {
-			s.overflow = true
-			continue
-		}
-		on, known := w.watched[wd]
-		if !known { // of a watch that was given up
-			continue
-		}
-		ours := string(bytes.TrimRight(name, "\x00")) == on.child
-		if ours && on.path == w.dir && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 {
-			s.created++
-		}
-		if ours && on.path != w.dir || mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0 {
-			w.armed = false // another directory may now be the one to watch
-		}
-		if on.path != w.dir && len(name) == 0 && mask&unix.IN_ATTRIB != 0 {
-			w.armed = false // it may be allowed to be read, or searched, by now
-		}
+		switch ways, isDir := w.watched[wd]; {
+		case mask&unix.IN_Q_OVERFLOW != 0:
+			w.created += 2 // it proves nothing
+			w.file = 0     // its report may be lost, too
+			w.call(&w.arrivals, me)
+			w.call(&w.writes, me)
+		case wd == w.file:
+			w.file = 0
+			w.call(&w.writes, me)
+		case isDir:
+			for _, on := range ways {
+				w.note(on, name, mask, me)
+			}
+		} // else it is of a watch that was given up
 	}
 }
 
-// wait returns when something has happened that was not drained, or somebody
-// nudges; false: the watcher is to be closed. It blocks in the kernel, not in the scheduler of Go,
-// whose threads may all be busy.
-func (w *watcher) wait() bool {
-	fds := []unix.PollFd{
-		{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.stop), Events: unix.POLLIN}, {Fd: int32(w.poke), Events: unix.POLLIN},
+// note takes a report on a directory.
+func (w *watcher) note(on way, name string, mask uint32, me *waiter) {
+	ours := name == on.child
+	if ours && on.last && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 {
+		w.created++
 	}
-	for {
-		_, err := unix.Poll(fds, -1)
-		switch {
-		case err == unix.EINTR:
-		case err != nil || fds[1].Revents != 0:
-			return false
-		case fds[2].Revents != 0:
-			var count [8]byte
-			_, _ = unix.Read(w.poke, count[:])
-			return true
-		case fds[0].Revents != 0:
-			return true
-		}
+	isOther := ours && on.turn || mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0
+	// It may be allowed to be read, or searched, by now.
+	isOther = isOther || on.turn && name == "" && mask&unix.IN_ATTRIB != 0
+	if isOther {
+		w.armed = false // another directory may now be the one to watch
+	}
+	if ours && (on.last || on.turn) || isOther {
+		w.call(&w.arrivals, me)
+		w.call(&w.writes, me)
 	}
 }
 
-// interrupt ends wait for good.
-func (w *watcher) interrupt() { _, _ = unix.Write(w.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
-
-// close frees the watcher. Nobody may be waiting any more.
+// close frees the watcher. Nothing may wait any more.
 func (w *watcher) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed {
 		w.closed = true
-		_ = unix.Close(w.fd)
-		_ = unix.Close(w.stop)
-		_ = unix.Close(w.poke)
+		w.closeAll()
+	}
+}
+
+func (w *watcher) closeAll() {
+	for _, fd := range []int{w.fd, w.stop, w.mounts, w.arrivals.wake, w.writes.wake} {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
 	}
 }
