@@ -2,6 +2,7 @@ package dbus
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/test/buspolicy"
 	"github.com/eventsvc/eventsvc/test/testkit"
@@ -53,19 +55,19 @@ func benchRig(b *testing.B, count int) *rig {
 // until it has read as many signals.
 func (c *rawClient) drain(signals int) {
 	for signals > 0 {
+		const fixedSize = 16
 		fixed, err := c.in.Peek(fixedSize)
 		if err != nil {
 			c.t.Error(err)
 			return
 		}
-		h, size, _ := prologue(fixed)
-		if h.kind == godbus.TypeMethodCall {
-			head, _ := c.in.Peek(size)
-			h.parseFields(head)
+		head, _ := c.in.Peek(fixedSize + (int(binary.LittleEndian.Uint32(fixed[12:]))+7)&^7)
+		h, size, body, _ := dbuswire.ParseHeader(head)
+		if h.Kind == godbus.TypeMethodCall {
 			c.answerPing(h)
 		}
-		c.in.Discard(size + h.bodySize)
-		if h.kind == godbus.TypeSignal {
+		c.in.Discard(size + body)
+		if h.Kind == godbus.TypeSignal {
 			signals--
 		}
 	}
@@ -159,12 +161,12 @@ func benchGodbus(b *testing.B, clients int, directed bool) {
 
 // addMatch returns when the bus knows the rule.
 func (c *rawClient) addMatch(rule string) {
-	e := newEncoder(nil)
-	e.string(rule)
-	serial := c.send(&header{
-		kind: godbus.TypeMethodCall, path: "/org/freedesktop/DBus", iface: busName, member: "AddMatch", destination: busName, signature: "s",
-	}, e.bytes())
-	for h, _ := c.read(); h.replySerial != serial; h, _ = c.read() {
+	e := dbuswire.NewEncoder(nil)
+	e.Text(rule)
+	serial := c.send(&dbuswire.Header{
+		Kind: godbus.TypeMethodCall, Path: "/org/freedesktop/DBus", Interface: "org.freedesktop.DBus", Member: "AddMatch", Destination: "org.freedesktop.DBus", Signature: "s",
+	}, e.Bytes())
+	for h, _ := c.read(); h.ReplySerial != serial; h, _ = c.read() {
 	}
 }
 
@@ -253,11 +255,11 @@ func BenchmarkGetEvents(b *testing.B) {
 	for _, limit := range []uint32{1, 1000} {
 		b.Run(fmt.Sprintf("limit=%d", limit), func(b *testing.B) {
 			for b.Loop() {
-				serial := c.call("GetEvents", "asa{sv}", func(e *encoder) {
-					e.strings(nil)
-					e.dict("limit", "u", func() { e.uint32(limit) })
+				serial := c.call("GetEvents", "asa{sv}", func(e *dbuswire.Encoder) {
+					e.Texts(nil)
+					dict1(e, "limit", "u", func() { e.Uint32(limit) })
 				})
-				for h, _ := c.read(); h.replySerial != serial; h, _ = c.read() {
+				for h, _ := c.read(); h.ReplySerial != serial; h, _ = c.read() {
 				}
 			}
 		})

@@ -6,21 +6,26 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // broadcast sends the events of the user of the service to every client that
-// listens on the main object, until the connection ends.
-func (c *conn) broadcast() {
+// listens on the main object of a session bus, until the connection ends.
+func (s *Server) broadcast(c *dbuswire.Conn) {
+	if !c.IsSession() {
+		return
+	}
+	ctx := c.Context()
 	var last string // what was last complained about
 	for {
 		var began bool
-		err := c.server.guard.Run("the broadcast", new(access.Peer), func() (err error) {
-			began, err = c.broadcastOnce()
+		err := s.guard.Run("the broadcast", new(access.Peer), func() (err error) {
+			began, err = s.broadcastOnce(c)
 			return err
 		})
-		if c.ctx.Err() != nil || errors.Is(err, feed.ErrClosed) {
+		if ctx.Err() != nil || errors.Is(err, feed.ErrClosed) {
 			return
 		}
 		level, pause := slog.LevelWarn, limits.BusBackoffMost
@@ -31,32 +36,32 @@ func (c *conn) broadcast() {
 			level = slog.LevelDebug
 		}
 		last = err.Error()
-		c.server.log.Log(c.ctx, level, "events are not broadcast now", "bus", c.server.bus, "error", err, "retryIn", pause)
-		wait(c.ctx, pause)
+		s.log.Log(ctx, level, "events are not broadcast now", "error", err, "retryIn", pause)
+		dbuswire.Wait(ctx, pause)
 	}
 }
 
 // broadcastOnce sends events from now on. It reports whether it could begin, and
 // why it ended.
-func (c *conn) broadcastOnce() (began bool, err error) {
+func (s *Server) broadcastOnce(c *dbuswire.Conn) (began bool, err error) {
 	query := feed.Everything()
-	if err := c.server.access.Own(&query); err != nil {
+	if err := s.access.Own(&query); err != nil {
 		return false, err
 	}
-	s, err := c.server.feed.Subscribe(c.ctx, feed.Request{
-		Query: query, Format: c.server.signals, Unlisted: true, Face: "dbus-broadcast",
+	subscription, err := s.feed.Subscribe(c.Context(), feed.Request{
+		Query: query, Format: s.signals, Unlisted: true, Face: "dbus-broadcast",
 	})
 	if err != nil {
 		return false, err
 	}
-	defer s.Close()
+	defer subscription.Close()
 	// Nobody can tell who listens to it, so the service is not idle.
-	c.server.activity.Begin()
-	defer c.server.activity.End()
+	s.activity.Begin()
+	defer s.activity.End()
 	event := newSignal(eventsPath, "")
 	b := make([]byte, 0, limits.DBusBatch+limits.DBusEvent)
 	for {
-		delivery, err := s.Next(c.ctx)
+		delivery, err := subscription.Next(c.Context())
 		if err != nil {
 			return true, err
 		}
@@ -65,18 +70,18 @@ func (c *conn) broadcastOnce() (began bool, err error) {
 			for len(part) > 0 {
 				var body []byte
 				body, _, part = nextFrame(part)
-				b = event.append(b, c.transport.GetSerial(), body)
+				b = event.append(b, c.Serial(), body)
 				if len(b) < limits.DBusBatch {
 					continue
 				}
-				if err := c.transport.send(b); err != nil {
+				if err := c.Send(b); err != nil {
 					return true, err
 				}
 				b = b[:0]
 			}
 		}
 		if len(b) > 0 {
-			if err := c.transport.send(b); err != nil {
+			if err := c.Send(b); err != nil {
 				return true, err
 			}
 		}

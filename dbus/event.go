@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/line"
@@ -40,7 +41,7 @@ var detailFields = [...]struct {
 
 // eventEncoder encodes one event.
 type eventEncoder struct {
-	encoder
+	dbuswire.Encoder
 	most int      // bytes of a text
 	cut  []string // the keys of what was cut
 }
@@ -48,15 +49,15 @@ type eventEncoder struct {
 // appendEvent appends an event that is about as long as most allows; what is
 // longer is cut, and named in the detail "truncated". The event begins at a
 // multiple of eight. It returns where the length of the details is.
-func (e *encoder) appendEvent(r *feed.Record, most int) (detailsAt int) {
-	start := len(e.b)
-	ee := eventEncoder{encoder: *e, most: noLimit}
+func appendEvent(e *dbuswire.Encoder, r *feed.Record, most int) (detailsAt int) {
+	start := len(e.Buf)
+	ee := eventEncoder{Encoder: *e, most: noLimit}
 	detailsAt = ee.event(r)
-	if len(ee.b)-start > most {
-		ee.b, ee.most = ee.b[:start], cutText
+	if len(ee.Buf)-start > most {
+		ee.Buf, ee.most = ee.Buf[:start], cutText
 		detailsAt = ee.event(r)
 	}
-	e.b = ee.b
+	e.Buf = ee.Buf
 	return detailsAt
 }
 
@@ -64,22 +65,22 @@ func (e *encoder) appendEvent(r *feed.Record, most int) (detailsAt int) {
 func (e *eventEncoder) event(r *feed.Record) (detailsAt int) {
 	fields := &r.Fields
 	if word := fields.Type.Type(); word != "" {
-		e.string(string(word))
+		e.Text(string(word))
 	} else {
 		e.member(r, line.TypeWord, "type")
 	}
 	if word := fields.Status.Status(); word != "" {
-		e.string(string(word))
+		e.Text(string(word))
 	} else {
 		e.member(r, line.StatusWord, "status")
 	}
 	e.member(r, line.ID, "id")
 	e.member(r, line.Name, "name")
-	e.uint64(microseconds(r))
-	details := e.begin(8)
+	e.Uint64(microseconds(r))
+	details := e.Begin(8)
 	e.details(r)
-	e.end(details)
-	return details.length
+	e.End(details)
+	return details.LengthAt
 }
 
 // member appends a string of the line.
@@ -92,11 +93,11 @@ func (e *eventEncoder) member(r *feed.Record, m line.Member, key string) {
 // details appends the entries of the dictionary. There is always a cursor.
 func (e *eventEncoder) details(r *feed.Record) {
 	fields := &r.Fields
-	e.entry("cursor", "s")
+	e.Entry("cursor", "s")
 	e.text(r.Cursor, false, noLimit)
 	for i := range detailFields {
 		if f := &detailFields[i]; fields.Has(f.member) {
-			e.entry(f.key, "s")
+			e.Entry(f.key, "s")
 			e.member(r, f.member, f.key)
 		}
 	}
@@ -106,28 +107,28 @@ func (e *eventEncoder) details(r *feed.Record) {
 		if int64(int32(code)) != int64(code) {
 			e.cut = append(e.cut, "exit_code")
 		}
-		e.entry("exit_code", "i")
-		e.uint32(uint32(code))
+		e.Entry("exit_code", "i")
+		e.Uint32(uint32(code))
 	}
 	if streak := fields.Raw(r.Line, line.HealthStreak); len(streak) > 0 && string(streak) != "0" && string(streak) != "-0" {
-		e.entry("health_failing_streak", "s")
+		e.Entry("health_failing_streak", "s")
 		e.text(streak, false, noLimit)
 	}
 	if labels := fields.Raw(r.Line, line.Attributes); hasLabels(labels) {
-		e.entry("attributes", "a{ss}")
+		e.Entry("attributes", "a{ss}")
 		e.labels(labels)
 	}
 	if r.UID >= 0 && r.UID <= math.MaxUint32 {
-		e.entry("uid", "u")
-		e.uint32(uint32(r.UID))
+		e.Entry("uid", "u")
+		e.Uint32(uint32(r.UID))
 	}
 	if r.Host != "" {
-		e.entry("host", "s")
-		e.string(cleanText(r.Host))
+		e.Entry("host", "s")
+		e.Text(dbuswire.CleanText(r.Host))
 	}
 	if len(e.cut) > 0 {
-		e.entry("truncated", "as")
-		e.strings(e.cut)
+		e.Entry("truncated", "as")
+		e.Texts(e.cut)
 	}
 }
 
@@ -140,7 +141,7 @@ func (e *eventEncoder) labels(object []byte) {
 		mostOne, mostAll = cutLabel, cutLabels
 	}
 	cut := false
-	a := e.begin(8)
+	a := e.Begin(8)
 	for {
 		name, rest, ok := nextString(object)
 		if !ok {
@@ -151,19 +152,19 @@ func (e *eventEncoder) labels(object []byte) {
 			break
 		}
 		object = rest
-		if len(e.b)-a.start > mostAll {
+		if len(e.Buf)-a.Start > mostAll {
 			cut = true
 			break
 		}
-		before := len(e.b)
-		e.align(8)
+		before := len(e.Buf)
+		e.Align(8)
 		if e.text(name.raw, name.escaped, mostOne) {
-			e.b, cut = e.b[:before], true
+			e.Buf, cut = e.Buf[:before], true
 			continue
 		}
 		cut = e.text(value.raw, value.escaped, mostOne) || cut
 	}
-	e.end(a)
+	e.End(a)
 	if cut {
 		e.cut = append(e.cut, "attributes")
 	}
@@ -219,11 +220,11 @@ const framePrefix = 8
 // appendFrame is the feed.Encoder of signals.
 func appendFrame(frame []byte, r *feed.Record) []byte {
 	start := len(frame)
-	e := newEncoder(append(frame, make([]byte, framePrefix)...))
-	detailsAt := e.appendEvent(r, limits.DBusEvent) - e.base
-	binary.LittleEndian.PutUint32(e.b[start:], uint32(e.size()))
-	binary.LittleEndian.PutUint32(e.b[start+4:], uint32(detailsAt))
-	return e.b
+	e := dbuswire.NewEncoder(append(frame, make([]byte, framePrefix)...))
+	detailsAt := appendEvent(&e, r, limits.DBusEvent) - start - framePrefix
+	binary.LittleEndian.PutUint32(e.Buf[start:], uint32(e.Size()))
+	binary.LittleEndian.PutUint32(e.Buf[start+4:], uint32(detailsAt))
+	return e.Buf
 }
 
 // nextFrame cuts the first frame off frames that lie after each other.

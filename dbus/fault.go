@@ -10,24 +10,9 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/core"
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
-)
-
-// The errors of D-Bus itself that callers get.
-const (
-	errAccessDenied     = "org.freedesktop.DBus.Error.AccessDenied"
-	errFailed           = "org.freedesktop.DBus.Error.Failed"
-	errFileNotFound     = "org.freedesktop.DBus.Error.FileNotFound"
-	errInvalidArgs      = "org.freedesktop.DBus.Error.InvalidArgs"
-	errLimitsExceeded   = "org.freedesktop.DBus.Error.LimitsExceeded"
-	errNotSupported     = "org.freedesktop.DBus.Error.NotSupported"
-	errServiceUnknown   = "org.freedesktop.DBus.Error.ServiceUnknown"
-	errReadOnly         = "org.freedesktop.DBus.Error.PropertyReadOnly"
-	errUnknownInterface = "org.freedesktop.DBus.Error.UnknownInterface"
-	errUnknownMethod    = "org.freedesktop.DBus.Error.UnknownMethod"
-	errUnknownObject    = "org.freedesktop.DBus.Error.UnknownObject"
-	errUnknownProperty  = "org.freedesktop.DBus.Error.UnknownProperty"
 )
 
 // What stands before the name of an error of the contract: on the bus, and
@@ -37,7 +22,8 @@ const (
 	streamPrefix = "io.podman.events."
 )
 
-// fault is an error as a caller gets it.
+// fault is an error as a caller gets it, on the bus or in the last line of a
+// stream.
 type fault struct {
 	name       string // of D-Bus, or, if it is an error of the contract, without errorPrefix
 	contract   bool
@@ -45,14 +31,13 @@ type fault struct {
 	parameters map[string]string // of the error in the contract
 }
 
-func (f *fault) Error() string { return f.message }
-
-// onBus is the name of the error on the bus.
-func (f *fault) onBus() string {
+// onBus is the error on the bus.
+func (f *fault) onBus() *dbuswire.Error {
+	name := f.name
 	if f.contract {
-		return errorPrefix + f.name
+		name = errorPrefix + name
 	}
-	return f.name
+	return &dbuswire.Error{Name: name, Message: f.message}
 }
 
 func standard(name, message string) *fault { return &fault{name: name, message: message} }
@@ -61,13 +46,9 @@ func contractual(name, message string, parameters map[string]string) *fault {
 	return &fault{name: name, contract: true, message: message, parameters: parameters}
 }
 
-// invalidArgs is returned for arguments of the right types whose values are
-// wrong.
-func invalidArgs(message string) error { return standard(errInvalidArgs, message) }
-
-// errStopping is why calls, subscriptions and streams end when the service
-// stops, or its connection to the bus.
-var errStopping = errors.New("the service is stopping: call again with the last cursor once it is back")
+// stopping is the message for calls, subscriptions and streams that end because
+// the service stops.
+const stopping = "the service is stopping: call again with the last cursor once it is back"
 
 // hiddenReason is what those are told who may not know where events are kept.
 const hiddenReason = "the events cannot be reached now; the log of the service says why, ask the administrator"
@@ -76,7 +57,7 @@ const hiddenReason = "the events cannot be reached now; the log of the service s
 // was, "" if there is none. It is the one place where errors become replies.
 func (s *Server) faultOf(err error, peer *access.Peer, cursor string) *fault {
 	var (
-		ready     *fault
+		ready     *dbuswire.Error
 		denied    *access.Denied
 		filter    *events.FilterError
 		badTime   *events.TimeError
@@ -86,11 +67,11 @@ func (s *Server) faultOf(err error, peer *access.Peer, cursor string) *fault {
 	)
 	switch {
 	case errors.As(err, &ready):
-		return ready
+		return standard(ready.Name, ready.Message)
 	case errors.Is(err, core.ErrPanicked):
-		return standard(errFailed, err.Error())
+		return standard(dbuswire.ErrFailed, err.Error())
 	case errors.As(err, &denied):
-		return standard(errAccessDenied, "permission denied: "+denied.Reason)
+		return standard(dbuswire.ErrAccessDenied, "permission denied: "+denied.Reason)
 	case errors.As(err, &filter):
 		return contractual("InvalidFilter", err.Error(), map[string]string{"filter": filter.Filter, "reason": filter.Reason})
 	case errors.As(err, &badTime):
@@ -108,12 +89,12 @@ func (s *Server) faultOf(err error, peer *access.Peer, cursor string) *fault {
 			map[string]string{"oldest": expired.Oldest})
 	case errors.Is(err, events.ErrEventNotFound):
 		return contractual("EventNotFound", "no event matches", nil)
-	case errors.Is(err, feed.ErrClosed), errors.Is(err, errStopping):
+	case errors.Is(err, feed.ErrClosed), errors.Is(err, dbuswire.ErrStopping):
 		var parameters map[string]string
 		if cursor != "" {
 			parameters = map[string]string{"cursor": cursor}
 		}
-		return contractual("ShuttingDown", errStopping.Error(), parameters)
+		return contractual("ShuttingDown", stopping, parameters)
 	}
 	return s.unavailable(err, peer)
 }
@@ -129,7 +110,7 @@ func (s *Server) unavailable(err error, peer *access.Peer) *fault {
 	case errors.As(err, &known):
 		reason, level = known.Reason, slog.LevelWarn
 	}
-	s.log.Log(s.base, level, "a D-Bus call failed", "uid", peer.UID, "pid", peer.PID, "error", err)
+	s.log.Log(s.Context(), level, "a D-Bus call failed", "uid", peer.UID, "pid", peer.PID, "error", err)
 	if level != slog.LevelDebug && !s.access.ReadsAll(peer) {
 		reason = hiddenReason
 	}

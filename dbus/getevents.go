@@ -6,6 +6,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
@@ -14,37 +15,37 @@ import (
 const pageEvent = limits.DBusPageEvent
 
 // pageOptions are the options of GetEvents.
-var pageOptions = map[string]string{"since": "s", "until": "s", "after": "s", "limit": anyInteger, "all_users": "b"}
+var pageOptions = map[string]string{"since": "s", "until": "s", "after": "s", "limit": dbuswire.AnyInteger, "all_users": "b"}
 
 // getEvents answers with one page of past events.
-func (k *call) getEvents(d *decoder) error {
+func (k *call) getEvents(d *dbuswire.Decoder) error {
 	r, err := k.request(d, pageOptions)
 	if err != nil {
 		return err
 	}
 	p := &page{left: limits.PageEvents}
 	if limit, ok := r.options["limit"]; ok {
-		n, ok := limit.integer(1, 1<<63-1)
+		n, ok := limit.Integer(1, 1<<63-1)
 		if !ok {
-			return invalidArgs("option 'limit' has to be at least 1")
+			return dbuswire.InvalidArgs("option 'limit' must be at least 1")
 		}
 		p.left = int(min(n, limits.PageEvents))
 	}
-	if p.reading, err = k.conn.server.feed.Read(k.peer.ctx, r.after, r.query); err != nil {
+	if p.reading, err = k.server.feed.Read(k.Context(), r.after, r.query); err != nil {
 		return err
 	}
 	defer p.reading.Close()
 	p.batch = batches.Get().(*feed.Batch)
 	defer batches.Put(p.batch)
-	if err := p.make(k.peer.ctx); err != nil {
+	if err := p.make(k.Context()); err != nil {
 		return err
 	}
-	return k.reply("a("+eventSignature+")sb", p.bytes())
+	return k.Reply("a("+eventSignature+")sb", p.Bytes())
 }
 
 // page is a reply of GetEvents while it is made.
 type page struct {
-	encoder
+	dbuswire.Encoder
 	reading feed.Reading
 	batch   *feed.Batch
 	rest    []feed.Record // of batch, not yet in the page
@@ -56,14 +57,14 @@ type page struct {
 // the store.
 func (p *page) make(ctx context.Context) error {
 	var cursor string
-	list := p.begin(8)
+	list := p.Begin(8)
 	count := 0
 	for p.left > 0 && p.fetch(ctx) {
-		before := len(p.b)
-		p.align(8)
-		p.appendEvent(&p.rest[0], pageEvent)
-		if count > 0 && p.size() > limits.PageBytes {
-			p.b = p.b[:before]
+		before := len(p.Buf)
+		p.Align(8)
+		appendEvent(&p.Encoder, &p.rest[0], pageEvent)
+		if count > 0 && p.Size() > limits.PageBytes {
+			p.Buf = p.Buf[:before]
 			break
 		}
 		cursor = string(p.rest[0].Cursor)
@@ -71,7 +72,7 @@ func (p *page) make(ctx context.Context) error {
 		p.left--
 		count++
 	}
-	p.end(list)
+	p.End(list)
 	// A page that is full may be the last: looking for the next event goes as
 	// far as the caller's next call would have to, and spares it that call if
 	// there is none.
@@ -85,8 +86,8 @@ func (p *page) make(ctx context.Context) error {
 			return err
 		}
 	}
-	p.string(cursor)
-	p.bool(complete)
+	p.Text(cursor)
+	p.Bool(complete)
 	return nil
 }
 

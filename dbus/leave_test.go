@@ -1,10 +1,11 @@
 package dbus
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 )
 
 // TestACallIsNeverDroppedWhenTheServiceStops stops the service again and again
@@ -28,7 +29,7 @@ func TestACallIsNeverDroppedWhenTheServiceStops(t *testing.T) {
 					switch {
 					case err == nil:
 						answered.Add(1)
-					case nameOf(err) == errServiceUnknown:
+					case nameOf(err) == dbuswire.ErrServiceUnknown:
 						unknown.Add(1)
 						return
 					default:
@@ -48,20 +49,4 @@ func TestACallIsNeverDroppedWhenTheServiceStops(t *testing.T) {
 		r.end()
 	}
 	t.Logf("%d calls were answered, %d found nobody", answered.Load(), unknown.Load())
-}
-
-// TestACallThatComesWhenTheServiceHasLeftIsRefused calls by the unique name,
-// which the service has as long as it is on the bus.
-func TestACallThatComesWhenTheServiceHasLeftIsRefused(t *testing.T) {
-	r := newRig(t, nil)
-	c := r.client()
-	ask(t, c, "GetEvents", []string{}, dict{})
-	conn := r.server.current.Load()
-	conn.shut() // as it does when its name was given back
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	err := c.Object(conn.unique, eventsPath).CallWithContext(ctx, eventsInterface+".GetEvents", 0, []string{}, dict{}).Err
-	if nameOf(err) != errServiceUnknown {
-		t.Errorf("the call is told %v", err)
-	}
 }

@@ -1,12 +1,14 @@
 package dbus
 
 import (
-	"os"
+	_ "embed" // the introspection data
+	"math"
 	"strings"
 
-	godbus "github.com/godbus/dbus/v5"
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 )
 
@@ -17,129 +19,107 @@ const (
 	subscriptionPath = eventsPath + "/subscription"
 )
 
-// The interfaces of D-Bus itself.
-const (
-	introspectable = "org.freedesktop.DBus.Introspectable"
-	peerInterface  = "org.freedesktop.DBus.Peer"
-	properties     = "org.freedesktop.DBus.Properties"
+// The introspection data are written by hand. Their documentation strings are
+// the manual of the interface.
+var (
+	//go:embed io.podman.Events1.xml
+	eventsXML string
+	//go:embed subscription.xml
+	subscriptionXML string
 )
 
-// method is a method of an interface.
-type method struct {
-	signature string // of its arguments
-	handle    func(k *call, d *decoder) error
-	// acts is whether it does something even where nobody waits for a reply.
-	acts bool
+// call is a call to this server.
+type call struct {
+	*dbuswire.Call
+	server *Server
 }
 
-// interfaces are the methods of each interface. The introspection data describe
-// the same; a test holds the two against each other.
-var interfaces = map[string]map[string]method{
-	introspectable: {
-		"Introspect": {signature: "", handle: (*call).introspect},
-	},
-	peerInterface: {
-		"Ping":         {signature: "", handle: (*call).ping},
-		"GetMachineId": {signature: "", handle: (*call).getMachineID},
-	},
-	properties: {
-		"Get":    {signature: "ss", handle: (*call).getProperty},
-		"GetAll": {signature: "s", handle: (*call).getAllProperties},
-		"Set":    {signature: "ssv", handle: (*call).setProperty},
-	},
-	eventsInterface: {
-		"GetEvents":    {signature: "asa{sv}", handle: (*call).getEvents},
-		"GetLastEvent": {signature: "as", handle: (*call).getLastEvent},
-		"WriteEvent":   {signature: "a{sv}", handle: (*call).writeEvent, acts: true},
-		"Subscribe":    {signature: "sasa{sv}", handle: (*call).subscribe, acts: true},
-		"Unsubscribe":  {signature: "o", handle: (*call).unsubscribe, acts: true},
-		"OpenStream":   {signature: "asa{sv}", handle: (*call).openStream},
-	},
+// interfaceOf returns the interface of the events. The introspection data
+// describe the same; a test compares the two.
+func (s *Server) interfaceOf() *dbuswire.Interface {
+	method := func(signature string, acts bool, handle func(*call, *dbuswire.Decoder) error) dbuswire.Method {
+		return dbuswire.Method{Signature: signature, Acts: acts, Handle: func(k *dbuswire.Call, d *dbuswire.Decoder) error {
+			return handle(&call{k, s}, d)
+		}}
+	}
+	property := func(name, signature string, encode func(k *call, e *dbuswire.Encoder)) dbuswire.Property {
+		return dbuswire.Property{Name: name, Signature: signature, Encode: func(k *dbuswire.Call, e *dbuswire.Encoder) {
+			encode(&call{k, s}, e)
+		}}
+	}
+	return &dbuswire.Interface{
+		Name: eventsInterface,
+		Methods: map[string]dbuswire.Method{
+			"GetEvents":    method("asa{sv}", false, (*call).getEvents),
+			"GetLastEvent": method("as", false, (*call).getLastEvent),
+			"WriteEvent":   method("a{sv}", true, (*call).writeEvent),
+			"Subscribe":    method("sasa{sv}", true, (*call).subscribe),
+			"Unsubscribe":  method("o", true, (*call).unsubscribe),
+			"OpenStream":   method("asa{sv}", false, (*call).openStream),
+		},
+		// In the order of the introspection data.
+		Properties: []dbuswire.Property{
+			property("Version", "s", func(_ *call, e *dbuswire.Encoder) { e.Text(dbuswire.CleanText(s.version)) }),
+			property("Backend", "s", func(_ *call, e *dbuswire.Encoder) { e.Text(s.feed.Type().String()) }),
+			property("LogPath", "s", func(k *call, e *dbuswire.Encoder) { e.Text(k.logPath()) }),
+			property("EventTypes", "as", func(_ *call, e *dbuswire.Encoder) { e.Texts(words(events.Types())) }),
+			property("EventStatuses", "as", func(_ *call, e *dbuswire.Encoder) { e.Texts(words(events.Statuses())) }),
+			property("Subscribers", "u", func(_ *call, e *dbuswire.Encoder) { e.Uint32(s.subscribers()) }),
+			property("SkippedLines", "t", func(_ *call, e *dbuswire.Encoder) { e.Uint64(s.feed.Status().Skipped) }),
+		},
+		MayGet: func(k *dbuswire.Call) error {
+			_, err := s.access.Read(who(k.Peer()))
+			return err
+		},
+	}
 }
 
-// interfacesOf returns the interfaces of an object, nil if there is no such
-// object for the caller.
-func (k *call) interfacesOf(path string) []string {
-	switch {
+// object returns the object at the path of a call. Subscriptions are shown to
+// their owner alone.
+func (s *Server) object(k *dbuswire.Call) *dbuswire.Object {
+	switch path := k.Path; {
 	case path == eventsPath:
-		return []string{introspectable, peerInterface, properties, eventsInterface}
-	case path == subscriptionPath, path == "/", strings.HasPrefix(eventsPath, path+"/"),
-		k.conn.subscription(k.peer, path) != nil:
-		return []string{introspectable, peerInterface}
+		return &dbuswire.Object{Interfaces: []*dbuswire.Interface{s.events}, XML: eventsXML, Children: []string{"subscription"}}
+	case path == subscriptionPath:
+		return &dbuswire.Object{Children: s.subscriptions.tokens(k.Peer())}
+	case path == "/", strings.HasPrefix(eventsPath, path+"/"):
+		below := strings.TrimPrefix(eventsPath, strings.TrimSuffix(path, "/")+"/")
+		name, _, _ := strings.Cut(below, "/")
+		return &dbuswire.Object{Children: []string{name}}
+	case s.subscriptions.at(k.Peer(), path) != nil:
+		return &dbuswire.Object{XML: subscriptionXML}
 	}
 	return nil
 }
 
-// dispatch finds the method that is called, holds the arguments against its
-// signature and calls it.
-func (k *call) dispatch() error {
-	served := k.interfacesOf(k.path)
-	// Every library answers Peer on whatever path it is asked.
-	if served == nil && k.iface == peerInterface {
-		served = []string{peerInterface}
-	}
-	if served == nil {
-		return standard(errUnknownObject, "there is no object "+k.path+"; the events are at "+eventsPath)
-	}
-	m, err := k.find(served)
-	if err != nil {
-		return err
-	}
-	if k.signature != m.signature {
-		return invalidArgs("the arguments of " + k.member + " have the types '" + k.signature + "', and should have '" +
-			m.signature + "'")
-	}
-	if k.flags&godbus.FlagNoReplyExpected != 0 && !m.acts {
-		return nil
-	}
-	return m.handle(k, &decoder{b: k.body, order: k.order})
+// subscribers returns how many subscribers the service has. Our own broadcasts
+// are none.
+func (s *Server) subscribers() uint32 {
+	n := s.feed.Subscribers()
+	return uint32(min(max(0, n), math.MaxUint32))
 }
 
-// find finds the method. A call may leave out the interface.
-func (k *call) find(served []string) (method, error) {
-	known := false
-	for _, name := range served {
-		if k.iface != "" && k.iface != name {
-			continue
-		}
-		known = true
-		if m, ok := interfaces[name][k.member]; ok {
-			return m, nil
-		}
+// logPath is where the events are kept; "" for those who may not know.
+func (k *call) logPath() string {
+	if !k.server.access.ReadsAll(who(k.Peer())) {
+		return ""
 	}
-	if !known {
-		return method{}, standard(errUnknownInterface, "the object "+k.path+" has no interface "+k.iface)
-	}
-	return method{}, standard(errUnknownMethod, "the object "+k.path+" has no method "+k.member+" there")
+	return dbuswire.CleanText(k.server.feed.Path())
 }
 
-// wrongBody is returned for a body that is not what its signature says.
-func wrongBody(err error) error {
-	return invalidArgs("the arguments cannot be decoded: " + err.Error())
-}
-
-func (k *call) ping(*decoder) error { return k.reply("", nil) }
-
-// getMachineID answers with the ID of this host, machine-id(5).
-func (k *call) getMachineID(*decoder) error {
-	for _, path := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
-		if id, err := os.ReadFile(path); err == nil {
-			e := newEncoder(nil)
-			e.string(cleanText(strings.TrimSpace(string(id))))
-			return k.reply("s", e.bytes())
-		}
+func words[T ~string](list []T) []string {
+	texts := make([]string, len(list))
+	for i, word := range list {
+		texts[i] = string(word)
 	}
-	return standard(errFileNotFound, "this host has no machine ID; see machine-id(5)")
+	return texts
 }
 
 // getLastEvent answers with the newest matching event.
-func (k *call) getLastEvent(d *decoder) error {
-	filters, err := decodeFilters(d)
-	if err == nil {
-		err = d.done()
-	}
-	if err != nil {
-		return wrongBody(err)
+func (k *call) getLastEvent(d *dbuswire.Decoder) error {
+	filters := decodeFilters(d)
+	if err := d.Done(); err != nil {
+		return err
 	}
 	query, err := k.query(filters, false)
 	if err != nil {
@@ -147,11 +127,11 @@ func (k *call) getLastEvent(d *decoder) error {
 	}
 	batch := batches.Get().(*feed.Batch)
 	defer batches.Put(batch)
-	record, err := k.conn.server.feed.Last(k.peer.ctx, query, batch)
+	record, err := k.server.feed.Last(k.Context(), query, batch)
 	if err != nil {
 		return errors.WithMessage(err, "cannot find the newest event")
 	}
-	e := newEncoder(nil)
-	e.appendEvent(record, pageEvent)
-	return k.reply("("+eventSignature+")", e.bytes())
+	e := dbuswire.NewEncoder(nil)
+	appendEvent(&e, record, pageEvent)
+	return k.Reply("("+eventSignature+")", e.Bytes())
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
@@ -27,7 +28,7 @@ func TestStreamsThatAreNotReadBoundWhatTheirUserReadsOfThePast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.server.takeStream(&peer{Peer: s.peer, trusted: uid == root}); err != nil {
+		if err := r.server.takeStream(&dbuswire.Peer{Credentials: dbuswire.Credentials(s.peer)}); err != nil {
 			t.Fatal(err)
 		}
 		ends.Go(s.run)

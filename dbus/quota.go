@@ -3,6 +3,7 @@ package dbus
 import (
 	"sync"
 
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -23,13 +24,13 @@ type quota struct {
 
 // take counts one more, or says why there can be no more. The bound for one
 // user does not apply to those who are trusted, and a part of all is theirs.
-func (q *quotas) take(which *quota, most, mostPerUID int, p *peer, what string) error {
+func (q *quotas) take(which *quota, most, mostPerUID int, p *dbuswire.Peer, trusted bool, what string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
-	case which.total >= most || !p.trusted && which.total >= most-most/limits.TrustedShare:
+	case which.total >= most || !trusted && which.total >= most-most/limits.TrustedShare:
 		return q.refuse(p, "there are too many "+what+" in all; try again later")
-	case !p.trusted && which.users[p.UID] >= mostPerUID:
+	case !trusted && which.users[p.UID] >= mostPerUID:
 		return q.refuse(p, "your user has too many "+what+"; end some")
 	}
 	which.total++
@@ -41,9 +42,9 @@ func (q *quotas) take(which *quota, most, mostPerUID int, p *peer, what string) 
 	return nil
 }
 
-func (q *quotas) refuse(p *peer, reason string) error {
-	q.refused(p.name, reason)
-	return standard(errLimitsExceeded, reason)
+func (q *quotas) refuse(p *dbuswire.Peer, reason string) error {
+	q.refused(p.Name(), reason)
+	return &dbuswire.Error{Name: dbuswire.ErrLimitsExceeded, Message: reason}
 }
 
 // give counts one less.
@@ -57,10 +58,10 @@ func (q *quotas) give(which *quota, uid uint32) {
 	}
 }
 
-func (s *Server) takeSubscription(p *peer) error {
-	return s.quotas.take(&s.quotas.subscriptions, limits.Subscriptions, limits.SubscriptionsPerUID, p, "subscriptions")
+func (s *Server) takeSubscription(p *dbuswire.Peer) error {
+	return s.quotas.take(&s.quotas.subscriptions, limits.Subscriptions, limits.SubscriptionsPerUID, p, s.access.IsTrusted(who(p)), "subscriptions")
 }
 
-func (s *Server) takeStream(p *peer) error {
-	return s.quotas.take(&s.quotas.streams, limits.Streams, limits.StreamsPerUID, p, "streams")
+func (s *Server) takeStream(p *dbuswire.Peer) error {
+	return s.quotas.take(&s.quotas.streams, limits.Streams, limits.StreamsPerUID, p, s.access.IsTrusted(who(p)), "streams")
 }

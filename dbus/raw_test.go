@@ -2,7 +2,7 @@ package dbus
 
 import (
 	"bufio"
-	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	godbus "github.com/godbus/dbus/v5"
+
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 )
 
 // rawClient is a client that does nothing by itself: it reads when it is told
@@ -42,74 +44,72 @@ func connectRaw(t testing.TB, path string) *rawClient {
 		t.Fatalf("cannot pass descriptors: %q, %v", reply, err)
 	}
 	fmt.Fprint(sock, "BEGIN\r\n")
-	c.send(&header{kind: godbus.TypeMethodCall, path: "/org/freedesktop/DBus", iface: busName, member: "Hello", destination: busName}, nil)
+	c.send(&dbuswire.Header{Kind: godbus.TypeMethodCall, Path: "/org/freedesktop/DBus", Interface: "org.freedesktop.DBus", Member: "Hello", Destination: "org.freedesktop.DBus"}, nil)
 	return c
 }
 
 // learnName reads the answer to Hello, and the signal that follows it.
 func (c *rawClient) learnName() {
-	h, body := c.read()
-	d := decoder{b: body, order: h.order}
-	c.unique = d.string()
+	_, body := c.read()
+	c.unique = string(body[4 : len(body)-1])
 	c.read()
 }
 
-func (c *rawClient) send(h *header, body []byte) uint32 {
+func (c *rawClient) send(h *dbuswire.Header, body []byte) uint32 {
 	c.serial++
-	h.serial = c.serial
-	if _, err := c.sock.Write(appendMessage(nil, h, body)); err != nil {
+	h.Serial = c.serial
+	if _, err := c.sock.Write(dbuswire.AppendMessage(nil, h, body)); err != nil {
 		c.t.Fatal(err)
 	}
 	return c.serial
 }
 
 // call calls a method of the service, with arguments that body encodes.
-func (c *rawClient) call(method, signature string, body func(e *encoder)) uint32 {
-	e := newEncoder(nil)
+func (c *rawClient) call(method, signature string, body func(e *dbuswire.Encoder)) uint32 {
+	e := dbuswire.NewEncoder(nil)
 	body(&e)
-	return c.send(&header{
-		kind: godbus.TypeMethodCall, path: eventsPath, iface: eventsInterface, member: method,
-		destination: eventsInterface, signature: signature,
-	}, e.bytes())
+	return c.send(&dbuswire.Header{
+		Kind: godbus.TypeMethodCall, Path: eventsPath, Interface: eventsInterface, Member: method,
+		Destination: eventsInterface, Signature: signature,
+	}, e.Bytes())
 }
 
 // subscribeAll subscribes to all events, under the token s.
 func (c *rawClient) subscribeAll() uint32 {
-	return c.call("Subscribe", "sasa{sv}", func(e *encoder) {
-		e.string("s")
-		e.strings(nil)
-		e.dict("from_start", "b", func() { e.bool(true) })
+	return c.call("Subscribe", "sasa{sv}", func(e *dbuswire.Encoder) {
+		e.Text("s")
+		e.Texts(nil)
+		dict1(e, "from_start", "b", func() { e.Bool(true) })
 	})
 }
 
-func (c *rawClient) read() (header, []byte) {
+func (c *rawClient) read() (dbuswire.Header, []byte) {
 	c.t.Helper()
-	fixed := make([]byte, fixedSize)
-	if _, err := io.ReadFull(c.in, fixed); err != nil {
+	const fixedSize = 16
+	fixed, err := c.in.Peek(fixedSize)
+	if err != nil {
 		c.t.Fatal(err)
 	}
-	h, size, ok := prologue(fixed)
+	fields := int(binary.LittleEndian.Uint32(fixed[12:])+7) &^ 7
+	message := make([]byte, fixedSize+fields+int(binary.LittleEndian.Uint32(fixed[4:])))
+	if _, err := io.ReadFull(c.in, message); err != nil {
+		c.t.Fatal(err)
+	}
+	h, size, _, ok := dbuswire.ParseHeader(message)
 	if !ok {
 		c.t.Fatal("no message")
 	}
-	rest := make([]byte, size-fixedSize+h.bodySize)
-	if _, err := io.ReadFull(c.in, rest); err != nil {
-		c.t.Fatal(err)
-	}
-	if !h.parseFields(append(bytes.Clone(fixed), rest[:size-fixedSize]...)) {
-		c.t.Fatal("no header")
-	}
-	return h, rest[size-fixedSize:]
+	return h, message[size:]
 }
 
-func (c *rawClient) answerPing(h header) {
-	c.send(&header{kind: godbus.TypeMethodReply, destination: h.sender, replySerial: h.serial}, nil)
+func (c *rawClient) answerPing(h dbuswire.Header) {
+	c.send(&dbuswire.Header{Kind: godbus.TypeMethodReply, Destination: h.Sender, ReplySerial: h.Serial}, nil)
 }
 
 // dict appends a dictionary with one entry.
-func (e *encoder) dict(key, signature string, value func()) {
-	a := e.begin(8)
-	e.entry(key, signature)
+func dict1(e *dbuswire.Encoder, key, signature string, value func()) {
+	a := e.Begin(8)
+	e.Entry(key, signature)
 	value()
-	e.end(a)
+	e.End(a)
 }

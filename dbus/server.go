@@ -4,15 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/core"
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
-	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // Options say what a Server serves, to whom and where. Feed and Bus are needed;
@@ -45,20 +44,6 @@ type Options struct {
 	WriteTimeout time.Duration
 }
 
-// Activity counts what keeps the service from being idle. It has to be safe for
-// concurrent use, and must not wait for the server.
-type Activity interface {
-	// Begin is called when something begins, and End once when it is over.
-	Begin()
-	End()
-}
-
-// noActivity counts nothing.
-type noActivity struct{}
-
-func (noActivity) Begin() {}
-func (noActivity) End()   {}
-
 // DefaultBus returns the bus for a user who names none: the system bus for
 // root, the session bus for everybody else.
 func DefaultBus(uid int) string {
@@ -68,32 +53,38 @@ func DefaultBus(uid int) string {
 	return SessionBus
 }
 
+// The words of Options.Bus.
+const (
+	SystemBus  = dbuswire.SystemBus
+	SessionBus = dbuswire.SessionBus
+	StarterBus = dbuswire.StarterBus
+)
+
+// Activity counts what keeps the service from being idle.
+type Activity = dbuswire.Activity
+
+// noActivity counts nothing.
+type noActivity struct{}
+
+func (noActivity) Begin() {}
+func (noActivity) End()   {}
+
 // Server serves the events of a feed on a bus.
 type Server struct {
-	feed     *feed.Feed
-	signals  *feed.Format
-	lines    *feed.Format // of streams
-	access   *access.Policy
-	version  string
-	log      *slog.Logger
-	bus      string
-	required bool
-	onlyOnce bool
-	patience atomic.Int64 // how long a subscriber may read nothing, in nanoseconds
+	*dbuswire.Service
+	feed    *feed.Feed
+	signals *feed.Format
+	lines   *feed.Format // of streams
+	access  *access.Policy
+	version string
+	log     *slog.Logger
+	events  *dbuswire.Interface
 
-	base    context.Context // ends when everything has to
-	cancel  context.CancelCauseFunc
-	streams sync.WaitGroup
-	quotas  quotas
-	guard   *core.Guard
-	ready   chan struct{} // closed after the first try to own the name
-	once    sync.Once     // for ready
-
-	calls, refused atomic.Uint64 // since the service began
-	lastRefusal    atomic.Int64  // when one was last logged, in Unix nanoseconds
-
-	activity Activity
-	current  atomic.Pointer[conn] // the connection while the name is owned, nil: none
+	streams       sync.WaitGroup
+	quotas        quotas
+	subscriptions subscriptions
+	guard         *core.Guard
+	activity      Activity
 }
 
 // New returns a server that does nothing until Run is called.
@@ -101,137 +92,44 @@ func New(o Options) (*Server, error) {
 	if o.Feed == nil {
 		return nil, errors.New("cannot serve events on D-Bus: there is no feed")
 	}
-	if o.Bus == "" {
-		return nil, errors.New("cannot serve events on D-Bus: there is no bus; give system, session or an address")
-	}
 	if o.Access == nil {
 		o.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, o.Logger)
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Activity == nil {
+		o.Activity = noActivity{}
+	}
 	s := &Server{
 		feed: o.Feed, signals: o.Feed.Register(appendFrame), lines: o.Feed.Register(appendStreamLine), access: o.Access,
-		version: o.Version, log: o.Logger, bus: o.Bus, required: o.Required, onlyOnce: o.Once,
-		ready: make(chan struct{}), activity: o.Activity,
+		version: o.Version, log: o.Logger, guard: core.NewGuard(o.Logger), activity: o.Activity,
 	}
-	if s.activity == nil {
-		s.activity = noActivity{}
+	s.events = s.interfaceOf()
+	var err error
+	s.Service, err = dbuswire.New(dbuswire.Options{
+		Bus: o.Bus, Name: eventsInterface, Object: s.object, Owned: s.broadcast, Logger: o.Logger,
+		Required: o.Required, Once: o.Once, Activity: o.Activity, WriteTimeout: o.WriteTimeout,
+		Fault: func(err error, p *dbuswire.Peer) *dbuswire.Error { return s.faultOf(err, who(p), "").onBus() },
+		Guard: func(method string, p *dbuswire.Peer, call func() error) error {
+			return s.guard.Run(method, who(p), call)
+		},
+		IsTrusted: func(p *dbuswire.Peer) bool { return s.access.IsTrusted(who(p)) },
+	})
+	if err != nil {
+		return nil, err
 	}
-	s.quotas.activity, s.quotas.refused = s.activity, s.noteRefusal
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	s.guard = core.NewGuard(s.log)
-	s.SetWriteTimeout(o.WriteTimeout)
-	s.base, s.cancel = context.WithCancelCause(context.Background())
+	s.quotas.activity, s.quotas.refused = s.activity, s.Refused
 	return s, nil
 }
 
-// SetWriteTimeout changes how long a subscriber may read nothing, from now on; 0:
-// limits.WriteTimeout.
-func (s *Server) SetWriteTimeout(d time.Duration) {
-	if d == 0 {
-		d = limits.WriteTimeout
-	}
-	s.patience.Store(int64(d))
-}
+// who returns a peer as the policy knows it.
+func who(p *dbuswire.Peer) *access.Peer { return (*access.Peer)(&p.Credentials) }
 
-// Calls returns how many calls were taken in, and how many refused at a bound,
-// since the service began.
-func (s *Server) Calls() (taken, refused uint64) { return s.calls.Load(), s.refused.Load() }
-
-// noteRefusal logs that a bound was hit, now and then.
-func (s *Server) noteRefusal(sender, reason string) {
-	s.refused.Add(1)
-	now, last := time.Now().UnixNano(), s.lastRefusal.Load()
-	if now-last >= int64(limits.RefusalPause) && s.lastRefusal.CompareAndSwap(last, now) {
-		s.log.Warn("refusing D-Bus calls", "sender", sender, "reason", reason, "refused", s.refused.Load())
-	}
-}
-
-// Ready is closed once the first try to own the name on the bus is over, be it
-// that it succeeded or not. It stays open if that is an error of Run.
-func (s *Server) Ready() <-chan struct{} { return s.ready }
-
-// Run owns the name on the bus and serves, until the context is done; then the
-// name is given back, what was called before is answered, subscribers and
-// streams are told ShuttingDown with their cursor, and Run returns nil when
-// every goroutine of the server has ended. A bus that goes
-// away, or is not there yet, is waited for; if Required is set, failing at the
-// first try is an error, and if Once is, the first end is the last. Run is
-// called once.
+// Run owns the name on the bus and serves, as dbuswire.Service does; when it
+// stops, subscribers and streams get ShuttingDown with their cursor, and Run
+// returns when every goroutine of the server has ended. Run is called once.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.streams.Wait()
-	defer s.cancel(errStopping)
-	var pause time.Duration
-	var last string // what was last complained about
-	for first := true; ; first = false {
-		began := time.Now()
-		err := s.serveOnce(ctx)
-		if first && s.required && ctx.Err() == nil && !errors.Is(err, errLost) {
-			return err
-		}
-		s.setReady()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case s.onlyOnce && errors.Is(err, errLost):
-			s.log.Info("the bus has gone away", "bus", s.bus)
-			return nil
-		}
-		if time.Since(began) > limits.BusBackoffMost {
-			pause = 0
-		}
-		pause = min(max(2*pause, limits.BusBackoffFirst), limits.BusBackoffMost)
-		level := slog.LevelWarn
-		if err.Error() == last {
-			level = slog.LevelDebug
-		}
-		last = err.Error()
-		if errors.Is(err, errLost) {
-			last = ""
-		}
-		s.log.Log(ctx, level, "not on the bus now", "bus", s.bus, "error", err, "retryIn", pause)
-		wait(ctx, pause)
-	}
-}
-
-func (s *Server) setReady() { s.once.Do(func() { close(s.ready) }) }
-
-// wait returns after a pause, or when the context is done.
-func wait(ctx context.Context, pause time.Duration) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// errLost is returned when the name was owned, and is no longer.
-var errLost = errors.New("the connection to the bus was lost")
-
-// serveOnce connects, owns the name and serves until that ends.
-func (s *Server) serveOnce(ctx context.Context) error {
-	c, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	if err := c.ownName(ctx); err != nil {
-		return err
-	}
-	c.transport.setTimeout(0)
-	s.log.Info("serving events on D-Bus", "bus", s.bus, "name", eventsInterface, "connection", c.unique, "broadcast", c.broadcasts)
-	s.current.Store(c)
-	defer s.current.Store(nil)
-	s.setReady()
-	if c.broadcasts {
-		c.goroutines.Go(c.broadcast)
-	}
-	select {
-	case <-ctx.Done():
-		c.end()
-		return nil
-	case <-c.life.Done():
-		return errors.WithMessage(errLost, "cannot go on")
-	}
+	return s.Service.Run(ctx)
 }

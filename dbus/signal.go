@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	godbus "github.com/godbus/dbus/v5"
+
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 )
 
 // signal is what all signals of events to one receiver have in common.
@@ -14,29 +16,28 @@ type signal struct {
 // newSignal returns the signal of events on an object, to one connection or, if
 // destination is empty, to whoever listens.
 func newSignal(path, destination string) signal {
-	e := newMessage(nil, &header{
-		kind: godbus.TypeSignal, flags: godbus.FlagNoReplyExpected, path: path, iface: eventsInterface,
-		member: "Event", destination: destination, signature: eventSignature,
+	e := dbuswire.NewMessage(nil, &dbuswire.Header{
+		Kind: godbus.TypeSignal, Flags: godbus.FlagNoReplyExpected, Path: path, Interface: eventsInterface,
+		Member: "Event", Destination: destination, Signature: eventSignature,
 	})
-	return signal{e.b}
+	return signal{e.Buf}
 }
 
 // append appends the message for an event to all who listen.
 func (s signal) append(b []byte, serial uint32, body []byte) []byte {
 	start := len(b)
 	b = append(append(b, s.header...), body...)
-	binary.LittleEndian.PutUint32(b[start+bodySizeAt:], uint32(len(body)))
-	binary.LittleEndian.PutUint32(b[start+serialAt:], serial)
+	dbuswire.FinishMessage(b[start:], len(body), serial)
 	return b
 }
 
 // lastEntry is the entry "sequence" of the details but for its value. It begins
 // and ends at a multiple of eight.
 var lastEntry = func() []byte {
-	e := newEncoder(nil)
-	e.entry("sequence", "t")
-	e.align(8)
-	return e.b
+	e := dbuswire.NewEncoder(nil)
+	e.Entry("sequence", "t")
+	e.Align(8)
+	return e.Buf
 }()
 
 // appendNumbered appends the message for an event with the number that it has
@@ -50,7 +51,7 @@ func (s signal) appendNumbered(b []byte, serial uint32, body []byte, detailsAt i
 	}
 	b = append(b, lastEntry...)
 	b = binary.LittleEndian.AppendUint64(b, sequence)
-	binary.LittleEndian.PutUint32(b[start+bodySizeAt:], uint32(len(b)-start-len(s.header)))
+	dbuswire.FinishMessage(b[start:], len(b)-start-len(s.header), serial)
 	details := b[start+len(s.header)+detailsAt:]
 	binary.LittleEndian.PutUint32(details, binary.LittleEndian.Uint32(details)+uint32(len(b)-end))
 	return b

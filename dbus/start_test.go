@@ -8,6 +8,7 @@ import (
 
 	godbus "github.com/godbus/dbus/v5"
 
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/test/testkit"
@@ -22,7 +23,7 @@ func TestCall_storeFailsAtStart(t *testing.T) {
 			r.panics = true
 			want := errorPrefix + fault.Name
 			if fault.Err == nil {
-				want = errFailed
+				want = dbuswire.ErrFailed
 			}
 			c := r.client()
 			options := dict{"after": v("x")}

@@ -9,9 +9,8 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
-	godbus "github.com/godbus/dbus/v5"
-
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
@@ -32,43 +31,33 @@ type stream struct {
 }
 
 // openStream answers with a descriptor to read from.
-func (k *call) openStream(d *decoder) error {
+func (k *call) openStream(d *dbuswire.Decoder) error {
 	r, err := k.request(d, subscribeOptions)
 	if err != nil {
 		return err
 	}
-	server := k.conn.server
-	if !k.conn.transport.passesFiles {
-		return standard(errNotSupported, "this bus does not pass descriptors; use Subscribe or GetEvents")
+	server := k.server
+	if !k.Conn().PassesFiles() {
+		return &dbuswire.Error{Name: dbuswire.ErrNotSupported, Message: "this bus does not pass descriptors; use Subscribe or GetEvents"}
 	}
-	if err := server.takeStream(k.peer); err != nil {
+	if err := server.takeStream(k.Peer()); err != nil {
 		return err
 	}
-	s := &stream{server: server, peer: k.peer.Peer, history: r.wantsHistory()}
+	s := &stream{server: server, peer: *who(k.Peer()), history: r.wantsHistory()}
 	opened := false
 	defer func() {
 		if !opened { // it failed, or panicked
 			server.quotas.give(&server.quotas.streams, s.peer.UID)
 		}
 	}()
-	far, err := s.open(k.peer.ctx, r)
+	far, err := s.open(k.Context(), r)
 	if err != nil {
 		return err
 	}
 	opened = true
 	defer far.Close()
 	defer server.streams.Go(s.run)
-	e := newEncoder(nil)
-	e.uint32(0)
-	return k.conn.transport.sendFile(k.fileReply(e.bytes()), far)
-}
-
-// fileReply is a reply that one descriptor goes with.
-func (k *call) fileReply(body []byte) []byte {
-	return appendMessage(nil, &header{
-		kind: godbus.TypeMethodReply, flags: godbus.FlagNoReplyExpected, serial: k.conn.transport.GetSerial(),
-		destination: k.sender, signature: "h", replySerial: k.serial, files: 1,
-	}, body)
+	return k.ReplyFile(far)
 }
 
 // open begins the subscription and makes the sockets. It returns the far one.
@@ -84,7 +73,7 @@ func (s *stream) open(ctx context.Context, r *request) (far *os.File, err error)
 		s.feed.Close()
 		return nil, err
 	}
-	s.ctx, s.cancel = context.WithCancelCause(s.server.base)
+	s.ctx, s.cancel = context.WithCancelCause(s.server.Context())
 	return far, nil
 }
 
@@ -130,7 +119,7 @@ func (s *stream) run() {
 		err = context.Cause(s.ctx)
 	}
 	var unwritten writeError
-	if errors.As(err, &unwritten) || errors.Is(err, errGone) {
+	if errors.As(err, &unwritten) || errors.Is(err, dbuswire.ErrGone) {
 		return
 	}
 	_, _ = s.sock.Write(s.server.lastLine(err, &s.peer, s.feed.Cursor()))
@@ -147,7 +136,7 @@ func (s *stream) watch() {
 		poll := []unix.PollFd{{Fd: int32(fd)}}
 		n, err := unix.Poll(poll, 0)
 		if n > 0 && err == nil {
-			s.cancel(errGone)
+			s.cancel(dbuswire.ErrGone)
 			return true
 		}
 		return false

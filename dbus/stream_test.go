@@ -14,6 +14,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -179,7 +180,7 @@ func TestALineOfAStreamIsWhatVarlinkSends(t *testing.T) {
 func TestStreamsAreBounded(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
-	stranger := &peer{}
+	stranger := &dbuswire.Peer{}
 	stranger.UID = 12345
 	for range limits.StreamsPerUID {
 		if err := r.server.takeStream(stranger); err != nil {

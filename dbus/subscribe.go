@@ -2,11 +2,15 @@ package dbus
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
@@ -16,8 +20,8 @@ var subscribeOptions = map[string]string{"since": "s", "until": "s", "after": "s
 
 // subscribe begins a subscription. The caller has chosen the object that the
 // signals come from, so that it can listen before there are any.
-func (k *call) subscribe(d *decoder) error {
-	token := d.string()
+func (k *call) subscribe(d *dbuswire.Decoder) error {
+	token := d.Text()
 	r, err := k.request(d, subscribeOptions)
 	if err != nil {
 		return err
@@ -25,16 +29,16 @@ func (k *call) subscribe(d *decoder) error {
 	if err := checkToken(token); err != nil {
 		return err
 	}
-	s, err := k.conn.newSubscription(k.peer, token, r)
+	s, err := k.server.newSubscription(k.Peer(), token, r)
 	if err != nil {
 		return err
 	}
-	e := newEncoder(nil)
-	e.string(s.path)
-	e.string(s.cursor)
+	e := dbuswire.NewEncoder(nil)
+	e.Text(s.path)
+	e.Text(s.cursor)
 	// Signals may be sent only after the reply.
 	defer s.start()
-	return k.reply("os", e.bytes())
+	return k.Reply("os", e.Bytes())
 }
 
 // checkToken refuses what cannot be the last element of an object path.
@@ -42,103 +46,131 @@ func checkToken(token string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 	switch {
 	case token == "":
-		return invalidArgs("the token is empty; choose one of letters, digits and '_'")
+		return dbuswire.InvalidArgs("the token is empty; choose one of letters, digits and '_'")
 	case len(token) > limits.Token:
-		return invalidArgs("the token is longer than " + strconv.Itoa(limits.Token) + " bytes")
+		return dbuswire.InvalidArgs("the token is longer than " + strconv.Itoa(limits.Token) + " bytes")
 	case strings.Trim(token, letters) != "" || strings.ContainsFunc(token, func(r rune) bool {
 		return !strings.ContainsRune(letters, r)
 	}):
-		return invalidArgs("the token may have letters, digits and '_' only: it is part of an object path")
+		return dbuswire.InvalidArgs("the token may have letters, digits and '_' only: it is part of an object path")
 	}
 	return nil
 }
 
-// subscription returns the subscription of a peer that is at a path, nil if
-// there is none.
-func (c *conn) subscription(p *peer, path string) *subscription {
+// subscriptions are those of all peers, by the peer and their token.
+type subscriptions struct {
+	mu sync.Mutex
+	of map[*dbuswire.Peer]map[string]*subscription
+}
+
+// at returns the subscription of a peer that is at a path, nil if there is none.
+func (s *subscriptions) at(p *dbuswire.Peer, path string) *subscription {
 	token, ok := strings.CutPrefix(path, subscriptionPath+"/")
 	if !ok {
 		return nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return p.subscriptions[token]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.of[p][token]
+}
+
+// tokens returns the tokens of a peer's subscriptions.
+func (s *subscriptions) tokens(p *dbuswire.Peer) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.of[p]))
+}
+
+// add makes a subscription known under its token.
+func (s *subscriptions) add(added *subscription) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.of[added.peer]
+	switch {
+	case own[added.token] != nil:
+		return dbuswire.InvalidArgs("you have a subscription with the token " + added.token + " already; choose another one")
+	case len(own) >= limits.SubscriptionsPerSender:
+		return &dbuswire.Error{Name: dbuswire.ErrLimitsExceeded, Message: "you have too many subscriptions; end some"}
+	}
+	if own == nil {
+		own = make(map[string]*subscription)
+		if s.of == nil {
+			s.of = make(map[*dbuswire.Peer]map[string]*subscription)
+		}
+		s.of[added.peer] = own
+	}
+	own[added.token] = added
+	return nil
+}
+
+// remove forgets a subscription.
+func (s *subscriptions) remove(removed *subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.of[removed.peer]
+	delete(own, removed.token)
+	if len(own) == 0 {
+		delete(s.of, removed.peer)
+	}
 }
 
 // newSubscription makes a subscription that waits to be started.
-func (c *conn) newSubscription(p *peer, token string, r *request) (*subscription, error) {
+func (s *Server) newSubscription(p *dbuswire.Peer, token string, r *request) (*subscription, error) {
 	path := subscriptionPath + "/" + token
-	s := &subscription{
-		conn: c, peer: p, token: token, path: path, signal: newSignal(path, p.name),
-		history:      r.wantsHistory(),
-		acknowledged: make(chan bool, limits.SignalWindows), done: make(chan struct{}),
+	n := &subscription{
+		server: s, peer: p, token: token, path: path, signal: newSignal(path, p.Name()), flow: p.NewFlow(),
+		history: r.wantsHistory(), done: make(chan struct{}),
 	}
-	if err := c.server.takeSubscription(p); err != nil {
+	if err := s.takeSubscription(p); err != nil {
 		return nil, err
 	}
-	if err := c.addSubscription(s); err != nil {
-		c.server.quotas.give(&c.server.quotas.subscriptions, p.UID)
+	if err := s.subscriptions.add(n); err != nil {
+		s.quotas.give(&s.quotas.subscriptions, p.UID)
 		return nil, err
 	}
 	subscribed := false
 	defer func() {
 		if !subscribed { // it failed, or panicked
-			s.remove()
+			n.remove()
 		}
 	}()
 	var err error
-	s.feed, err = c.server.feed.Subscribe(p.ctx, feed.Request{
-		Query: r.query, History: s.history, After: r.after, Until: r.until, Format: c.server.signals, Face: "dbus",
+	n.feed, err = s.feed.Subscribe(p.Context(), feed.Request{
+		Query: r.query, History: n.history, After: r.after, Until: r.until, Format: s.signals, Face: "dbus",
 	})
 	if err != nil {
 		return nil, err
 	}
 	subscribed = true
-	s.cursor = s.feed.Cursor()
-	s.ctx, s.cancel = context.WithCancelCause(p.ctx)
-	return s, nil
+	n.cursor = n.feed.Cursor()
+	n.ctx, n.cancel = context.WithCancelCause(p.Context())
+	return n, nil
 }
 
-// addSubscription makes a subscription known under its token.
-func (c *conn) addSubscription(s *subscription) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case s.peer.subscriptions[s.token] != nil:
-		return invalidArgs("you have a subscription with the token " + s.token + " already; choose another one")
-	case len(s.peer.subscriptions) >= limits.SubscriptionsPerSender:
-		return standard(errLimitsExceeded, "you have too many subscriptions; end some")
-	}
-	s.peer.subscriptions[s.token] = s
-	return nil
-}
-
-// remove forgets a subscription.
+// remove forgets the subscription.
 func (s *subscription) remove() {
-	s.conn.mu.Lock()
-	delete(s.peer.subscriptions, s.token)
-	s.conn.mu.Unlock()
-	s.conn.server.quotas.give(&s.conn.server.quotas.subscriptions, s.peer.UID)
+	s.server.subscriptions.remove(s)
+	s.server.quotas.give(&s.server.quotas.subscriptions, s.peer.UID)
 }
 
 var errUnsubscribed = errors.New("the subscriber has unsubscribed")
 
 // unsubscribe ends a subscription of the caller. No signal of it follows the
 // reply.
-func (k *call) unsubscribe(d *decoder) error {
-	path := d.string()
-	if err := d.done(); err != nil {
-		return wrongBody(err)
+func (k *call) unsubscribe(d *dbuswire.Decoder) error {
+	path := d.Text()
+	if err := d.Done(); err != nil {
+		return err
 	}
-	s := k.conn.subscription(k.peer, path)
+	s := k.server.subscriptions.at(k.Peer(), path)
 	if s == nil {
-		return standard(errUnknownObject, "you have no subscription "+shorten(path))
+		return &dbuswire.Error{Name: dbuswire.ErrUnknownObject, Message: "you have no subscription " + dbuswire.Shorten(path)}
 	}
 	s.cancel(errUnsubscribed)
 	select {
 	case <-s.done:
-	case <-k.conn.life.Done():
-		return errLost
+	case <-k.Conn().Lost():
+		return dbuswire.ErrLost
 	}
-	return k.reply("", nil)
+	return k.Reply("", nil)
 }

@@ -11,6 +11,7 @@ import (
 
 	godbus "github.com/godbus/dbus/v5"
 
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/test/buspolicy"
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
@@ -94,15 +95,15 @@ func TestNoSignalFollowsTheReplyOfUnsubscribe(t *testing.T) {
 	r.write(eventRange(0, 5000)...)
 	c := connectRaw(t, r.daemon.Path)
 	unsubscribe := func() uint32 {
-		return c.call("Unsubscribe", "o", func(e *encoder) { e.string(subscriptionPath + "/s") })
+		return c.call("Unsubscribe", "o", func(e *dbuswire.Encoder) { e.Text(subscriptionPath + "/s") })
 	}
 	// until reads up to an answer, and returns it and the signals in front.
-	until := func(serial uint32) (h header, signals int) {
-		for h.replySerial != serial {
+	until := func(serial uint32) (h dbuswire.Header, signals int) {
+		for h.ReplySerial != serial {
 			switch h, _ = c.read(); {
-			case h.kind == godbus.TypeMethodCall:
+			case h.Kind == godbus.TypeMethodCall:
 				c.answerPing(h)
-			case h.kind == godbus.TypeSignal && h.member == "Event":
+			case h.Kind == godbus.TypeSignal && h.Member == "Event":
 				signals++
 			}
 		}
@@ -112,12 +113,12 @@ func TestNoSignalFollowsTheReplyOfUnsubscribe(t *testing.T) {
 	for range 30 {
 		until(c.subscribeAll())
 		h, signals := until(unsubscribe())
-		if h.kind != godbus.TypeMethodReply {
+		if h.Kind != godbus.TypeMethodReply {
 			t.Fatalf("Unsubscribe: %v", h)
 		}
 		heard += signals
-		if h, signals := until(unsubscribe()); signals > 0 || h.errorName != errUnknownObject {
-			t.Fatalf("%d signals come after Unsubscribe; the second time it says %q", signals, h.errorName)
+		if h, signals := until(unsubscribe()); signals > 0 || h.ErrorName != dbuswire.ErrUnknownObject {
+			t.Fatalf("%d signals come after Unsubscribe; the second time it says %q", signals, h.ErrorName)
 		}
 	}
 	if heard == 0 {
@@ -180,9 +181,9 @@ func TestASubscriberThatDoesNotReadCostsTheOthersNothing(t *testing.T) {
 	for sequence := uint64(0); sequence < count; {
 		h, body := stalled.read()
 		switch {
-		case h.kind == godbus.TypeMethodCall:
+		case h.Kind == godbus.TypeMethodCall:
 			stalled.answerPing(h)
-		case h.kind == godbus.TypeSignal && h.member == "Event":
+		case h.Kind == godbus.TypeSignal && h.Member == "Event":
 			sequence++
 			if got := binary.LittleEndian.Uint64(body[len(body)-8:]); got != sequence {
 				t.Fatalf("signal %d has the number %d", sequence, got)
@@ -196,7 +197,7 @@ func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
 		t.Run(ending, func(t *testing.T) {
 			want, patience := errorPrefix+"ShuttingDown", time.Minute
 			if ending == "nothing is read" {
-				want, patience = errLimitsExceeded, 100*time.Millisecond
+				want, patience = dbuswire.ErrLimitsExceeded, 100*time.Millisecond
 			}
 			r := newRig(t, nil, func(o *Options) { o.WriteTimeout = patience })
 			cursors := r.write(eventRange(0, 10_000)...)
@@ -204,28 +205,28 @@ func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
 			c.subscribeAll()
 			eventually(t, "it waits for the subscriber", func() bool {
 				c := r.server.subscribers()
-				return c == 0 && want == errLimitsExceeded || c == 1 && want != errLimitsExceeded
+				return c == 0 && want == dbuswire.ErrLimitsExceeded || c == 1 && want != dbuswire.ErrLimitsExceeded
 			})
 			sequence := 0
 			for sequence == 0 { // it has begun
-				if h, _ := c.read(); h.kind == godbus.TypeSignal && h.member == "Event" {
+				if h, _ := c.read(); h.Kind == godbus.TypeSignal && h.Member == "Event" {
 					sequence++
 				}
 			}
-			if want != errLimitsExceeded {
+			if want != dbuswire.ErrLimitsExceeded {
 				r.stop()
 			}
 			for {
 				h, body := c.read()
-				if h.kind != godbus.TypeSignal || h.iface != eventsInterface {
+				if h.Kind != godbus.TypeSignal || h.Interface != eventsInterface {
 					continue
 				}
-				if h.member == "Event" {
+				if h.Member == "Event" {
 					sequence++
 					continue
 				}
-				d := decoder{b: body, order: h.order}
-				name, _, cursor := d.string(), d.string(), d.string()
+				d := dbuswire.NewDecoder(body)
+				name, _, cursor := d.Text(), d.Text(), d.Text()
 				if name != want || sequence == 0 || sequence == len(cursors) || cursor != cursors[sequence-1] {
 					t.Errorf("after %d signals: %s at %s", sequence, name, cursor)
 				}

@@ -8,6 +8,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
@@ -16,11 +17,12 @@ import (
 // peer unsubscribes or leaves the bus, or when there can be no more events:
 // then the peer is told why.
 type subscription struct {
-	conn   *conn
-	peer   *peer
+	server *Server
+	peer   *dbuswire.Peer
 	token  string
 	path   string
 	signal signal
+	flow   *dbuswire.Flow
 	feed   *feed.Subscription
 
 	history bool // it begins in the past
@@ -29,25 +31,24 @@ type subscription struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when nothing more is sent
 
-	cursor       string // where it is: behind the last event that was sent
-	sequence     uint64
-	open         int       // questions that have no answer yet
-	acknowledged chan bool // gets one for each answer; false: the bus did not let us ask
+	cursor   string // where it is: behind the last event that was sent
+	sequence uint64
 }
 
-// start begins to send. It is called by a goroutine that conn.close waits for.
-func (s *subscription) start() { s.conn.goroutines.Go(s.run) }
+// start begins to send. It is called by a goroutine that the end of the
+// connection waits for.
+func (s *subscription) start() { s.peer.Conn().Go(s.run) }
 
 func (s *subscription) run() {
 	defer close(s.done)
 	defer s.remove()
 	defer s.feed.Close()
 	defer s.cancel(nil)
-	err := s.conn.server.guard.Run("a subscription", &s.peer.Peer, s.follow)
+	err := s.server.guard.Run("a subscription", who(s.peer), s.follow)
 	if s.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = context.Cause(s.ctx)
 	}
-	if errors.Is(err, errUnsubscribed) || errors.Is(err, errGone) || errors.Is(err, errLost) {
+	if errors.Is(err, errUnsubscribed) || dbuswire.IsUnanswerable(err) {
 		return
 	}
 	_ = s.sendEnd(err)
@@ -58,7 +59,7 @@ func (s *subscription) follow() error {
 	leave := func() {}
 	if s.history {
 		var err error
-		if leave, err = s.conn.server.access.ReadPast(s.ctx, &s.peer.Peer); err != nil {
+		if leave, err = s.server.access.ReadPast(s.ctx, who(s.peer)); err != nil {
 			return err
 		}
 		defer leave()
@@ -99,10 +100,8 @@ func (s *subscription) send(d *feed.Delivery) error {
 			s.sequence++
 			events++
 			before := len(b)
-			b = s.signal.appendNumbered(b, s.conn.transport.GetSerial(), body, detailsAt, s.sequence)
-			if s.peer.unproven.Add(int64(len(b)-before)) >= limits.SignalWindow {
-				b, _ = s.ask(b)
-			} else if len(b) < limits.DBusBatch {
+			b = s.signal.appendNumbered(b, s.peer.Conn().Serial(), body, detailsAt, s.sequence)
+			if !s.flow.Count(len(b)-before) && len(b) < limits.DBusBatch {
 				continue
 			}
 			if err := s.flush(b, d.Records[events-1]); err != nil {
@@ -118,17 +117,14 @@ func (s *subscription) send(d *feed.Delivery) error {
 	return s.flush(b, d.Records[events-1])
 }
 
-// flush writes what there is, up to the signal of a record, and waits if the
-// peer has to show first that it reads.
+// flush writes what there is, up to the signal of a record, as soon as the peer
+// reads.
 func (s *subscription) flush(b []byte, last *feed.Record) error {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.conn.transport.send(b); err != nil {
-		return err
-	}
 	s.cursor = string(last.Cursor)
-	return s.awaitReader()
+	return s.flow.Send(s.ctx, b)
 }
 
 // sendEnd tells the peer that nothing more comes, and why: with an empty name
@@ -136,15 +132,15 @@ func (s *subscription) flush(b []byte, last *feed.Record) error {
 func (s *subscription) sendEnd(err error) error {
 	name, message := "", ""
 	if !errors.Is(err, io.EOF) {
-		f := s.conn.server.faultOf(err, &s.peer.Peer, s.cursor)
-		name, message = f.onBus(), f.message
+		f := s.server.faultOf(err, who(s.peer), s.cursor).onBus()
+		name, message = f.Name, f.Message
 	}
-	e := newEncoder(nil)
-	e.string(name)
-	e.string(cleanText(message))
-	e.string(s.cursor)
-	return s.conn.transport.send(appendMessage(nil, &header{
-		kind: godbus.TypeSignal, flags: godbus.FlagNoReplyExpected, serial: s.conn.transport.GetSerial(), path: s.path,
-		iface: eventsInterface, member: "Ended", destination: s.peer.name, signature: "sss",
-	}, e.bytes()))
+	e := dbuswire.NewEncoder(nil)
+	e.Text(name)
+	e.Text(dbuswire.CleanText(message))
+	e.Text(s.cursor)
+	return s.peer.Conn().Send(dbuswire.AppendMessage(nil, &dbuswire.Header{
+		Kind: godbus.TypeSignal, Flags: godbus.FlagNoReplyExpected, Serial: s.peer.Conn().Serial(), Path: s.path,
+		Interface: eventsInterface, Member: "Ended", Destination: s.peer.Name(), Signature: "sss",
+	}, e.Bytes()))
 }

@@ -3,9 +3,10 @@ package dbus
 import (
 	"bytes"
 	"encoding/binary"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/eventsvc/eventsvc/internal/dbuswire"
 )
 
 // noLimit is for texts of any length.
@@ -14,49 +15,35 @@ const noLimit = int(^uint(0) >> 1)
 // text appends the text of a JSON string, given without its quotes, as a D-Bus
 // string: valid UTF-8 without NUL, whatever was in the line. It reports whether
 // more than most bytes were left out at its end.
-func (e *encoder) text(raw []byte, escaped bool, most int) (cut bool) {
-	e.uint32(0)
-	start := len(e.b)
+func (e *eventEncoder) text(raw []byte, escaped bool, most int) (cut bool) {
+	e.Uint32(0)
+	start := len(e.Buf)
 	// An escape is at most six times as long as what it stands for.
 	const longest = 6
 	if most < len(raw)/longest-utf8.UTFMax {
 		raw, cut = raw[:(most+utf8.UTFMax)*longest], true
 	}
 	if escaped {
-		e.b = appendUnescaped(e.b, raw)
+		e.Buf = appendUnescaped(e.Buf, raw)
 	} else {
-		e.b = append(e.b, raw...)
+		e.Buf = append(e.Buf, raw...)
 	}
 	e.clean(start)
-	if len(e.b)-start > most {
-		e.b, cut = e.b[:wholeRunes(e.b, start, start+most)], true
+	if len(e.Buf)-start > most {
+		e.Buf, cut = e.Buf[:dbuswire.WholeRunes(e.Buf, start, start+most)], true
 	}
-	binary.LittleEndian.PutUint32(e.b[start-4:], uint32(len(e.b)-start))
-	e.b = append(e.b, 0)
+	binary.LittleEndian.PutUint32(e.Buf[start-4:], uint32(len(e.Buf)-start))
+	e.Buf = append(e.Buf, 0)
 	return cut
 }
 
 // clean replaces what no D-Bus string can hold behind start.
-func (e *encoder) clean(start int) {
-	text := e.b[start:]
+func (e *eventEncoder) clean(start int) {
+	text := e.Buf[start:]
 	if utf8.Valid(text) && bytes.IndexByte(text, 0) < 0 {
 		return
 	}
-	e.b = append(e.b[:start], cleanText(string(text))...)
-}
-
-// cleanText replaces what no D-Bus string can hold by U+FFFD.
-func cleanText(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
-}
-
-// wholeRunes returns the greatest index up to end that is not within a rune of
-// the text that begins at start.
-func wholeRunes(b []byte, start, end int) int {
-	for end > start && !utf8.RuneStart(b[end]) {
-		end--
-	}
-	return end
+	e.Buf = append(e.Buf[:start], dbuswire.CleanText(string(text))...)
 }
 
 // shortEscapes are the escapes of JSON of one letter.

@@ -181,7 +181,7 @@ func TestDBusEachUserReadsAndWritesWhatItMay(t *testing.T) {
 	d := newDaemon(t, "--dbus", bus.Address(), "--allow-read", fmt.Sprintf("@%d", madeUpGroup), "--allow-write", fmt.Sprintf("@%d", writeGroup))
 	appendTo(t, d.log, lineOf("secret"))
 	d.start()
-	d.awaitLog("serving events on D-Bus")
+	d.awaitLog("serving on D-Bus")
 	// dbus-daemon takes only users that there are: these are "daemon" and "bin".
 	const daemonUser, binUser = 1, 2
 	busctl := func(w who, args ...string) ran {

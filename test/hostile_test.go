@@ -404,7 +404,7 @@ func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
 		d.args = append(d.args, "--dbus", bus)
 	}
 	d.start()
-	d.awaitLog("serving events on D-Bus")
+	d.awaitLog("serving on D-Bus")
 	o := d.witness()
 	null, err := os.Open(os.DevNull)
 	if err != nil {

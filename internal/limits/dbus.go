@@ -48,9 +48,9 @@ const (
 	BusTimeout = 10 * time.Second
 )
 
-// QuestionPause is how long a question waits that the bus has refused because too
+// PingPause is how long a question waits that the bus has refused because too
 // many are open.
-const QuestionPause = 100 * time.Millisecond
+const PingPause = 100 * time.Millisecond
 
 // RefusalPause is the least time between two lines in the log about calls that
 // were refused at one of these bounds.
@@ -73,13 +73,13 @@ const (
 	// disconnects, when that is too much.
 	SignalWindow  = 256 << 10
 	SignalWindows = 2
-	// QuestionsPerSender is how many questions to one connection may be open,
-	// QuestionsPerUID to those of one user other than root and the user of the
-	// service, and Questions to all: a dbus-daemon lets one connection wait for
+	// PingsPerSender is how many questions to one connection may be open,
+	// PingsPerUID to those of one user other than root and the user of the
+	// service, and Pings to all: a dbus-daemon lets one connection wait for
 	// 128 replies.
-	QuestionsPerSender = 4
-	QuestionsPerUID    = 32
-	Questions          = 120
+	PingsPerSender = 4
+	PingsPerUID    = 32
+	Pings          = 120
 	// StreamsPerUID is how many streams one user other than root and the user
 	// of the service may have open, and Streams everybody: each holds a
 	// descriptor.

@@ -1,4 +1,4 @@
-package dbus
+package dbuswire
 
 import (
 	"context"
@@ -11,27 +11,27 @@ import (
 
 // ownName owns the name of the service. The error says who has it, if somebody
 // has.
-func (c *conn) ownName(ctx context.Context) error {
+func (c *Conn) ownName(ctx context.Context) error {
 	var reply uint32
-	err := c.askBus(ctx, "RequestName", []any{eventsInterface, uint32(godbus.NameFlagDoNotQueue)}, &reply)
+	err := c.askBus(ctx, "RequestName", []any{c.service.o.Name, uint32(godbus.NameFlagDoNotQueue)}, &reply)
 	var refused godbus.Error
 	switch {
-	case errors.As(err, &refused) && refused.Name == errAccessDenied:
+	case errors.As(err, &refused) && refused.Name == ErrAccessDenied:
 		return errors.Errorf("cannot own the name %s: the policy of the bus does not allow it to this user (%s); "+
-			"install a policy file for it in /usr/share/dbus-1/system.d", eventsInterface, refused.Error())
+			"install a policy file for it in /usr/share/dbus-1/system.d", c.service.o.Name, refused.Error())
 	case err != nil:
-		return errors.Wrapf(err, "cannot own the name %s", eventsInterface)
+		return errors.Wrapf(err, "cannot own the name %s", c.service.o.Name)
 	case godbus.RequestNameReply(reply) == godbus.RequestNameReplyPrimaryOwner,
 		godbus.RequestNameReply(reply) == godbus.RequestNameReplyAlreadyOwner:
 		return nil
 	}
-	return errors.Errorf("cannot own the name %s: %s has it; stop that, or serve another bus", eventsInterface, c.owner(ctx))
+	return errors.Errorf("cannot own the name %s: %s has it; stop that, or serve another bus", c.service.o.Name, c.owner(ctx))
 }
 
 // Leave gives the name on the bus back, and returns when every call that the bus
 // had sent to us before has been answered. What is called after that the bus
 // has the service started anew for, if it knows how to. There is no way back.
-func (s *Server) Leave(ctx context.Context) {
+func (s *Service) Leave(ctx context.Context) {
 	if c := s.current.Load(); c != nil {
 		c.giveNameBack(ctx)
 	}
@@ -39,7 +39,7 @@ func (s *Server) Leave(ctx context.Context) {
 
 // giveNameBack gives the name back. The bus sends its reply after the last call that
 // it sent us under that name.
-func (c *conn) giveNameBack(ctx context.Context) {
+func (c *Conn) giveNameBack(ctx context.Context) {
 	none := make(chan struct{})
 	c.mu.Lock()
 	if c.leaving != nil {
@@ -49,7 +49,7 @@ func (c *conn) giveNameBack(ctx context.Context) {
 	c.leaving = none
 	c.mu.Unlock()
 	var result uint32
-	if err := c.askBus(ctx, "ReleaseName", []any{eventsInterface}, &result); err != nil {
+	if err := c.askBus(ctx, "ReleaseName", []any{c.service.o.Name}, &result); err != nil {
 		return // the bus is gone, and so are its callers
 	}
 	c.mu.Lock()
@@ -65,23 +65,23 @@ func (c *conn) giveNameBack(ctx context.Context) {
 
 // endLeaving notes that no calls are left once the name has been given back. It
 // is called with the lock held.
-func (c *conn) endLeaving() {
+func (c *Conn) endLeaving() {
 	if c.released && c.calls == 0 && !c.left {
 		c.left = true
 		close(c.leaving)
 	}
 }
 
-func (c *conn) isLeaving() bool {
+func (c *Conn) isLeaving() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.leaving != nil
 }
 
 // owner describes the process that has our name.
-func (c *conn) owner(ctx context.Context) string {
+func (c *Conn) owner(ctx context.Context) string {
 	var unique string
-	if err := c.askBus(ctx, "GetNameOwner", []any{eventsInterface}, &unique); err != nil {
+	if err := c.askBus(ctx, "GetNameOwner", []any{c.service.o.Name}, &unique); err != nil {
 		return "another connection"
 	}
 	peer, err := c.credentials(ctx, unique)

@@ -1,4 +1,4 @@
-package dbus
+package dbuswire
 
 import (
 	"context"
@@ -14,13 +14,13 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// conn is one connection to a bus, from its beginning to its end.
-type conn struct {
-	server     *Server
-	transport  *transport
-	bus        *godbus.Conn // for talking with the bus itself
-	unique     string       // our name on it
-	broadcasts bool         // every event is sent to all who listen
+// Conn is one connection to a bus, from its beginning to its end.
+type Conn struct {
+	service   *Service
+	transport *transport
+	bus       *godbus.Conn // for talking with the bus itself
+	unique    string       // our name on it
+	session   bool         // it is the session bus of our own user
 
 	life       context.Context // ends with the connection
 	cancel     context.CancelCauseFunc
@@ -31,20 +31,20 @@ type conn struct {
 
 	mu        sync.Mutex
 	closing   bool             // calls are refused
-	peers     map[string]*peer // by unique name
+	peers     map[string]*Peer // by unique name
 	users     map[uint32]*user
 	strangers user // those who have not been identified yet
 	calls     int  // that wait or are worked on
 	memory    int  // that they take, in bytes
-	questions questions
+	pings     pings
 	leaving   chan struct{} // of giveNameBack, nil: the name is kept; closed when the last call was answered
 	released  bool          // the bus has taken the name back
 	left      bool          // leaving is closed
 }
 
 // connect connects to the bus and says hello.
-func (s *Server) connect(began context.Context) (*conn, error) {
-	address, err := busAddress(s.bus)
+func (s *Service) connect(began context.Context) (*Conn, error) {
+	address, err := busAddress(s.o.Bus)
 	if err != nil {
 		return nil, err
 	}
@@ -52,18 +52,18 @@ func (s *Server) connect(began context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{
-		server: s, transport: newTransport(sock), slots: make(chan struct{}, limits.CallsAtOnce),
-		peers: make(map[string]*peer), users: make(map[uint32]*user), questions: questions{open: make(map[uint32]question)},
+	c := &Conn{
+		service: s, transport: newTransport(sock), slots: make(chan struct{}, limits.CallsAtOnce),
+		peers: make(map[string]*Peer), users: make(map[uint32]*user), pings: pings{open: make(map[uint32]ping)},
 	}
 	c.life, c.cancel = context.WithCancelCause(context.Background())
 	ctx, stop := context.WithCancelCause(c.life)
 	c.ctx = ctx
-	unlink := context.AfterFunc(s.base, func() { stop(errStopping) })
-	context.AfterFunc(c.life, func() { unlink(); stop(errLost) })
+	unlink := context.AfterFunc(s.base, func() { stop(ErrStopping) })
+	context.AfterFunc(c.life, func() { unlink(); stop(ErrLost) })
 	c.transport.call, c.transport.tooLong, c.transport.answer = c.arrive, c.refuseLong, c.answered
 	c.refusals.changed = make(chan struct{}, 1)
-	c.broadcasts = c.isSession(address)
+	c.session = c.isOwnSession(address)
 	if err := c.hello(began); err != nil {
 		c.close()
 		return nil, err
@@ -72,11 +72,35 @@ func (s *Server) connect(began context.Context) (*conn, error) {
 	return c, nil
 }
 
-// isSession reports whether the bus is the session bus of our own user, on which
-// nobody else can listen. A system bus that the environment passes off as one, as
-// some containers do, is none.
-func (c *conn) isSession(address string) bool {
-	if !isNamedSession(c.server.bus, address) || isSystem(c.transport.sock.RemoteAddr().String()) {
+// Unique returns the unique name of the service on the bus.
+func (c *Conn) Unique() string { return c.unique }
+
+// Context is done when the connection ends, or the service stops.
+func (c *Conn) Context() context.Context { return c.ctx }
+
+// Lost is closed when the connection ends.
+func (c *Conn) Lost() <-chan struct{} { return c.life.Done() }
+
+// IsSession reports whether the bus is the session bus of our own user, on which
+// no other user can listen.
+func (c *Conn) IsSession() bool { return c.session }
+
+// PassesFiles reports whether descriptors can be sent.
+func (c *Conn) PassesFiles() bool { return c.transport.passesFiles }
+
+// Serial returns the serial of the next message that is sent.
+func (c *Conn) Serial() uint32 { return c.transport.GetSerial() }
+
+// Send writes messages that are complete.
+func (c *Conn) Send(messages []byte) error { return c.transport.send(messages) }
+
+// Go runs a function in a goroutine that the end of the connection waits for.
+func (c *Conn) Go(f func()) { c.goroutines.Go(f) }
+
+// isOwnSession answers IsSession. A system bus that the environment passes off as
+// a session bus, as some containers do, is none.
+func (c *Conn) isOwnSession(address string) bool {
+	if !isNamedSession(c.service.o.Bus, address) || isSystem(c.transport.sock.RemoteAddr().String()) {
 		return false
 	}
 	raw, err := c.transport.sock.SyscallConn()
@@ -92,7 +116,7 @@ func (c *conn) isSession(address string) bool {
 }
 
 // hello makes us known to the bus. The time-out stays until the name is owned.
-func (c *conn) hello(ctx context.Context) (err error) {
+func (c *Conn) hello(ctx context.Context) (err error) {
 	t := c.transport
 	t.setTimeout(limits.BusTimeout)
 	stop := context.AfterFunc(ctx, func() { _ = t.Close() })
@@ -102,7 +126,7 @@ func (c *conn) hello(ctx context.Context) (err error) {
 		return errors.Wrap(err, "cannot use the bus")
 	}
 	// godbus ends this context when it can no longer read.
-	context.AfterFunc(c.bus.Context(), func() { c.cancel(errLost) })
+	context.AfterFunc(c.bus.Context(), func() { c.cancel(ErrLost) })
 	if err := c.bus.Auth([]godbus.Auth{godbus.AuthExternal(fmt.Sprint(os.Geteuid()))}); err != nil {
 		return errors.Wrap(err, "cannot authenticate with the bus")
 	}
@@ -120,7 +144,7 @@ func (c *conn) hello(ctx context.Context) (err error) {
 }
 
 // askBus calls a method of the bus itself, whose arguments are trusted.
-func (c *conn) askBus(ctx context.Context, method string, in []any, out ...any) error {
+func (c *Conn) askBus(ctx context.Context, method string, in []any, out ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, limits.BusTimeout)
 	defer cancel()
 	return c.bus.BusObject().CallWithContext(ctx, busName+"."+method, 0, in...).Store(out...)
@@ -128,7 +152,7 @@ func (c *conn) askBus(ctx context.Context, method string, in []any, out ...any) 
 
 // DeliverSignal is for godbus: it is called by the reading goroutine for each
 // signal of the bus itself, in order with the calls.
-func (c *conn) DeliverSignal(iface, member string, s *godbus.Signal) {
+func (c *Conn) DeliverSignal(iface, member string, s *godbus.Signal) {
 	if iface != busName {
 		return
 	}
@@ -140,8 +164,8 @@ func (c *conn) DeliverSignal(iface, member string, s *godbus.Signal) {
 		}
 	case "NameLost":
 		var name string
-		if godbus.Store(s.Body, &name) == nil && name == eventsInterface && !c.isLeaving() {
-			c.cancel(errLost)
+		if godbus.Store(s.Body, &name) == nil && name == c.service.o.Name && !c.isLeaving() {
+			c.cancel(ErrLost)
 		}
 	}
 }
@@ -149,13 +173,13 @@ func (c *conn) DeliverSignal(iface, member string, s *godbus.Signal) {
 // end ends everything in an orderly way. The name is given back first, and what
 // was called before that is answered, within limits.ShutdownGrace; then, within
 // as long again, subscribers are told, and what is called still is refused.
-func (c *conn) end() {
+func (c *Conn) end() {
 	c.transport.setTimeout(limits.ShutdownGrace)
 	ctx, cancel := context.WithTimeout(context.Background(), limits.ShutdownGrace)
 	c.giveNameBack(ctx)
 	cancel()
 	c.shut()
-	c.server.cancel(errStopping)
+	c.service.cancel(ErrStopping)
 	ctx, cancel = context.WithTimeout(context.Background(), limits.ShutdownGrace)
 	defer cancel()
 	ended := make(chan struct{})
@@ -171,9 +195,9 @@ func (c *conn) end() {
 }
 
 // close ends the connection and waits for what belongs to it.
-func (c *conn) close() {
+func (c *Conn) close() {
 	c.shut()
-	c.cancel(errLost)
+	c.cancel(ErrLost)
 	if c.bus != nil {
 		_ = c.bus.Close()
 	}
@@ -182,7 +206,7 @@ func (c *conn) close() {
 }
 
 // shut takes no more calls in: they are refused.
-func (c *conn) shut() {
+func (c *Conn) shut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closing = true

@@ -1,4 +1,4 @@
-package dbus
+package dbuswire
 
 import (
 	"bufio"
@@ -32,9 +32,9 @@ type transport struct {
 	// others; answer replies and errors that godbus did not ask for, and tells
 	// whether they were meant for it. All are called by the reading goroutine
 	// and must not block.
-	call    func(h header, body []byte)
-	tooLong func(h header)
-	answer  func(h *header) bool
+	call    func(h Header, body []byte)
+	tooLong func(h Header)
+	answer  func(h *Header) bool
 
 	begun bool   // authentication is over
 	rest  []byte // of the message that godbus is reading
@@ -127,22 +127,22 @@ func (t *transport) next() error {
 		return t.discard(size)
 	}
 	if size > limits.DBusMessage {
-		if h.kind == godbus.TypeMethodCall {
+		if h.Kind == godbus.TypeMethodCall {
 			t.tooLong(h)
 		}
 		return t.discard(size)
 	}
 	switch {
-	case h.kind == godbus.TypeMethodCall:
+	case h.Kind == godbus.TypeMethodCall:
 		return t.readCall(h, headerSize)
-	case h.kind != godbus.TypeSignal && t.answer(&h), h.sender != busName:
+	case h.Kind != godbus.TypeSignal && t.answer(&h), h.Sender != busName:
 		return t.discard(size)
 	}
 	t.rest = make([]byte, size)
 	return t.fill(t.rest)
 }
 
-func (t *transport) readCall(h header, headerSize int) error {
+func (t *transport) readCall(h Header, headerSize int) error {
 	if err := t.discard(headerSize); err != nil {
 		return err
 	}

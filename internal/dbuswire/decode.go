@@ -1,4 +1,4 @@
-package dbus
+package dbuswire
 
 import (
 	"encoding/binary"
@@ -8,24 +8,27 @@ import (
 	"github.com/pkg/errors"
 )
 
-// decoder reads values in the wire format of D-Bus. The first mistake in the
+// Decoder reads values in the wire format of D-Bus. The first mistake in the
 // data is kept in err; from then on everything is zero. It never looks beyond
 // the data, and what it makes of them is not much larger than they are.
-type decoder struct {
+type Decoder struct {
 	b     []byte
 	at    int
 	order binary.ByteOrder
 	err   error
 }
 
-func (d *decoder) fail(reason string) {
+// NewDecoder returns a decoder of a message body in little-endian order.
+func NewDecoder(body []byte) *Decoder { return &Decoder{b: body, order: binary.LittleEndian} }
+
+func (d *Decoder) fail(reason string) {
 	if d.err == nil {
 		d.err = errors.New(reason)
 	}
 }
 
 // take returns the next n bytes, nil if there are not as many.
-func (d *decoder) take(n int) []byte {
+func (d *Decoder) take(n int) []byte {
 	if d.err != nil {
 		return nil
 	}
@@ -38,7 +41,7 @@ func (d *decoder) take(n int) []byte {
 }
 
 // align skips padding, which has to be zeros.
-func (d *decoder) align(n int) {
+func (d *Decoder) align(n int) {
 	for _, pad := range d.take(-d.at & (n - 1)) {
 		if pad != 0 {
 			d.fail("padding is not zero")
@@ -46,14 +49,16 @@ func (d *decoder) align(n int) {
 	}
 }
 
-func (d *decoder) byte() byte {
+// Byte reads a byte.
+func (d *Decoder) Byte() byte {
 	if b := d.take(1); b != nil {
 		return b[0]
 	}
 	return 0
 }
 
-func (d *decoder) uint16() uint16 {
+// Uint16 reads a value of type q, or n.
+func (d *Decoder) Uint16() uint16 {
 	d.align(2)
 	if b := d.take(2); b != nil {
 		return d.order.Uint16(b)
@@ -61,7 +66,8 @@ func (d *decoder) uint16() uint16 {
 	return 0
 }
 
-func (d *decoder) uint32() uint32 {
+// Uint32 reads a value of type u, or i.
+func (d *Decoder) Uint32() uint32 {
 	d.align(4)
 	if b := d.take(4); b != nil {
 		return d.order.Uint32(b)
@@ -69,7 +75,8 @@ func (d *decoder) uint32() uint32 {
 	return 0
 }
 
-func (d *decoder) uint64() uint64 {
+// Uint64 reads a value of type t, or x.
+func (d *Decoder) Uint64() uint64 {
 	d.align(8)
 	if b := d.take(8); b != nil {
 		return d.order.Uint64(b)
@@ -77,20 +84,23 @@ func (d *decoder) uint64() uint64 {
 	return 0
 }
 
-func (d *decoder) bool() bool {
-	v := d.uint32()
+// Bool reads a boolean.
+func (d *Decoder) Bool() bool {
+	v := d.Uint32()
 	if v > 1 {
 		d.fail("a boolean is neither 0 nor 1")
 	}
 	return v == 1
 }
 
-func (d *decoder) string() string { return d.text(int(d.uint32())) }
+// Text reads a string, or an object path.
+func (d *Decoder) Text() string { return d.text(int(d.Uint32())) }
 
-func (d *decoder) signature() string { return d.text(int(d.byte())) }
+// Signature reads a signature.
+func (d *Decoder) Signature() string { return d.text(int(d.Byte())) }
 
 // text reads n bytes of text and the NUL behind them.
-func (d *decoder) text(n int) string {
+func (d *Decoder) text(n int) string {
 	b := d.take(n)
 	if end := d.take(1); end == nil || end[0] != 0 {
 		d.fail("a string has no end")
@@ -109,8 +119,8 @@ const maxArray = 1 << 26
 
 // array reads the length of an array whose elements are aligned to n. It
 // returns where the array ends.
-func (d *decoder) array(n int) (end int) {
-	size := d.uint32()
+func (d *Decoder) array(n int) (end int) {
+	size := d.Uint32()
 	d.align(n)
 	if d.err != nil {
 		return d.at
@@ -122,16 +132,16 @@ func (d *decoder) array(n int) (end int) {
 	return d.at + int(size)
 }
 
-// strings reads an array of strings. Of one that is longer than most it passes
+// Texts reads an array of strings. Of one that is longer than most it passes
 // over the rest.
-func (d *decoder) strings(most int) []string {
+func (d *Decoder) Texts(most int) []string {
 	var list []string
 	for end := d.array(4); d.at < end && d.err == nil; {
 		if len(list) == most {
 			d.take(end - d.at)
 			break
 		}
-		list = append(list, d.string())
+		list = append(list, d.Text())
 		if d.at > end {
 			d.fail("an array ends within an element")
 		}
@@ -139,13 +149,13 @@ func (d *decoder) strings(most int) []string {
 	return list
 }
 
-// dictionary reads a dictionary whose keys are strings, and calls value for
+// Dictionary reads a dictionary whose keys are strings, and calls value for
 // each of its entries, which has to read the value. No key may come twice.
-func (d *decoder) dictionary(value func(key string)) {
+func (d *Decoder) Dictionary(value func(key string)) {
 	seen := make(map[string]bool)
 	for end := d.array(8); d.at < end && d.err == nil; {
 		d.align(8)
-		key := d.string()
+		key := d.Text()
 		if d.err != nil {
 			return
 		}
@@ -161,19 +171,23 @@ func (d *decoder) dictionary(value func(key string)) {
 	}
 }
 
-// done reports whether everything has been read without a mistake.
-func (d *decoder) done() error {
+// Done returns nil if everything has been read without a mistake, else an error
+// for the caller.
+func (d *Decoder) Done() error {
 	if d.err == nil && d.at != len(d.b) {
 		d.fail("there is more in the message than its signature says")
 	}
-	return d.err
+	if d.err != nil {
+		return wrongBody(d.err)
+	}
+	return nil
 }
 
 // maxDepth is how deep values may be nested where they are skipped.
 const maxDepth = 32
 
-// skip reads one value of whatever type.
-func (d *decoder) skip(signature string) {
+// Skip reads one value of whatever type.
+func (d *Decoder) Skip(signature string) {
 	if rest := d.skipOne(signature, 0); rest != "" {
 		d.fail("a variant holds more than one value")
 	}
@@ -182,7 +196,7 @@ func (d *decoder) skip(signature string) {
 // skipOne reads a value of the first type of the signature and returns the rest
 // of the signature. Arrays are passed over as a whole, so that it takes no
 // longer than the message is long.
-func (d *decoder) skipOne(signature string, depth int) (rest string) {
+func (d *Decoder) skipOne(signature string, depth int) (rest string) {
 	if signature == "" || depth > maxDepth {
 		d.fail("a signature is not complete, or nested too deep")
 	}
@@ -194,17 +208,17 @@ func (d *decoder) skipOne(signature string, depth int) (rest string) {
 	case 'y':
 		d.take(1)
 	case 'n', 'q':
-		d.uint16()
+		d.Uint16()
 	case 'b', 'i', 'u', 'h':
-		d.uint32()
+		d.Uint32()
 	case 'x', 't', 'd':
-		d.uint64()
+		d.Uint64()
 	case 's', 'o':
-		d.take(int(d.uint32()) + 1)
+		d.take(int(d.Uint32()) + 1)
 	case 'g':
-		d.take(int(d.byte()) + 1)
+		d.take(int(d.Byte()) + 1)
 	case 'v':
-		if inner := d.skipOne(d.signature(), depth+1); inner != "" {
+		if inner := d.skipOne(d.Signature(), depth+1); inner != "" {
 			d.fail("a variant holds more than one value")
 		}
 	case 'a':

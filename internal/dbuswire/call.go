@@ -1,0 +1,230 @@
+package dbuswire
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	godbus "github.com/godbus/dbus/v5"
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// Call is a call of a method while it waits and is handled.
+type Call struct {
+	Header
+	body []byte
+	conn *Conn
+	peer *Peer
+}
+
+// Peer returns the caller.
+func (k *Call) Peer() *Peer { return k.peer }
+
+// Conn returns the connection that the call came over.
+func (k *Call) Conn() *Conn { return k.conn }
+
+// Context is that of the caller.
+func (k *Call) Context() context.Context { return k.peer.ctx }
+
+// user is what the calls of one user take.
+type user struct {
+	peers  int // of this user, while they are there or have calls
+	calls  int
+	memory int
+	pings  int           // to them that have no answer yet
+	slots  chan struct{} // as many as there are calls being worked on, nil: no bound
+}
+
+// arrive takes a call in: into the queue of its sender, or not at all if there
+// are too many. It is called by the reading goroutine.
+func (c *Conn) arrive(h Header, body []byte) {
+	if h.Sender == "" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		c.refuse(&h, ErrServiceUnknown, "the service is stopping and has not looked at the call; call "+c.service.o.Name+" again")
+		return
+	}
+	p := c.peer(h.Sender)
+	if reason := c.refusal(p, len(body)); reason != "" {
+		c.service.Refused(h.Sender, reason)
+		c.refuse(&h, ErrLimitsExceeded, reason)
+		return
+	}
+	c.count(p, 1, len(body))
+	c.service.o.Activity.Begin()
+	c.service.calls.Add(1)
+	p.queue = append(p.queue, &Call{Header: h, body: body, conn: c, peer: p})
+	if !p.busy {
+		p.busy = true
+		c.goroutines.Go(func() { c.work(p) })
+	}
+}
+
+// refusal says why a call cannot be taken in, "" if it can.
+func (c *Conn) refusal(p *Peer, memory int) string {
+	switch {
+	case p.waiting >= limits.CallsPerSender:
+		return fmt.Sprintf("there are %d calls of yours that are not answered yet; wait for their replies", p.waiting)
+	case c.calls >= limits.Calls || c.memory+memory > limits.CallMemory:
+		return "there are too many calls to the service; try again later"
+	case p.user.bounded() && (p.user.calls >= limits.CallsPerUID || p.user.memory+memory > limits.CallMemoryPerUID):
+		return "your user has too many calls to the service; wait for their replies"
+	}
+	return ""
+}
+
+// bounded reports whether the bounds that protect users from each other apply.
+func (u *user) bounded() bool { return u.slots != nil }
+
+// count adds to what the calls of a peer take.
+func (c *Conn) count(p *Peer, calls, memory int) {
+	c.calls += calls
+	c.memory += memory
+	p.waiting += calls
+	p.memory += memory
+	p.user.calls += calls
+	p.user.memory += memory
+}
+
+// move counts a peer to its user, once it is known who that is.
+func (c *Conn) move(p *Peer) {
+	calls, memory := p.waiting, p.memory
+	c.count(p, -calls, -memory)
+	u := c.users[p.UID]
+	if u == nil {
+		u = new(user)
+		if !p.trusted {
+			u.slots = make(chan struct{}, limits.CallsAtOncePerUID)
+		}
+		c.users[p.UID] = u
+	}
+	u.peers++
+	p.user = u
+	c.count(p, calls, memory)
+}
+
+// release forgets the user of a peer that is gone and has no calls any more, if
+// it was the last. It is called with the lock held.
+func (c *Conn) release(p *Peer) {
+	if !p.gone || p.busy || p.user == &c.strangers {
+		return
+	}
+	if p.user.peers--; p.user.peers == 0 {
+		delete(c.users, p.UID)
+	}
+	p.user = &c.strangers
+}
+
+// work handles the calls of a peer until there are none.
+func (c *Conn) work(p *Peer) {
+	for {
+		c.mu.Lock()
+		if len(p.queue) == 0 {
+			p.busy, p.queue = false, nil
+			c.release(p)
+			c.mu.Unlock()
+			return
+		}
+		next := p.queue[0]
+		p.queue[0] = nil
+		p.queue = p.queue[1:]
+		c.mu.Unlock()
+		c.handleBounded(next)
+		c.mu.Lock()
+		c.count(p, -1, -len(next.body))
+		c.endLeaving()
+		c.mu.Unlock()
+		c.service.o.Activity.End()
+	}
+}
+
+// handleBounded handles a call as soon as few enough are worked on.
+func (c *Conn) handleBounded(k *Call) {
+	p := k.peer
+	if p.ctx.Err() != nil {
+		_ = k.fail(context.Cause(p.ctx))
+		return
+	}
+	if err := c.identify(p); err != nil {
+		if p.ctx.Err() == nil {
+			_ = k.fail(&Error{ErrAccessDenied, err.Error()})
+		}
+		return
+	}
+	for _, slots := range []chan struct{}{p.user.slots, c.slots} {
+		if slots == nil {
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		case <-p.ctx.Done():
+			_ = k.fail(context.Cause(p.ctx))
+			return
+		}
+	}
+	c.handle(k)
+}
+
+// handle answers a call.
+func (c *Conn) handle(k *Call) {
+	err := c.service.o.Guard(k.Interface+"."+k.Member, k.peer, k.dispatch)
+	if err == nil {
+		return
+	}
+	if err := k.fail(k.cause(err)); err != nil {
+		c.service.log.Debug("a D-Bus call was not answered", "error", err)
+	}
+}
+
+// Reply answers the call. The body is encoded as the signature says.
+func (k *Call) Reply(signature string, body []byte) error {
+	if k.Flags&godbus.FlagNoReplyExpected != 0 {
+		return nil
+	}
+	return k.conn.transport.send(k.message(godbus.TypeMethodReply, signature, "", body))
+}
+
+// fail answers the call with an error.
+func (k *Call) fail(err error) error {
+	if k.Flags&godbus.FlagNoReplyExpected != 0 || IsUnanswerable(err) {
+		return nil
+	}
+	var f *Error
+	if !errors.As(err, &f) {
+		f = k.conn.service.o.Fault(err, k.peer)
+	}
+	e := NewEncoder(nil)
+	e.Text(CleanText(f.Message))
+	return k.conn.transport.send(k.message(godbus.TypeError, "s", f.Name, e.Bytes()))
+}
+
+// ReplyFile answers the call with one descriptor, which stays open.
+func (k *Call) ReplyFile(file *os.File) error {
+	e := NewEncoder(nil)
+	e.Uint32(0)
+	return k.conn.transport.sendFile(AppendMessage(nil, &Header{
+		Kind: godbus.TypeMethodReply, Flags: godbus.FlagNoReplyExpected, Serial: k.conn.Serial(),
+		Destination: k.Sender, Signature: "h", ReplySerial: k.Serial, Files: 1,
+	}, e.Bytes()), file)
+}
+
+// cause returns why the context of the call ended, if that is the error.
+func (k *Call) cause(err error) error {
+	if k.peer.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return context.Cause(k.peer.ctx)
+	}
+	return err
+}
+
+func (k *Call) message(kind godbus.Type, signature, errorName string, body []byte) []byte {
+	return AppendMessage(nil, &Header{
+		Kind: kind, Flags: godbus.FlagNoReplyExpected, Serial: k.conn.Serial(), ErrorName: errorName,
+		Destination: k.Sender, Signature: signature, ReplySerial: k.Serial,
+	}, body)
+}
