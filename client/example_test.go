@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/service"
@@ -128,7 +129,7 @@ func serve() (address string, stop func()) {
 	st, err := logfile.Open(logfile.Options{Path: filepath.Join(dir, "events.log"), Own: true})
 	must(err)
 	f := feed.New(st)
-	server, err := service.New(service.Options{Feed: f})
+	server, err := service.New(service.Options{Core: core.New(f, nil, nil)})
 	must(err)
 	must(f.Start())
 	listener, err := service.Listen("unix:" + filepath.Join(dir, "socket"))

@@ -21,7 +21,7 @@ func (s *Server) broadcast(c *dbuswire.Conn) {
 	var last string // what was last complained about
 	for {
 		var began bool
-		err := s.guard.Run("the broadcast", new(access.Peer), func() (err error) {
+		err := s.core.Run("the broadcast", new(access.Peer), func() (err error) {
 			began, err = s.broadcastOnce(c)
 			return err
 		})
@@ -44,13 +44,7 @@ func (s *Server) broadcast(c *dbuswire.Conn) {
 // broadcastOnce sends events from now on. It reports whether it could begin, and
 // why it ended.
 func (s *Server) broadcastOnce(c *dbuswire.Conn) (began bool, err error) {
-	query := feed.Everything()
-	if err := s.access.Own(&query); err != nil {
-		return false, err
-	}
-	subscription, err := s.feed.Subscribe(c.Context(), feed.Request{
-		Query: query, Format: s.signals, Unlisted: true, Face: "dbus-broadcast",
-	})
+	subscription, err := s.core.Broadcast(c.Context(), s.signals, "dbus-broadcast")
 	if err != nil {
 		return false, err
 	}

@@ -14,6 +14,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
 
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
@@ -148,7 +149,7 @@ func TestTheNameIsOwnedAgainWhenTheBusIsBack(t *testing.T) {
 	defer followed.Close()
 	for range 3 {
 		r.daemon.Stop()
-		eventually(t, "subscriptions have ended", func() bool { return r.server.subscribers() == 1 })
+		eventually(t, "subscriptions have ended", func() bool { return r.feed.Subscribers() == 1 })
 		r.write(event(1)) // without a bus everything else goes on
 		if d, err := followed.Next(context.Background()); err != nil || len(d.Records) != 1 {
 			t.Fatalf("a subscriber on another face: %v, %v", d, err)
@@ -169,7 +170,7 @@ func TestTheNameIsOwnedAgainWhenTheBusIsBack(t *testing.T) {
 func runOnce(t *testing.T, bus string) error {
 	t.Helper()
 	f := feed.New(new(null.Store))
-	s, err := New(Options{Feed: f, Bus: bus, Required: true})
+	s, err := New(Options{Core: core.New(f, nil, nil), Bus: bus, Required: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,7 @@
 package dbus
 
 import (
-	"context"
-	"io"
-
-	"github.com/pkg/errors"
-
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
@@ -19,84 +15,73 @@ var pageOptions = map[string]string{"since": "s", "until": "s", "after": "s", "l
 
 // getEvents answers with one page of past events.
 func (k *call) getEvents(d *dbuswire.Decoder) error {
-	r, err := k.request(d, pageOptions)
+	q, o, err := query(d, pageOptions)
 	if err != nil {
 		return err
 	}
-	p := &page{left: limits.PageEvents}
-	if limit, ok := r.options["limit"]; ok {
-		n, ok := limit.Integer(1, 1<<63-1)
-		if !ok {
-			return dbuswire.InvalidArgs("option 'limit' must be at least 1")
-		}
-		p.left = int(min(n, limits.PageEvents))
+	most := int64(limits.PageEvents)
+	if limit, ok := o["limit"]; ok {
+		most, _ = limit.Integer(0, 0)
 	}
-	if p.reading, err = k.server.feed.Read(k.Context(), r.after, r.query); err != nil {
+	p, err := aside(k, func() (*core.Pages, error) { return k.server.core.Pages(k.Context(), k.caller(), q, most) }, (*core.Pages).Close)
+	if err != nil {
 		return err
 	}
-	defer p.reading.Close()
-	p.batch = batches.Get().(*feed.Batch)
-	defer batches.Put(p.batch)
-	if err := p.make(k.Context()); err != nil {
+	defer p.Close()
+	page := newPage()
+	end, err := p.Next(page)
+	if err != nil {
 		return err
 	}
-	return k.Reply("a("+eventSignature+")sb", p.Bytes())
+	return k.Reply("a("+eventSignature+")sb", page.finish(end))
 }
 
 // page is a reply of GetEvents while it is made.
 type page struct {
 	dbuswire.Encoder
-	reading feed.Reading
-	batch   *feed.Batch
-	rest    []feed.Record // of batch, not yet in the page
-	failed  error         // what the reading failed with, io.EOF at its end
-	left    int           // how many events may still be in the page
+	list   dbuswire.Array
+	before int // its length before the last event
 }
 
-// make encodes events, the cursor behind them, and whether that is the end of
-// the store.
-func (p *page) make(ctx context.Context) error {
-	var cursor string
-	list := p.Begin(8)
-	count := 0
-	for p.left > 0 && p.fetch(ctx) {
-		before := len(p.Buf)
-		p.Align(8)
-		appendEvent(&p.Encoder, &p.rest[0], pageEvent)
-		if count > 0 && p.Size() > limits.PageBytes {
-			p.Buf = p.Buf[:before]
-			break
-		}
-		cursor = string(p.rest[0].Cursor)
-		p.rest = p.rest[1:]
-		p.left--
-		count++
-	}
-	p.End(list)
-	// A page that is full may be the last: looking for the next event goes as
-	// far as the caller's next call would have to, and spares it that call if
-	// there is none.
-	complete := !p.fetch(ctx) && errors.Is(p.failed, io.EOF)
-	if p.failed != nil && !complete && count == 0 {
-		return p.failed
-	}
-	if complete {
-		var err error
-		if cursor, err = p.reading.Cursor(); err != nil {
-			return err
-		}
-	}
-	p.Text(cursor)
-	p.Bool(complete)
-	return nil
+func newPage() *page {
+	p := new(page)
+	p.list = p.Begin(8)
+	return p
 }
 
-// fetch makes sure that there is a record in rest. It returns false at the end
-// of the reading, or when it failed.
-func (p *page) fetch(ctx context.Context) bool {
-	if len(p.rest) == 0 && p.failed == nil {
-		p.failed = p.reading.Next(ctx, p.batch)
-		p.rest = p.batch.Records
+// Add adds an event.
+func (p *page) Add(r *feed.Record) (size int) {
+	p.before = len(p.Buf)
+	p.Align(8)
+	appendEvent(&p.Encoder, r, pageEvent)
+	return p.Size()
+}
+
+// Drop takes the last event back.
+func (p *page) Drop() { p.Buf = p.Buf[:p.before] }
+
+// finish returns the body: the events, the cursor after them, and whether that is
+// the end of the store.
+func (p *page) finish(end core.End) []byte {
+	p.End(p.list)
+	p.Text(end.Cursor)
+	p.Bool(end.Complete)
+	return p.Bytes()
+}
+
+// getLastEvent answers with the newest matching event.
+func (k *call) getLastEvent(d *dbuswire.Decoder) error {
+	q, _, err := query(d, nil)
+	if err != nil {
+		return err
 	}
-	return len(p.rest) > 0
+	e := dbuswire.NewEncoder(nil)
+	err = k.server.core.Last(k.Context(), k.caller(), q, func(r *feed.Record) error {
+		appendEvent(&e, r, pageEvent)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return k.Reply("("+eventSignature+")", e.Bytes())
 }

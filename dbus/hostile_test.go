@@ -74,7 +74,7 @@ func (r *rig) warm() {
 // idle waits until no client is known any more.
 func (r *rig) idle() {
 	r.t.Helper()
-	eventually(r.t, "all subscribers are gone", func() bool { return r.server.subscribers() == 0 })
+	eventually(r.t, "all subscribers are gone", func() bool { return r.feed.Subscribers() == 0 })
 }
 
 // call sends a call whose body may be anything.
@@ -339,11 +339,7 @@ func TestQuotasAreGivenBack(t *testing.T) {
 	r.warm()
 	c := r.client()
 	ask(t, c, "GetEvents", []string{}, dict{})
-	r.server.quotas.mu.Lock()
-	defer r.server.quotas.mu.Unlock()
-	if n := len(r.server.quotas.subscriptions.users) + len(r.server.quotas.streams.users); n != 0 {
-		t.Errorf("%d users are counted", n)
-	}
+	eventually(t, "all is given back", func() bool { return r.server.core.Used(&subscriptionQuota)+r.server.core.Used(&streams) == 0 })
 }
 
 func TestSubscriptionsAreBounded(t *testing.T) {

@@ -5,11 +5,9 @@ import (
 	"math"
 	"strings"
 
-	"github.com/pkg/errors"
-
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
-	"github.com/eventsvc/eventsvc/internal/feed"
 )
 
 // The names of this service on the bus.
@@ -34,6 +32,20 @@ type call struct {
 	server *Server
 }
 
+// caller is the peer that calls.
+func (k *call) caller() *core.Caller { return &core.Caller{Peer: *who(k.Peer())} }
+
+// aside begins what may have to wait for the turn of its user. Meanwhile other
+// calls go on. What was begun is ended if the caller is gone by then.
+func aside[T any](k *call, begin func() (T, error), end func(T)) (begun T, err error) {
+	gone := k.Aside(func() { begun, err = begin() })
+	if err == nil && gone != nil {
+		end(begun)
+		err = gone
+	}
+	return begun, err
+}
+
 // interfaceOf returns the interface of the events. The introspection data
 // describe the same; a test compares the two.
 func (s *Server) interfaceOf() *dbuswire.Interface {
@@ -42,9 +54,10 @@ func (s *Server) interfaceOf() *dbuswire.Interface {
 			return handle(&call{k, s}, d)
 		}}
 	}
-	property := func(name, signature string, encode func(k *call, e *dbuswire.Encoder)) dbuswire.Property {
+	property := func(name, signature string, encode func(status *core.Status, e *dbuswire.Encoder)) dbuswire.Property {
 		return dbuswire.Property{Name: name, Signature: signature, Encode: func(k *dbuswire.Call, e *dbuswire.Encoder) {
-			encode(&call{k, s}, e)
+			status, _ := s.core.Status((&call{k, s}).caller()) // MayGet has asked whether it may
+			encode(&status, e)
 		}}
 	}
 	return &dbuswire.Interface{
@@ -59,16 +72,18 @@ func (s *Server) interfaceOf() *dbuswire.Interface {
 		},
 		// In the order of the introspection data.
 		Properties: []dbuswire.Property{
-			property("Version", "s", func(_ *call, e *dbuswire.Encoder) { e.Text(dbuswire.CleanText(s.version)) }),
-			property("Backend", "s", func(_ *call, e *dbuswire.Encoder) { e.Text(s.feed.Type().String()) }),
-			property("LogPath", "s", func(k *call, e *dbuswire.Encoder) { e.Text(k.logPath()) }),
-			property("EventTypes", "as", func(_ *call, e *dbuswire.Encoder) { e.Texts(words(events.Types())) }),
-			property("EventStatuses", "as", func(_ *call, e *dbuswire.Encoder) { e.Texts(words(events.Statuses())) }),
-			property("Subscribers", "u", func(_ *call, e *dbuswire.Encoder) { e.Uint32(s.subscribers()) }),
-			property("SkippedLines", "t", func(_ *call, e *dbuswire.Encoder) { e.Uint64(s.feed.Status().Skipped) }),
+			property("Version", "s", func(_ *core.Status, e *dbuswire.Encoder) { e.Text(dbuswire.CleanText(s.version)) }),
+			property("Backend", "s", func(status *core.Status, e *dbuswire.Encoder) { e.Text(status.Backend) }),
+			property("LogPath", "s", func(status *core.Status, e *dbuswire.Encoder) { e.Text(dbuswire.CleanText(status.Path)) }),
+			property("EventTypes", "as", func(_ *core.Status, e *dbuswire.Encoder) { e.Texts(words(events.Types())) }),
+			property("EventStatuses", "as", func(_ *core.Status, e *dbuswire.Encoder) { e.Texts(words(events.Statuses())) }),
+			property("Subscribers", "u", func(status *core.Status, e *dbuswire.Encoder) {
+				e.Uint32(uint32(min(max(0, status.Subscribers), math.MaxUint32)))
+			}),
+			property("SkippedLines", "t", func(status *core.Status, e *dbuswire.Encoder) { e.Uint64(status.Skipped) }),
 		},
 		MayGet: func(k *dbuswire.Call) error {
-			_, err := s.access.Read(who(k.Peer()))
+			_, err := s.core.Access().Read(who(k.Peer()))
 			return err
 		},
 	}
@@ -92,46 +107,10 @@ func (s *Server) object(k *dbuswire.Call) *dbuswire.Object {
 	return nil
 }
 
-// subscribers returns how many subscribers the service has. Our own broadcasts
-// are none.
-func (s *Server) subscribers() uint32 {
-	n := s.feed.Subscribers()
-	return uint32(min(max(0, n), math.MaxUint32))
-}
-
-// logPath is where the events are kept; "" for those who may not know.
-func (k *call) logPath() string {
-	if !k.server.access.ReadsAll(who(k.Peer())) {
-		return ""
-	}
-	return dbuswire.CleanText(k.server.feed.Path())
-}
-
 func words[T ~string](list []T) []string {
 	texts := make([]string, len(list))
 	for i, word := range list {
 		texts[i] = string(word)
 	}
 	return texts
-}
-
-// getLastEvent answers with the newest matching event.
-func (k *call) getLastEvent(d *dbuswire.Decoder) error {
-	filters := decodeFilters(d)
-	if err := d.Done(); err != nil {
-		return err
-	}
-	query, err := k.query(filters, false)
-	if err != nil {
-		return err
-	}
-	batch := batches.Get().(*feed.Batch)
-	defer batches.Put(batch)
-	record, err := k.server.feed.Last(k.Context(), query, batch)
-	if err != nil {
-		return errors.WithMessage(err, "cannot find the newest event")
-	}
-	e := dbuswire.NewEncoder(nil)
-	appendEvent(&e, record, pageEvent)
-	return k.Reply("("+eventSignature+")", e.Bytes())
 }

@@ -13,7 +13,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
@@ -89,8 +89,7 @@ func startRig(t testing.TB, d *testkit.Bus, around func(store.Store) store.Store
 		t.Fatal(err)
 	}
 	r.feed = feed.New(around(r.store))
-	options := Options{Feed: r.feed, Version: "1.2.3", Logger: log, Bus: d.Address(), Required: true}
-	options.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, log)
+	options := Options{Core: core.New(r.feed, nil, log), Version: "1.2.3", Logger: log, Bus: d.Address(), Required: true}
 	for _, c := range change {
 		c(&options)
 	}

@@ -14,14 +14,12 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 )
 
-// Options say what a Server serves, to whom and where. Feed and Bus are needed;
-// the zero value of each other field means its default.
+// Options say what a Server serves and where. Core and Bus are needed; the zero
+// value of each other field means its default.
 type Options struct {
-	// Feed is where the events come from. New registers the forms of its
-	// frames with it, so the feed must not have been started yet.
-	Feed *feed.Feed
-	// Access decides who may do what; nil: root and the user of the service.
-	Access *access.Policy
+	// Core does what calls ask for. New registers the forms of its frames with it,
+	// so its feed must not have been started yet.
+	Core *core.Core
 	// Version is what the property Version says.
 	Version string
 	// Logger is told what an administrator should know; nil: nobody is.
@@ -72,28 +70,22 @@ func (noActivity) End()   {}
 // Server serves the events of a feed on a bus.
 type Server struct {
 	*dbuswire.Service
-	feed    *feed.Feed
+	core    *core.Core
 	signals *feed.Format
 	lines   *feed.Format // of streams
-	access  *access.Policy
 	version string
 	log     *slog.Logger
 	events  *dbuswire.Interface
 
 	streams       sync.WaitGroup
-	quotas        quotas
 	subscriptions subscriptions
-	guard         *core.Guard
 	activity      Activity
 }
 
 // New returns a server that does nothing until Run is called.
 func New(o Options) (*Server, error) {
-	if o.Feed == nil {
-		return nil, errors.New("cannot serve events on D-Bus: there is no feed")
-	}
-	if o.Access == nil {
-		o.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, o.Logger)
+	if o.Core == nil {
+		return nil, errors.New("cannot serve events on D-Bus: there is no core")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -102,24 +94,24 @@ func New(o Options) (*Server, error) {
 		o.Activity = noActivity{}
 	}
 	s := &Server{
-		feed: o.Feed, signals: o.Feed.Register(appendFrame), lines: o.Feed.Register(appendStreamLine), access: o.Access,
-		version: o.Version, log: o.Logger, guard: core.NewGuard(o.Logger), activity: o.Activity,
+		core: o.Core, signals: o.Core.Register(appendFrame), lines: o.Core.Register(appendStreamLine),
+		version: o.Version, log: o.Logger, activity: o.Activity,
 	}
 	s.events = s.interfaceOf()
 	var err error
 	s.Service, err = dbuswire.New(dbuswire.Options{
 		Bus: o.Bus, Name: eventsInterface, Object: s.object, Owned: s.broadcast, Logger: o.Logger,
 		Required: o.Required, Once: o.Once, Activity: o.Activity, WriteTimeout: o.WriteTimeout,
-		Fault: func(err error, p *dbuswire.Peer) *dbuswire.Error { return s.faultOf(err, who(p), "").onBus() },
+		Fault: func(err error, p *dbuswire.Peer) *dbuswire.Error { return s.spell(err, p, "") },
 		Guard: func(method string, p *dbuswire.Peer, call func() error) error {
-			return s.guard.Run(method, who(p), call)
+			return s.core.Run(method, who(p), call)
 		},
-		IsTrusted: func(p *dbuswire.Peer) bool { return s.access.IsTrusted(who(p)) },
+		IsTrusted: func(p *dbuswire.Peer) bool { return s.core.Access().IsTrusted(who(p)) },
+		Account:   func(p *dbuswire.Peer) uint32 { return s.core.Access().Account(p.UID) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.quotas.activity, s.quotas.refused = s.activity, s.Refused
 	return s, nil
 }
 

@@ -38,9 +38,9 @@ func TestCall_storeFailsAtStart(t *testing.T) {
 					}
 				}
 			}
-			q := &r.server.quotas
-			if n := r.feed.Subscribers(); n > 0 || q.subscriptions.total > 0 || q.streams.total > 0 {
-				t.Errorf("%d subscribers, %d subscriptions, %d streams are left", n, q.subscriptions.total, q.streams.total)
+			of := r.server.core.Used(&subscriptionQuota) + r.server.core.Used(&streams)
+			if n, past := r.feed.Subscribers(), r.server.core.PastReaders(); n+of+past > 0 {
+				t.Errorf("%d subscribers, %d of the quotas and %d readers of the past are left", n, of, past)
 			}
 			if n := strings.Count(r.logged.String(), "a call panicked"); n > limits.PanicBurst {
 				t.Errorf("%d panics are logged", n)

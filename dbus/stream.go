@@ -9,10 +9,9 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
-	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/eventjson"
-	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -21,59 +20,65 @@ import (
 // the other end is closed, or when there can be no more events, after a last
 // line that says why.
 type stream struct {
-	server  *Server
-	peer    access.Peer
-	feed    *feed.Subscription
-	history bool
-	sock    *net.UnixConn
-	ctx     context.Context // ends when the service stops, or the reader is gone
-	cancel  context.CancelCauseFunc
+	server *Server
+	peer   *dbuswire.Peer // that has asked for it
+	events *core.Stream
+	give   func() // back to the quota
+	sock   *net.UnixConn
+	ctx    context.Context // ends when the service stops, the reader is gone, or has lost its right
+	cancel context.CancelCauseFunc
 }
+
+// streams are what there may be of them.
+var streams = core.Quota{Name: "streams", Most: limits.Streams, MostPerUID: limits.StreamsPerUID}
 
 // openStream answers with a descriptor to read from.
 func (k *call) openStream(d *dbuswire.Decoder) error {
-	r, err := k.request(d, subscribeOptions)
+	q, _, err := query(d, subscribeOptions)
 	if err != nil {
 		return err
 	}
-	server := k.server
 	if !k.Conn().PassesFiles() {
 		return &dbuswire.Error{Name: dbuswire.ErrNotSupported, Message: "this bus does not pass descriptors; use Subscribe or GetEvents"}
 	}
-	if err := server.takeStream(k.Peer()); err != nil {
+	give, err := k.server.take(&streams, k.Peer())
+	if err != nil {
 		return err
 	}
-	s := &stream{server: server, peer: *who(k.Peer()), history: r.wantsHistory()}
+	s := &stream{server: k.server, peer: k.Peer(), give: give}
 	opened := false
 	defer func() {
 		if !opened { // it failed, or panicked
-			server.quotas.give(&server.quotas.streams, s.peer.UID)
+			give()
 		}
 	}()
-	far, err := s.open(k.Context(), r)
+	far, err := s.open(k, q)
 	if err != nil {
 		return err
 	}
 	opened = true
 	defer far.Close()
-	defer server.streams.Go(s.run)
+	defer k.server.streams.Go(s.run)
 	return k.ReplyFile(far)
 }
 
-// open begins the subscription and makes the sockets. It returns the far one.
-func (s *stream) open(ctx context.Context, r *request) (far *os.File, err error) {
-	s.feed, err = s.server.feed.Subscribe(ctx, feed.Request{
-		Query: r.query, History: s.history, After: r.after, Until: r.until, Format: s.server.lines, Face: "dbus-stream",
-	})
+// open begins the subscription and makes the sockets. It returns the far one. The
+// stream outlives its caller, who can end it until the call is answered.
+func (s *stream) open(k *call, q core.Query) (far *os.File, err error) {
+	ctx, cancel := context.WithCancelCause(s.server.Context())
+	unlink := context.AfterFunc(k.Context(), func() { cancel(context.Cause(k.Context())) })
+	defer unlink()
+	s.events, err = k.subscribeTo(ctx, q, s.server.lines, "dbus-stream")
+	if err == nil {
+		if s.sock, far, err = socketPair(); err != nil {
+			s.events.Close()
+		}
+	}
 	if err != nil {
+		cancel(err)
 		return nil, err
 	}
-	s.sock, far, err = socketPair()
-	if err != nil {
-		s.feed.Close()
-		return nil, err
-	}
-	s.ctx, s.cancel = context.WithCancelCause(s.server.Context())
+	s.ctx, s.cancel = s.events.Context(), cancel
 	return far, nil
 }
 
@@ -98,8 +103,8 @@ func socketPair() (near *net.UnixConn, far *os.File, err error) {
 }
 
 func (s *stream) run() {
-	defer s.server.quotas.give(&s.server.quotas.streams, s.peer.UID)
-	defer s.feed.Close()
+	defer s.give()
+	defer s.events.Close()
 	defer s.sock.Close()
 	watched := make(chan struct{})
 	go func() {
@@ -114,15 +119,12 @@ func (s *stream) run() {
 	// When the service stops a reader has this long to take what is there.
 	stop := context.AfterFunc(s.ctx, func() { _ = s.sock.SetWriteDeadline(time.Now().Add(limits.ShutdownGrace)) })
 	defer stop()
-	err := s.server.guard.Run("a stream", &s.peer, s.write)
-	if s.ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = context.Cause(s.ctx)
-	}
+	err := s.server.core.Run("a stream", who(s.peer), s.write)
 	var unwritten writeError
-	if errors.As(err, &unwritten) || errors.Is(err, dbuswire.ErrGone) {
+	if errors.As(err, &unwritten) || dbuswire.IsUnanswerable(err) {
 		return
 	}
-	_, _ = s.sock.Write(s.server.lastLine(err, &s.peer, s.feed.Cursor()))
+	_, _ = s.sock.Write(s.server.lastLine(err, s.peer, s.events.Cursor()))
 }
 
 // watch ends the stream when its reader is gone: a socket whose other end is
@@ -151,24 +153,15 @@ func (e writeError) Unwrap() error { return e.error }
 // write writes lines until there are no more. The error is io.EOF if everything
 // that was asked for has been written.
 func (s *stream) write() error {
-	if err := s.mark(`{"ready":true,`, !s.history); err != nil {
+	if err := s.mark(`{"ready":true,`, !s.events.Past()); err != nil {
 		return err
 	}
-	leave := func() {}
-	if s.history {
-		var err error
-		if leave, err = s.server.access.ReadPast(s.ctx, &s.peer); err != nil {
-			return err
-		}
-		defer leave()
-	}
 	for {
-		delivery, err := s.feed.Next(s.ctx)
+		delivery, err := s.events.Next(s.ctx)
 		switch {
 		case err != nil:
 			return err
-		case delivery.Live && s.history:
-			leave()
+		case delivery.Live:
 			err = s.mark(`{"live":true,`, false)
 		default:
 			_, err = delivery.Frames.WriteTo(s.sock)
@@ -185,7 +178,7 @@ func (s *stream) mark(begin string, live bool) error {
 	if live {
 		b = append(b, `"live":true,`...)
 	}
-	b = eventjson.AppendCursor(append(b, `"cursor":`...), s.feed.Cursor())
+	b = eventjson.AppendCursor(append(b, `"cursor":`...), s.events.Cursor())
 	if _, err := s.sock.Write(append(b, '}', '\n')); err != nil {
 		return writeError{err}
 	}

@@ -130,7 +130,7 @@ func TestAStreamEndsTheMomentItsReaderCloses(t *testing.T) {
 		file, _ := openStream(t, c, nil, dict{"from_start": v(n%2 == 0)})
 		files = append(files, file)
 	}
-	eventually(t, "the streams are open", func() bool { return r.server.subscribers() == 20 })
+	eventually(t, "the streams are open", func() bool { return r.feed.Subscribers() == 20 })
 	for _, file := range files {
 		file.Close()
 	}
@@ -182,22 +182,24 @@ func TestStreamsAreBounded(t *testing.T) {
 	c := r.client()
 	stranger := &dbuswire.Peer{}
 	stranger.UID = 12345
+	var all []func()
 	for range limits.StreamsPerUID {
-		if err := r.server.takeStream(stranger); err != nil {
+		give, err := r.server.take(&streams, stranger)
+		if err != nil {
 			t.Fatal(err)
 		}
+		all = append(all, give)
 	}
-	if err := r.server.takeStream(stranger); err == nil || !strings.Contains(err.Error(), "your user") {
+	if _, err := r.server.take(&streams, stranger); err == nil || !strings.Contains(err.Error(), "your user") {
 		t.Errorf("one too many: %v", err)
 	}
 	file, _ := openStream(t, c, nil, dict{})
 	defer runtime.KeepAlive(file) // or it is closed when nobody looks, and the stream ends
-	for range limits.StreamsPerUID {
-		r.server.quotas.give(&r.server.quotas.streams, stranger.UID)
+	for _, give := range all {
+		give()
+		give()
 	}
-	r.server.quotas.mu.Lock()
-	defer r.server.quotas.mu.Unlock()
-	if len(r.server.quotas.streams.users) != 1 {
-		t.Errorf("users are still counted: %v", r.server.quotas.streams.users)
+	if n := r.server.core.Used(&streams); n != 1 {
+		t.Errorf("%d streams are counted", n)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
@@ -22,14 +23,14 @@ var subscribeOptions = map[string]string{"since": "s", "until": "s", "after": "s
 // signals come from, so that it can listen before there are any.
 func (k *call) subscribe(d *dbuswire.Decoder) error {
 	token := d.Text()
-	r, err := k.request(d, subscribeOptions)
+	q, _, err := query(d, subscribeOptions)
 	if err != nil {
 		return err
 	}
 	if err := checkToken(token); err != nil {
 		return err
 	}
-	s, err := k.server.newSubscription(k.Peer(), token, r)
+	s, err := k.newSubscription(token, q)
 	if err != nil {
 		return err
 	}
@@ -114,43 +115,67 @@ func (s *subscriptions) remove(removed *subscription) {
 	}
 }
 
+// subscriptionQuota is what there may be of subscriptions.
+var subscriptionQuota = core.Quota{Name: "subscriptions", Most: limits.Subscriptions, MostPerUID: limits.SubscriptionsPerUID}
+
 // newSubscription makes a subscription that waits to be started.
-func (s *Server) newSubscription(p *dbuswire.Peer, token string, r *request) (*subscription, error) {
-	path := subscriptionPath + "/" + token
-	n := &subscription{
-		server: s, peer: p, token: token, path: path, signal: newSignal(path, p.Name()), flow: p.NewFlow(),
-		history: r.wantsHistory(), done: make(chan struct{}),
-	}
-	if err := s.takeSubscription(p); err != nil {
+func (k *call) newSubscription(token string, q core.Query) (*subscription, error) {
+	p, path := k.Peer(), subscriptionPath+"/"+token
+	give, err := k.server.take(&subscriptionQuota, p)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.subscriptions.add(n); err != nil {
-		s.quotas.give(&s.quotas.subscriptions, p.UID)
+	s := &subscription{
+		server: k.server, peer: p, token: token, path: path, signal: newSignal(path, p.Name()), flow: p.NewFlow(),
+		give: give, done: make(chan struct{}),
+	}
+	// It can be ended from now on.
+	ctx, cancel := context.WithCancelCause(p.Context())
+	s.cancel = cancel
+	if err := k.server.subscriptions.add(s); err != nil {
+		give()
 		return nil, err
 	}
 	subscribed := false
 	defer func() {
 		if !subscribed { // it failed, or panicked
-			n.remove()
+			s.remove()
+			cancel(nil)
 		}
 	}()
-	var err error
-	n.feed, err = s.feed.Subscribe(p.Context(), feed.Request{
-		Query: r.query, History: n.history, After: r.after, Until: r.until, Format: s.signals, Face: "dbus",
-	})
-	if err != nil {
+	if s.events, err = k.subscribeTo(ctx, q, k.server.signals, "dbus"); err != nil {
 		return nil, err
 	}
 	subscribed = true
-	n.cursor = n.feed.Cursor()
-	n.ctx, n.cancel = context.WithCancelCause(p.Context())
-	return n, nil
+	s.cursor, s.ctx = s.events.Cursor(), s.events.Context()
+	return s, nil
+}
+
+// subscribeTo begins a stream of events.
+func (k *call) subscribeTo(ctx context.Context, q core.Query, format *feed.Format, name string) (*core.Stream, error) {
+	return aside(k, func() (*core.Stream, error) {
+		return k.server.core.Subscribe(ctx, k.caller(), q, format, name)
+	}, (*core.Stream).Close)
+}
+
+// take counts one more thing that a peer has, which keeps the service from being
+// idle until give is called.
+func (s *Server) take(q *core.Quota, p *dbuswire.Peer) (give func(), err error) {
+	back, err := s.core.Take(q, who(p))
+	if err != nil {
+		return nil, err
+	}
+	s.activity.Begin()
+	return sync.OnceFunc(func() {
+		back()
+		s.activity.End()
+	}), nil
 }
 
 // remove forgets the subscription.
 func (s *subscription) remove() {
 	s.server.subscriptions.remove(s)
-	s.server.quotas.give(&s.server.quotas.subscriptions, s.peer.UID)
+	s.give()
 }
 
 var errUnsubscribed = errors.New("the subscriber has unsubscribed")

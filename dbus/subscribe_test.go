@@ -172,11 +172,9 @@ func TestASubscriberThatDoesNotReadCostsTheOthersNothing(t *testing.T) {
 		}
 	}
 	t.Logf("%d signals in %v beside a subscriber that does not read", count, time.Since(began))
-	r.server.quotas.mu.Lock()
-	if r.server.quotas.subscriptions.total != 2 {
+	if r.server.core.Used(&subscriptionQuota) != 2 {
 		t.Error("the stalled subscription is gone")
 	}
-	r.server.quotas.mu.Unlock()
 	// It reads on, and has missed nothing.
 	for sequence := uint64(0); sequence < count; {
 		h, body := stalled.read()
@@ -204,7 +202,7 @@ func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
 			c := connectRaw(t, r.daemon.Path)
 			c.subscribeAll()
 			eventually(t, "it waits for the subscriber", func() bool {
-				c := r.server.subscribers()
+				c := r.feed.Subscribers()
 				return c == 0 && want == dbuswire.ErrLimitsExceeded || c == 1 && want != dbuswire.ErrLimitsExceeded
 			})
 			sequence := 0

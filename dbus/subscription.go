@@ -8,6 +8,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
@@ -23,9 +24,8 @@ type subscription struct {
 	path   string
 	signal signal
 	flow   *dbuswire.Flow
-	feed   *feed.Subscription
-
-	history bool // it begins in the past
+	events *core.Stream
+	give   func() // back to the quota
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -42,12 +42,9 @@ func (s *subscription) start() { s.peer.Conn().Go(s.run) }
 func (s *subscription) run() {
 	defer close(s.done)
 	defer s.remove()
-	defer s.feed.Close()
+	defer s.events.Close()
 	defer s.cancel(nil)
-	err := s.server.guard.Run("a subscription", who(s.peer), s.follow)
-	if s.ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = context.Cause(s.ctx)
-	}
+	err := s.server.core.Run("a subscription", who(s.peer), s.follow)
 	if errors.Is(err, errUnsubscribed) || dbuswire.IsUnanswerable(err) {
 		return
 	}
@@ -56,28 +53,16 @@ func (s *subscription) run() {
 
 // follow sends events until there are no more.
 func (s *subscription) follow() error {
-	leave := func() {}
-	if s.history {
-		var err error
-		if leave, err = s.server.access.ReadPast(s.ctx, who(s.peer)); err != nil {
-			return err
-		}
-		defer leave()
-	}
 	for {
-		delivery, err := s.feed.Next(s.ctx)
-		if err == nil {
-			if delivery.Live {
-				leave()
-			}
-			err = s.send(delivery)
-		} else {
-			s.cursor = s.feed.Cursor()
-		}
+		delivery, err := s.events.Next(s.ctx)
 		if err != nil {
+			s.cursor = s.events.Cursor()
 			return err
 		}
-		s.cursor = s.feed.Cursor()
+		if err := s.send(delivery); err != nil {
+			return err
+		}
+		s.cursor = s.events.Cursor()
 	}
 }
 
@@ -120,11 +105,15 @@ func (s *subscription) send(d *feed.Delivery) error {
 // flush writes what there is, up to the signal of a record, as soon as the peer
 // reads.
 func (s *subscription) flush(b []byte, last *feed.Record) error {
-	if err := s.ctx.Err(); err != nil {
-		return err
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
 	}
 	s.cursor = string(last.Cursor)
-	return s.flow.Send(s.ctx, b)
+	err := s.flow.Send(s.ctx, b)
+	if err != nil && s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	return err
 }
 
 // sendEnd tells the peer that nothing more comes, and why: with an empty name
@@ -132,7 +121,7 @@ func (s *subscription) flush(b []byte, last *feed.Record) error {
 func (s *subscription) sendEnd(err error) error {
 	name, message := "", ""
 	if !errors.Is(err, io.EOF) {
-		f := s.server.faultOf(err, who(s.peer), s.cursor).onBus()
+		f := s.server.spell(err, s.peer, s.cursor)
 		name, message = f.Name, f.Message
 	}
 	e := dbuswire.NewEncoder(nil)

@@ -100,3 +100,7 @@ type UnavailableError struct {
 }
 
 func (e *UnavailableError) Error() string { return e.Reason }
+
+// Is reports that a store that keeps nothing is unavailable because of
+// ErrNoReading.
+func (e *UnavailableError) Is(target error) bool { return target == ErrNoReading && e.Backend == Null }

@@ -17,36 +17,28 @@ func (f *Filters) Objects() (ids, names []string, ok bool) {
 		return nil, nil, false
 	}
 	for i := range f.groups {
-		// One list is enough: those who ask look at what is left.
-		g := &f.groups[i]
-		if ids, names, ok = objectsOf(g.any); ok {
-			return ids, names, ok
-		}
-		for j := range g.all {
-			if ids, names, ok = objectsOf(g.all[j : j+1]); ok {
-				return ids, names, ok
-			}
+		// One group is enough: those who ask look at what is left.
+		if ids, names, ok = f.groups[i].objects(); ok {
+			break
 		}
 	}
-	return nil, nil, false
+	return ids, names, ok
 }
 
-func objectsOf(clauses []clause) (ids, names []string, ok bool) {
-	for i := range clauses {
-		c := &clauses[i]
+func (g *group) objects() (ids, names []string, ok bool) {
+	for i := range g.any {
+		c := &g.any[i]
 		_, isObject := objectKeys[c.key]
 		switch {
-		case c.pattern != nil:
-			return nil, nil, false
 		case c.key == keyID:
 			ids = append(ids, c.value)
 		case c.key == keyName:
 			names = append(names, c.value)
-		case isObject && c.code != uint8(volumeCode):
+		case isObject && !c.volume:
 			ids, names = append(ids, c.value), append(names, c.value)
 		default:
 			return nil, nil, false
 		}
 	}
-	return ids, names, len(clauses) > 0
+	return ids, names, len(g.any) > 0
 }

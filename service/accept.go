@@ -120,11 +120,11 @@ func (s *Server) serveSock(ctx context.Context, sock *net.UnixConn, readOnly boo
 	if err != nil {
 		return err
 	}
-	if r := s.admission.admit(c.peer.UID, c.trusted); r != nil {
+	if r := s.admission.admit(c.account, c.trusted); r != nil {
 		s.refuse(c, r)
 		return nil
 	}
-	defer s.admission.leave(c.peer.UID, c.trusted)
+	defer s.admission.leave(c.account, c.trusted)
 	if !s.add(c) {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (s *Server) serveSock(ctx context.Context, sock *net.UnixConn, readOnly boo
 // connection for it. Nothing but a reply could be read by a Varlink client.
 func (s *Server) refuse(c *conn, r *refusal) {
 	if r.news {
-		s.log.Warn("refusing connections", "reason", r.reason, "uid", c.peer.UID, "pid", c.peer.PID)
+		s.log.Warn("refusing connections", "reason", r.reason, "uid", c.caller.UID, "pid", c.caller.PID)
 	}
 	select {
 	case s.refusals <- struct{}{}:

@@ -8,15 +8,7 @@ import (
 	"github.com/varlink/go/varlink"
 
 	"github.com/eventsvc/eventsvc/internal/access"
-)
-
-// The causes (context.Cause) for which the context of a watched call ends.
-var (
-	// ErrGone is the cause when the client is no longer there.
-	ErrGone = errors.New("the client is gone")
-	// ErrStopping is the cause when the service stops. The client should be
-	// told so, by a last reply, within limits.ShutdownGrace.
-	ErrStopping = errors.New("the service is stopping")
+	"github.com/eventsvc/eventsvc/internal/core"
 )
 
 // Call is a call while it is handled. It belongs to the goroutine that handles
@@ -32,11 +24,14 @@ type Call struct {
 // Conn.
 func CallOf(c varlink.ReadWriterContext) *Call { return c.(*Call) }
 
-// Peer is who calls.
-func (c *Call) Peer() *access.Peer { return &c.conn.peer }
+// Caller is the peer that calls, and by which way.
+func (c *Call) Caller() *core.Caller { return &c.conn.caller }
 
-// ReadOnly reports whether nobody may write events through this connection.
-func (c *Call) ReadOnly() bool { return c.conn.readOnly }
+// Peer is the peer that calls.
+func (c *Call) Peer() *access.Peer { return &c.conn.caller.Peer }
+
+// ReadOnly reports whether no events may be written through this connection.
+func (c *Call) ReadOnly() bool { return c.conn.caller.ReadOnly }
 
 // More reports whether the client takes more than one reply.
 func (c *Call) More() bool { return c.more }
@@ -46,18 +41,12 @@ func (c *Call) More() bool { return c.more }
 func (c *Call) Oneway() bool { return c.oneway }
 
 // Watch is for calls that may last. It returns a context that ends when the
-// client is gone, with ErrGone as its cause, and when the service stops, with
-// ErrStopping. stop has to be called when the call is over. A call is watched
+// client is gone, with core.ErrGone as its cause, and when the service stops, with
+// core.ErrStopping: then the client should get a last reply that says so, within
+// limits.ShutdownGrace. stop has to be called when the call is over. A call is watched
 // once.
 func (c *Call) Watch(ctx context.Context) (watched context.Context, stop func(), err error) {
 	return c.conn.watch(ctx)
-}
-
-// ReadPast waits until the caller may read the past of the store, which takes
-// memory for as long as the client does not read it. leave has to be called
-// when that is over, and may be called more than once.
-func (c *Call) ReadPast(ctx context.Context) (leave func(), err error) {
-	return c.conn.server.options.Access.ReadPast(ctx, &c.conn.peer)
 }
 
 // WriteFrames sends frames that are ready, each with its NUL, in one write if

@@ -10,20 +10,19 @@ import (
 
 	"github.com/pkg/errors"
 
-	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/core"
 )
 
 // conn is a connection. One goroutine reads its calls, handles them one after
 // the other, and writes the replies.
 type conn struct {
-	server   *Server
-	sock     *net.UnixConn
-	peer     access.Peer
-	trusted  bool // no bound that protects users from each other applies
-	readOnly bool
-	in       frameReader
-	out      frameWriter
+	server  *Server
+	sock    *net.UnixConn
+	caller  core.Caller
+	account uint32 // the user to whom what it takes is counted
+	trusted bool   // no bound that protects users from each other applies
+	in      frameReader
+	out     frameWriter
 
 	stopAt atomic.Pointer[time.Time] // set once the connection has to end: until when it may write
 
@@ -40,7 +39,10 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot use the connection")
 	}
-	c := &conn{server: s, sock: sock, peer: peer, trusted: s.options.Access.IsTrusted(&peer), readOnly: readOnly}
+	c := &conn{
+		server: s, sock: sock, caller: core.Caller{Peer: peer, ReadOnly: readOnly}, trusted: s.core.Access().IsTrusted(&peer),
+		account: s.core.Access().Account(peer.UID),
+	}
 	c.in = frameReader{sock: sock, raw: raw, first: true, most: int(s.bounds.requestSize.Load()), timeout: s.requestTimeout, reserve: c.reserve, stopping: c.isStopping}
 	c.in.fillFunc = c.in.fill
 	c.out = frameWriter{raw: raw, startClock: c.startWriteClock, stopClock: c.stopWriteClock}
@@ -57,30 +59,16 @@ func (c *conn) serve() {
 			c.endOfRequests(err)
 			return
 		}
-		if err := c.handleFrame(frame); err != nil {
+		request, err := parseRequest(frame)
+		if err != nil {
+			c.debug("a frame is no call", err)
+			return
+		}
+		if err := c.handle(&request); err != nil {
 			c.debug("a call ended the connection", err)
 			return
 		}
 	}
-}
-
-// handleFrame answers the call in a frame, or several of WriteEvent. An error
-// means that the connection has to end.
-func (c *conn) handleFrame(frame []byte) error {
-	if ok, err := c.handleQuickly(frame); ok {
-		return err
-	}
-	r, err := parseRequest(frame)
-	switch {
-	case err != nil:
-		return errors.WithMessage(err, "a frame is no call")
-	case r.isWriteEvent():
-		t := togethers.Get().(*together)
-		defer t.release()
-		c.understand(&r, t)
-		return c.handleWrites(t)
-	}
-	return c.handle(&r)
 }
 
 // endOfRequests tells the client why no more requests are read, if it can hear
@@ -149,7 +137,7 @@ func (i *served) refuse(call *Call, r *request, method string) *fault {
 // to a client that waits, has its call answered here.
 func (c *conn) dispatch(call *Call, frame []byte, method string) error {
 	c.in.release()
-	err := c.server.guard.Run(method, &c.peer, func() error { return c.server.library.HandleMessage(c.server.base, call, frame) })
+	err := c.server.core.Run(method, &c.caller.Peer, func() error { return c.server.library.HandleMessage(c.server.base, call, frame) })
 	if call.replied || call.oneway || err != nil && !errors.Is(err, core.ErrPanicked) {
 		return err
 	}
@@ -163,7 +151,7 @@ func (c *conn) dispatch(call *Call, frame []byte, method string) error {
 // watch ties a context to the client being there and the service going on.
 func (c *conn) watch(ctx context.Context) (context.Context, func(), error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	token, err := c.server.watcher.add(c.in.raw, func() { cancel(ErrGone) })
+	token, err := c.server.watcher.add(c.in.raw, func() { cancel(core.ErrGone) })
 	if err != nil {
 		cancel(err)
 		return nil, nil, err
@@ -181,7 +169,7 @@ func (c *conn) setCancel(cancel context.CancelCauseFunc) {
 	c.cancel = cancel
 	c.mu.Unlock()
 	if cancel != nil && c.isStopping() {
-		cancel(ErrStopping)
+		cancel(core.ErrStopping)
 	}
 }
 
@@ -197,7 +185,7 @@ func (c *conn) stop(deadline time.Time) {
 	cancel := c.cancel
 	c.mu.Unlock()
 	if cancel != nil {
-		cancel(ErrStopping)
+		cancel(core.ErrStopping)
 	}
 	_ = c.sock.SetReadDeadline(longAgo)
 	_ = c.sock.SetWriteDeadline(c.writeDeadline())
@@ -232,9 +220,9 @@ func (c *conn) stopWriteClock() {
 
 // reserve asks for memory for a long request, or gives it back.
 func (c *conn) reserve(n int) bool {
-	return c.trusted || c.server.admission.reserve(c.peer.UID, n)
+	return c.trusted || c.server.admission.reserve(c.account, n)
 }
 
 func (c *conn) debug(message string, err error) {
-	c.server.log.Debug(message, "uid", c.peer.UID, "pid", c.peer.PID, "error", err)
+	c.server.log.Debug(message, "uid", c.caller.UID, "pid", c.caller.PID, "error", err)
 }

@@ -2,35 +2,36 @@ package service
 
 import (
 	"context"
-	"log/slog"
 	"slices"
-	"sync/atomic"
+	"time"
 
-	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/pkg/errors"
+	"github.com/varlink/go/varlink"
+
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// eventsInterface is the name of the interface of this project.
-const eventsInterface = "io.podman.events"
-
-// writeEvent is the one method that changes something, and writeEventMethod its
-// full name.
+// eventsInterface is the name of the interface of this project, and writeEvent the
+// one method that changes something.
 const (
-	writeEvent       = "WriteEvent"
-	writeEventMethod = eventsInterface + "." + writeEvent
+	eventsInterface = "io.podman.events"
+	writeEvent      = "WriteEvent"
 )
 
-// eventsFace handles the calls of io.podman.events.
+// eventsFace is the interface io.podman.events.
 type eventsFace struct {
-	feed    *feed.Feed
+	core    *core.Core
 	format  *feed.Format // frames of Subscribe
-	access  *access.Policy
 	version string
-	log     *slog.Logger
+}
 
-	lastFailure atomic.Pointer[string] // what was last logged, for logFailure
+// newLibrary returns varlink/go's side of the service.
+func newLibrary(version string) (*varlink.Service, error) {
+	library, err := varlink.NewService(Vendor, Product, version, URL)
+	return library, errors.Wrap(err, "cannot make a Varlink service")
 }
 
 // registerAll registers io.podman.events, io.systemd.service and the interfaces
@@ -43,13 +44,9 @@ func (s *Server) registerAll() error {
 	if s.own, err = parseSchema(serviceDescription); err != nil {
 		return err
 	}
-	face := &eventsFace{
-		feed: s.options.Feed, format: s.options.Feed.Register(appendEventFrame), access: s.options.Access,
-		version: s.options.Version, log: s.log,
-	}
-	s.face = face
+	face := &eventsFace{core: s.core, format: s.core.Register(appendEventFrame), version: s.options.Version}
 	own := Interface{Dispatcher: iopodmanevents.VarlinkNew(face), Admit: face.admit, Unavailable: face.unavailable}
-	systemd := &systemdFace{calls: s.options.Systemd, access: s.options.Access}
+	systemd := &systemdFace{calls: s.options.Systemd, access: s.core.Access()}
 	for _, i := range append([]Interface{own, systemd.face()}, s.options.Interfaces...) {
 		if err := s.register(i); err != nil {
 			return err
@@ -64,26 +61,35 @@ func (s *Server) registerAll() error {
 // admit refuses calls of methods that the caller may not use at all.
 func (f *eventsFace) admit(c *Call, method string) error {
 	if method == writeEvent {
-		return f.access.Write(c.Peer(), c.ReadOnly())
+		return f.core.Access().Write(c.Peer(), c.ReadOnly())
 	}
 	return nil
 }
 
 // unavailable is what is said when a call cannot be served.
 func (f *eventsFace) unavailable(reason string) (name string, parameters any) {
-	e := f.backendUnavailable(reason)
+	e := spell(f.core.Unavailable(reason))
 	return e.name, e.parameters
 }
 
+// query understands the parameters that select events.
+func query(filters *[]string, since, until, after *string, fromStart, allUsers *bool) (core.Query, error) {
+	p := core.Parameters{
+		Since: since, Until: until, After: after, FromStart: fromStart != nil && *fromStart, AllUsers: allUsers != nil && *allUsers,
+	}
+	if filters != nil {
+		p.Filters = *filters
+	}
+	return p.Query(time.Now())
+}
+
 // GetLastEvent answers with the newest matching event.
-func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
-	allUsers *bool,
-) error {
+func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string, allUsers *bool) error {
 	call := CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
 	}
-	query, err := f.query(call, filters, allUsers)
+	q, err := query(filters, nil, nil, nil, nil, allUsers)
 	if err != nil {
 		return f.fail(call, err, "")
 	}
@@ -92,20 +98,23 @@ func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkC
 		return f.fail(call, err, "")
 	}
 	defer stop()
-	leave, err := call.ReadPast(ctx)
+	err = f.core.Last(ctx, call.Caller(), q, func(r *feed.Record) error {
+		frame := append(make([]byte, 0, 2*len(r.Line)+len(r.Cursor)+256), `{"parameters":{"event":`...)
+		frame = eventjson.AppendEvent(frame, r)
+		return sent(call.WriteFrame(append(frame, "}}\x00"...)))
+	})
 	if err != nil {
-		return f.fail(call, cause(ctx, err), "")
+		return f.fail(call, err, "")
 	}
-	defer leave()
-	batch := batches.Get().(*feed.Batch)
-	defer batches.Put(batch)
-	record, err := f.feed.Last(ctx, query, batch)
+	return nil
+}
+
+// sent tells an error of writing to the client from others.
+func sent(err error) error {
 	if err != nil {
-		return f.fail(call, cause(ctx, err), "")
+		return writeError{err}
 	}
-	frame := append(make([]byte, 0, 2*len(record.Line)+len(record.Cursor)+256), `{"parameters":{"event":`...)
-	frame = eventjson.AppendEvent(frame, record)
-	return call.WriteFrame(append(frame, "}}\x00"...))
+	return nil
 }
 
 // GetStatus answers with the state of the service.
@@ -114,33 +123,24 @@ func (f *eventsFace) GetStatus(ctx context.Context, c iopodmanevents.VarlinkCall
 	if call.Oneway() {
 		return nil
 	}
-	if _, err := f.access.Read(call.Peer()); err != nil {
+	s, err := f.core.Status(call.Caller())
+	if err != nil {
 		return f.fail(call, err, "")
 	}
-	status := f.feed.Status()
-	var path, oldest, newest, lastSkipped, fault *string
-	if text := f.feed.Path(); text != "" {
-		path = &text
+	return c.ReplyGetStatus(ctx, f.version, s.Backend, optional(s.Path), optionalTime(s.Oldest), optionalTime(s.Newest), int64(s.Read),
+		int64(s.Written), int64(s.Subscribers), int64(s.Skipped), optional(s.LastSkipped), optional(s.Fault))
+}
+
+func optional(text string) *string {
+	if text == "" {
+		return nil
 	}
-	if !status.Oldest.IsZero() {
-		oldest = new(string(eventjson.AppendTime(nil, status.Oldest)))
+	return &text
+}
+
+func optionalTime(t time.Time) *string {
+	if t.IsZero() {
+		return nil
 	}
-	if !status.Newest.IsZero() {
-		newest = new(string(eventjson.AppendTime(nil, status.Newest)))
-	}
-	if status.LastSkipped != "" {
-		lastSkipped = &status.LastSkipped
-	}
-	if status.Fault != "" {
-		fault = &status.Fault
-	}
-	if !f.access.ReadsAll(call.Peer()) {
-		// Where the events are kept, and what else there is, is not for everybody.
-		path, lastSkipped = nil, nil
-		if fault != nil {
-			fault = new(hiddenReason)
-		}
-	}
-	return c.ReplyGetStatus(ctx, f.version, f.feed.Type().String(), path, oldest, newest, int64(status.Read),
-		int64(status.Written), int64(f.feed.Subscribers()), int64(status.Skipped), lastSkipped, fault)
+	return new(string(eventjson.AppendTime(nil, t)))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/varlink/go/varlink"
 
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -56,7 +57,7 @@ func (o *other) VarlinkDispatch(ctx context.Context, c varlink.Call, method stri
 		defer s.Close()
 		for {
 			d, err := s.Next(ctx)
-			if errors.Is(context.Cause(ctx), ErrStopping) {
+			if errors.Is(context.Cause(ctx), core.ErrStopping) {
 				return call.ReplyError("org.example.other.Sorry", nil)
 			}
 			if err != nil {
@@ -83,12 +84,16 @@ func (o *other) VarlinkDispatch(ctx context.Context, c varlink.Call, method stri
 	return nil
 }
 
-func withOther(_ *rig, o *Options) {
-	i := &other{feed: o.Feed, format: o.Feed.Register(func(frame []byte, r *store.Record) []byte {
+func withOther(r *rig, _ *Options) {
+	r.interfaces = append(r.interfaces, func(c *core.Core) Interface { return newOther(r.feed, c) })
+}
+
+func newOther(f *feed.Feed, c *core.Core) Interface {
+	i := &other{feed: f, format: c.Register(func(frame []byte, r *store.Record) []byte {
 		e := r.Event()
 		return append(frame, `{"parameters":{"name":"`+e.Name+"\"},\"continues\":true}\x00"...)
 	})}
-	o.Interfaces = append(o.Interfaces, Interface{
+	return Interface{
 		Dispatcher: i,
 		Unavailable: func(reason string) (string, any) {
 			return "org.example.other.Sorry", struct {
@@ -96,7 +101,7 @@ func withOther(_ *rig, o *Options) {
 			}{reason}
 		},
 		IsPartOfMore: true,
-	})
+	}
 }
 
 func (c *client) callOther(method, parameters string) {
@@ -208,12 +213,12 @@ func TestAnInterfaceThatCannotBeServedIsAnErrorOfNew(t *testing.T) {
 		},
 		"With a name that is taken": {Dispatcher: described{eventsInterface, "interface io.podman.events\nmethod A() -> ()"}, Unavailable: unavailable},
 	} {
-		if _, err := New(Options{Feed: feed.New(nil), Interfaces: []Interface{i}}); err == nil || !strings.HasPrefix(err.Error(), "cannot serve interface ") {
+		if _, err := New(Options{Core: core.New(feed.New(nil), nil, nil), Interfaces: []Interface{i}}); err == nil || !strings.HasPrefix(err.Error(), "cannot serve interface ") {
 			t.Errorf("%s: the error is %v", name, err)
 		}
 	}
 	if _, err := New(Options{}); err == nil {
-		t.Error("without a feed there is no error")
+		t.Error("without a core there is no error")
 	}
 }
 

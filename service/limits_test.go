@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,10 +163,18 @@ func TestARequestThatIsNotFinishedInTimeEndsTheConnectionAndAnIdleOneIsNoRequest
 }
 
 func TestCallsThatReadThePastWaitTheirTurn(t *testing.T) {
-	r := newRig(t, as(stranger), func(_ *rig, o *Options) { o.Access.Readers.UIDs = []uint32{stranger.UID} })
-	big := event(0)
-	big.HealthLog = strings.Repeat("x", 1<<20)
-	r.write(big, big)
+	r := newRig(t, as(stranger), func(r *rig, _ *Options) {
+		r.access.Readers.UIDs = []uint32{stranger.UID}
+		big := event(0)
+		big.HealthLog = strings.Repeat("x", 512<<10)
+		line, err := big.AppendJSON(nil)
+		if err == nil { // before the feed starts, which has what comes later in memory
+			err = os.WriteFile(r.log, slices.Concat(line, []byte{'\n'}, line, []byte{'\n'}), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
 	var stalled []*client
 	for range limits.PastReadersPerUID {
 		c := r.dial()

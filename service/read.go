@@ -80,25 +80,6 @@ func (r *frameReader) next() ([]byte, error) {
 	}
 }
 
-// peek returns the next frame if all of it has been read already, and leaves it
-// for next. It is valid as those of next are.
-func (r *frameReader) peek() (frame []byte, ok bool) {
-	i := bytes.IndexByte(r.buf[r.start:], 0)
-	if i < 0 || i > r.most {
-		return nil, false
-	}
-	return r.buf[r.start : r.start+i], true
-}
-
-// ready returns how many frames have been read and not handed out.
-func (r *frameReader) ready() int { return bytes.Count(r.buf[r.start:], []byte{0}) }
-
-// take passes over the frame that peek has returned.
-func (r *frameReader) take(frame []byte) {
-	r.start += len(frame) + 1
-	r.scanned = max(r.scanned, r.start)
-}
-
 // more reads what there is behind buf.
 func (r *frameReader) more() error {
 	if r.start == len(r.buf) {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
@@ -38,11 +39,13 @@ type rig struct {
 	logged *testkit.Buffer
 	store  store.Store
 	feed   *feed.Feed
+	access *access.Policy
 	server *Server
 	path   string                      // of the socket
 	peer   atomic.Pointer[access.Peer] // whom every client is taken for, nil: who it is
 
-	requestTimeout time.Duration // of the server, 0: its own
+	interfaces     []func(*core.Core) Interface // beside its own
+	requestTimeout time.Duration                // of the server, 0: its own
 
 	serving sync.WaitGroup
 	stop    context.CancelFunc
@@ -78,9 +81,14 @@ func newRig(t testing.TB, change ...func(*rig, *Options)) *rig {
 func (r *rig) start(change []func(*rig, *Options), log *slog.Logger) {
 	r.t.Helper()
 	r.feed = feed.New(r.store)
-	options := Options{Feed: r.feed, Version: "1.2.3", Logger: log}
+	r.access = access.NewPolicy(access.Allowed{}, access.Allowed{}, log)
+	options := Options{Version: "1.2.3", Logger: log}
 	for _, c := range change {
 		c(r, &options)
+	}
+	options.Core = core.New(r.feed, r.access, log)
+	for _, c := range r.interfaces {
+		options.Interfaces = append(options.Interfaces, c(options.Core))
 	}
 	var err error
 	if r.server, err = New(options); err != nil {
@@ -171,7 +179,7 @@ func eventList(from, to int) []events.Event {
 // as lets the server take every peer for the given one.
 func as(peer access.Peer) func(*rig, *Options) {
 	return func(r *rig, o *Options) {
-		o.Access = &access.Policy{Self: 990, Log: o.Logger}
+		r.access = &access.Policy{Self: 990, Log: o.Logger}
 		r.peer.Store(&peer)
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/core"
-	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -23,14 +22,12 @@ const (
 	URL     = "https://github.com/eventsvc/eventsvc"
 )
 
-// Options say what a Server serves and to whom. Feed is needed; the zero value
-// of each other field means its default.
+// Options say what a Server serves. Core is needed; the zero value of each other
+// field means its default.
 type Options struct {
-	// Feed is where the events come from. New registers the form of its frames
-	// with it, so the feed must not have been started yet.
-	Feed *feed.Feed
-	// Access decides who may do what; nil: root and the user of the service.
-	Access *access.Policy
+	// Core does what calls ask for. New registers the form of its frames with it,
+	// so its feed must not have been started yet.
+	Core *core.Core
 	// Version is what GetInfo and GetStatus say.
 	Version string
 	// Logger is told what an administrator should know; nil: nobody is.
@@ -81,8 +78,7 @@ type Server struct {
 	names      []string // of all interfaces, sorted
 	first      string   // the interface that answers where none is known
 	own        *schema  // of org.varlink.service
-	face       *eventsFace
-	guard      *core.Guard
+	core       *core.Core
 	watcher    *watcher
 	admission  admission
 	bounds     liveBounds
@@ -109,17 +105,14 @@ type Server struct {
 // New returns a server of the interface io.podman.events and of those in the
 // options. It holds a descriptor until Shutdown is called.
 func New(o Options) (*Server, error) {
-	if o.Feed == nil {
-		return nil, errors.New("cannot serve events: there is no feed")
-	}
-	if o.Access == nil {
-		o.Access = access.NewPolicy(access.Allowed{}, access.Allowed{}, o.Logger)
+	if o.Core == nil {
+		return nil, errors.New("cannot serve events: there is no core")
 	}
 	if o.Activity == nil {
 		o.Activity = noActivity{}
 	}
 	s := &Server{
-		options: o, log: o.Logger, interfaces: make(map[string]*served),
+		options: o, core: o.Core, log: o.Logger, interfaces: make(map[string]*served),
 		admission: admission{users: make(map[uint32]*usage)},
 		refusals:  make(chan struct{}, limits.Refusals), stopped: make(chan struct{}), identify: peerOf,
 		requestTimeout: limits.RequestTimeout,
@@ -129,7 +122,6 @@ func New(o Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.guard = core.NewGuard(s.log)
 	if err := s.registerAll(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
@@ -22,8 +23,12 @@ func (f *eventsFace) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall
 	if call.Oneway() {
 		return nil
 	}
-	s, err := f.newStream(call, filters, since, until, after, fromStart, heartbeatSec, allUsers)
+	q, err := query(filters, since, until, after, fromStart, allUsers)
 	if err != nil {
+		return f.fail(call, err, "")
+	}
+	s := stream{call: call}
+	if s.heartbeat, err = heartbeat(heartbeatSec); err != nil {
 		return f.fail(call, err, "")
 	}
 	ctx, stop, err := call.Watch(ctx)
@@ -31,75 +36,50 @@ func (f *eventsFace) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall
 		return f.fail(call, err, "")
 	}
 	defer stop()
-	if s.request.History {
-		if s.leavePast, err = call.ReadPast(ctx); err != nil {
-			return f.fail(call, cause(ctx, err), "")
-		}
-		defer s.leavePast()
+	if s.Stream, err = f.core.Subscribe(ctx, call.Caller(), q, f.format, "varlink"); err != nil {
+		return f.fail(call, err, "")
 	}
-	if s.subscription, err = f.feed.Subscribe(ctx, s.request); err != nil {
-		return f.fail(call, cause(ctx, err), "")
-	}
-	defer s.subscription.Close()
-	if err = s.run(ctx); err != nil {
-		return f.fail(call, cause(ctx, err), s.subscription.Cursor())
+	defer s.Close()
+	if err = s.run(); err != nil {
+		return f.fail(call, err, s.Cursor())
 	}
 	return nil
 }
 
-// stream is a call of Subscribe that has been understood.
-type stream struct {
-	call         *Call
-	request      feed.Request
-	subscription *feed.Subscription
-	heartbeat    time.Duration   // 0: none
-	sent         time.Time       // when something was last sent, if there are heartbeats
-	wait         context.Context // ends when a heartbeat may be due, nil: begin a new one
-	stopWaiting  context.CancelFunc
-	leavePast    func() // to be called when the past has been read, if it is asked for
-	mark         []byte // memory for marks
+// heartbeat returns the time between heartbeats, 0 for none.
+func heartbeat(seconds *int64) (time.Duration, error) {
+	const least, most = int64(limits.ShortestHeartbeat / time.Second), int64(limits.LongestHeartbeat / time.Second)
+	switch {
+	case seconds == nil:
+		return 0, nil
+	case *seconds < least || *seconds > most:
+		return 0, core.InvalidValue("heartbeatSec", "'heartbeatSec' must be between 1 and 3600")
+	}
+	return time.Duration(*seconds) * time.Second, nil
 }
 
-func (f *eventsFace) newStream(call *Call, filters *[]string, since, until, after *string, fromStart *bool,
-	heartbeatSec *int64, allUsers *bool,
-) (*stream, error) {
-	query, err := f.query(call, filters, allUsers)
-	if err != nil {
-		return nil, err
-	}
-	s := &stream{call: call, request: feed.Request{Query: query, Format: f.format, Face: "varlink"}}
-	if s.request.Until, err = setBounds(&s.request.Query, since, until, time.Now()); err != nil {
-		return nil, err
-	}
-	if s.request.After, err = checkAfter(after); err != nil {
-		return nil, err
-	}
-	wantsAll := fromStart != nil && *fromStart
-	if wantsAll && after != nil {
-		return nil, &paramError{"fromStart"}
-	}
-	s.request.History = wantsAll || since != nil || until != nil || after != nil
-	if heartbeatSec != nil {
-		const least, most = int64(limits.ShortestHeartbeat / time.Second), int64(limits.LongestHeartbeat / time.Second)
-		if *heartbeatSec < least || *heartbeatSec > most {
-			return nil, &paramError{"heartbeatSec"}
-		}
-		s.heartbeat = time.Duration(*heartbeatSec) * time.Second
-	}
-	return s, nil
+// stream is a call of Subscribe that has begun.
+type stream struct {
+	*core.Stream
+	call        *Call
+	heartbeat   time.Duration   // 0: none
+	sent        time.Time       // when something was last sent, if there are heartbeats
+	wait        context.Context // ends when a heartbeat may be due, nil: begin a new one
+	stopWaiting context.CancelFunc
+	mark        []byte // memory for marks
 }
 
 // run sends the stream until it ends. The error is nil if the client was told
 // that it did.
-func (s *stream) run(ctx context.Context) error {
+func (s *stream) run() error {
 	defer s.endWait()
-	first := mark{ready: true, live: !s.request.History, continues: true}
+	first := mark{ready: true, live: !s.Past(), continues: true}
 	for err := s.sendMark(first); ; {
 		if err != nil {
 			return err
 		}
 		var d *feed.Delivery
-		d, err = s.next(ctx)
+		d, err = s.next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return s.sendMark(mark{})
@@ -108,28 +88,25 @@ func (s *stream) run(ctx context.Context) error {
 		case d == nil:
 			err = s.sendMark(mark{continues: true})
 		case d.Live:
-			if s.request.History {
-				s.leavePast()
-				err = s.sendMark(mark{live: true, continues: true})
-			}
+			err = s.sendMark(mark{live: true, continues: true})
 		default:
-			err = s.sendFrames(d)
+			err = s.noteSent(s.call.WriteFrames(d.Frames))
 		}
 	}
 }
 
 // next waits for something to send. No delivery is a heartbeat. The clock for
 // that is set anew only when it has run out, not with everything that is sent.
-func (s *stream) next(ctx context.Context) (*feed.Delivery, error) {
+func (s *stream) next() (*feed.Delivery, error) {
 	if s.heartbeat == 0 {
-		return s.subscription.Next(ctx)
+		return s.Next(s.Context())
 	}
 	for {
 		if s.wait == nil {
-			s.wait, s.stopWaiting = context.WithDeadline(ctx, s.sent.Add(s.heartbeat))
+			s.wait, s.stopWaiting = context.WithDeadline(s.Context(), s.sent.Add(s.heartbeat))
 		}
-		d, err := s.subscription.Next(s.wait)
-		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		d, err := s.Next(s.wait)
+		if !errors.Is(err, context.DeadlineExceeded) || s.Context().Err() != nil {
 			return d, err
 		}
 		s.endWait()
@@ -146,11 +123,6 @@ func (s *stream) endWait() {
 	}
 }
 
-func (s *stream) sendFrames(d *feed.Delivery) error {
-	err := s.call.WriteFrames(d.Frames)
-	return s.noteSent(err)
-}
-
 // mark is a reply without an event.
 type mark struct{ ready, live, continues bool }
 
@@ -164,7 +136,7 @@ func (s *stream) sendMark(m mark) error {
 		b = append(b, `"live":true,`...)
 	}
 	b = append(b, `"cursor":`...)
-	b = eventjson.AppendCursor(b, s.subscription.Cursor())
+	b = eventjson.AppendCursor(b, s.Cursor())
 	b = append(b, '}')
 	if m.continues {
 		b = append(b, `,"continues":true`...)
@@ -174,11 +146,8 @@ func (s *stream) sendMark(m mark) error {
 }
 
 func (s *stream) noteSent(err error) error {
-	if err != nil {
-		return writeError{err}
-	}
 	if s.heartbeat > 0 {
 		s.sent = time.Now()
 	}
-	return nil
+	return sent(err)
 }

@@ -187,7 +187,7 @@ func TestParametersOfSubscribeThatCannotBeMeantAreRefused(t *testing.T) {
 		{`{"until":""}`, "io.podman.events.InvalidTime", `"until","value":""`},
 		{`{"after":"no cursor"}`, "io.podman.events.InvalidCursor", `"cursor":"no cursor"`},
 		{`{"after":""}`, "io.podman.events.InvalidCursor", `"cursor":""`},
-		{`{"after":"` + strings.Repeat("x", 256) + `"}`, "io.podman.events.InvalidCursor", `longer than any cursor`},
+		{`{"after":"` + strings.Repeat("x", 256) + `"}`, "io.podman.events.InvalidCursor", `longer than 255 bytes`},
 		{`{"filters":["conatiner=x"]}`, "io.podman.events.InvalidFilter", `did you mean \"container\"`},
 		{`{"filters":["name=` + strings.Repeat("x", 4096) + `"]}`, "io.podman.events.InvalidFilter", `too long`},
 		{`{"filters":[` + strings.Repeat(`"name=x",`, 256) + `"name=y"]}`, "io.podman.events.InvalidFilter", `too many filters`},

@@ -76,7 +76,7 @@ func TestAnEventThatCannotBeWrittenIsRefusedWithTheFieldAndTheReason(t *testing.
 		{`{"type":"container","status":"died","podId":"\u0000"}`, "podId", "NUL"},
 		{`{"type":"container","status":"died","attributes":{"a\u0000":"b"}}`, "attributes", "NUL"},
 		{`{"type":"container","status":"died","attributes":{"":"b"}}`, "attributes", "no name"},
-		{`{"type":"container","status":"died","healthFailingStreak":-1}`, "healthFailingStreak", "number"},
+		{`{"type":"container","status":"died","healthFailingStreak":-1}`, "healthFailingStreak", "must be between"},
 		{`{"type":"container","status":"died","healthLog":"` + long + `"}`, "healthLog", "too long"},
 		{`{"type":"container","status":"died","name":"x","attributes":{"a":"` + long + `"}}`, "attributes", "too long"},
 	} {
@@ -162,7 +162,7 @@ func TestAStrangerMayNotWriteAndIsToldSoBeforeAnythingElse(t *testing.T) {
 }
 
 func TestAnAllowedUserMayWrite(t *testing.T) {
-	r := newRig(t, as(stranger), func(_ *rig, o *Options) { o.Access.Writers.GIDs = []uint32{stranger.GID} })
+	r := newRig(t, as(stranger), func(r *rig, _ *Options) { r.access.Writers.GIDs = []uint32{stranger.GID} })
 	c := r.dial()
 	if got := c.ask("WriteEvent", `{"event":{"type":"container","status":"create"}}`); got.Error != "" {
 		t.Errorf("reply is %s", got)
@@ -201,7 +201,7 @@ func TestAStrangerSeesItsOwnEventsOnlyAndNoPath(t *testing.T) {
 	r.write(event(3))
 	c.wantMark(false, false, true)
 
-	owner := newRig(t, as(access.Peer{UID: 4321}), func(_ *rig, o *Options) { o.Access.Readers.UIDs = []uint32{4321} })
+	owner := newRig(t, as(access.Peer{UID: 4321}), func(r *rig, _ *Options) { r.access.Readers.UIDs = []uint32{4321} })
 	owner.write(eventList(0, 3)...)
 	a := owner.dial()
 	wantPage(t, a.ask("GetEvents", `{}`), nil, true, false)
@@ -214,7 +214,7 @@ func TestAStrangerSeesItsOwnEventsOnlyAndNoPath(t *testing.T) {
 }
 
 func TestNoPathCrossesTheBusToAStrangerWhenTheStoreFails(t *testing.T) {
-	r := newRig(t, as(stranger), func(_ *rig, o *Options) { o.Access.Writers.UIDs = []uint32{stranger.UID} })
+	r := newRig(t, as(stranger), func(r *rig, _ *Options) { r.access.Writers.UIDs = []uint32{stranger.UID} })
 	if err := os.Mkdir(r.log, 0o700); err != nil {
 		t.Fatal(err)
 	}

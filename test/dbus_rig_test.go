@@ -13,7 +13,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/dbus"
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
@@ -54,8 +54,7 @@ func serveDBusOf(t testing.TB, bus *testkit.Bus, path string) *dbusRig {
 	}
 	r.feed = feed.New(st)
 	server, err := dbus.New(dbus.Options{
-		Feed: r.feed, Version: "1.2.3", Logger: log, Bus: bus.Address(), Required: true,
-		Access: access.NewPolicy(access.Allowed{}, access.Allowed{}, log),
+		Core: core.New(r.feed, nil, log), Version: "1.2.3", Logger: log, Bus: bus.Address(), Required: true,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,8 @@ type Policy struct {
 	denials  limits.Throttle
 	denied   [len(actions)]atomic.Uint64 // by the place in actions
 	replaced atomic.Pointer[rules]       // what Readers and Writers were replaced with, nil: they were not
-	past     turns                       // of those who read it
+	accounts accounts
+	changed  atomic.Pointer[func()] // of OnChange, nil: nobody
 }
 
 // NewPolicy returns the policy of a service that runs as the user of this

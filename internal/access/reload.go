@@ -4,9 +4,17 @@ package access
 type rules struct{ readers, writers Allowed }
 
 // Allow replaces Readers and Writers from now on. It may be called while the
-// policy is in use. What was decided before, as whose events a subscription
-// gets, stays as it is.
-func (p *Policy) Allow(readers, writers Allowed) { p.replaced.Store(&rules{readers, writers}) }
+// policy is in use. Who has acted on what was decided before learns of it by
+// OnChange.
+func (p *Policy) Allow(readers, writers Allowed) {
+	p.replaced.Store(&rules{readers, writers})
+	if changed := p.changed.Load(); changed != nil {
+		(*changed)()
+	}
+}
+
+// OnChange has a function called after each call of Allow.
+func (p *Policy) OnChange(changed func()) { p.changed.Store(&changed) }
 
 func (p *Policy) readers() *Allowed {
 	if r := p.replaced.Load(); r != nil {

@@ -14,13 +14,11 @@ func completeFilter(typed string) []string {
 		return suffixed(events.FilterKeys(), "=")
 	}
 	prefix := key + "="
-	switch strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(key, "+"), "!")) {
+	switch strings.ToLower(strings.TrimSuffix(key, "!")) {
 	case "type":
 		return prefixed(prefix, typeWords())
 	case "event", "status":
 		return prefixed(prefix, statusWords())
-	case "health":
-		return prefixed(prefix, []string{"changed", "healthy", "starting", "unhealthy"})
 	}
 	return nil
 }

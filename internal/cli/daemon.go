@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/dbus"
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/metrics"
 	"github.com/eventsvc/eventsvc/internal/store"
@@ -28,6 +29,7 @@ type daemon struct {
 	store   store.Store
 	feed    *feed.Feed
 	policy  *access.Policy
+	core    *core.Core
 	server  *service.Server
 	bus     *dbus.Server     // nil: none
 	metrics *metrics.Metrics // nil: nothing is counted
@@ -84,6 +86,7 @@ func newDaemonOn(st store.Store, c *choice, f faces, log *slog.Logger) *daemon {
 		policy: access.NewPolicy(f.readers, f.writers, log), changed: make(chan struct{}, 1),
 	}
 	d.policy.Foreign = c.isForeign()
+	d.core = core.New(d.feed, d.policy, log)
 	if f.untilIdle {
 		d.last = make(chan struct{}, 1)
 	}
@@ -97,24 +100,21 @@ func newDaemonOn(st store.Store, c *choice, f faces, log *slog.Logger) *daemon {
 // addFaces makes the interfaces. They tell the feed in which forms they send events,
 // so it has not been started yet.
 func (d *daemon) addFaces(f faces) error {
-	legacy, err := iopodman.New(iopodman.Options{Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log})
-	if err != nil {
-		return err
-	}
 	o := service.Options{
-		Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log, Interfaces: []service.Interface{legacy},
+		Core: d.core, Version: version.Version, Logger: d.log, Interfaces: []service.Interface{iopodman.New(d.core, version.Version)},
 		Connections: f.bounds.connections, ConnectionsPerUID: f.bounds.connectionsPerUID, RequestSize: f.bounds.request,
 		WriteTimeout: f.bounds.writeTimeout, Idle: d.noteLast, Systemd: f.systemd,
 	}
 	if d.idle != nil {
 		o.Activity = d.idle
 	}
+	var err error
 	d.server, err = service.New(o)
 	if err != nil || f.bus == "" {
 		return err
 	}
 	b := dbus.Options{
-		Feed: d.feed, Access: d.policy, Version: version.Version, Logger: d.log, Bus: f.bus, Required: f.busRequired,
+		Core: d.core, Version: version.Version, Logger: d.log, Bus: f.bus, Required: f.busRequired,
 		Once: f.bus == dbus.StarterBus, WriteTimeout: f.bounds.writeTimeout,
 	}
 	if d.idle != nil {

@@ -8,6 +8,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
+// ParseFilters understands filters within the bounds of CheckFilters. The error is
+// an *events.FilterError.
+func ParseFilters(filters []string) (*events.Filters, error) {
+	if err := CheckFilters(filters); err != nil {
+		return nil, err
+	}
+	return events.ParseFilters(filters)
+}
+
 // CheckFilters bounds what every event is held against. The error is an
 // *events.FilterError. Of a filter that is too long it has the beginning.
 func CheckFilters(filters []string) error {
@@ -24,8 +33,16 @@ func CheckFilters(filters []string) error {
 			reason = fmt.Sprintf("the filters are too long together; give at most %d bytes", limits.FiltersLength)
 		}
 		if reason != "" {
-			return &events.FilterError{Filter: strings.ToValidUTF8(text[:min(len(text), limits.FilterLength)], ""), Reason: reason}
+			return &events.FilterError{Filter: cut(text, limits.FilterLength), Reason: reason}
 		}
 	}
 	return nil
+}
+
+// cut bounds what is repeated of a call in its answer.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "")
 }

@@ -17,6 +17,8 @@ type Call struct {
 	body []byte
 	conn *Conn
 	peer *Peer
+
+	slots []chan struct{} // that it has, as a call that is worked on
 }
 
 // Peer returns the caller.
@@ -95,13 +97,13 @@ func (c *Conn) count(p *Peer, calls, memory int) {
 func (c *Conn) move(p *Peer) {
 	calls, memory := p.waiting, p.memory
 	c.count(p, -calls, -memory)
-	u := c.users[p.UID]
+	u := c.users[p.account]
 	if u == nil {
 		u = new(user)
 		if !p.trusted {
 			u.slots = make(chan struct{}, limits.CallsAtOncePerUID)
 		}
-		c.users[p.UID] = u
+		c.users[p.account] = u
 	}
 	u.peers++
 	p.user = u
@@ -115,7 +117,7 @@ func (c *Conn) release(p *Peer) {
 		return
 	}
 	if p.user.peers--; p.user.peers == 0 {
-		delete(c.users, p.UID)
+		delete(c.users, p.account)
 	}
 	p.user = &c.strangers
 }
@@ -156,19 +158,45 @@ func (c *Conn) handleBounded(k *Call) {
 		}
 		return
 	}
-	for _, slots := range []chan struct{}{p.user.slots, c.slots} {
+	if err := k.takeSlots(); err != nil {
+		_ = k.fail(err)
+		return
+	}
+	defer k.giveSlots()
+	c.handle(k)
+}
+
+// takeSlots waits until few enough calls are worked on.
+func (k *Call) takeSlots() error {
+	for _, slots := range []chan struct{}{k.peer.user.slots, k.conn.slots} {
 		if slots == nil {
 			continue
 		}
 		select {
 		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		case <-p.ctx.Done():
-			_ = k.fail(context.Cause(p.ctx))
-			return
+			k.slots = append(k.slots, slots)
+		case <-k.peer.ctx.Done():
+			k.giveSlots()
+			return context.Cause(k.peer.ctx)
 		}
 	}
-	c.handle(k)
+	return nil
+}
+
+func (k *Call) giveSlots() {
+	for _, slots := range k.slots {
+		<-slots
+	}
+	k.slots = nil
+}
+
+// Aside calls a function that may wait long. Meanwhile the call is not counted
+// as one that is worked on, so that other calls go on. Aside returns an error,
+// and has called the function, if the caller is gone afterwards.
+func (k *Call) Aside(f func()) error {
+	k.giveSlots()
+	f()
+	return k.takeSlots()
 }
 
 // handle answers a call.

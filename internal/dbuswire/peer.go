@@ -37,6 +37,7 @@ type Peer struct {
 	identified bool
 	Credentials
 	trusted bool
+	account uint32 // the user to whom its calls are counted
 
 	// unacked is how many bytes of signals it was sent since the last ping.
 	unacked atomic.Int64
@@ -99,7 +100,7 @@ func (c *Conn) identify(p *Peer) error {
 		return err
 	}
 	p.Credentials, p.identified = who, true
-	p.trusted = c.service.o.IsTrusted(p)
+	p.trusted, p.account = c.service.o.IsTrusted(p), c.service.o.Account(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.move(p)

@@ -31,6 +31,9 @@ type Options struct {
 	// IsTrusted reports whether a peer, whose credentials are known, is free of
 	// the bounds that protect users from each other; nil: root alone is.
 	IsTrusted func(p *Peer) bool
+	// Account returns the uid to which the calls of a peer are counted; nil: its
+	// own.
+	Account func(p *Peer) uint32
 	// Owned is called in a goroutine of its own whenever the name is owned anew.
 	// It returns when the context of the connection is done; nil: nothing.
 	Owned func(c *Conn)
@@ -102,6 +105,9 @@ func New(o Options) (*Service, error) {
 	}
 	if s.o.IsTrusted == nil {
 		s.o.IsTrusted = func(p *Peer) bool { return p.UID == 0 }
+	}
+	if s.o.Account == nil {
+		s.o.Account = func(p *Peer) uint32 { return p.UID }
 	}
 	s.SetWriteTimeout(o.WriteTimeout)
 	s.base, s.cancel = context.WithCancelCause(context.Background())

@@ -193,7 +193,10 @@ func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) 
 		return nil, ErrClosed
 	default:
 	}
-	s := &Subscription{f: f, request: r, all: r.Query.ChoosesUsersOnly(), changes: r.Query.Filters.Changes()}
+	if r.Past == nil {
+		r.Past = Unbounded
+	}
+	s := &Subscription{f: f, request: r, all: r.Query.ChoosesUsersOnly()}
 	s.at.Store(notLive)
 	f.add(s)
 	started := false

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -28,6 +29,9 @@ type Request struct {
 	// Unlisted keeps the subscription out of the count of subscribers: it is
 	// the service's own, as a broadcast is.
 	Unlisted bool
+	// Past is the subscriber's share of what the readings of its user may hold;
+	// nil: Unbounded.
+	Past Past
 	// Face says by which way the events go, for counting.
 	Face string
 }
@@ -63,8 +67,7 @@ const notLive = ^uint64(0)
 type Subscription struct {
 	f        *Feed
 	request  Request
-	all      bool            // every record of a user whose events are wanted matches
-	changes  *events.Changes // what has changed, nil: it does not matter
+	all      bool // every record of a user whose events are wanted matches
 	delivery Delivery
 	cursor   string
 	told     bool // Live was delivered
@@ -91,7 +94,10 @@ func (s *Subscription) start(ctx context.Context) error {
 		s.told = true
 		return nil
 	}
-	reading, err := s.f.read(ctx, store.Start{After: s.request.After}, s.request.Query, s.changes)
+	if err := s.request.Past.Enter(ctx); err != nil {
+		return err
+	}
+	reading, err := s.f.st.Read(ctx, store.Start{After: s.request.After}, s.request.Query)
 	if err != nil {
 		return err // what else was returned is none of ours to close
 	}
@@ -113,6 +119,7 @@ func (s *Subscription) leavePast() {
 		s.reading.Close()
 	}
 	s.reading, s.batch, s.buf = nil, store.Batch{}, nil
+	s.request.Past.Leave()
 }
 
 // Next waits for something to deliver. The error is io.EOF when Until has
@@ -154,7 +161,14 @@ func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
 		s.leavePast()
 		return false, err
 	}
+	if s.size() > limits.PastBatch {
+		s.batch, s.buf = store.Batch{}, nil
+	}
+	if err := s.request.Past.Begin(ctx, s.size()); err != nil {
+		return false, err
+	}
 	err = s.reading.Next(ctx, &s.batch)
+	s.request.Past.Hold(s.size())
 	if errors.Is(err, io.EOF) {
 		// What the reading has seen the feed has to see before they can meet.
 		return false, s.f.st.Look()
@@ -171,10 +185,14 @@ func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
 		s.buf = s.request.Format.encode(s.buf, rec)
 		s.delivery.Records = append(s.delivery.Records, rec)
 	}
+	s.request.Past.Hold(s.size())
 	s.delivery.Frames = append(s.delivery.Frames, s.buf)
 	s.cursor = string(s.batch.Records[len(s.batch.Records)-1].Cursor)
 	return true, nil
 }
+
+// size returns how many bytes it holds of the past.
+func (s *Subscription) size() int { return s.batch.Size() + cap(s.buf) }
 
 // takeNew delivers from the memory log, and waits if there is nothing.
 func (s *Subscription) takeNew(ctx context.Context) (ready bool, err error) {
@@ -285,31 +303,30 @@ func (s *Subscription) match(c *chunk) (from, to int) {
 		return s.index, min(len(c.records), s.index+maxRun)
 	}
 	from = s.index
-	for from < len(c.records) && !s.wants(&c.records[from]) {
+	for from < len(c.records) && !s.request.Query.Match(&c.records[from]) {
 		from++
 	}
 	to = from
-	for to < len(c.records) && to-from < maxRun && (to == from || s.wants(&c.records[to])) {
+	for to < len(c.records) && to-from < maxRun && (to == from || s.request.Query.Match(&c.records[to])) {
 		to++
 	}
 	return from, to
 }
 
-// wants reports whether the record is one to deliver.
-func (s *Subscription) wants(r *store.Record) bool {
-	return s.request.Query.Match(r) && (s.changes == nil || matchChanges(s.changes, r))
-}
-
 // fallBehind goes on from the store: the memory log no longer has what comes
 // next.
 func (s *Subscription) fallBehind(ctx context.Context) error {
-	reading, err := s.f.read(ctx, store.Start{Pos: s.chunk.end, HasPos: true}, s.request.Query, s.changes)
+	if err := s.request.Past.Enter(ctx); err != nil {
+		return err
+	}
+	reading, err := s.f.st.Read(ctx, store.Start{Pos: s.chunk.end, HasPos: true}, s.request.Query)
 	var expired *events.ExpiredError
 	if errors.As(err, &expired) {
 		// The file is gone, but what followed may have been carried over.
-		reading, err = s.f.read(ctx, store.Start{After: s.chunk.cursor}, s.request.Query, s.changes)
+		reading, err = s.f.st.Read(ctx, store.Start{After: s.chunk.cursor}, s.request.Query)
 	}
 	if err != nil {
+		s.request.Past.Leave()
 		return err
 	}
 	s.reading, s.chunk = reading, nil

@@ -58,9 +58,16 @@ const (
 const (
 	// PastReadersPerUID is how many calls of a user other than root and the
 	// user of the service, and on D-Bus subscriptions and streams, may read the
-	// past at a time, all interfaces together; further ones wait their turn. Each
-	// holds up to four megabytes, and as long as its client does not read.
+	// past at a time, all interfaces together; further ones wait their turn.
 	PastReadersPerUID = 16
+	// PastReadingPerUID is how many of these read from the store at the same
+	// moment; what the others have read waits for their clients.
+	PastReadingPerUID = 2
+	// PastMemoryPerUID is how many bytes of events these hold together, however
+	// long the events are: beyond it no more is read until some client has taken
+	// what was read for it. PastBatch is what a reading needs at least.
+	PastMemoryPerUID = 2 * PastReadersPerUID * PastBatch
+	PastBatch        = 4 << 20
 	// WriteTimeout is how long a client may take no byte of what is sent to it.
 	// It is generous because a person who reads a stream in a pager stops
 	// reading now and then; a client that is held up costs no more than its

@@ -17,6 +17,7 @@ import (
 	"math"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/line"
@@ -59,13 +60,18 @@ type Record struct {
 // has that.
 func (r *Record) ExitCode() []byte {
 	f := &r.Fields
-	if !f.Has(line.ExitCode) && events.EndsProcess(f.Type, f.Status) {
+	if !f.Has(line.ExitCode) && f.Type == containerCode && (f.Status == diedCode || f.Status == execDiedCode) {
 		return zero
 	}
 	return f.Raw(r.Line, line.ExitCode)
 }
 
-var zero = []byte{'0'}
+var (
+	zero          = []byte{'0'}
+	containerCode = events.CodeOfType(events.Container)
+	diedCode      = events.CodeOfStatus(events.Exited)
+	execDiedCode  = events.CodeOfStatus(events.ExecDied)
+)
 
 // View fills in what filters look at. The view shares the memory of the record.
 func (r *Record) View(v *events.View) {
@@ -153,6 +159,11 @@ type Batch struct {
 	// the next.
 	Buffer []byte
 	Arena  []byte
+}
+
+// Size returns about how many bytes of memory the batch takes.
+func (b *Batch) Size() int {
+	return cap(b.Buffer) + cap(b.Arena) + cap(b.Records)*int(unsafe.Sizeof(Record{}))
 }
 
 // Reading is one reader's way through the past of a store, from its start to

@@ -105,7 +105,7 @@ func TestAStrangerIsNotToldWhereTheEventsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := r.runAs(stranger, past()...)
-	got.want(t, 125, "", "Error: cannot read events: they cannot be reached now; the log of the event service says why, ask the administrator\n")
+	got.want(t, 125, "", "Error: the events cannot be reached now; the log of the service says why, ask the administrator\n")
 }
 
 func TestAStrangerIsToldThatABackendKeepsNothing(t *testing.T) {

@@ -3,12 +3,12 @@ package iopodman
 import (
 	"context"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/service"
 )
@@ -19,7 +19,7 @@ func (f *face) GetEvents(ctx context.Context, c VarlinkCall, filter *[]string, s
 	if call.Oneway() {
 		return nil
 	}
-	request, err := f.request(call, filter, since, until, time.Now())
+	q, err := query(filter, since, until, time.Now())
 	if err != nil {
 		return f.fail(call, err)
 	}
@@ -29,80 +29,53 @@ func (f *face) GetEvents(ctx context.Context, c VarlinkCall, filter *[]string, s
 	}
 	defer stop()
 	if call.More() {
-		return f.follow(ctx, call, request)
+		return f.follow(ctx, call, q)
 	}
-	return f.answer(ctx, call, request)
+	return f.answer(ctx, call, q)
 }
 
-// request understands the parameters of a call.
-func (f *face) request(call *service.Call, filter *[]string, since, until *string, now time.Time) (feed.Request, error) {
-	r, err := parseRequest(filter, since, until, now)
-	if err != nil {
-		return r, err
-	}
-	if f.feed.Type() == events.Null {
-		return r, events.ErrNoReading
-	}
-	r.Format = f.format
-	return r, f.access.View(call.Peer(), &r.Query, false)
-}
-
-// parseRequest understands what a call asks for, whoever calls. Absent and
-// empty are the same.
-func parseRequest(filter *[]string, since, until *string, now time.Time) (feed.Request, error) {
-	r := feed.Request{Query: feed.Everything(), Face: "legacy"}
-	var filters []string
+// query understands what a call asks for. Absent and empty are the same.
+func query(filter *[]string, since, until *string, now time.Time) (core.Query, error) {
+	var texts []string
 	if filter != nil {
-		filters = *filter
+		texts = *filter
 	}
-	var err error
-	if r.Query.Filters, err = parseFilters(filters); err != nil {
-		return r, err
+	filters, err := parseFilters(texts)
+	if err != nil {
+		return core.Query{}, err
 	}
+	q := core.NewQuery(filters)
 	if since != nil && *since != "" {
 		t, err := parseTime(events.Since, *since, now)
 		if err != nil {
-			return r, err
+			return q, err
 		}
-		r.Query.SetSince(t)
-		r.History = true
+		q.Since(t)
 	}
 	if until != nil && *until != "" {
 		t, err := parseTime(events.Until, *until, now)
 		if err != nil {
-			return r, err
+			return q, err
 		}
-		r.Query.SetUntil(t)
-		r.Until, r.History = t, true
+		q.Until(t)
 	}
-	return r, nil
+	return q, nil
 }
 
 // follow sends events until the client is gone, or until has passed.
-func (f *face) follow(ctx context.Context, call *service.Call, r feed.Request) error {
-	leavePast := func() {}
-	if r.History {
-		var err error
-		if leavePast, err = call.ReadPast(ctx); err != nil {
-			return f.fail(call, cause(ctx, err))
-		}
-		defer leavePast()
-	}
-	s, err := f.feed.Subscribe(ctx, r)
+func (f *face) follow(ctx context.Context, call *service.Call, q core.Query) error {
+	s, err := f.core.Subscribe(ctx, call.Caller(), q, f.format, "legacy")
 	if err != nil {
-		return f.fail(call, cause(ctx, err))
+		return f.fail(call, err)
 	}
 	defer s.Close()
 	for {
-		d, err := s.Next(ctx)
+		d, err := s.Next(s.Context())
 		if errors.Is(err, io.EOF) {
 			return call.WriteFrame([]byte(blankFrame))
 		}
 		if err != nil {
-			return f.fail(call, cause(ctx, err))
-		}
-		if d.Live { // what follows is new
-			leavePast()
+			return f.fail(call, err)
 		}
 		if len(d.Frames) > 0 {
 			if err := call.WriteFrames(d.Frames); err != nil {
@@ -112,29 +85,31 @@ func (f *face) follow(ctx context.Context, call *service.Call, r feed.Request) e
 	}
 }
 
-// batches are kept for the next call.
-var batches = sync.Pool{New: func() any { return new(feed.Batch) }}
-
 // answer sends the oldest event, or a blank one.
-func (f *face) answer(ctx context.Context, call *service.Call, r feed.Request) error {
-	leavePast, err := call.ReadPast(ctx)
+func (f *face) answer(ctx context.Context, call *service.Call, q core.Query) error {
+	p, err := f.core.Pages(ctx, call.Caller(), q, 1)
 	if err != nil {
-		return f.fail(call, cause(ctx, err))
+		return f.fail(call, err)
 	}
-	defer leavePast()
-	reading, err := f.feed.Read(ctx, "", r.Query)
-	if err != nil {
-		return f.fail(call, cause(ctx, err))
+	defer p.Close()
+	var oldest only
+	if _, err := p.Next(&oldest); err != nil {
+		return f.fail(call, err)
 	}
-	defer reading.Close()
-	batch := batches.Get().(*feed.Batch)
-	defer batches.Put(batch)
-	err = reading.Next(ctx, batch)
-	switch {
-	case errors.Is(err, io.EOF):
-		return call.WriteFrame([]byte(blankFrame))
-	case err != nil:
-		return f.fail(call, cause(ctx, err))
+	if len(oldest.frame) == 0 {
+		oldest.frame = []byte(blankFrame)
 	}
-	return call.WriteFrame(appendOnlyFrame(nil, &batch.Records[0]))
+	return call.WriteFrame(oldest.frame)
 }
+
+// only is a page of one event.
+type only struct{ frame []byte }
+
+// Add makes the reply of the event.
+func (o *only) Add(r *feed.Record) (size int) {
+	o.frame = appendOnlyFrame(o.frame[:0], r)
+	return len(o.frame)
+}
+
+// Drop takes it back.
+func (o *only) Drop() { o.frame = o.frame[:0] }

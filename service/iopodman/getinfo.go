@@ -13,16 +13,17 @@ import (
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/service"
 )
 
 // GetInfo answers with what is known about the host.
 func (f *face) GetInfo(ctx context.Context, c VarlinkCall) error {
 	host, err := hostInfo()
 	if err != nil {
-		f.log.Error("a call failed", "method", "io.podman.GetInfo", "error", err)
-		return c.ReplyErrorOccurred(ctx, err.Error())
+		return f.fail(service.CallOf(c.Conn), err)
 	}
-	host.Eventlogger = f.feed.Type().String()
+	host.Eventlogger = f.core.Backend()
 	host.Distribution = distributionOf(os.DirFS("/"))
 	return c.ReplyGetInfo(ctx, PodmanInfo{Host: host})
 }

@@ -71,7 +71,7 @@ func FuzzGetEventsParams(f *testing.F) {
 			good = good && ok
 			choices[key] = append(choices[key], pass)
 		}
-		r, err := parseRequest(&filters, &since, &until, now)
+		q, err := query(&filters, &since, &until, now)
 		if err != nil {
 			if err.Error() == "" {
 				t.Error("an error without words")
@@ -84,11 +84,11 @@ func FuzzGetEventsParams(f *testing.F) {
 		if !good {
 			t.Fatalf("filters %q are taken", filters)
 		}
-		if r.History != (since != "" || until != "") || r.Until.IsZero() && until != "" && !strings.HasPrefix(until, "0001-01-01") {
-			t.Errorf("since %q, until %q: %+v", since, until, r)
+		if q.Past() != (since != "" || until != "") || q.End().IsZero() && until != "" && !strings.HasPrefix(until, "0001-01-01") {
+			t.Errorf("since %q, until %q: %+v", since, until, q)
 		}
-		if d, err := time.ParseDuration(until); err == nil && until != "0" && until[len(until)-1] != '0' && d > -1<<62 && !r.Until.Equal(now.Add(-d)) {
-			t.Errorf("until %q is %s", until, r.Until)
+		if d, err := time.ParseDuration(until); err == nil && until != "0" && until[len(until)-1] != '0' && d > -1<<62 && !q.End().Equal(now.Add(-d)) {
+			t.Errorf("until %q is %s", until, q.End())
 		}
 		for i := range zoo {
 			e := &zoo[i]
@@ -96,7 +96,7 @@ func FuzzGetEventsParams(f *testing.F) {
 			for _, choice := range choices {
 				want = want && slices.ContainsFunc(choice, func(pass func(*events.Event) bool) bool { return pass(e) })
 			}
-			if got := r.Query.Filters.Match(e); got != want {
+			if got := q.Filters().Match(e); got != want {
 				t.Fatalf("filters %q, %s %s: sent is %t, want %t", filters, e.Type, e.Status, got, want)
 			}
 		}

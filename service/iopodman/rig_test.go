@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
@@ -78,11 +79,9 @@ func (r *rig) serveLog() {
 func (r *rig) serve(st store.Store) {
 	r.t.Helper()
 	r.store, r.feed = st, feed.New(st)
-	legacy, err := iopodman.New(iopodman.Options{Feed: r.feed, Version: "1.2.3"})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	options := service.Options{Feed: r.feed, Version: "1.2.3", Interfaces: []service.Interface{legacy}}
+	c := core.New(r.feed, nil, nil)
+	options := service.Options{Core: c, Version: "1.2.3", Interfaces: []service.Interface{iopodman.New(c, "1.2.3")}}
+	var err error
 	if r.server, err = service.New(options); err != nil {
 		r.t.Fatal(err)
 	}

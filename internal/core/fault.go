@@ -1,0 +1,158 @@
+package core
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/feed"
+)
+
+// The causes (context.Cause) for which an interface ends the context of a call.
+var (
+	// ErrGone is the cause when the client is no longer there.
+	ErrGone = errors.New("the client is gone")
+	// ErrStopping is the cause when the service stops.
+	ErrStopping = errors.New("the service is stopping: call again with the last cursor once it is back")
+)
+
+// Kind is what is wrong with a call.
+type Kind int
+
+// The kinds of faults. Those up to BackendUnavailable are the errors of the
+// contract, io.podman.events.varlink, by the same names.
+const (
+	InvalidFilter Kind = iota
+	InvalidTime
+	InvalidEvent
+	InvalidCursor
+	CursorExpired
+	EventNotFound
+	ShuttingDown
+	BackendUnavailable
+	// InvalidParameter is a parameter of the right type with a wrong value; its
+	// parameter is "parameter".
+	InvalidParameter
+	// PermissionDenied is what the policy does not let the caller do.
+	PermissionDenied
+	// LimitsExceeded is one more than there may be.
+	LimitsExceeded
+	// Failed is a call whose handler panicked.
+	Failed
+)
+
+var contractNames = [...]string{
+	"InvalidFilter", "InvalidTime", "InvalidEvent", "InvalidCursor", "CursorExpired", "EventNotFound", "ShuttingDown", "BackendUnavailable",
+}
+
+// InContract returns the name of the error in the contract, "" for the kinds that
+// have none there.
+func (k Kind) InContract() string {
+	if int(k) < len(contractNames) {
+		return contractNames[k]
+	}
+	return ""
+}
+
+// Parameter is a parameter of a fault.
+type Parameter struct{ Name, Value string }
+
+// Fault is what is wrong with a call, as its caller is to know it. Each interface
+// spells it in its own way.
+type Fault struct {
+	Kind Kind
+	// Parameters are those of the contract, in its order.
+	Parameters []Parameter
+	// Message is for people.
+	Message string
+}
+
+func (f *Fault) Error() string { return f.Message }
+
+// Get returns the value of a parameter, "" if there is none.
+func (f *Fault) Get(name string) string {
+	for _, p := range f.Parameters {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
+
+// hiddenReason is for those who may not know where events are kept.
+const hiddenReason = "the events cannot be reached now; the log of the service says why, ask the administrator"
+
+// FaultOf returns what is wrong, given an error of a call. It is the one place
+// where errors become faults, and logs those that an administrator can do
+// something about. The cursor is where a stream was, "" for other calls.
+func (c *Core) FaultOf(err error, peer *access.Peer, cursor string) *Fault {
+	var (
+		ready     *Fault
+		denied    *access.Denied
+		filter    *events.FilterError
+		badTime   *events.TimeError
+		field     *events.FieldError
+		badCursor *events.CursorError
+		expired   *events.ExpiredError
+	)
+	switch {
+	case errors.As(err, &ready):
+		return ready
+	case errors.As(err, &denied):
+		return &Fault{Kind: PermissionDenied, Message: denied.Error()}
+	case errors.As(err, &filter):
+		return &Fault{InvalidFilter, []Parameter{{"filter", filter.Filter}, {"reason", filter.Reason}}, filter.Error()}
+	case errors.As(err, &badTime):
+		return &Fault{InvalidTime, []Parameter{
+			{"field", badTime.Field}, {"value", badTime.Value}, {"reason", badTime.Reason},
+		}, badTime.Error()}
+	case errors.As(err, &field):
+		return &Fault{InvalidEvent, []Parameter{{"field", field.Field}, {"reason", field.Reason}}, field.Error()}
+	case errors.As(err, &badCursor):
+		return &Fault{InvalidCursor, []Parameter{{"cursor", badCursor.Cursor}, {"reason", badCursor.Reason}}, badCursor.Error()}
+	case errors.As(err, &expired):
+		return &Fault{CursorExpired, []Parameter{{"oldest", expired.Oldest}}, expired.Error()}
+	case errors.Is(err, events.ErrEventNotFound):
+		return &Fault{Kind: EventNotFound, Message: "no event matches"}
+	case errors.Is(err, feed.ErrClosed), errors.Is(err, ErrStopping):
+		f := &Fault{Kind: ShuttingDown, Message: ErrStopping.Error()}
+		if cursor != "" {
+			f.Parameters = []Parameter{{"cursor", cursor}}
+		}
+		return f
+	case errors.Is(err, ErrPanicked):
+		return &Fault{Kind: Failed, Message: ErrPanicked.Error()}
+	}
+	return c.unavailable(err, peer)
+}
+
+// unavailable is the fault of a store that cannot be read or written, and of all
+// that is not expected.
+func (c *Core) unavailable(err error, peer *access.Peer) *Fault {
+	if errors.Is(err, events.ErrNoReading) {
+		return c.Unavailable(events.ErrNoReading.Error())
+	}
+	// Clients try again and again: each cause is logged once as long as it stays
+	// the same.
+	level, text := slog.LevelDebug, err.Error()
+	if last := c.lastFailure.Swap(&text); last == nil || *last != text {
+		level = slog.LevelWarn
+	}
+	c.log.Log(context.Background(), level, "a call failed", "uid", peer.UID, "pid", peer.PID, "error", err)
+	if !c.access.ReadsAll(peer) {
+		return c.Unavailable(hiddenReason)
+	}
+	var known *events.UnavailableError
+	if errors.As(err, &known) {
+		return c.Unavailable(known.Reason)
+	}
+	return c.Unavailable(text)
+}
+
+// Unavailable is the fault of a call that cannot be served now.
+func (c *Core) Unavailable(reason string) *Fault {
+	return &Fault{BackendUnavailable, []Parameter{{"backend", c.Backend()}, {"reason", reason}}, reason}
+}

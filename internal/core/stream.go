@@ -1,0 +1,74 @@
+package core
+
+import (
+	"context"
+
+	"github.com/eventsvc/eventsvc/internal/feed"
+)
+
+// Stream is events as they come, those of the past first if they are asked for,
+// until Close is called. It is not safe for concurrent use.
+type Stream struct {
+	*feed.Subscription
+	ctx   context.Context
+	past  bool
+	leave func()
+}
+
+// Subscribe begins a stream of frames in a format: from its return on nothing
+// that is asked for is missed. It waits for the caller's turn if the past is
+// asked for. The name of the interface is for counting.
+func (c *Core) Subscribe(ctx context.Context, who *Caller, q Query, format *feed.Format, name string) (*Stream, error) {
+	ctx, leave, err := c.read(ctx, who, &q)
+	if err != nil {
+		return nil, err
+	}
+	subscribed := false
+	defer func() {
+		if !subscribed { // it failed, or the store panicked
+			leave()
+		}
+	}()
+	s, err := c.feed.Subscribe(ctx, feed.Request{
+		Query: q.choice, History: q.past, After: q.after, Until: q.until, Format: format, Face: name, Past: c.newPast(&who.Peer),
+	})
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	subscribed = true
+	return &Stream{Subscription: s, ctx: ctx, past: q.past, leave: leave}, nil
+}
+
+// Context ends when the caller's does, or when the caller has lost the right to
+// the events, with the cause.
+func (s *Stream) Context() context.Context { return s.ctx }
+
+// Past reports whether the stream begins in the past: a delivery with Live says
+// where that ends.
+func (s *Stream) Past() bool { return s.past }
+
+// Next is feed.Subscription.Next. The context has to be that of the stream or one
+// that ends before it; why the stream's has ended is the error.
+func (s *Stream) Next(ctx context.Context) (*feed.Delivery, error) {
+	d, err := s.Subscription.Next(ctx)
+	if err != nil {
+		err = cause(s.ctx, err)
+	}
+	return d, err
+}
+
+// Close ends the stream.
+func (s *Stream) Close() {
+	s.Subscription.Close()
+	s.leave()
+}
+
+// Broadcast begins a stream of the new events of the service's own user, for every
+// client that listens. It is not counted as a subscriber.
+func (c *Core) Broadcast(ctx context.Context, format *feed.Format, name string) (*feed.Subscription, error) {
+	query := feed.Everything()
+	if err := c.access.Own(&query); err != nil {
+		return nil, err
+	}
+	return c.feed.Subscribe(ctx, feed.Request{Query: query, Format: format, Unlisted: true, Face: name})
+}

@@ -1,0 +1,173 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
+)
+
+// NewEvent is an event to be written, as a client gives it. An empty text and nil
+// are absent.
+type NewEvent struct {
+	Type, Status                    string
+	Time                            *string
+	ID, Name, Image, PodID, Network string
+	ExitCode                        *int64
+	HealthStatus, HealthLog         string
+	HealthFailingStreak             *int64
+	Error                           string
+	Attributes                      map[string]string
+}
+
+// Write stores an event, and returns its cursor once it is in the store. The
+// context may end it before that; that the client is gone should not: what was
+// asked for is done. The error is an *access.Denied, an *events.FieldError, an
+// *events.TimeError, or that of the store.
+func (c *Core) Write(ctx context.Context, who *Caller, in *NewEvent) (cursor string, err error) {
+	if err := c.access.Write(&who.Peer, who.ReadOnly); err != nil {
+		return "", err
+	}
+	event, err := in.Event(time.Now())
+	if err != nil {
+		return "", err
+	}
+	result := c.feed.Write(ctx, []events.Event{event})[0]
+	if errors.Is(result.Err, context.Canceled) {
+		return "", ErrStopping // before it was its turn
+	}
+	return result.Cursor, result.Err
+}
+
+// Event makes the event. Fields in errors are those of NewEvent in
+// io.podman.events.varlink.
+func (in *NewEvent) Event(now time.Time) (events.Event, error) {
+	e := events.Event{
+		Time: now, ID: in.ID, Name: in.Name, Image: in.Image, Network: in.Network, HealthStatus: in.HealthStatus,
+		HealthLog: in.HealthLog, Error: in.Error, Details: events.Details{PodID: in.PodID},
+	}
+	var err error
+	if e.Type, err = events.StringToType(in.Type); err != nil {
+		return e, &events.FieldError{Field: "type", Reason: err.Error()}
+	}
+	if e.Status, err = events.StringToStatus(in.Status); err != nil {
+		return e, &events.FieldError{Field: "status", Reason: err.Error()}
+	}
+	if in.Time != nil {
+		if e.Time, err = eventTime(*in.Time, now); err != nil {
+			return e, err
+		}
+	}
+	// A Windows process ends with any 32 bits, and -1 stands for what is not known.
+	if err := between("exitCode", in.ExitCode, math.MinInt32, math.MaxUint32); err != nil {
+		return e, err
+	}
+	if in.ExitCode != nil {
+		e.ContainerExitCode = new(int(*in.ExitCode))
+	}
+	if err := between("healthFailingStreak", in.HealthFailingStreak, 0, math.MaxInt32); err != nil {
+		return e, err
+	}
+	if in.HealthFailingStreak != nil {
+		e.HealthFailingStreak = int(*in.HealthFailingStreak)
+	}
+	if len(in.Attributes) > 0 {
+		e.Attributes = in.Attributes
+	}
+	if err := checkText(&e); err != nil {
+		return e, err
+	}
+	return e, checkSize(&e)
+}
+
+func between(field string, n *int64, least, most int64) error {
+	if n != nil && (*n < least || *n > most) {
+		return &events.FieldError{Field: field, Reason: fmt.Sprintf("must be between %d and %d", least, most)}
+	}
+	return nil
+}
+
+// eventTime understands the time of an event. A store keeps times as
+// nanoseconds, which not every year fits into.
+func eventTime(value string, now time.Time) (time.Time, error) {
+	t, err := events.ParseTime(events.Written, value, now)
+	if err != nil {
+		return t, err
+	}
+	if ns := events.UnixNano(t); ns == math.MinInt64 || ns == math.MaxInt64 {
+		return t, &events.TimeError{Field: string(events.Written), Value: value, Reason: "must be between 1678 and 2262"}
+	}
+	return t, nil
+}
+
+// checkText refuses NUL, which neither an argument of a program nor a D-Bus
+// string can hold.
+func checkText(e *events.Event) error {
+	for _, f := range textFields(e) {
+		if strings.IndexByte(f.text, 0) >= 0 {
+			return &events.FieldError{Field: f.name, Reason: "it has a NUL character"}
+		}
+	}
+	for key, value := range e.Attributes {
+		switch {
+		case key == "":
+			return &events.FieldError{Field: "attributes", Reason: "one of them has no name"}
+		case strings.IndexByte(key, 0) >= 0 || strings.IndexByte(value, 0) >= 0:
+			return &events.FieldError{Field: "attributes", Reason: strconv.Quote(key) + " has a NUL character"}
+		}
+	}
+	return nil
+}
+
+type textField struct{ name, text string }
+
+func textFields(e *events.Event) [8]textField {
+	return [...]textField{
+		{"id", e.ID},
+		{"name", e.Name},
+		{"image", e.Image},
+		{"podId", e.PodID},
+		{"network", e.Network},
+		{"healthStatus", e.HealthStatus},
+		{"healthLog", e.HealthLog},
+		{"error", e.Error},
+	}
+}
+
+// maxEscape is how many bytes of a line one byte of a string can become.
+const maxEscape = 6
+
+// checkSize refuses an event whose line would be too long, and names the field
+// that takes most of it.
+func checkSize(e *events.Event) error {
+	longest, most := "attributes", 0
+	for key, value := range e.Attributes {
+		most += len(key) + len(value) + len(`"":"",`)
+	}
+	total := most
+	for _, f := range textFields(e) {
+		total += len(f.text)
+		if len(f.text) > most {
+			longest, most = f.name, len(f.text)
+		}
+	}
+	if total < limits.Event/maxEscape-1024 {
+		return nil
+	}
+	line, err := e.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	if len(line) > limits.Event {
+		return &events.FieldError{Field: longest, Reason: fmt.Sprintf(
+			"the event is too long: its line takes %d bytes, and may take %d", len(line), limits.Event)}
+	}
+	return nil
+}
