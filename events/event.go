@@ -130,7 +130,7 @@ func (e *Event) ToHumanReadable(truncate bool) string {
 			b.WriteString(" " + e.Name)
 		}
 	}
-	return b.String()
+	return Visible(b.String())
 }
 
 func (e *Event) writeHumanDetails(b *strings.Builder) {

@@ -167,17 +167,15 @@ func noDirectory(path string) error {
 }
 
 // bindFile makes the socket file. Between bind and listen nobody can connect.
-// The directory is locked meanwhile, so that of two services that start at the
-// same time one finds the other, and not its socket between the two.
 func (l *Listener) bindFile(fd int) error {
-	dir, err := l.openDir()
+	if err := l.makeDir(); err != nil {
+		return err
+	}
+	unlock, err := lockPlace(l.address.Path)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
-		return errors.Wrap(err, "cannot lock the directory")
-	}
+	defer unlock()
 	if err := removeStale(l.address.Path); err != nil {
 		return err
 	}
@@ -199,8 +197,9 @@ func (l *Listener) bindFile(fd int) error {
 	return nil
 }
 
-// openDir opens the directory of the socket, and makes it if it is to be made.
-func (l *Listener) openDir() (*os.File, error) {
+// makeDir makes the directory of the socket if it is to be made. That there is
+// none is an error.
+func (l *Listener) makeDir() error {
 	const dirMode = 0o755
 	path := filepath.Dir(l.address.Path)
 	if l.address.MakeDir {
@@ -208,17 +207,21 @@ func (l *Listener) openDir() (*os.File, error) {
 		case err == nil:
 			// Whatever the umask is: who may connect is said by the socket.
 			if err := os.Chmod(path, dirMode); err != nil {
-				return nil, errors.Wrap(err, "cannot set the mode of its directory")
+				return errors.Wrap(err, "cannot set the mode of its directory")
 			}
 		case !errors.Is(err, fs.ErrExist):
-			return nil, errors.Wrap(err, "cannot create its directory")
+			return errors.Wrap(err, "cannot create its directory")
 		}
 	}
-	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, noDirectory(path)
+	switch found, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return noDirectory(path)
+	case err != nil:
+		return errors.Wrap(err, "cannot look at its directory")
+	case !found.IsDir():
+		return errors.Errorf("%q is not a directory", path)
 	}
-	return dir, errors.Wrap(err, "cannot open its directory")
+	return nil
 }
 
 // own notes which file the socket is, and gives it the bits of its mode that

@@ -272,3 +272,74 @@ func TestOfTwoThatListenAtTheSameTimeOneIsRefused(t *testing.T) {
 		winners[0].Close()
 	}
 }
+
+// A user who may read the directory of a socket can lock the directory, and
+// cannot keep the service from listening.
+func TestListen_directoryLocked(t *testing.T) {
+	dir := t.TempDir()
+	held, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := unix.Flock(int(held.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Address{Path: filepath.Join(dir, "s")}.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("beside the socket there are %v", left)
+	}
+}
+
+// A lock file that another user could have open, or that is held, is an error
+// that names it.
+func TestListen_lockFileUnusable(t *testing.T) {
+	for name, obstacle := range map[string]func(t *testing.T, path string){
+		"others may open it": func(t *testing.T, path string) {
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(path, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a link": func(t *testing.T, path string) {
+			if err := os.Symlink("/etc/passwd", path); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a FIFO": func(t *testing.T, path string) {
+			if err := unix.Mkfifo(path, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"held": func(t *testing.T, path string) {
+			held, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { held.Close() })
+			if err := unix.Flock(int(held.Fd()), unix.LOCK_EX); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			obstacle(t, filepath.Join(dir, ".s.lock"))
+			l, err := Address{Path: filepath.Join(dir, "s")}.Listen()
+			if err == nil {
+				l.Close()
+				t.Fatal("it listens")
+			}
+			if !strings.Contains(err.Error(), ".s.lock") {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,8 +15,10 @@ import (
 
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/events"
 )
 
 // program is the name of this program in messages.
@@ -124,15 +127,15 @@ func (a *app) complain(err error) {
 		err = errors.WithMessage(err, "cannot write the output")
 	}
 	if isJournal(a.stderr) {
-		fmt.Fprintf(a.stderr, "<%d>"+program+": %v\n", priorityError, err)
+		fmt.Fprintf(a.stderr, "<%d>"+program+": %s\n", priorityError, events.Visible(err.Error()))
 		return
 	}
 	a.say("%v", err)
 }
 
-// say tells the user something beside the output.
+// say writes a line for the user, beside the output.
 func (a *app) say(format string, arguments ...any) {
-	fmt.Fprintf(a.stderr, program+": "+format+"\n", arguments...)
+	fmt.Fprintln(a.stderr, program+": "+events.Visible(fmt.Sprintf(format, arguments...)))
 }
 
 const rootLong = `eventsvc makes the container events of this host, in Podman's event model,
@@ -166,6 +169,8 @@ func (a *app) rootCommand() *cobra.Command {
 		Args:          unknownCommand,
 		RunE:          a.runBare,
 
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return refuseEmpty(c.Flags()) },
+
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
@@ -178,6 +183,25 @@ func (a *app) rootCommand() *cobra.Command {
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
 	)
 	return root
+}
+
+// refuseEmpty refuses flags that were given an empty value: a shell variable that
+// is not set must not widen what is asked for.
+func refuseEmpty(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if err == nil && isEmpty(f) {
+			err = errors.Errorf("cannot use --%s: its value is empty; give one, or leave the flag out", f.Name)
+		}
+	})
+	return err
+}
+
+// isEmpty reports whether the value of a flag, or one of its values, is empty.
+func isEmpty(f *pflag.Flag) bool {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return slices.Contains(list.GetSlice(), "")
+	}
+	return f.Value.String() == ""
 }
 
 // runBare is eventsvc without a command. Started with sockets, as by

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
 )
 
 // cursorFile keeps the cursor of what has been printed, in a file with one
@@ -22,10 +23,12 @@ const maxCursor = 255
 
 // read returns the cursor in the file, "" if there is no file or it is empty.
 func (f *cursorFile) read() (string, error) {
-	if path, err := filepath.EvalSymlinks(f.path); err == nil {
-		f.path = path
+	path, err := resolve(f.path)
+	if err != nil {
+		return "", errors.WithMessage(err, "cannot use the cursor file")
 	}
-	found, err := os.Stat(f.path)
+	f.path = path
+	found, err := os.Lstat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -62,21 +65,82 @@ func (f *cursorFile) write(cursor string) error {
 	return nil
 }
 
-// replaceFile writes a file beside the one at the path and gives it its name.
+// replaceFile writes a file beside the one at the path and gives it its name. The
+// file beside it always has the same name, so that what a killed process left is
+// replaced by the next.
 func replaceFile(path, text string) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	beside := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	const tries = 10 // two processes that keep one file may take it from each other
+	var err error
+	for range tries {
+		err = writeAndRename(beside, path, text)
+		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		_ = os.Remove(beside)
+	}
+	return errors.Wrap(err, "cannot write it")
+}
+
+func writeAndRename(beside, path, text string) error {
+	file, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return errors.Wrap(err, "cannot create a file beside it")
+		return err
 	}
 	_, err = file.WriteString(text)
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
 	if err == nil {
-		err = os.Rename(file.Name(), path)
+		err = os.Rename(beside, path)
 	}
 	if err != nil {
-		_ = os.Remove(file.Name())
+		_ = os.Remove(beside)
 	}
-	return errors.Wrap(err, "cannot write it")
+	return err
+}
+
+// resolve follows the symbolic links of a path, but none that another user has
+// put into a directory for all, such as /tmp: the rule of fs.protected_symlinks
+// in proc_sys_fs(5), which is the kernel's and need not be switched on. A name
+// without a file is returned as it is.
+func resolve(path string) (string, error) {
+	const most = 40 // links, as the kernel has it
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	rest, done, links := path[1:], "/", 0
+	for rest != "" {
+		name, after, _ := strings.Cut(rest, "/")
+		next := filepath.Join(done, name)
+		var dir, st unix.Stat_t
+		if unix.Lstat(next, &st) != nil {
+			return filepath.Join(next, after), nil // opening it says what is wrong
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+			rest, done = after, next
+			continue
+		}
+		if err := unix.Stat(done, &dir); err != nil {
+			return "", err
+		}
+		const forAll = unix.S_ISVTX | 0o002
+		if dir.Mode&forAll == forAll && int(st.Uid) != os.Geteuid() && st.Uid != dir.Uid {
+			return "", errors.Errorf("%s is a link of uid %d in a directory for all; remove it, or name another file", next, st.Uid)
+		}
+		target, err := os.Readlink(next)
+		if links++; err != nil || links > most {
+			return "", errors.Errorf("%s has too many links", path)
+		}
+		if filepath.IsAbs(target) {
+			done = "/"
+		}
+		rest = strings.TrimPrefix(filepath.Join("/", target), "/")
+		if !filepath.IsAbs(target) {
+			rest = target
+		}
+		rest = strings.TrimSuffix(rest+"/"+after, "/")
+	}
+	return done, nil
 }

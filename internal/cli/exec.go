@@ -182,7 +182,7 @@ func (a *app) runFor(ctx context.Context, e *events.Event, words []string, onFai
 }
 
 func describe(e *events.Event) string {
-	return visible(string(e.Type) + " " + string(e.Status) + " " + e.Name + " (cursor " + e.Cursor + ")")
+	return events.Visible(string(e.Type) + " " + string(e.Status) + " " + e.Name + " (cursor " + e.Cursor + ")")
 }
 
 // stopWork is returned when no more commands are to be run, and the event that

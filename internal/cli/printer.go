@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"golang.org/x/term"
 
@@ -49,15 +47,17 @@ func printJSON(w io.Writer, e *events.Event) error {
 
 func appendEventJSON(line []byte, e *events.Event) ([]byte, error) {
 	line, err := e.AppendJSON(line)
-	if err != nil || e.Cursor == "" {
+	if err != nil {
 		return line, err
 	}
-	line = append(line[:len(line)-1], `,"Cursor":`...)
-	return append(events.AppendString(line, e.Cursor), '}'), nil
+	if e.Cursor != "" {
+		line = append(line[:len(line)-1], `,"Cursor":`...)
+		line = append(events.AppendString(line, e.Cursor), '}')
+	}
+	return events.VisibleJSON(line), nil
 }
 
-// humanPrinter prints the line of podman events, on a terminal in colour and
-// with control characters made visible. Where the events may be of several users
+// humanPrinter prints the line of podman events, on a terminal in colour. Where the events may be of several users
 // it ends with the user of each.
 func humanPrinter(truncate, namesUser bool, stdout io.Writer) printer {
 	text := func(e *events.Event) string { return e.ToHumanReadable(truncate) }
@@ -73,7 +73,7 @@ func humanPrinter(truncate, namesUser bool, stdout io.Writer) printer {
 	}
 	coloured := wantsColour()
 	return func(w io.Writer, e *events.Event) error {
-		line := visible(text(e))
+		line := text(e)
 		if coloured {
 			line = colour(line, e)
 		}
@@ -110,40 +110,19 @@ var statusColours = map[events.Status]string{
 
 // colour paints the time, type and status at the beginning of a line.
 func colour(line string, e *events.Event) string {
-	head, rest, found := strings.Cut(line, fmt.Sprintf(" %s %s", visible(string(e.Type)), visible(string(e.Status))))
+	head, rest, found := strings.Cut(line, fmt.Sprintf(" %s %s", events.Visible(string(e.Type)), events.Visible(string(e.Status))))
 	if !found {
 		return line
 	}
-	status := paint(cyan, visible(string(e.Status)))
+	status := paint(cyan, events.Visible(string(e.Status)))
 	code, known := statusColours[e.Status]
 	if e.ContainerExitCode != nil && *e.ContainerExitCode != 0 {
 		code, known = red, true
 	}
 	if known {
-		status = paint(code, visible(string(e.Status)))
+		status = paint(code, events.Visible(string(e.Status)))
 	}
-	return paint(dim, head) + " " + visible(string(e.Type)) + " " + status + rest
-}
-
-// visible replaces characters that steer a terminal, or the direction of its
-// text, by their escapes.
-func visible(text string) string {
-	steers := func(r rune) bool {
-		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar
-	}
-	if !strings.ContainsFunc(text, steers) {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if steers(r) {
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
+	return paint(dim, head) + " " + events.Visible(string(e.Type)) + " " + status + rest
 }
 
 // compactJSON returns a value as JSON in one line, HTML's characters as they
@@ -155,5 +134,5 @@ func compactJSON(value any) (string, error) {
 	if err := enc.Encode(value); err != nil {
 		return "", err
 	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	return string(events.VisibleJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n")))), nil
 }

@@ -37,7 +37,7 @@ func TestLinesOnATerminal(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.event.Time = time.Date(2026, 11, 23, 12, 45, 39, 0, time.UTC)
-			check(t, "the line", colour(visible(test.event.ToHumanReadable(false)), &test.event), test.want)
+			check(t, "the line", colour(test.event.ToHumanReadable(false), &test.event), test.want)
 		})
 	}
 }

@@ -66,7 +66,7 @@ func readOptions(flags *pflag.FlagSet, env config.Environment) (*options, error)
 		if o.origins[name] == commandLine {
 			continue
 		}
-		err := checkPaths(name, setting.Values)
+		err := checkValues(name, setting.Values)
 		if err == nil {
 			err = setFlag(flags.Lookup(name), setting.Values)
 		}
@@ -78,10 +78,13 @@ func readOptions(flags *pflag.FlagSet, env config.Environment) (*options, error)
 	return o, nil
 }
 
-// checkPaths refuses a relative path in a file: a service is started wherever its
-// manager likes, and '~' means nothing here.
-func checkPaths(name string, values []string) error {
+// checkValues refuses an empty value in a file, and a relative path: a service is
+// started wherever its manager likes, and '~' means nothing here.
+func checkValues(name string, values []string) error {
 	for _, value := range values {
+		if value == "" {
+			return errors.New("its value is empty; give one, or leave the key out")
+		}
 		path := value
 		switch name {
 		case "log-file", "journal-directory":
@@ -93,7 +96,7 @@ func checkPaths(name string, values []string) error {
 		default:
 			return nil
 		}
-		if path != "" && !filepath.IsAbs(path) {
+		if !filepath.IsAbs(path) {
 			return errors.Errorf("the path of %q is relative; give it from / on", value)
 		}
 	}

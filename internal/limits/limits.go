@@ -123,3 +123,7 @@ const (
 	PanicBurst = 5
 	PanicPause = 10 * time.Second
 )
+
+// ListenLock is how long a service that starts waits for another one that makes
+// its socket at the same path.
+const ListenLock = 5 * time.Second

@@ -1,0 +1,67 @@
+package events
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Visible replaces every character that steers a terminal, ends a line, changes
+// the direction of text or shows nothing, by its escape in Go's notation, such as
+// \n, \x1b or \u202e. Names, labels and messages in events are chosen by people
+// who run containers: what is printed as one line has to stay one line.
+func Visible(text string) string {
+	if !strings.ContainsFunc(text, isHidden) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if isHidden(r) {
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// VisibleJSON replaces the same characters in JSON text by JSON's escapes, which
+// changes none of its values. JSON that has none of them is returned as it is.
+func VisibleJSON(line []byte) []byte {
+	text := string(line)
+	// What is below a blank JSON itself escapes.
+	i := strings.IndexFunc(text, isHidden)
+	if i < 0 {
+		return line
+	}
+	out := append(make([]byte, 0, len(line)+64), line[:i]...)
+	for _, r := range text[i:] {
+		switch {
+		case !isHidden(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = appendEscapedRune(appendEscapedRune(out, high), low)
+		default:
+			out = appendEscapedRune(out, r)
+		}
+	}
+	return out
+}
+
+func appendEscapedRune(b []byte, r rune) []byte {
+	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+}
+
+// isHidden reports whether a character is replaced: C0 and C1 controls, format
+// characters such as bidirectional marks, the separators of lines and
+// paragraphs, and what stands for bytes that are not UTF-8.
+func isHidden(r rune) bool {
+	if ' ' <= r && r < 0x7f {
+		return false
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || r == unicode.ReplacementChar
+}

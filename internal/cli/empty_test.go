@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Every flag of every command refuses an empty value, before the command does
+// anything.
+func TestFlags_refuseEmptyValues(t *testing.T) {
+	tried := 0
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			tried++
+			var out, complaint strings.Builder
+			line := append(strings.Fields(c.CommandPath()), "--"+f.Name+"=")
+			if code := Run(context.Background(), line, strings.NewReader(""), &out, &complaint); code != exitError {
+				t.Errorf("%v: exit code is %d", line, code)
+			}
+			if said := complaint.String(); out.Len() > 0 || !strings.Contains(said, "--"+f.Name) ||
+				!strings.Contains(said, "empty") && !strings.Contains(said, `invalid argument ""`) {
+				t.Errorf("%v: printed %q and %q", line, &out, said)
+			}
+		})
+	}
+	visit(Command())
+	if tried < 50 {
+		t.Errorf("only %d flags were tried", tried)
+	}
+}
