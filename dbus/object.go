@@ -60,6 +60,7 @@ func (s *Server) interfaceOf() *dbuswire.Interface {
 			encode(&status, e)
 		}}
 	}
+	explicit := func(p dbuswire.Property) dbuswire.Property { p.Explicit = true; return p }
 	return &dbuswire.Interface{
 		Name: eventsInterface,
 		Methods: map[string]dbuswire.Method{
@@ -75,8 +76,8 @@ func (s *Server) interfaceOf() *dbuswire.Interface {
 			property("Version", "s", func(_ *core.Status, e *dbuswire.Encoder) { e.Text(dbuswire.CleanText(s.version)) }),
 			property("Backend", "s", func(status *core.Status, e *dbuswire.Encoder) { e.Text(status.Backend) }),
 			property("LogPath", "s", func(status *core.Status, e *dbuswire.Encoder) { e.Text(dbuswire.CleanText(status.Path)) }),
-			property("EventTypes", "as", func(_ *core.Status, e *dbuswire.Encoder) { e.Texts(words(events.Types())) }),
-			property("EventStatuses", "as", func(_ *core.Status, e *dbuswire.Encoder) { e.Texts(words(events.Statuses())) }),
+			explicit(property("EventTypes", "as", func(_ *core.Status, e *dbuswire.Encoder) { e.Texts(words(events.Types())) })),
+			explicit(property("EventStatuses", "as", func(_ *core.Status, e *dbuswire.Encoder) { e.Texts(words(events.Statuses())) })),
 			property("Subscribers", "u", func(status *core.Status, e *dbuswire.Encoder) {
 				e.Uint32(uint32(min(max(0, status.Subscribers), math.MaxUint32)))
 			}),

@@ -206,8 +206,18 @@ func hear(c *godbus.Conn) chan *godbus.Signal {
 	return ch
 }
 
-// next waits for the next signal of this service.
+// next waits for the next signal of this service other than Live.
 func next(t testing.TB, ch chan *godbus.Signal) *godbus.Signal {
+	t.Helper()
+	for {
+		if s := nextSignal(t, ch); s.Name != eventsInterface+".Live" {
+			return s
+		}
+	}
+}
+
+// nextSignal waits for the next signal of this service.
+func nextSignal(t testing.TB, ch chan *godbus.Signal) *godbus.Signal {
 	t.Helper()
 	timeout := time.After(patience)
 	for {

@@ -53,6 +53,11 @@ func (s *subscription) run() {
 
 // follow sends events until there are no more.
 func (s *subscription) follow() error {
+	if !s.events.Past() {
+		if err := s.sendLive(); err != nil {
+			return err
+		}
+	}
 	for {
 		delivery, err := s.events.Next(s.ctx)
 		if err != nil {
@@ -63,6 +68,11 @@ func (s *subscription) follow() error {
 			return err
 		}
 		s.cursor = s.events.Cursor()
+		if delivery.Live {
+			if err := s.sendLive(); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -109,11 +119,27 @@ func (s *subscription) flush(b []byte, last *feed.Record) error {
 		return context.Cause(s.ctx)
 	}
 	s.cursor = string(last.Cursor)
+	return s.write(b)
+}
+
+// write writes as soon as the peer reads.
+func (s *subscription) write(b []byte) error {
 	err := s.flow.Send(s.ctx, b)
 	if err != nil && s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
 	}
 	return err
+}
+
+// sendLive marks the end of history. No event that has been sent is new, and
+// each that follows is.
+func (s *subscription) sendLive() error {
+	e := dbuswire.NewEncoder(nil)
+	e.Text(s.cursor)
+	e.Uint64(s.sequence)
+	m := s.message("Live", "st", e.Bytes())
+	s.flow.Count(len(m))
+	return s.write(m)
 }
 
 // sendEnd tells the peer that nothing more comes, and why: with an empty name
@@ -128,8 +154,13 @@ func (s *subscription) sendEnd(err error) error {
 	e.Text(name)
 	e.Text(dbuswire.CleanText(message))
 	e.Text(s.cursor)
-	return s.peer.Conn().Send(dbuswire.AppendMessage(nil, &dbuswire.Header{
+	return s.peer.Conn().Send(s.message("Ended", "sss", e.Bytes()))
+}
+
+// message returns a signal of the subscription other than Event.
+func (s *subscription) message(member, signature string, body []byte) []byte {
+	return dbuswire.AppendMessage(nil, &dbuswire.Header{
 		Kind: godbus.TypeSignal, Flags: godbus.FlagNoReplyExpected, Serial: s.peer.Conn().Serial(), Path: s.path,
-		Interface: eventsInterface, Member: "Ended", Destination: s.peer.Name(), Signature: "sss",
-	}, e.Bytes()))
+		Interface: eventsInterface, Member: member, Destination: s.peer.Name(), Signature: signature,
+	}, body)
 }

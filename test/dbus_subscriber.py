@@ -28,10 +28,12 @@ def listen(token, path):
     proxy = Gio.DBusProxy.new_sync(bus, Gio.DBusProxyFlags.NONE, None, NAME, path, NAME, None)
 
     def on_signal(_proxy, _sender, signal, args):
-        kind, status, _id, name, usec, details = args.unpack()
+        if signal == "Live":
+            return
         if signal != "Event":
             print(token, signal, flush=True)
             return
+        kind, status, _id, name, usec, details = args.unpack()
         print(token, kind, status, name, usec, details["sequence"], flush=True)
         got[token] += 1
         if min(got.values()) >= count:

@@ -52,7 +52,7 @@ func TestDBusBusctlFindsItsWayAndCalls(t *testing.T) {
 		".Subscribe method sasa{sv} os -", ".Unsubscribe method o - -", ".OpenStream method asa{sv} h -",
 		".Event signal ssssta{sv} - -", `.Version property s "1.2.3" const`, `.Backend property s "file" const`,
 		`.LogPath property s "`+r.log+`" const`, ".Subscribers property u 0 -", ".SkippedLines property t 0 -",
-		`.EventTypes property as 9 "artifact"`, ".GetMachineId method - s -", ".Introspect method - s -")
+		".EventTypes property as - const", ".EventStatuses property as - const", ".GetMachineId method - s -", ".Introspect method - s -")
 	page := r.busctl("call", busName, objectPath, busName, "GetEvents", "asa{sv}", "1", "name=c2", "1", "limit", "u", "10")
 	contains(t, page, `a(ssssta{sv})sb 1 "container" "create"`, `"c2" 1795435202123456`, `"image" s "quay.io/podman/hello:latest"`, " true\n")
 	cursor := r.busctl("call", busName, objectPath, busName, "WriteEvent", "a{sv}", "4",

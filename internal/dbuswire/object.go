@@ -29,6 +29,10 @@ type Property struct {
 	Name, Signature string
 	// Encode appends its value.
 	Encode func(k *Call, e *Encoder)
+	// Explicit keeps a long value out of GetAll, and so out of what
+	// introspection tools print, as sd-bus does: only Get returns it. The
+	// introspection data say so with org.freedesktop.systemd1.Explicit.
+	Explicit bool
 }
 
 // Interface is an interface of an object.

@@ -53,6 +53,9 @@ func (o *Object) getAll(k *Call, d *Decoder) error {
 		}
 		for n := range i.Properties {
 			p := &i.Properties[n]
+			if p.Explicit {
+				continue
+			}
 			e.Entry(p.Name, p.Signature)
 			p.Encode(k, &e)
 		}
