@@ -17,6 +17,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/internal/version"
 	"github.com/eventsvc/eventsvc/service"
 )
@@ -264,6 +265,11 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 	}
 	if p.bounds, err = f.limits.bounds(); err != nil {
 		return p, set.blame(err, boundFlags...)
+	}
+	if p.store.named {
+		if err := logfile.MissingDirectory(p.store.path); err != nil {
+			p.warnings = append(p.warnings, err.Error())
+		}
 	}
 	if p.store.backend == events.Journald && p.store.path == "" {
 		if warning := config.JournalDrops(env); warning != "" {

@@ -24,6 +24,7 @@ type choice struct {
 	// maxSize bounds a log of eventsvc's own, in bytes; 0: no bound.
 	maxSize int64
 	own     bool
+	named   bool // the path was given by hand
 	sync    logfile.Sync
 	because []string
 }
@@ -128,7 +129,7 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 			return nil, podmanRotates(path)
 		}
 	}
-	c := &choice{backend: events.LogFile, path: path, own: sized, maxSize: maxSize, because: []string{"log " + path + ": asked for by name"}}
+	c := &choice{backend: events.LogFile, path: path, own: sized, named: true, maxSize: maxSize, because: []string{"log " + path + ": asked for by name"}}
 	return c, nil
 }
 
@@ -163,7 +164,7 @@ func (c *choice) openStore(log *slog.Logger) (store.Store, error) {
 		}
 		return journald.Open(journald.Options{Directory: c.path, Logger: log})
 	}
-	st, err := logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Sync: c.sync, Logger: log})
+	st, err := logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Named: c.named, Sync: c.sync, Logger: log})
 	if err != nil {
 		return nil, err // a nil *logfile.Store in the interface would not be nil
 	}

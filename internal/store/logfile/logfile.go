@@ -3,6 +3,7 @@ package logfile
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -29,6 +30,9 @@ type Options struct {
 	MaxSize int64
 	// Own says that the log is eventsvc's own: it is created at once.
 	Own bool
+	// Named says that the path was chosen by hand: that its directory does not
+	// exist is a fault, while that of a Podman may be still to come.
+	Named bool
 	// LockTimeout bounds the wait for the lock that Podman's writers take; 0:
 	// DefaultLockTimeout.
 	LockTimeout time.Duration
@@ -46,6 +50,7 @@ type Options struct {
 type Store struct {
 	path   string
 	own    bool
+	named  bool
 	log    *slog.Logger
 	disk   disk
 	lock   *fileLock
@@ -113,7 +118,7 @@ func Open(o Options) (*Store, error) {
 		o.LockTimeout = DefaultLockTimeout
 	}
 	s := &Store{
-		path: path, own: o.Own || o.MaxSize > 0, log: o.Logger, disk: o.disk,
+		path: path, own: o.Own || o.MaxSize > 0, named: o.Named, log: o.Logger, disk: o.disk,
 		lock: newFileLock(o.disk, path+".lock", o.LockTimeout), syncs: syncs{mode: o.Sync},
 		origin: rand.Uint64(), grown: make(chan struct{}, 1), stopped: make(chan struct{}),
 		helpers: make(chan struct{}, runtime.NumCPU()), readings: make(map[*reading]struct{}), nextSeq: 1,
@@ -326,6 +331,16 @@ func (s *Store) skip(g *generation, off int64, reason error) {
 	s.tellSkip(off, reason)
 }
 
+// MissingDirectory returns an error if the directory of the log does not exist,
+// which the first event that is written here makes.
+func MissingDirectory(path string) error {
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Errorf("there is no directory %s for the log; check the spelling of the path, or write an event to make it", dir)
+}
+
 // Status returns the state of the store.
 func (s *Store) Status() store.Status {
 	_ = s.Look()
@@ -340,6 +355,11 @@ func (s *Store) Status() store.Status {
 		status.Fault = s.cannot.Error()
 	default:
 		status.Fault = s.syncs.fault()
+	}
+	if status.Fault == "" && s.named {
+		if err := MissingDirectory(s.path); err != nil {
+			status.Fault = err.Error()
+		}
 	}
 	if status.Fault == "" && s.watch != nil {
 		if err := s.watch.polled(); err != nil {
