@@ -1,8 +1,6 @@
 package events
 
 import (
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -14,6 +12,7 @@ type Filters struct {
 	noStatuses uint64 // bit n: the status with code n does not pass
 	groups     []group
 	users      bool // there is a filter on uid
+	changed    int  // index of the group with health=changed, from 1; 0: there is none
 }
 
 // View is what filters look at: an event, or a line of a store of which no
@@ -31,6 +30,11 @@ type View struct {
 	Host       string
 	UID        int64 // negative: not known
 	Labels     Labels
+	Health     string // verdict of a health check
+	// ExitCode is that of a process, if HasExitCode. Where Podman before 5 leaves
+	// out 0 it may be missing.
+	ExitCode    int64
+	HasExitCode bool
 }
 
 // View returns what filters look at.
@@ -38,7 +42,10 @@ func (e *Event) View() View {
 	v := View{
 		TypeCode: CodeOfType(e.Type), StatusCode: CodeOfStatus(e.Status), Type: e.Type, Status: e.Status,
 		ID: e.ID, Name: e.Name, Image: e.Image, Network: e.Network, Host: e.Host,
-		UID: -1, Labels: Labels{Map: e.Attributes},
+		UID: -1, Labels: Labels{Map: e.Attributes}, Health: e.HealthStatus,
+	}
+	if e.ContainerExitCode != nil {
+		v.ExitCode, v.HasExitCode = int64(*e.ContainerExitCode), true
 	}
 	if e.UID != nil {
 		v.UID = int64(*e.UID)
@@ -58,10 +65,12 @@ const (
 	keyAncestor filterKey = "ancestor"
 	keyUID      filterKey = "uid"
 	keyHost     filterKey = "host"
+	keyHealth   filterKey = "health"
+	keyExitCode filterKey = "exit-code"
 )
 
 // objectKeys are the keys that name an object of a type: equal name or prefix
-// of the ID, except volume, which is a prefix of the name.
+// of the ID, except volume, which is a prefix of the name; or a pattern of either.
 var objectKeys = map[filterKey]TypeCode{
 	"artifact": tableCode(Artifact), "container": tableCode(Container), "image": tableCode(Image),
 	"machine": tableCode(Machine), "network": tableCode(Network), "pod": tableCode(Pod),
@@ -73,6 +82,13 @@ var objectKeys = map[filterKey]TypeCode{
 var (
 	containerCode = tableCode(Container)
 	networkCode   = tableCode(Network)
+	volumeCode    = tableCode(Volume)
+
+	diedCode     = tableStatusCode(Exited)
+	execDiedCode = tableStatusCode(ExecDied)
+	healthCode   = tableStatusCode(HealthStatus)
+	// endCodes are the statuses that have an exit code; bit n stands for code n.
+	endCodes = uint64(1)<<diedCode | uint64(1)<<execDiedCode | uint64(1)<<tableStatusCode(Remove)
 )
 
 // tableCode looks a type up in the table itself, which unlike the map of codes
@@ -86,209 +102,58 @@ func tableCode(t Type) TypeCode {
 	return 0
 }
 
+func tableStatusCode(s Status) StatusCode {
+	for code, word := range statusWords {
+		if word == s {
+			return StatusCode(code)
+		}
+	}
+	return 0
+}
+
+// EndsProcess reports whether events of the type and status are the end of a
+// process, which has an exit code. Podman before 5 leaves it out where it is 0.
+func EndsProcess(t TypeCode, s StatusCode) bool {
+	return t == containerCode && (s == diedCode || s == execDiedCode)
+}
+
 // filterKeys are all keys, as errors suggest them.
 var filterKeys = []string{
-	"ancestor", "artifact", "container", "event", "host", "id", "image", "label", "machine", "name", "network",
-	"pod", "secret", "status", "type", "uid", "volume",
+	"ancestor", "artifact", "container", "event", "exit-code", "health", "host", "id", "image", "label", "machine", "name",
+	"network", "pod", "secret", "status", "type", "uid", "volume",
 }
 
 // FilterKeys returns the keys of the filter grammar, sorted.
 func FilterKeys() []string { return append([]string(nil), filterKeys...) }
 
-// clause is one filter: a key, its value, and whether it is negated.
+// clause is one filter: a key, its value, and what it asks for.
 type clause struct {
 	key      filterKey
-	negated  bool
+	negated  bool // key!=value: no event that the clause describes passes
+	must     bool // +key=value: only an event that the clause describes passes
 	value    string
-	labelVal string // for label=k=v
-	anyLabel bool   // label=k, with any value
-	uid      int64
-	code     uint8 // of a type or status; of the type for an object key
-	volume   bool
+	labelVal string   // for label=k=v
+	anyLabel bool     // label=k, with any value
+	number   int64    // uid or exit code
+	code     uint8    // of a type or status; of the type for an object key
+	pattern  *pattern // of a name or ID, nil: value is meant as it is
+	changed  bool     // health=changed
 }
 
 // group holds the filters of one key. An event passes if it matches any of
-// those that are not negated, where there are some, and all negated ones.
+// those that only widen the choice, where there are some, all that have to hold,
+// and none of those that are negated.
 type group struct {
 	any    []clause
+	all    []clause
 	none   []clause
-	labels labelClauses // of several filters on labels, nil: any and none decide
+	labels *labelClauses // of several filters on labels, nil: the clauses decide
+	// changed says that one of them is health=changed.
+	changed bool
 }
 
 // everyUser as the value of uid is every user, known or not.
 const everyUser = "*"
-
-// rawPrefix marks a type or status of a newer libpod.
-const rawPrefix = "raw:"
-
-// ParseFilters understands filters of the form key=value or key!=value, in
-// Podman 5's grammar: keys are case-insensitive, values are not. The error is a
-// *FilterError that names the filter and the nearest valid word.
-func ParseFilters(filters []string) (*Filters, error) {
-	f := new(Filters)
-	if len(filters) == 0 {
-		return f, nil
-	}
-	byKey := make(map[filterKey]*group)
-	var order []filterKey
-	for _, text := range filters {
-		c, reason := parseFilter(text)
-		if reason != "" {
-			return nil, &FilterError{Filter: text, Reason: reason}
-		}
-		g := byKey[c.key]
-		if g == nil {
-			g = new(group)
-			byKey[c.key] = g
-			order = append(order, c.key)
-		}
-		if c.negated {
-			g.none = append(g.none, c)
-		} else {
-			g.any = append(g.any, c)
-		}
-	}
-	for _, key := range order {
-		g := byKey[key]
-		if key == keyLabel && len(g.any)+len(g.none) > 1 {
-			g.labels = newLabelClauses(g)
-		}
-		f.users = f.users || key == keyUID
-		f.add(key, *g)
-	}
-	return f, nil
-}
-
-// add narrows the choice by the filters of one key. Whatever the sets of types
-// and statuses can decide alone is left to them.
-func (f *Filters) add(key filterKey, g group) {
-	object, isObject := objectKeys[key]
-	switch {
-	case key == keyType:
-		set, decided := wordSet(&g)
-		f.noTypes |= ^set
-		if decided {
-			return
-		}
-	case key == keyStatus:
-		set, decided := wordSet(&g)
-		f.noStatuses |= ^set
-		if decided {
-			return
-		}
-	case key == keyUID && slices.ContainsFunc(g.any, func(c clause) bool { return c.value == everyUser }):
-		if g.any = nil; len(g.none) == 0 {
-			return
-		}
-	case len(g.any) > 0 && isObject:
-		f.noTypes |= ^(uint64(1) << object)
-	case len(g.any) > 0 && key == keyAncestor:
-		f.noTypes |= ^(uint64(1) << containerCode)
-	}
-	f.groups = append(f.groups, g)
-}
-
-// wordSet returns the codes that filters on a type or status let pass, and
-// whether the codes decide alone, which they do not for words without one.
-func wordSet(g *group) (set uint64, decided bool) {
-	set, decided = ^uint64(0), true
-	if len(g.any) > 0 {
-		set = 0
-		for _, c := range g.any {
-			set |= 1 << c.code
-			decided = decided && c.code != 0
-		}
-	}
-	for _, c := range g.none {
-		if c.code == 0 {
-			decided = false
-			continue
-		}
-		set &^= 1 << c.code
-	}
-	return set, decided
-}
-
-// parseFilter understands one filter. The reason is empty if it could.
-func parseFilter(text string) (clause, string) {
-	key, value, found := strings.Cut(text, "=")
-	if !found {
-		return clause{}, "it has no '='; give key=value or key!=value"
-	}
-	key, negated := strings.CutSuffix(key, "!")
-	c := clause{key: filterKey(strings.ToLower(key)), value: value, negated: negated}
-	if c.key == "event" {
-		c.key = keyStatus
-	}
-	object, isObject := objectKeys[c.key]
-	switch {
-	case isObject:
-		c.code, c.volume = uint8(object), c.key == "volume"
-	case c.key == keyType || c.key == keyStatus:
-		if value != "" {
-			return parseWordFilter(c)
-		}
-	case c.key == keyLabel:
-		c.value, c.labelVal, found = strings.Cut(value, "=")
-		c.anyLabel = !found
-	case c.key == keyUID && value == everyUser:
-		if negated {
-			return c, "no event has no user; give uid!=NUMBER"
-		}
-	case c.key == keyUID:
-		uid, err := strconv.ParseUint(value, 10, 32)
-		if err != nil {
-			return c, "uid takes a number from 0 to 4294967295, or * for every user"
-		}
-		c.uid = int64(uid)
-	case c.key == keyID, c.key == keyName, c.key == keyAncestor, c.key == keyHost:
-	default:
-		return c, unknownKeyReason(key)
-	}
-	if c.value == "" {
-		return c, "it has no value; give " + key + "=VALUE"
-	}
-	return c, ""
-}
-
-func parseWordFilter(c clause) (clause, string) {
-	if raw, ok := strings.CutPrefix(c.value, rawPrefix); ok {
-		if raw == "" {
-			return c, "it has no word behind 'raw:'"
-		}
-		c.value = raw
-		c.code = uint8(CodeOfType(raw))
-		if c.key == keyStatus {
-			c.code = uint8(CodeOfStatus(raw))
-		}
-		return c, ""
-	}
-	if c.key == keyType {
-		t, err := StringToType(c.value)
-		if err != nil {
-			return c, wordReason(err, c)
-		}
-		c.value, c.code = string(t), uint8(CodeOfType(t))
-		return c, ""
-	}
-	s, err := StringToStatus(c.value)
-	if err != nil {
-		return c, wordReason(err, c)
-	}
-	c.value, c.code = string(s), uint8(CodeOfStatus(s))
-	return c, ""
-}
-
-func wordReason(err error, c clause) string {
-	return err.Error() + " (a word of a newer libpod is written " + string(c.key) + "=raw:WORD)"
-}
-
-func unknownKeyReason(key string) string {
-	if near := nearest(key, filterKeys); near != "" {
-		return "unknown key " + strconv.Quote(key) + ", did you mean " + strconv.Quote(near) + "?"
-	}
-	return "unknown key " + strconv.Quote(key) + "; keys are " + strings.Join(filterKeys, ", ")
-}
 
 // Match reports whether the event passes the filters.
 func (f *Filters) Match(e *Event) bool {
@@ -332,11 +197,20 @@ func (f *Filters) MatchView(v *View) bool {
 }
 
 func (g *group) match(v *View) bool {
-	if g.labels != nil {
+	switch {
+	case g.labels != nil:
 		return g.labels.match(v.Labels, len(g.any) == 0)
+	case g.changed:
+		// A Changes has to see every verdict to know which differ, and decides then.
+		return len(g.any)+len(g.all) == 0 || v.isVerdict()
 	}
 	for i := range g.none {
 		if g.none[i].match(v) {
+			return false
+		}
+	}
+	for i := range g.all {
+		if !g.all[i].match(v) {
 			return false
 		}
 	}
@@ -349,7 +223,7 @@ func (g *group) match(v *View) bool {
 }
 
 // match reports whether the event is the one that the clause describes, apart
-// from its negation.
+// from its negation. health=changed is left to a Changes.
 func (c *clause) match(v *View) bool {
 	switch c.key {
 	case keyType:
@@ -359,29 +233,61 @@ func (c *clause) match(v *View) bool {
 	case keyLabel:
 		return c.matchLabel(v)
 	case keyID:
-		return strings.HasPrefix(v.ID, c.value)
+		return c.isID(v.ID)
 	case keyName:
-		return v.isNamed(c.value)
+		return c.isNameOf(v)
 	case keyAncestor:
-		return v.TypeCode == containerCode && v.Image == c.value
+		return v.TypeCode == containerCode && c.is(v.Image)
 	case keyUID:
-		return v.UID == c.uid
+		return c.value == everyUser || v.UID == c.number
 	case keyHost:
-		return v.Host == c.value
+		return c.is(v.Host)
+	case keyHealth:
+		return v.isVerdict() && v.Health == c.value
+	case keyExitCode:
+		code, has := v.exitCode()
+		return has && code == c.number
 	}
 	if uint8(v.TypeCode) != c.code {
 		return false
 	}
-	if c.volume {
+	if c.code == uint8(volumeCode) && c.pattern == nil {
 		return strings.HasPrefix(v.Name, c.value)
 	}
-	return v.isNamed(c.value) || strings.HasPrefix(v.ID, c.value)
+	return c.isNameOf(v) || c.isID(v.ID)
 }
 
-// isNamed reports whether the object has the name. libpod puts the name of a
+// is reports whether a name is that of the clause, or of its pattern.
+func (c *clause) is(name string) bool {
+	if c.pattern != nil {
+		return c.pattern.match(name)
+	}
+	return name == c.value
+}
+
+// isID reports whether an ID begins with that of the clause, or is of its pattern.
+func (c *clause) isID(id string) bool {
+	if c.pattern != nil {
+		return c.pattern.match(id)
+	}
+	return strings.HasPrefix(id, c.value)
+}
+
+// isNameOf reports whether the object has the name. libpod puts the name of a
 // network into a field of its own.
-func (v *View) isNamed(name string) bool {
-	return v.Name == name || v.TypeCode == networkCode && v.Network == name
+func (c *clause) isNameOf(v *View) bool {
+	return c.is(v.Name) || v.TypeCode == networkCode && c.is(v.Network)
+}
+
+// isVerdict reports whether the event is that of a health check.
+func (v *View) isVerdict() bool { return v.TypeCode == containerCode && v.StatusCode == healthCode }
+
+// exitCode returns the exit code of a container or of a process in one.
+func (v *View) exitCode() (code int64, has bool) {
+	if v.TypeCode != containerCode || endCodes>>v.StatusCode&1 == 0 {
+		return 0, false
+	}
+	return v.ExitCode, v.HasExitCode || EndsProcess(v.TypeCode, v.StatusCode)
 }
 
 // matchLabel follows Podman: label=k asks for the label with any value, label=k=

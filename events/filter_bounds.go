@@ -17,28 +17,36 @@ func (f *Filters) Objects() (ids, names []string, ok bool) {
 		return nil, nil, false
 	}
 	for i := range f.groups {
-		// One group is enough: those who ask look at what is left.
-		if ids, names, ok = f.groups[i].objects(); ok {
-			break
+		// One list is enough: those who ask look at what is left.
+		g := &f.groups[i]
+		if ids, names, ok = objectsOf(g.any); ok {
+			return ids, names, ok
+		}
+		for j := range g.all {
+			if ids, names, ok = objectsOf(g.all[j : j+1]); ok {
+				return ids, names, ok
+			}
 		}
 	}
-	return ids, names, ok
+	return nil, nil, false
 }
 
-func (g *group) objects() (ids, names []string, ok bool) {
-	for i := range g.any {
-		c := &g.any[i]
+func objectsOf(clauses []clause) (ids, names []string, ok bool) {
+	for i := range clauses {
+		c := &clauses[i]
 		_, isObject := objectKeys[c.key]
 		switch {
+		case c.pattern != nil:
+			return nil, nil, false
 		case c.key == keyID:
 			ids = append(ids, c.value)
 		case c.key == keyName:
 			names = append(names, c.value)
-		case isObject && !c.volume:
+		case isObject && c.code != uint8(volumeCode):
 			ids, names = append(ids, c.value), append(names, c.value)
 		default:
 			return nil, nil, false
 		}
 	}
-	return ids, names, len(g.any) > 0
+	return ids, names, len(clauses) > 0
 }

@@ -8,8 +8,8 @@ import (
 )
 
 func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
-	const keys = "keys are ancestor, artifact, container, event, host, id, image, label, machine, name, network, pod, " +
-		"secret, status, type, uid, volume"
+	const keys = "keys are ancestor, artifact, container, event, exit-code, health, host, id, image, label, machine, name, " +
+		"network, pod, secret, status, type, uid, volume"
 	for _, test := range []struct{ filter, reason string }{
 		{"", "it has no '='; give key=value or key!=value"},
 		{"container", "it has no '='; give key=value or key!=value"},
@@ -32,7 +32,20 @@ func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
 		{"label==v", "it has no value; give label=VALUE"},
 		{"id=", "it has no value; give id=VALUE"},
 		{"host=", "it has no value; give host=VALUE"},
-		{"uid=", "uid takes a number from 0 to 4294967295, or * for every user"},
+		{"uid=", "it has no value; give uid=VALUE"},
+		{"uid!=*", "every event has a user, known or not; give uid!=NUMBER"},
+		{"health=", "it has no value; give health=VALUE"},
+		{"health=Healthy", `unknown verdict of a health check "Healthy", did you mean "healthy"?`},
+		{"health=change", `unknown verdict of a health check "change", did you mean "changed"?`},
+		{"health=x", `unknown verdict of a health check "x"; give healthy, starting, unhealthy or changed (a word of a newer libpod is written health=raw:WORD)`},
+		{"exit_code=1", `unknown key "exit_code", did you mean "exit-code"?`},
+		{"exit-code=", "it has no value; give exit-code=VALUE"},
+		{"exit-code=one", "exit-code takes a number, such as 0 or 137; exit-code!=0 is every other"},
+		{"exit-code!=4294967296", "exit-code takes a number, such as 0 or 137; exit-code!=0 is every other"},
+		{"label=a!=b", "no label has a name that ends in '!'; give label!=a=b for events without it"},
+		{"+label=a!=b", "no label has a name that ends in '!'; give label!=a=b for events without it"},
+		{"++label=a", `unknown key "+label", did you mean "label"?`},
+		{"+label", "it has no '='; give key=value or key!=value"},
 		{"uid=root", "uid takes a number from 0 to 4294967295, or * for every user"},
 		{"uid=-1", "uid takes a number from 0 to 4294967295, or * for every user"},
 		{"uid=4294967296", "uid takes a number from 0 to 4294967295, or * for every user"},
@@ -42,11 +55,15 @@ func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
 		{"type=gadget", `unknown event type "gadget" (a word of a newer libpod is written type=raw:WORD)`},
 		{"type= pod", `unknown event type " pod", did you mean "pod"? (a word of a newer libpod is written type=raw:WORD)`},
 		{"type=pod=x", `unknown event type "pod=x", did you mean "pod"? (a word of a newer libpod is written type=raw:WORD)`},
-		{"status=started", `unknown event status "started", did you mean "start"? (a word of a newer libpod is written status=raw:WORD)`},
+		{"status=started", `libpod has no event status "started"; give event=start`},
+		{"status=startd", `unknown event status "startd", did you mean "start"? (a word of a newer libpod is written status=raw:WORD)`},
+		{"event=oom", `libpod has no event status "oom"; a container that is killed for its memory ends with event=died and exit-code=137`},
+		{"event=health_status: healthy", "a verdict has a key of its own; give health=healthy"},
+		{"event!=Pulling", `libpod has no event status "Pulling"; give event=pull, which is the end of it`},
 		{"event=Died", `unknown event status "Died", did you mean "died"? (a word of a newer libpod is written status=raw:WORD)`},
 		{"event=unknown", `unknown event status "unknown" (a word of a newer libpod is written status=raw:WORD)`},
-		{"type=raw:", "it has no word behind 'raw:'"},
-		{"status!=raw:", "it has no word behind 'raw:'"},
+		{"type=raw:", "it has no word after 'raw:'"},
+		{"status!=raw:", "it has no word after 'raw:'"},
 	} {
 		t.Run(test.filter, func(t *testing.T) {
 			f, err := events.ParseFilters([]string{"type=pod", test.filter, "worse"})

@@ -2,14 +2,17 @@ package events
 
 import "bytes"
 
-// labelClauses are the filters on labels by the names of the labels: an event is
-// looked through once, however many filters there are.
-type labelClauses map[string]*labelClause
+// labelClauses are the filters on labels: an event is looked through once, however
+// many filters there are.
+type labelClauses struct {
+	byName map[string]*labelClause
+	needed int // how many of them an event has to have
+}
 
 // labelClause is what filters say of one label.
 type labelClause struct {
-	any, none valueSet
-	index     int
+	any, none, must valueSet
+	index           int
 }
 
 // valueSet are values of a label.
@@ -31,13 +34,21 @@ func (s *valueSet) add(c *clause) {
 
 func (s *valueSet) has(value []byte) bool { return s.all || s.some[string(value)] }
 
-func newLabelClauses(g *group) labelClauses {
-	l := make(labelClauses)
+// isEmpty reports whether no value is meant.
+func (s *valueSet) isEmpty() bool { return !s.all && len(s.some) == 0 }
+
+// allAre reports whether each value of the set is this one.
+func (s *valueSet) allAre(value []byte) bool {
+	return len(s.some) == 0 || len(s.some) == 1 && s.some[string(value)]
+}
+
+func newLabelClauses(g *group) *labelClauses {
+	l := &labelClauses{byName: make(map[string]*labelClause)}
 	at := func(name string) *labelClause {
-		c := l[name]
+		c := l.byName[name]
 		if c == nil {
-			c = &labelClause{index: len(l)}
-			l[name] = c
+			c = &labelClause{index: len(l.byName)}
+			l.byName[name] = c
 		}
 		return c
 	}
@@ -47,36 +58,46 @@ func newLabelClauses(g *group) labelClauses {
 	for i := range g.none {
 		at(g.none[i].value).none.add(&g.none[i])
 	}
+	for i := range g.all {
+		c := at(g.all[i].value)
+		if c.must.isEmpty() {
+			l.needed++
+		}
+		c.must.add(&g.all[i])
+	}
 	return l
 }
 
 // match reports whether labels pass. matched is whether they do if none of them is
 // asked for. Of labels of the same name the first counts, as in Lookup.
-func (l labelClauses) match(labels Labels, matched bool) bool {
-	passes := true
+func (l *labelClauses) match(labels Labels, matched bool) bool {
+	passes, missing := true, l.needed
 	hold := func(c *labelClause, value []byte) bool {
-		passes = !c.none.has(value)
+		passes = !c.none.has(value) && c.must.allAre(value)
 		matched = matched || c.any.has(value)
+		if !c.must.isEmpty() {
+			missing--
+		}
 		return passes
 	}
 	if labels.Map != nil {
-		for name, c := range l {
+		for name, c := range l.byName {
 			if value, ok := labels.Map[name]; ok && !hold(c, []byte(value)) {
 				return false
 			}
 		}
-		return matched
+		return matched && missing == 0
 	}
-	seen := make([]bool, len(l))
+	seen := make([]bool, len(l.byName))
 	eachString(labels.JSON, func(name, value []byte) bool {
-		c := l[string(unescaped(name))]
+		c := l.byName[string(unescaped(name))]
 		if c == nil || seen[c.index] {
 			return true
 		}
 		seen[c.index] = true
 		return hold(c, unescaped(value))
 	})
-	return passes && matched
+	return passes && matched && missing == 0
 }
 
 // unescaped is Unescape without a copy where nothing is escaped.

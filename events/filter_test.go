@@ -10,6 +10,8 @@ import (
 
 func uid(n uint32) *uint32 { return &n }
 
+func number(n int) *int { return &n }
+
 // named is an event that tests speak of by a word.
 type named struct {
 	word  string
@@ -24,7 +26,7 @@ var assorted = []named{
 	}},
 	{"web-died", events.Event{
 		Type: events.Container, Status: events.Exited, ID: "aaa111", Name: "web", Image: "docker.io/library/nginx:latest",
-		Details: events.Details{Attributes: map[string]string{"app": "shop"}}, UID: uid(0), Host: "one",
+		Details: events.Details{Attributes: map[string]string{"app": "shop"}}, UID: uid(0), Host: "one", ContainerExitCode: number(7),
 	}},
 	{"db-create", events.Event{
 		Type: events.Container, Status: events.Create, ID: "aab222", Name: "db", Image: "localhost/db:1",
@@ -47,6 +49,8 @@ var assorted = []named{
 	{"refresh", events.Event{Type: events.System, Status: events.Refresh}},
 	{"rotated", events.Event{Type: events.System, Status: events.Rotate, Name: "/run/libpod/events/events.log"}},
 	{"updated", events.Event{Type: events.System, Status: events.AutoUpdate}},
+	{"web-unhealthy", events.Event{Type: events.Container, Status: events.HealthStatus, ID: "caa111", Name: "checked", HealthStatus: "unhealthy"}},
+	{"old-died", events.Event{Type: events.Container, Status: events.ExecDied, ID: "caa112", Name: "old"}},
 	{"gadget", events.Event{Type: "gadget", Status: events.Create, ID: "aaa999", Name: "web"}},
 }
 
@@ -145,6 +149,22 @@ var single = []struct{ name, filter, want string }{
 	{"a user", "uid=1000", "db-create"},
 	{"root", "uid=0", "web-create web-died"},
 	{"a host", "host=two", "db-create"},
+	{"a container by a pattern of its name", "container=w*", "web-create web-died"},
+	{"a container by a pattern of its ID", "container=a?b*", "db-create db-levitate"},
+	{"a container not by a pattern of a part", "container=?e", ""},
+	{"an image by a pattern", "image=*/nginx:*", "nginx-pull nginx-failed"},
+	{"a name of any type by a pattern", "name=*eb", "web-create web-died gadget"},
+	{"a name that there is", "host=*", "web-create web-died db-create"},
+	{"the image of a container by a pattern", "ancestor=*nginx*", "web-create web-died"},
+	{"a volume by a pattern, of the whole name", "volume=?ata", "data-create"},
+	{"an ID by a pattern", "id=aa?222", "db-create db-levitate"},
+	{"what Docker calls destroy", "event=destroy", "data2-remove"},
+	{"what Docker calls delete", "event=delete", "data2-remove"},
+	{"rm", "event=rm", "data2-remove"},
+	{"a verdict", "health=unhealthy", "web-unhealthy"},
+	{"a verdict of a newer libpod", "health=raw:unhealthy", "web-unhealthy"},
+	{"an exit code", "exit-code=7", "web-died"},
+	{"an exit code of 0, which Podman before 5 leaves out", "exit-code=0", "old-died"},
 }
 
 func TestAFilterMatches(t *testing.T) {
@@ -240,7 +260,7 @@ func TestFiltersTogetherMatch(t *testing.T) {
 			[]string{"type!=container", "type!=network", "type!=volume"},
 			"nginx-pull nginx-failed shop-create key-create vm-start chart-push refresh rotated updated gadget",
 		},
-		{"none of the negated statuses, under both keys", []string{"event!=create", "status!=died", "type=container"}, "db-levitate"},
+		{"none of the negated statuses, under both keys", []string{"event!=create", "status!=died", "type=container"}, "db-levitate web-unhealthy old-died"},
 		{
 			"none of the negated containers, but all else",
 			[]string{"container!=web", "container!=db"},
@@ -255,7 +275,7 @@ func TestFiltersTogetherMatch(t *testing.T) {
 		{"a prefix but one name with it", []string{"volume=data", "volume!=data2"}, "data-create"},
 		{"nothing, of a value and its negation", []string{"type=pod", "type!=pod"}, ""},
 		{"either value, but not the negated one", []string{"id=aaa", "id=ddd", "id!=aaa1"}, "shop-create gadget"},
-		{"a negated raw word", []string{"type=container", "status!=raw:levitate"}, "web-create web-died db-create"},
+		{"a negated raw word", []string{"type=container", "status!=raw:levitate"}, "web-create web-died db-create web-unhealthy old-died"},
 		{
 			"a negated raw word among known ones",
 			[]string{"type!=raw:gadget", "type!=container", "event=create"},
@@ -266,7 +286,18 @@ func TestFiltersTogetherMatch(t *testing.T) {
 			[]string{"status=create", "type!=raw:gadget", "type!=volume"},
 			"web-create db-create shop-create front-create key-create",
 		},
-		{"other users, the unknown one included", []string{"uid!=0", "type=container"}, "db-create db-levitate"},
+		{"other users, the unknown one included", []string{"uid!=0", "type=container"}, "db-create db-levitate web-unhealthy old-died"},
+		{"labels that have to hold, both", []string{"+label=app=shop", "+label=eq"}, "web-create"},
+		{"a label that has to hold beside one that may", []string{"+label=app", "label=eq", "label=nope"}, "web-create"},
+		{"two values of a label that both have to hold", []string{"+label=app=shop", "+label=app=ledger"}, ""},
+		{"a label that has to hold, and a value that must not", []string{"+label=app", "label!=app=shop"}, "db-create"},
+		{"two patterns that both have to hold", []string{"+name=d*", "+name=*2"}, "nginx-failed data2-remove"},
+		{"two types that both have to hold", []string{"+type=pod", "+type=volume"}, ""},
+		{"a type that has to hold among others", []string{"+type=pod", "type=volume", "type=pod"}, "shop-create"},
+		{"a user that has to hold, and every user", []string{"+uid=*", "+uid=1000"}, "db-create"},
+		{"failures", []string{"event=died", "exit-code!=0"}, "web-died"},
+		{"all but healthy verdicts of containers", []string{"type=container", "health!=healthy", "event=health_status"}, "web-unhealthy"},
+		{"a verdict and an exit code, which no event has", []string{"health=unhealthy", "exit-code=0"}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := matching(t, test.filters); got != test.want {

@@ -7,26 +7,53 @@ type Term struct {
 	// Value is what the filter compares with, as the key does: in full, or as
 	// the beginning of a name or ID.
 	Value string
+	// Begins says that the filter is a pattern, of which Value is how all of its
+	// names and IDs begin.
+	Begins bool
 }
 
-// Terms returns the filters that are not negated, by key: an event that passes
-// matches at least one of each key. Filters on types and statuses that MayMatch
-// decides alone are left out. A store may use this to look at fewer events; it
-// has to ask MatchView about each all the same.
+// Terms returns the filters that are not negated: an event that passes matches at
+// least one of each list. The filters of a list have the same key. Filters on
+// types and statuses that MayMatch decides alone are left out, and so are lists
+// of which one filter cannot be looked up. A store may use this to look at fewer
+// events; it has to ask MatchView about each all the same.
 func (f *Filters) Terms() [][]Term {
 	if f == nil {
 		return nil
 	}
 	var all [][]Term
 	for i := range f.groups {
-		var terms []Term
-		for j := range f.groups[i].any {
-			c := &f.groups[i].any[j]
-			terms = append(terms, Term{Key: string(c.key), Value: c.value})
+		g := &f.groups[i]
+		if g.changed { // every verdict is looked at
+			continue
 		}
-		if len(terms) > 0 {
+		if terms := termsOf(g.any); terms != nil {
 			all = append(all, terms)
+		}
+		for j := range g.all {
+			if terms := termsOf(g.all[j : j+1]); terms != nil {
+				all = append(all, terms)
+			}
 		}
 	}
 	return all
+}
+
+// termsOf returns clauses as terms, nil if one of them cannot be looked up.
+func termsOf(clauses []clause) []Term {
+	var terms []Term
+	for i := range clauses {
+		c := &clauses[i]
+		t := Term{Key: string(c.key), Value: c.value}
+		switch {
+		case c.key == keyExitCode && c.number == 0: // which may be left out
+			return nil
+		case c.pattern != nil:
+			if t.Value, t.Begins = literalPrefix(c.value), true; t.Value == "" {
+				return nil
+			}
+		}
+		terms = append(terms, t)
+	}
+	return terms
 }

@@ -16,13 +16,16 @@
 // Words. Types and statuses in filters are libpod's own ('auto-update'); members of the enums below have '_' for '-', and
 // filters take both spellings. Absent and null mean the same.
 // Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. The same key given
-// again widens the choice (or), different keys narrow it (and), and whatever has '!=' has to hold. Keys: 'type'; 'event' or
-// 'status' (one key; 'die' means 'died'); 'container', 'image', 'pod', 'network', 'secret' (events of that type whose name
-// is the value, or whose ID starts with it); 'volume' (events of that type whose name starts with the value); 'id' (any
-// type, ID starts with the value); 'name' (any type, name is the value); 'ancestor' (events of containers made from that
-// image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or 'label=k=v'); 'uid' (number, or '*' for every user);
-// 'host'. A word of a newer libpod that this service does not know is written 'type=raw:WORD' or 'status=raw:WORD'; any other
-// unknown word is an InvalidFilter.
+// again widens the choice (or), different keys narrow it (and), and whatever has '!=', or a '+' before the key, has to hold:
+// '+label=a' and '+label=b' are both. Keys: 'type'; 'event' or 'status' (one key; 'die' means 'died'); 'container', 'image',
+// 'pod', 'network', 'secret' (events of that type whose name is the value, or whose ID starts with it); 'volume' (events of
+// that type whose name starts with the value); 'id' (any type, ID starts with the value); 'name' (any type, name is the
+// value); 'ancestor' (events of containers made from that image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or
+// 'label=k=v'); 'uid' (number, or '*' for every user); 'host'; 'health' (verdicts of a container's health check: healthy,
+// unhealthy, starting; or changed: those that are not the container's last one that this call has seen, the first included);
+// 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' stands for any letters and '?'
+// for one, and the value then for the whole of them. A word of a newer libpod that this service does not know is written
+// 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
 // Times. RFC 3339 with or without fraction; without a zone, and a bare date, in UTC; seconds since the epoch with or without
 // fraction; 'now'; a duration such as '10m': ago in 'since', ahead in 'until'; with a sign the same in both, '-10m' ago and
 // '+10m' ahead. Both bounds are exclusive.
@@ -954,13 +957,16 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 # Words. Types and statuses in filters are libpod's own ('auto-update'); members of the enums below have '_' for '-', and
 # filters take both spellings. Absent and null mean the same.
 # Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. The same key given
-# again widens the choice (or), different keys narrow it (and), and whatever has '!=' has to hold. Keys: 'type'; 'event' or
-# 'status' (one key; 'die' means 'died'); 'container', 'image', 'pod', 'network', 'secret' (events of that type whose name
-# is the value, or whose ID starts with it); 'volume' (events of that type whose name starts with the value); 'id' (any
-# type, ID starts with the value); 'name' (any type, name is the value); 'ancestor' (events of containers made from that
-# image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or 'label=k=v'); 'uid' (number, or '*' for every user);
-# 'host'. A word of a newer libpod that this service does not know is written 'type=raw:WORD' or 'status=raw:WORD'; any other
-# unknown word is an InvalidFilter.
+# again widens the choice (or), different keys narrow it (and), and whatever has '!=', or a '+' before the key, has to hold:
+# '+label=a' and '+label=b' are both. Keys: 'type'; 'event' or 'status' (one key; 'die' means 'died'); 'container', 'image',
+# 'pod', 'network', 'secret' (events of that type whose name is the value, or whose ID starts with it); 'volume' (events of
+# that type whose name starts with the value); 'id' (any type, ID starts with the value); 'name' (any type, name is the
+# value); 'ancestor' (events of containers made from that image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or
+# 'label=k=v'); 'uid' (number, or '*' for every user); 'host'; 'health' (verdicts of a container's health check: healthy,
+# unhealthy, starting; or changed: those that are not the container's last one that this call has seen, the first included);
+# 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' stands for any letters and '?'
+# for one, and the value then for the whole of them. A word of a newer libpod that this service does not know is written
+# 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
 # Times. RFC 3339 with or without fraction; without a zone, and a bare date, in UTC; seconds since the epoch with or without
 # fraction; 'now'; a duration such as '10m': ago in 'since', ahead in 'until'; with a sign the same in both, '-10m' ago and
 # '+10m' ahead. Both bounds are exclusive.

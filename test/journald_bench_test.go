@@ -24,7 +24,7 @@ const (
 	exportStep  = 1_234                 // µs
 )
 
-var exportStatuses = strings.Fields("create init start exec exec_died died cleanup remove attach kill stop pause unpause mount unmount sync")
+var exportStatuses = strings.Fields("create init start exec exec_died died cleanup remove attach kill stop pause unpause mount health_status sync")
 
 // writeExport writes so many entries in the format of journalctl -o export, of
 // which every tenth is an event of Podman: of 5,000 containers, each sixteenth
@@ -41,12 +41,16 @@ func writeExport(w io.Writer, entries int) error {
 		}
 		n := i / 10
 		stamp := time.UnixMicro(at).Add(-100 * time.Microsecond).UTC().Format(time.RFC3339Nano)
+		verdict := ""
+		if exportStatuses[n%len(exportStatuses)] == "health_status" {
+			verdict = []string{"healthy", "healthy", "unhealthy", "starting"}[n/16%4]
+		}
 		id, status := fmt.Sprintf("%064x", n%5000), exportStatuses[n%len(exportStatuses)]
 		fmt.Fprintf(out, "SYSLOG_IDENTIFIER=podman\n_COMM=podman\nPODMAN_EVENT=%s\nPODMAN_TYPE=container\nPODMAN_TIME=%s\nPODMAN_ID=%s\n"+
-			"PODMAN_NAME=c%d\nPODMAN_IMAGE=localhost/app%d:latest\nPODMAN_HEALTH_STATUS=\n"+
-			"PODMAN_LABELS={\"app\":\"web%d\",\"io.podman.compose.project\":\"p%d\"}\n", status, stamp, id, n%5000, n%50, n%50, n%20)
-		if status == "died" {
-			fmt.Fprintf(out, "PODMAN_EXIT_CODE=%d\n", n%3)
+			"PODMAN_NAME=c%d\nPODMAN_IMAGE=localhost/app%d:latest\nPODMAN_HEALTH_STATUS=%s\n"+
+			"PODMAN_LABELS={\"app\":\"web%d\",\"io.podman.compose.project\":\"p%d\"}\n", status, stamp, id, n%5000, n%50, verdict, n%50, n%20)
+		if code := n % 3; status == "died" && (code != 0 || n%2 == 0) { // Podman before 5 leaves out 0
+			fmt.Fprintf(out, "PODMAN_EXIT_CODE=%d\n", code)
 		}
 		fmt.Fprintf(out, "MESSAGE=%s container %s %s (image=localhost/app%d:latest, name=c%d)\n\n", stamp, status, id, n%50, n%5000)
 	}

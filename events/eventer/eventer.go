@@ -124,6 +124,7 @@ func (e *eventer) Read(ctx context.Context, options events.ReadOptions) error {
 	if e.followErr != nil {
 		return e.followErr
 	}
+	changes := query.Filters.Changes()
 	if options.Stream {
 		e.attend(1)
 		defer e.attend(-1)
@@ -140,7 +141,7 @@ func (e *eventer) Read(ctx context.Context, options events.ReadOptions) error {
 	}
 	for {
 		more := e.waiting()
-		if err := send(ctx, reading, &options); err != nil {
+		if err := send(ctx, reading, changes, &options); err != nil {
 			return err
 		}
 		if !options.Stream || !until.IsZero() && !time.Now().Before(until) {
@@ -196,7 +197,7 @@ func parse(options *events.ReadOptions) (query store.Query, until time.Time, err
 }
 
 // send sends what the store holds up to now.
-func send(ctx context.Context, reading store.Reading, options *events.ReadOptions) error {
+func send(ctx context.Context, reading store.Reading, changes *events.Changes, options *events.ReadOptions) error {
 	var b store.Batch
 	for {
 		err := reading.Next(ctx, &b)
@@ -208,6 +209,9 @@ func send(ctx context.Context, reading store.Reading, options *events.ReadOption
 		}
 		for i := range b.Records {
 			event := b.Records[i].Event()
+			if v := event.View(); changes != nil && !changes.Match(&v) {
+				continue
+			}
 			select {
 			case options.EventChannel <- events.ReadResult{Event: &event}:
 			case <-ctx.Done():

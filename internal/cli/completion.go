@@ -14,11 +14,13 @@ func completeFilter(typed string) []string {
 		return suffixed(events.FilterKeys(), "=")
 	}
 	prefix := key + "="
-	switch strings.ToLower(strings.TrimSuffix(key, "!")) {
+	switch strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(key, "+"), "!")) {
 	case "type":
 		return prefixed(prefix, typeWords())
 	case "event", "status":
 		return prefixed(prefix, statusWords())
+	case "health":
+		return prefixed(prefix, []string{"changed", "healthy", "starting", "unhealthy"})
 	}
 	return nil
 }

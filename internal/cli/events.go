@@ -37,9 +37,12 @@ also those whose user is not known. --all-users, or a filter on uid, prints what
 others did as far as you may read it, and the user at the end of each line.
 
 Filters are KEY=VALUE or KEY!=VALUE. The same key given again widens the
-choice, different keys narrow it. Keys: container, image, pod, network, secret,
-artifact, machine (name, or beginning of the ID), volume (beginning of the
-name), type, event or status, label, id, name, ancestor, uid, host.
+choice, different keys narrow it, and +KEY=VALUE has to hold. Keys: container,
+image, pod, network, secret, artifact, machine (name, or beginning of the ID),
+volume (beginning of the name), type, event or status, label, id, name,
+ancestor, uid, host, health (healthy, unhealthy, starting, or changed: another
+verdict than before) and exit-code. In names * and ? stand for any letters and
+for one: --filter 'name=web*'.
 
 Times are RFC 3339, a date, Unix seconds, 'now', a time as it is printed here,
 or a duration: 10m in --since is ten minutes ago, in --until ten minutes ahead.

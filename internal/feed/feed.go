@@ -196,7 +196,7 @@ func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) 
 	if r.Past == nil {
 		r.Past = Unbounded
 	}
-	s := &Subscription{f: f, request: r, all: r.Query.ChoosesUsersOnly()}
+	s := &Subscription{f: f, request: r, all: r.Query.ChoosesUsersOnly(), changes: r.Query.Filters.Changes()}
 	s.at.Store(notLive)
 	f.add(s)
 	started := false

@@ -43,13 +43,16 @@ func (f *Feed) Status() Status { return f.st.Status() }
 // Read begins a reading of the past behind a cursor, from the oldest event on
 // if it is empty, to the end of the store as it is now.
 func (f *Feed) Read(ctx context.Context, after string, query Query) (Reading, error) {
-	return f.st.Read(ctx, store.Start{After: after}, query)
+	return f.read(ctx, store.Start{After: after}, query, query.Filters.Changes())
 }
 
 // Last finds the newest record, in the order of the store, that answers the
 // query; events.ErrEventNotFound if there is none. It is valid until the batch
 // is used again.
 func (f *Feed) Last(ctx context.Context, query Query, b *Batch) (*Record, error) {
+	if query.Filters.Changes() != nil {
+		return f.lastChange(ctx, query, b)
+	}
 	return f.st.Last(ctx, query, b)
 }
 

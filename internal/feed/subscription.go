@@ -67,7 +67,8 @@ const notLive = ^uint64(0)
 type Subscription struct {
 	f        *Feed
 	request  Request
-	all      bool // every record of a user whose events are wanted matches
+	all      bool            // every record of a user whose events are wanted matches
+	changes  *events.Changes // what has changed, nil: it does not matter
 	delivery Delivery
 	cursor   string
 	told     bool // Live was delivered
@@ -97,7 +98,7 @@ func (s *Subscription) start(ctx context.Context) error {
 	if err := s.request.Past.Enter(ctx); err != nil {
 		return err
 	}
-	reading, err := s.f.st.Read(ctx, store.Start{After: s.request.After}, s.request.Query)
+	reading, err := s.f.read(ctx, store.Start{After: s.request.After}, s.request.Query, s.changes)
 	if err != nil {
 		return err // what else was returned is none of ours to close
 	}
@@ -303,14 +304,19 @@ func (s *Subscription) match(c *chunk) (from, to int) {
 		return s.index, min(len(c.records), s.index+maxRun)
 	}
 	from = s.index
-	for from < len(c.records) && !s.request.Query.Match(&c.records[from]) {
+	for from < len(c.records) && !s.wants(&c.records[from]) {
 		from++
 	}
 	to = from
-	for to < len(c.records) && to-from < maxRun && (to == from || s.request.Query.Match(&c.records[to])) {
+	for to < len(c.records) && to-from < maxRun && (to == from || s.wants(&c.records[to])) {
 		to++
 	}
 	return from, to
+}
+
+// wants reports whether the record is one to deliver.
+func (s *Subscription) wants(r *store.Record) bool {
+	return s.request.Query.Match(r) && (s.changes == nil || matchChanges(s.changes, r))
 }
 
 // fallBehind goes on from the store: the memory log no longer has what comes
@@ -319,11 +325,11 @@ func (s *Subscription) fallBehind(ctx context.Context) error {
 	if err := s.request.Past.Enter(ctx); err != nil {
 		return err
 	}
-	reading, err := s.f.st.Read(ctx, store.Start{Pos: s.chunk.end, HasPos: true}, s.request.Query)
+	reading, err := s.f.read(ctx, store.Start{Pos: s.chunk.end, HasPos: true}, s.request.Query, s.changes)
 	var expired *events.ExpiredError
 	if errors.As(err, &expired) {
 		// The file is gone, but what followed may have been carried over.
-		reading, err = s.f.st.Read(ctx, store.Start{After: s.chunk.cursor}, s.request.Query)
+		reading, err = s.f.read(ctx, store.Start{After: s.chunk.cursor}, s.request.Query, s.changes)
 	}
 	if err != nil {
 		s.request.Past.Leave()

@@ -136,7 +136,10 @@ func (f *Fields) View(b []byte, v *events.View) {
 	*v = events.View{
 		TypeCode: f.Type, StatusCode: f.Status, UID: -1,
 		ID: f.shared(b, ID), Name: f.shared(b, Name), Image: f.shared(b, Image), Network: f.shared(b, Network),
-		Labels: events.Labels{JSON: f.Raw(b, Attributes)},
+		Labels: events.Labels{JSON: f.Raw(b, Attributes)}, Health: f.shared(b, HealthStatus),
+	}
+	if f.Has(ExitCode) {
+		v.ExitCode, v.HasExitCode = int64(f.Int(b, ExitCode)), true
 	}
 	if v.Type = f.Type.Type(); f.Type == 0 {
 		v.Type = events.Type(f.shared(b, TypeWord))

@@ -60,18 +60,13 @@ type Record struct {
 // has that.
 func (r *Record) ExitCode() []byte {
 	f := &r.Fields
-	if !f.Has(line.ExitCode) && f.Type == containerCode && (f.Status == diedCode || f.Status == execDiedCode) {
+	if !f.Has(line.ExitCode) && events.EndsProcess(f.Type, f.Status) {
 		return zero
 	}
 	return f.Raw(r.Line, line.ExitCode)
 }
 
-var (
-	zero          = []byte{'0'}
-	containerCode = events.CodeOfType(events.Container)
-	diedCode      = events.CodeOfStatus(events.Exited)
-	execDiedCode  = events.CodeOfStatus(events.ExecDied)
-)
+var zero = []byte{'0'}
 
 // View fills in what filters look at. The view shares the memory of the record.
 func (r *Record) View(v *events.View) {

@@ -53,6 +53,9 @@ func history(b *bench) error {
 	if died != l.Died {
 		return fmt.Errorf("the daemon finds %d events with status died of %d", died, l.Died)
 	}
+	if err := b.besideStatus(d, ours[0]); err != nil {
+		return err
+	}
 	if err := b.besideGrep(l, ours[0]); err != nil {
 		return err
 	}
@@ -120,6 +123,34 @@ func countEvents(d *daemon, p params) (int, error) {
 			return total, nil
 		}
 	}
+}
+
+// besideStatus compares filters on what stands in events of one status with that
+// status alone.
+func (b *bench) besideStatus(d *daemon, died time.Duration) error {
+	checks, err := b.ask(d, params{"filters": []string{"status=health_status"}})
+	if err != nil {
+		return err
+	}
+	for _, q := range []struct {
+		filter, status string
+		ofStatus       time.Duration
+	}{
+		{"health=unhealthy", "status=health_status", checks},
+		{"health=changed", "status=health_status", checks},
+		{"exit-code=137", "status=died", died},
+	} {
+		ours, err := b.ask(d, params{"filters": []string{q.filter}})
+		if err != nil {
+			return err
+		}
+		growth := float64(ours) / float64(q.ofStatus)
+		b.table.add(row{
+			work: "history, " + q.filter, ours: ms(ours), peer: "its own of " + q.status + ": " + ms(q.ofStatus),
+			ratio: strings.TrimSpace(times(growth)), target: "≤ 2 ×", met: judge(growth <= 2),
+		})
+	}
+	return nil
 }
 
 // besideGrep compares with what only looks at the bytes of the same file.

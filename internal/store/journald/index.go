@@ -172,6 +172,7 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 			d.read(e.fields)
 			x.note("PODMAN_ID", d.values.ID)
 			x.note("PODMAN_NAME", d.values.Name)
+			x.note("PODMAN_NETWORK_NAME", d.values.Network)
 			if ns, ok := line.ParseTime(d.values.Time); ok {
 				b.newest = max(b.newest, ns)
 			}

@@ -21,7 +21,8 @@ var ofPodman = matches{{{"SYSLOG_IDENTIFIER=podman"}}}
 
 // ranks are how few entries a match on a field leaves, the fewest first.
 var ranks = map[string]int{
-	"PODMAN_ID": 1, "PODMAN_NAME": 2, "PODMAN_NETWORK_NAME": 2, "PODMAN_IMAGE": 3, "PODMAN_EVENT": 4, "PODMAN_TYPE": 5,
+	"PODMAN_ID": 1, "PODMAN_NAME": 2, "PODMAN_NETWORK_NAME": 2, "PODMAN_IMAGE": 3, "PODMAN_EXIT_CODE": 4,
+	"PODMAN_HEALTH_STATUS": 4, "PODMAN_EVENT": 5, "PODMAN_TYPE": 6,
 }
 
 // choose returns what the journal is to look for: the group that leaves the
@@ -134,6 +135,13 @@ func (p *pusher) add(terms []events.Term) error {
 		return ok, err
 	}
 	for _, t := range terms {
+		name := func(field string) (ok bool, err error) {
+			if t.Begins {
+				return begins(field, t.Value)
+			}
+			exact(field, t.Value)
+			return true, nil
+		}
 		// An event has U+FFFD where the entry has bytes that are no text.
 		if strings.Contains(t.Value, "\ufffd") {
 			return nil
@@ -145,10 +153,18 @@ func (p *pusher) add(terms []events.Term) error {
 		case "status":
 			exact("PODMAN_EVENT", t.Value)
 		case "name":
-			exact("PODMAN_NAME", t.Value)
-			exact("PODMAN_NETWORK_NAME", t.Value)
+			if ok, err = name("PODMAN_NAME"); ok && err == nil {
+				ok, err = name("PODMAN_NETWORK_NAME")
+			}
 		case "ancestor":
+			if t.Begins { // images are not listed
+				return nil
+			}
 			exact("PODMAN_IMAGE", t.Value)
+		case "health":
+			exact("PODMAN_HEALTH_STATUS", t.Value)
+		case "exit-code":
+			exact("PODMAN_EXIT_CODE", t.Value)
 		case "uid":
 			// As the journal has it: a filter may have zeros in front.
 			if uid, err := strconv.ParseUint(t.Value, 10, 32); err == nil {
@@ -159,16 +175,20 @@ func (p *pusher) add(terms []events.Term) error {
 		case "volume":
 			ok, err = begins("PODMAN_NAME", t.Value)
 		case "host":
-			if !p.directory {
+			if !p.directory || t.Begins {
 				return nil
 			}
 			exact("_HOSTNAME", t.Value)
-		case "network":
-			exact("PODMAN_NETWORK_NAME", t.Value)
-			fallthrough
-		case "artifact", "container", "image", "machine", "pod", "secret":
-			exact("PODMAN_NAME", t.Value)
-			ok, err = begins("PODMAN_ID", t.Value)
+		case "network", "artifact", "container", "image", "machine", "pod", "secret":
+			if t.Key == "network" {
+				ok, err = name("PODMAN_NETWORK_NAME")
+			}
+			if ok && err == nil {
+				ok, err = name("PODMAN_NAME")
+			}
+			if ok && err == nil {
+				ok, err = begins("PODMAN_ID", t.Value)
+			}
 		default:
 			return nil
 		}
@@ -177,7 +197,10 @@ func (p *pusher) add(terms []events.Term) error {
 		}
 	}
 	var group [][]string
-	for _, field := range []string{"PODMAN_TYPE", "PODMAN_EVENT", "PODMAN_NAME", "PODMAN_NETWORK_NAME", "PODMAN_ID", "PODMAN_IMAGE", "_UID", "_HOSTNAME"} {
+	for _, field := range []string{
+		"PODMAN_TYPE", "PODMAN_EVENT", "PODMAN_NAME", "PODMAN_NETWORK_NAME", "PODMAN_ID", "PODMAN_IMAGE", "PODMAN_HEALTH_STATUS",
+		"PODMAN_EXIT_CODE", "_UID", "_HOSTNAME",
+	} {
 		if alternative := byField[field]; alternative != nil {
 			group = append(group, alternative)
 		}

@@ -89,9 +89,24 @@ func (q *arrivals) look() {
 		// Exactly one appeared in the directory that is watched: it is certain
 		// that this is the next. If another has appeared since, that is seen the
 		// next time around.
-		same, one := q.watch.isSameDir(), q.watch.sawOne()
-		g.direct = same && one && !g.isMount
+		if q.watch.isSameDir() && !g.isMount {
+			seen := q.watch.sawNew()
+			g.direct, g.early = seen == 1, seen == 0
+		}
 		q.queue, q.newest = append(q.queue, g), g.file
+	}
+}
+
+// confirm looks whether an early file has been reported by now.
+func (q *arrivals) confirm(g *generation) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !g.early || g.file != q.newest {
+		return
+	}
+	if seen := q.watch.sawNew(); seen > 0 {
+		id, _, err := q.disk.at(q.path)
+		g.direct, g.early = seen == 1 && err == nil && id == g.file, false
 	}
 }
 

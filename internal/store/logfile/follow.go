@@ -333,14 +333,16 @@ func (s *Store) retire(kept bool) {
 // present one is to be read first.
 func (s *Store) succeed(g *generation) (done, more bool, err error) {
 	if s.cur == nil {
-		s.beginWith(g)
-		return true, false, nil
+		return s.beginWith(g), false, nil
 	}
 	off, verdict, aside := int64(0), lost, 0
 	more, err = s.catchUp()
 	if more {
 		return false, true, nil
 	}
+	// What is written next may be what shows how it goes on.
+	s.watch.forgetFile()
+	s.watch.armFile(g.f)
 	if err == nil {
 		aside = s.aside()
 		j := joiner{s: s, old: s.cur, oldEnd: s.off, aside: aside, new: g}
@@ -368,7 +370,6 @@ func (s *Store) succeed(g *generation) (done, more bool, err error) {
 		return false, false, err
 	}
 	s.retire(aside > 0)
-	s.watch.forgetFile()
 	s.adopt(g)
 	g.join, g.lost, s.off, s.twins = off, verdict == lost, off, numbers
 	g.whole = off == 0 && verdict == joined
@@ -405,12 +406,19 @@ func (s *Store) isLostFor(err error) bool {
 }
 
 // beginWith adopts the first file that there is at the path. All that is in it is
-// new, and all that there is, if no other was there before it.
-func (s *Store) beginWith(g *generation) {
+// new, and all that there is, if no other was there before it. done is false if
+// that is to be known in a moment.
+func (s *Store) beginWith(g *generation) (done bool) {
+	s.arrivals.confirm(g)
+	if j := (joiner{s: s, new: g}); g.early && j.beingFilled() {
+		s.watch.again()
+		return false
+	}
 	s.adopt(g)
 	g.lost = !g.direct
 	if g.direct {
 		g.whole, g.origin = true, s.origin
 	}
 	s.emitNothing(g.lost)
+	return true
 }

@@ -29,7 +29,10 @@ type generation struct {
 	uid atomic.Int64
 	// direct says that it is certain that no other file was at the path
 	// between its predecessor and this one.
-	direct  bool
+	direct bool
+	// early says that the file was there before the kernel had reported any that
+	// appeared: it does so a moment later, and then the file may be direct.
+	early   bool
 	isMount bool // it is mounted over another file
 	index   index
 

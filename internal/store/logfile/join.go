@@ -219,7 +219,11 @@ func (g *generation) lastEvents(off int64, n int) ([]identity, error) {
 // it is certain that no other came between: the kernel has told of exactly one
 // file that appeared at the path.
 func (j *joiner) byWitness() (int64, verdict, error) {
-	if !j.new.direct {
+	j.s.arrivals.confirm(j.new)
+	switch {
+	case j.new.early && j.beingFilled():
+		return 0, unsettled, nil
+	case !j.new.direct:
 		return 0, lost, nil
 	}
 	// Events that were in the old one already must not come again.

@@ -48,6 +48,13 @@ func strangeLog(t *testing.T, r *rand.Rand) []byte {
 			Time: at.Add(-time.Duration(r.IntN(5000)) * time.Millisecond),
 		}
 		e.Attributes = map[string]string{"n": fmt.Sprint(i % 7), "<&>": `"\`}
+		switch {
+		case e.Status == events.Exited && i%2 == 0:
+			code := i % 3
+			e.ContainerExitCode = &code
+		case e.Status == events.Create && i%3 != 0:
+			e.Status, e.HealthStatus = events.HealthStatus, []string{"healthy", "healthy", "unhealthy", "starting"}[r.IntN(4)]
+		}
 		if i > 5000 && i < 5100 {
 			e.Type, e.Status = events.Image, events.Pull
 		}
@@ -144,6 +151,22 @@ func randomQuery(t *testing.T, r *rand.Rand) (q store.Query, text string) {
 		{"label=none"},
 		{"ancestor=x"},
 		{"uid=4294967295"},
+		{"health=unhealthy"},
+		{"health!=healthy", "status=health_status"},
+		{"health=changed"},
+		{"+health=changed", "+health=unhealthy"},
+		{"exit-code=0"},
+		{"exit-code=2", "exit-code=1"},
+		{"exit-code!=0", "status=died"},
+		{"name=c4*"},
+		{"name=*7"},
+		{"container=9e3?79*"},
+		{"container=c?", "container=c7"},
+		{"+id=9e*", "+name=c*"},
+		{"+label=n=3", "+label=<&>"},
+		{"+name=c7", "name=c*"},
+		{"+container=c7", "+id=9e"},
+		{"status=rm"},
 	}
 	filters := append([]string(nil), pool[r.IntN(len(pool))]...)
 	if r.IntN(3) == 0 {

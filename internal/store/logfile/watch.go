@@ -36,7 +36,7 @@ type watcher struct {
 	buf     []byte          // memory for drain: on the stack of each goroutine that looks it would stay
 	watched map[int32][]way // by watch descriptor
 	file    int32           // the watch descriptor of the file that is followed, 0: it is not watched
-	created int             // files that appeared at the path since sawOne was asked
+	created int             // files that appeared at the path since sawNew was asked
 	armed   bool            // all is watched that has to be
 	above   bool            // and so are the names above
 	blind   bool            // but for a directory that may not be read
@@ -285,15 +285,15 @@ func (w *watcher) update() {
 	w.drain(nil)
 }
 
-// sawOne reports whether exactly one file has appeared at the path since it was
-// last asked.
-func (w *watcher) sawOne() bool {
+// sawNew returns how many files have appeared at the path since it was last
+// asked. More than one may mean that it is not known.
+func (w *watcher) sawNew() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.drain(nil)
 	n := w.created
 	w.created = 0
-	return n == 1
+	return n
 }
 
 // polled says why the log is polled, nil if it is not.

@@ -1,0 +1,276 @@
+package events
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// rawPrefix marks a type or status of a newer libpod.
+const rawPrefix = "raw:"
+
+// ParseFilters understands filters of the form key=value, key!=value or
+// +key=value, in Podman 5's grammar and beyond: keys are case-insensitive, values
+// are not. The error is a *FilterError that names the filter and the nearest
+// valid word.
+func ParseFilters(filters []string) (*Filters, error) {
+	f := new(Filters)
+	if len(filters) == 0 {
+		return f, nil
+	}
+	byKey := make(map[filterKey]*group)
+	var order []filterKey
+	patterns := 0 // bytes
+	for _, text := range filters {
+		c, reason := parseFilter(text)
+		if c.pattern != nil {
+			if patterns += len(c.value); patterns > maxPatterns && reason == "" {
+				reason = "the patterns are too long together; give at most " + strconv.Itoa(maxPatterns) + " bytes"
+			}
+		}
+		if reason != "" {
+			return nil, &FilterError{Filter: text, Reason: reason}
+		}
+		g := byKey[c.key]
+		if g == nil {
+			g = new(group)
+			byKey[c.key] = g
+			order = append(order, c.key)
+		}
+		switch {
+		case c.negated:
+			g.none = append(g.none, c)
+		case c.must:
+			g.all = append(g.all, c)
+		default:
+			g.any = append(g.any, c)
+		}
+	}
+	for _, key := range order {
+		g := byKey[key]
+		if key == keyLabel && len(g.any)+len(g.all)+len(g.none) > 1 {
+			g.labels = newLabelClauses(g)
+		}
+		g.changed = slices.ContainsFunc(slices.Concat(g.any, g.all, g.none), func(c clause) bool { return c.changed })
+		f.users = f.users || key == keyUID
+		f.add(key, *g)
+	}
+	return f, nil
+}
+
+// add narrows the choice by the filters of one key. Whatever the sets of types
+// and statuses can decide alone is left to them.
+func (f *Filters) add(key filterKey, g group) {
+	object, isObject := objectKeys[key]
+	chooses := len(g.any)+len(g.all) > 0
+	switch {
+	case key == keyType:
+		set, decided := wordSet(&g)
+		f.noTypes |= ^set
+		if decided {
+			return
+		}
+	case key == keyStatus:
+		set, decided := wordSet(&g)
+		f.noStatuses |= ^set
+		if decided {
+			return
+		}
+	case key == keyUID:
+		every := func(c clause) bool { return c.value == everyUser }
+		if slices.ContainsFunc(g.any, every) {
+			g.any = nil
+		}
+		if g.all = slices.DeleteFunc(g.all, every); len(g.any)+len(g.all)+len(g.none) == 0 {
+			return
+		}
+	case chooses && isObject:
+		f.noTypes |= ^(uint64(1) << object)
+	case chooses && key == keyAncestor:
+		f.noTypes |= ^(uint64(1) << containerCode)
+	case chooses && key == keyHealth:
+		f.noTypes |= ^(uint64(1) << containerCode)
+		f.noStatuses |= ^(uint64(1) << healthCode)
+	case chooses && key == keyExitCode:
+		f.noTypes |= ^(uint64(1) << containerCode)
+		f.noStatuses |= ^endCodes
+	}
+	f.groups = append(f.groups, g)
+	if g.changed {
+		f.changed = len(f.groups)
+	}
+}
+
+// wordSet returns the codes that filters on a type or status let pass, and
+// whether the codes decide alone, which they do not for words without one.
+func wordSet(g *group) (set uint64, decided bool) {
+	set, decided = ^uint64(0), true
+	if len(g.any) > 0 {
+		set = 0
+		for _, c := range g.any {
+			set |= 1 << c.code
+			decided = decided && c.code != 0
+		}
+	}
+	for _, c := range g.all {
+		set &= 1 << c.code
+		decided = decided && c.code != 0
+	}
+	for _, c := range g.none {
+		if c.code == 0 {
+			decided = false
+			continue
+		}
+		set &^= 1 << c.code
+	}
+	return set, decided
+}
+
+// parseFilter understands one filter. The reason is empty if it could.
+func parseFilter(text string) (clause, string) {
+	key, value, found := strings.Cut(text, "=")
+	if !found {
+		return clause{}, "it has no '='; give key=value or key!=value"
+	}
+	key, must := strings.CutPrefix(key, "+")
+	key, negated := strings.CutSuffix(key, "!")
+	c := clause{key: filterKey(strings.ToLower(key)), value: value, negated: negated, must: must}
+	if c.key == "event" {
+		c.key = keyStatus
+	}
+	object, isObject := objectKeys[c.key]
+	if !isObject && !slices.Contains(filterKeys, string(c.key)) {
+		return c, unknownKeyReason(key)
+	}
+	reason := ""
+	switch {
+	case value == "":
+	case isObject:
+		c.code = uint8(object)
+		reason = c.parsePattern()
+	case c.key == keyType, c.key == keyStatus:
+		reason = c.parseWord()
+	case c.key == keyLabel:
+		reason = c.parseLabel()
+	case c.key == keyUID:
+		reason = c.parseUID()
+	case c.key == keyHealth:
+		reason = c.parseHealth()
+	case c.key == keyExitCode:
+		reason = c.parseExitCode()
+	default:
+		reason = c.parsePattern()
+	}
+	if reason == "" && c.value == "" {
+		reason = "it has no value; give " + key + "=VALUE"
+	}
+	return c, reason
+}
+
+func (c *clause) parseUID() string {
+	if c.value == everyUser {
+		if c.negated {
+			return "every event has a user, known or not; give uid!=NUMBER"
+		}
+		return ""
+	}
+	uid, err := strconv.ParseUint(c.value, 10, 32)
+	if err != nil {
+		return "uid takes a number from 0 to 4294967295, or * for every user"
+	}
+	c.number = int64(uid)
+	return ""
+}
+
+// The bounds of an exit code, with or without a sign.
+const (
+	leastExitCode = -1 << 31
+	mostExitCode  = 1<<32 - 1
+)
+
+func (c *clause) parseExitCode() string {
+	code, err := strconv.ParseInt(c.value, 10, 64)
+	if err != nil || code < leastExitCode || code > mostExitCode {
+		return "exit-code takes a number, such as 0 or 137; exit-code!=0 is every other"
+	}
+	c.number, c.value = code, strconv.FormatInt(code, 10)
+	return ""
+}
+
+// parseLabel splits label=k=v. What looks like a negation in the wrong place is
+// refused: it would silently ask for a label whose name ends in '!'.
+func (c *clause) parseLabel() string {
+	name, value, found := strings.Cut(c.value, "=")
+	if wrong, ok := strings.CutSuffix(name, "!"); ok && found {
+		return "no label has a name that ends in '!'; give label!=" + wrong + "=" + value + " for events without it"
+	}
+	c.value, c.labelVal, c.anyLabel = name, value, !found
+	return ""
+}
+
+// parseWord understands a type or a status.
+func (c *clause) parseWord() string {
+	if raw, ok := strings.CutPrefix(c.value, rawPrefix); ok {
+		if raw == "" {
+			return "it has no word after 'raw:'"
+		}
+		c.value = raw
+		c.code = uint8(CodeOfType(raw))
+		if c.key == keyStatus {
+			c.code = uint8(CodeOfStatus(raw))
+		}
+		return ""
+	}
+	if c.key == keyType {
+		t, err := StringToType(c.value)
+		if err != nil {
+			return c.wordReason(err)
+		}
+		c.value, c.code = string(t), uint8(CodeOfType(t))
+		return ""
+	}
+	s, err := StringToStatus(c.value)
+	if same, ok := sameStatus[c.value]; ok {
+		s, err = same, nil
+	}
+	if err != nil {
+		if hint := foreignStatus(c.value); hint != "" {
+			return hint
+		}
+		return c.wordReason(err)
+	}
+	c.value, c.code = string(s), uint8(CodeOfStatus(s))
+	return ""
+}
+
+func (c *clause) wordReason(err error) string {
+	return err.Error() + " (a word of a newer libpod is written " + string(c.key) + "=raw:WORD)"
+}
+
+// verdicts are those of a health check that libpod writes into its events.
+var verdicts = []string{"healthy", "starting", "unhealthy"}
+
+// changedVerdict as the value of health asks for verdicts that differ.
+const changedVerdict = "changed"
+
+func (c *clause) parseHealth() string {
+	if raw, ok := strings.CutPrefix(c.value, rawPrefix); ok && raw != "" {
+		c.value = raw
+		return ""
+	}
+	if c.changed = c.value == changedVerdict; c.changed || slices.Contains(verdicts, c.value) {
+		return ""
+	}
+	reason := "unknown verdict of a health check " + strconv.Quote(c.value)
+	if near := nearest(c.value, append(verdicts[:len(verdicts):len(verdicts)], changedVerdict)); near != "" {
+		return reason + ", did you mean " + strconv.Quote(near) + "?"
+	}
+	return reason + "; give " + strings.Join(verdicts, ", ") + " or " + changedVerdict + " (a word of a newer libpod is written health=raw:WORD)"
+}
+
+func unknownKeyReason(key string) string {
+	if near := nearest(key, filterKeys); near != "" {
+		return "unknown key " + strconv.Quote(key) + ", did you mean " + strconv.Quote(near) + "?"
+	}
+	return "unknown key " + strconv.Quote(key) + "; keys are " + strings.Join(filterKeys, ", ")
+}

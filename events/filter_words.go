@@ -1,0 +1,58 @@
+package events
+
+import (
+	"strconv"
+	"strings"
+)
+
+// sameStatus are words of Docker that mean one status of libpod and nothing else.
+var sameStatus = map[string]Status{
+	"delete": Remove, "destroy": Remove, "exec_die": ExecDied, "exec_start": Exec, "load": LoadFromArchive, "rm": Remove,
+}
+
+// healthWord begins the events of Docker that have a verdict: "health_status: healthy".
+const healthWord = "health_status:"
+
+// foreignStatus returns what to give instead of a word of Docker or Kubernetes that
+// is no status of libpod, "" if it is none of those.
+func foreignStatus(word string) string {
+	lower := strings.ToLower(word)
+	if verdict, ok := strings.CutPrefix(lower, healthWord); ok {
+		return "a verdict has a key of its own; give health=" + strings.TrimSpace(verdict)
+	}
+	if hint, ok := foreignWords[lower]; ok {
+		return "libpod has no event status " + strconv.Quote(word) + "; " + hint
+	}
+	return ""
+}
+
+// foreignWords say, for words in small letters, what to give instead.
+var foreignWords = map[string]string{
+	"oom":          giveOOM,
+	"oomkilled":    giveOOM,
+	"oomkilling":   giveOOM,
+	"healthy":      "give health=healthy",
+	"unhealthy":    "give health=unhealthy",
+	"exec_create":  "give event=exec, which is the start of the process",
+	"exec_detach":  "give event=exec_died, which is the end of the process",
+	"exited":       "give event=died",
+	"exit":         "give event=died",
+	"completed":    "give event=died and exit-code=0",
+	"failed":       "give event=died and exit-code!=0, or event=pull-error",
+	"errimagepull": "give event=pull-error",
+	"pulling":      "give event=pull, which is the end of it",
+	"pulled":       "give event=pull",
+	"killing":      "give event=kill",
+	"deleted":      "give event=remove",
+	"detach":       "the end of an attach is not recorded",
+	"resize":       "it is not recorded",
+	"top":          "it is not recorded",
+	"backoff":      "a restart is event=restart",
+	"created":      "give event=create",
+	"started":      "give event=start",
+	"stopped":      "give event=stop",
+	"removed":      "give event=remove",
+	"reload":       "it is not recorded",
+}
+
+const giveOOM = "a container that is killed for its memory ends with event=died and exit-code=137"

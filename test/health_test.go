@@ -1,0 +1,89 @@
+package test
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/eventsvc/eventsvc/test/buspolicy"
+	"github.com/eventsvc/eventsvc/test/testkit"
+)
+
+// verdictLine is a verdict as Podman 4.3.1 and later write it; the stamp tells
+// verdicts apart.
+func verdictLine(container, word string, n int) string {
+	return fmt.Sprintf(`{"ID":"%s1","Image":"alpine","Name":%q,"Status":"health_status","Time":"2026-11-23T12:00:%02dZ","Type":"container","health_status":%q,"Attributes":null}`+"\n",
+		container, container, n, word)
+}
+
+// TestHealthChanged_onEveryInterface: the past and what is new are one to a reader,
+// and only what differs from the last verdict that it saw comes.
+func TestHealthChanged_onEveryInterface(t *testing.T) {
+	bus := testkit.StartBus(t, buspolicy.Session)
+	d := newDaemon(t, "--dbus", bus.Address())
+	past := []string{"starting", "healthy", "healthy", "unhealthy", "unhealthy"}
+	for i, word := range past {
+		appendTo(t, d.log, verdictLine("db", word, i)+verdictLine("web", "healthy", i))
+	}
+	d.start()
+	awaitName(t, bus)
+	follower := d.subscribe(params{"filters": []string{"health=changed"}, "fromStart": true})
+	waiting := exec.Command(binary, "wait", "--address", "unix:"+d.socket, "--timeout", "20s", "--filter", "container=db", "--filter", "health=healthy",
+		"--format", "{{.HealthStatus}} {{.Time.UTC.Second}}", "--", "sh", "-c", "echo started")
+	var started testkit.Buffer
+	waiting.Stderr = &started
+	out, err := waiting.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := waiting.Start(); err != nil {
+		t.Fatal(err)
+	}
+	comes(t, "the command of wait", func() bool { return strings.Contains(started.String(), "started") })
+	var got []string
+	collect := func(n int) {
+		for len(got) < n {
+			r, err := follower.recv()
+			if err != nil || r.Error != "" {
+				t.Fatal(r, err)
+			}
+			if e := r.Parameters.Event; e != nil {
+				got = append(got, fmt.Sprintf("%s %s", e.Name, e.Time[17:19]))
+			}
+		}
+	}
+	want := []string{"db 00", "web 00", "db 01", "db 03"}
+	collect(len(want))
+	appendTo(t, d.log, verdictLine("db", "unhealthy", 5)+verdictLine("web", "healthy", 5)+verdictLine("db", "healthy", 6)+verdictLine("db", "healthy", 7))
+	appendTo(t, d.log, verdictLine("web", "unhealthy", 8))
+	collect(6)
+	if want = append(want, "db 06", "web 08"); !slices.Equal(got, want) {
+		t.Errorf("a follower got %q, want %q", got, want)
+	}
+	text := make([]byte, 100)
+	n, _ := out.Read(text)
+	if err := waiting.Wait(); err != nil || string(text[:n]) != "healthy 6\n" {
+		t.Errorf("wait prints %q, %v", text[:n], err)
+	}
+	page := d.call("GetEvents", params{"filters": []string{"health=changed"}}).Parameters.Events
+	if len(page) != len(want) || page[5].Time[17:19] != "08" {
+		t.Errorf("GetEvents: %+v", page)
+	}
+	last := d.call("GetLastEvent", params{"filters": []string{"health=changed", "name=d?"}}).Parameters.Event
+	if last == nil || last.Time[17:19] != "06" {
+		t.Errorf("GetLastEvent: %+v", last)
+	}
+	r := &dbusRig{t: t, bus: bus}
+	for filter, want := range map[string]int{"health=changed": 6, "health=unhealthy": 4, "+health=unhealthy": 4, "name=w*": 7} {
+		out := r.busctl("call", busName, objectPath, busName, "GetEvents", "asa{sv}", "1", filter, "0")
+		if got := strings.Count(out, `"health_status" s`); got != want {
+			t.Errorf("%s on D-Bus: %d events, want %d", filter, got, want)
+		}
+		printed, err := exec.Command(binary, "events", "--address", "unix:"+d.socket, "--stream=false", "--filter", filter, "--format", "json").Output()
+		if got := strings.Count(string(printed), "\n"); err != nil || got != want {
+			t.Errorf("%s on the command line: %d events, want %d, %v", filter, got, want, err)
+		}
+	}
+}
