@@ -111,6 +111,23 @@ const (
 	Event = 256 << 10
 )
 
+// Events in a store, which are as long as the labels of an image from anywhere.
+const (
+	// Line is how long the line of an event may be in bytes. Podman's longest
+	// have the inspect data of a container, of which 800 kB have been seen, with
+	// its quotes escaped. What is longer is left out.
+	Line = 4 << 20
+	// OddLine is how long a line may be that is not in Podman's form: to decode
+	// one takes twenty times as long.
+	OddLine = 1 << 20
+	// LabelsLength is how many bytes of JSON the labels of an event may have, and
+	// Labels how many there may be: every filter on a label looks through them.
+	// Beyond these the event is delivered without labels. All annotations of a
+	// Kubernetes object may have 256 KiB.
+	LabelsLength = 256 << 10
+	Labels       = 4096
+)
+
 // Denials are logged one by one up to DenialBurst, and then at most one for
 // each DenialPause: a client that is refused must not be able to fill the log.
 const (

@@ -9,6 +9,7 @@
 package line
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // Member is a member of the line that has a place in Fields.
@@ -64,23 +66,38 @@ type Fields struct {
 // Normalize reads a line that Scan does not understand as encoding/json reads
 // it, and returns it in the form that Scan does, with bytes that no client
 // could take (invalid UTF-8, NUL) replaced by U+FFFD. The error says why the
-// line is no event.
+// line is no event. ErrLabels comes with a line that is without its labels.
 func Normalize(b []byte, f *Fields) ([]byte, error) {
+	if text, ok := ScanWithoutLabels(b, f); ok {
+		return text, ErrLabels
+	}
+	if len(b) > limits.OddLine {
+		return nil, errors.Errorf("it is not in Podman's form, and longer than %d bytes", limits.OddLine)
+	}
+	if strings := bytes.Count(b, []byte{'"'}) / 2; strings > 4*limits.Labels {
+		return nil, errors.Errorf("it is not in Podman's form, and has more than %d strings", 4*limits.Labels)
+	}
 	var e events.Event
 	if err := json.Unmarshal(b, &e); err != nil {
 		return nil, err
 	}
 	e.Extra = nil
 	dropNUL(&e)
-	normal, err := e.AppendJSON(nil)
-	if err != nil {
-		return nil, err
+	var cut error
+	for {
+		normal, err := e.AppendJSON(nil)
+		if err != nil {
+			return nil, err
+		}
+		s := scanner{b: normal, f: f, normal: true, cutting: true}
+		switch {
+		case !s.scan():
+			return nil, errors.Errorf("cannot read back the line %.100q", normal)
+		case s.labels.End == 0:
+			return normal, cut
+		}
+		e.Attributes, cut = nil, ErrLabels
 	}
-	s := scanner{b: normal, f: f, normal: true}
-	if !s.scan() {
-		return nil, errors.Errorf("cannot read back the line %.100q", normal)
-	}
-	return normal, nil
 }
 
 // dropNUL replaces NUL, which JSON can hold but the strings of the buses cannot.

@@ -5,16 +5,18 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
+	"slices"
 	"time"
 	"unicode/utf8"
 
+	"github.com/pkg/errors"
+
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// MaxLine is the longest line that is looked at, in bytes. Podman's longest are
-// those with inspect data, some ten thousand bytes; the bound keeps one line
-// without end from taking all memory.
-const MaxLine = 32 << 20
+// MaxLine is the longest line that is looked at, in bytes.
+const MaxLine = limits.Line
 
 // Scan finds the members of a line in the form in which Podman writes it. It
 // returns false for everything else, be it unusual or no event at all:
@@ -22,6 +24,22 @@ const MaxLine = 32 << 20
 func Scan(b []byte, f *Fields) bool {
 	s := scanner{b: b, f: f}
 	return s.scan()
+}
+
+// ErrLabels is returned with the line of an event that has more labels than are
+// served: they are not in it.
+var ErrLabels = errors.Errorf("the labels are left out: they are more than %d, or longer than %d bytes",
+	limits.Labels, limits.LabelsLength)
+
+// ScanWithoutLabels is Scan for a line with more labels than are served. It
+// returns the line without them.
+func ScanWithoutLabels(b []byte, f *Fields) (text []byte, ok bool) {
+	s := scanner{b: b, f: f, cutting: true}
+	if !s.scan() || s.labels.End == 0 {
+		return nil, false
+	}
+	text = append(append(slices.Clone(b[:s.labels.Start]), "null"...), b[s.labels.End:]...)
+	return text, Scan(text, f)
 }
 
 // scanner is the state of one Scan. A method that expects something returns
@@ -32,6 +50,10 @@ type scanner struct {
 	f      *Fields
 	seen   uint16 // bit n: member n was there
 	normal bool   // the line is in AppendJSON's form: what is unusual in it is right nevertheless
+	// cutting says that labels may be more than are served. Then labels is where
+	// they are.
+	cutting bool
+	labels  Span
 }
 
 func (s *scanner) scan() bool {
@@ -268,7 +290,12 @@ func (s *scanner) attributes() bool {
 			s.space()
 		}
 	}
-	s.f.Spans[Attributes] = Span{uint32(start), uint32(s.i)}
+	span := Span{uint32(start), uint32(s.i)}
+	if names.n > limits.Labels || s.i-start > limits.LabelsLength {
+		s.labels = span
+		return s.cutting
+	}
+	s.f.Spans[Attributes] = span
 	return !names.uncertain || names.differ(s.b[start:s.i])
 }
 

@@ -52,19 +52,26 @@ func (g *generation) readChunk(buf []byte, off, limit int64) (chunk, []byte, err
 			return chunk{off: off, next: off, tooLong: -1}, buf, nil
 		}
 		if len(buf) > line.MaxLine {
-			next, err := g.passLine(buf, off+int64(len(data)), limit)
+			next, err := g.passLine(buf, off, limit)
 			if err != nil || next < 0 {
 				return chunk{off: off, next: off, tooLong: -1}, buf, err
 			}
 			return chunk{off: off, next: next, tooLong: off}, buf, nil
 		}
-		buf = make([]byte, 4*len(buf))
+		buf = make([]byte, min(4*len(buf), line.MaxLine+1))
 		lastLine = bytes.IndexByte // that line alone: chunks stay small otherwise
 	}
 }
 
-// passLine returns the offset after the next newline, -1 if there is none.
-func (g *generation) passLine(buf []byte, off, limit int64) (int64, error) {
+// passLine returns the offset after a line that is too long to be looked at and
+// begins at start, -1 if it does not end before the limit.
+func (g *generation) passLine(buf []byte, start, limit int64) (int64, error) {
+	g.passing.Lock()
+	defer g.passing.Unlock()
+	off := start + int64(len(buf))
+	if g.passedFrom == start && limit >= g.passedTo { // an unfinished line is not read again from its start
+		off = g.passedTo
+	}
 	for off < limit {
 		data, err := g.readAt(buf[:min(int64(len(buf)), limit-off)], off)
 		if err != nil || len(data) == 0 {
@@ -74,6 +81,7 @@ func (g *generation) passLine(buf []byte, off, limit int64) (int64, error) {
 			return off + int64(i) + 1, nil
 		}
 		off += int64(len(data))
+		g.passedFrom, g.passedTo = start, off
 	}
 	return -1, nil
 }

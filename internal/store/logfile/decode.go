@@ -7,6 +7,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/line"
 )
 
@@ -43,15 +44,14 @@ func findEvent(b []byte, f *line.Fields) (text, stored []byte, err error) {
 	if len(b) > line.MaxLine {
 		return nil, nil, errLong
 	}
-	text, err = line.Normalize(b, f)
-	if err == nil {
-		return text, b, nil
+	if text, err = line.Normalize(b, f); text != nil {
+		return text, b, err
 	}
 	if glued := gluedEvent(b); glued != nil {
 		if line.Scan(glued, f) {
 			return glued, glued, errTorn
 		}
-		if text, err := line.Normalize(glued, f); err == nil {
+		if text, _ := line.Normalize(glued, f); text != nil {
 			return text, glued, errTorn
 		}
 	}
@@ -59,17 +59,24 @@ func findEvent(b []byte, f *line.Fields) (text, stored []byte, err error) {
 }
 
 // maxGlued bounds the places at which an event glued to a torn line is looked
-// for, from the end of the line. An event in Podman's form has few objects.
-const maxGlued = 32
+// for, from the end of the line, and maxGluedBytes what is decoded there. An event
+// in Podman's form has few objects.
+const (
+	maxGlued      = 32
+	maxGluedBytes = limits.OddLine
+)
 
 // gluedEvent finds the event at the end of a line that begins with something
 // else: a writer died in the middle of its line, or the file has a hole, and
 // the next writer's line stands right after it.
 func gluedEvent(b []byte) []byte {
-	end := len(b)
+	end, decoded := len(b), 0
 	for range maxGlued {
 		start := bytes.LastIndex(b[:end], []byte(`{"`))
 		if start <= 0 {
+			return nil
+		}
+		if decoded += len(b) - start; decoded > maxGluedBytes {
 			return nil
 		}
 		if candidate := b[start:]; json.Valid(candidate) {
@@ -77,7 +84,7 @@ func gluedEvent(b []byte) []byte {
 			if line.Scan(candidate, &f) {
 				return candidate
 			}
-			if _, err := line.Normalize(candidate, &f); err == nil {
+			if text, _ := line.Normalize(candidate, &f); text != nil {
 				return candidate
 			}
 		}

@@ -36,6 +36,11 @@ type generation struct {
 	isMount bool // it is mounted over another file
 	index   index
 
+	passing sync.Mutex
+	// Of a line that is too long to be looked at: where it begins, and up to where
+	// it was found not to end.
+	passedFrom, passedTo int64
+
 	// guarded by Store.mu
 	refs    int
 	whole   bool   // nothing that was written to it or to one before is missing at its start
