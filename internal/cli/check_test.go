@@ -26,7 +26,7 @@ func TestCheckConfigWarnsOfWhatStandsInTheWayNow(t *testing.T) {
 		"A directory that is a file":   {[]string{"--listen", "unix:" + log + "/s", "--log-file", log}, `"` + log + `" is no directory`},
 		"A file where the socket goes": {[]string{"--listen", "unix:" + log, "--log-file", log}, "there is a file that is no socket"},
 		"The same for the metrics":     {[]string{"--metrics", "unix:" + log, "--log-file", log}, "cannot show metrics: cannot listen on"},
-		"A log in no directory":     {[]string{"--log-file", dir + "/typo/log"}, "there is no directory " + dir + "/typo for the log"},
+		"A log in no directory":        {[]string{"--log-file", dir + "/typo/log"}, "there is no directory " + dir + "/typo for the log"},
 		"A log that is a directory":    {[]string{"--log-file", dir}, "cannot read the log " + dir + ": it is not a regular file"},
 		"A log that is a pipe":         {[]string{"--log-file", dir + "/fifo"}, "fifo: it is not a regular file"},
 	} {
