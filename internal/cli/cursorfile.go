@@ -115,7 +115,7 @@ func resolve(path string) (string, error) {
 		name, after, _ := strings.Cut(rest, "/")
 		next := filepath.Join(done, name)
 		var dir, st unix.Stat_t
-		if unix.Lstat(next, &st) != nil {
+		if found := unix.Lstat(next, &st) == nil; !found {
 			return filepath.Join(next, after), nil // opening it says what is wrong
 		}
 		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
