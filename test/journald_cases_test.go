@@ -84,24 +84,24 @@ func TestJournalEntriesOfEveryKind(t *testing.T) {
 	)
 	d := r.startDaemon()
 	all := d.listed(client.Query{})
-	want := []string{"plain", "odd labels", "newer", "code", "odd code", "long", "not \ufffd text\nin \"one\" line"}
+	want := []string{"plain", "odd labels", "bad labels", "newer", "code", "odd code", "long", "not \ufffd text\nin \"one\" line"}
 	if got := names(all); !slices.Equal(got, want) {
 		t.Fatalf("the events are %q, sent were %q", got, want)
 	}
 	if l := all[1].Attributes; l["a"] != "<b>" || l["ü"] != "\ufffd" || l["n"] != "1\n2" {
 		t.Errorf("the labels are %q", l)
 	}
-	if c := all[3].ContainerExitCode; c == nil || *c != 0 {
+	if c := all[4].ContainerExitCode; c == nil || *c != 0 {
 		t.Errorf("the exit code 0 became %v", c)
 	}
-	if all[4].ContainerExitCode != nil || all[2].Status != "teleport" || all[5].Attributes["long"] != long {
-		t.Errorf("the events are %+v", all[2:5])
+	if all[5].ContainerExitCode != nil || all[3].Status != "teleport" || all[6].Attributes["long"] != long || all[2].Attributes != nil {
+		t.Errorf("the events are %+v", all[2:6])
 	}
 	if uid := all[0].UID; uid == nil || *uid != 0 {
 		t.Errorf("the user is %v", uid)
 	}
 	if s := d.call("GetStatus", nil).Parameters; s.Skipped != 3 || !strings.Contains(s.LastSkipped, "journal entry s=") {
-		t.Errorf("three entries are none, counted were %d: %s", s.Skipped, s.LastSkipped)
+		t.Errorf("two entries are none and one lacks its labels, counted were %d: %s", s.Skipped, s.LastSkipped)
 	}
 	last := d.call("GetLastEvent", params{"filters": []string{"type=container"}})
 	if e := last.Parameters.Event; e == nil || e.Name != "odd code" {

@@ -13,6 +13,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // Values are what a line is built of, as text. An empty one is an absent
@@ -114,6 +115,9 @@ func buildAttributes(labels []byte) ([]byte, error) {
 	if len(labels) == 0 {
 		return nil, nil
 	}
+	if len(labels) > limits.LabelsLength {
+		return nil, ErrLabels
+	}
 	var f Fields
 	s := scanner{b: labels, f: &f}
 	if s.attributes() && s.i == len(labels) {
@@ -128,6 +132,9 @@ func buildAttributes(labels []byte) ([]byte, error) {
 	}
 	if m == nil {
 		return nil, nil
+	}
+	if len(m) > limits.Labels {
+		return nil, ErrLabels
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		value := m[key]

@@ -118,13 +118,15 @@ func fail(sent []*pending, err error) {
 
 // expect notes what is going to be sent.
 func (s *Store) expect(sent []*pending) error {
+	if err := s.Look(); err != nil { // so that what is sent comes soon after the mark
+		return err
+	}
+	s.forward.Lock() // no jump is under way
+	defer s.forward.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return errors.New("cannot write event: the store is closed")
-	}
-	if err := s.lookLocked(); err != nil { // so that what is sent comes soon behind the mark
-		return err
 	}
 	for _, p := range sent {
 		s.pending[p.id] = append(s.pending[p.id], p)

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"strconv"
 
+	"github.com/pkg/errors"
+
 	"github.com/eventsvc/eventsvc/internal/line"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -83,19 +85,28 @@ func (d *decoder) target(name []byte) *[]byte {
 }
 
 // record appends the line of what was read to the buffer and makes the record.
-// An error says why the entry is no event though it says that it is one.
-func (d *decoder) record(buffer []byte, named bool, rec *store.Record) ([]byte, error) {
+// An error says why the entry is no event though it says that it is one. Labels
+// that are no labels, or too many, cost the event only those: lacking says why
+// it has none.
+func (d *decoder) record(buffer []byte, named bool, rec *store.Record) (all []byte, lacking, err error) {
 	start := len(buffer)
-	buffer, err := line.Build(buffer, &d.values, &rec.Fields)
+	buffer, err = line.Build(buffer, &d.values, &rec.Fields)
+	if err != nil && len(d.values.Labels) > 0 {
+		d.values.Labels = nil
+		if lacking = err; !errors.Is(err, line.ErrLabels) {
+			lacking = errors.WithMessage(err, "the labels are left out")
+		}
+		buffer, err = line.Build(buffer, &d.values, &rec.Fields)
+	}
 	if err != nil {
-		return buffer, err
+		return buffer, nil, err
 	}
 	rec.Line = buffer[start:len(buffer):len(buffer)]
 	rec.UID, rec.Host = d.user(), ""
 	if named {
 		rec.Host = d.hostname()
 	}
-	return buffer, nil
+	return buffer, lacking, nil
 }
 
 // user returns the user who sent the entry, as journald learned it from the

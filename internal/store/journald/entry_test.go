@@ -35,7 +35,7 @@ func FuzzEntry(f *testing.F) {
 		if !d.isEvent {
 			return
 		}
-		b, err := d.record(nil, true, &rec)
+		b, _, err := d.record(nil, true, &rec)
 		if err != nil {
 			if len(b) > 0 {
 				t.Errorf("%v, and %q", err, b)

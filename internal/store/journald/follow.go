@@ -42,38 +42,90 @@ func (s *Store) follow(w *watch) {
 			return
 		default:
 		}
-		if s.attended.Load() {
-			_ = s.Look()
-		} else {
-			s.mu.Lock()   // who holds it for ever is not alive
-			s.mu.Unlock() //nolint:staticcheck // it is empty on purpose
+		for more := s.attended.Load(); more; w.wentRound() { // a slice at a time: it is alive
+			more, _ = s.advance()
 		}
+		s.forward.Lock() // a holder that never gives it back is not alive
+		s.mu.Lock()
+		s.mu.Unlock() //nolint:staticcheck // it is empty on purpose
+		s.forward.Unlock()
 		w.wentRound()
 	}
 }
 
-// Look tells the sink what is new. If nobody attends, new events are passed
-// over: there is nobody whom they could be told.
+// Look gives the sink what is new, up to the end of the journal as it is now. If
+// no subscriber attends, new events are passed over.
 func (s *Store) Look() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lookLocked()
+	var end mark // of what is new; not known: all there is
+	for {
+		more, err := s.advance()
+		if !more || err != nil {
+			return err
+		}
+		if end.known {
+			if s.reached(&end) {
+				return nil
+			}
+		} else if end, err = s.tail(); err != nil {
+			return unavailable(err)
+		}
+	}
 }
 
-func (s *Store) lookLocked() error {
-	if s.closed {
-		return nil
+// reached reports whether the mark is not before another one.
+func (s *Store) reached(m *mark) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.beyond(&m.place, &s.mark)
+}
+
+// tail returns the end of the journal.
+func (s *Store) tail() (m mark, err error) {
+	s.forward.Lock()
+	defer s.forward.Unlock()
+	if s.h == nil {
+		return m, nil
 	}
-	err := retry(s.advanceLocked)
-	s.setFault(err)
-	if err != nil {
-		if s.h != nil {
-			s.h.close()
-			s.h = nil
+	err = retry(func() error {
+		if err := s.h.seekTail(); err != nil {
+			return err
 		}
-		return unavailable(err)
+		s.entries, _, err = s.h.fill(s.entries, true, 1, onlyPlaces)
+		return err
+	})
+	if errors.Is(err, errStale) {
+		return m, nil // the next slice says why, if it cannot go on either
 	}
-	return nil
+	if err == nil && len(s.entries) > 0 {
+		m = mark{place: s.entries[0].place, known: true}
+	}
+	return m, err
+}
+
+// advance gives the sink one slice of what is new, and reports whether there may
+// be more. In between others get their turn.
+func (s *Store) advance() (more bool, err error) {
+	s.forward.Lock()
+	defer s.forward.Unlock()
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return false, nil
+	}
+	err = retry(func() error {
+		more, err = s.slice()
+		return err
+	})
+	s.setFault(err)
+	if err == nil {
+		return more, nil
+	}
+	if s.h != nil {
+		s.h.close()
+		s.h = nil
+	}
+	return false, unavailable(err)
 }
 
 // retries is how often something is tried again that journald, removing files,
@@ -89,28 +141,38 @@ func retry(f func() error) (err error) {
 	return err
 }
 
-func (s *Store) advanceLocked() error {
-	if len(s.pending) == 0 && (s.fresh.Swap(false) || !s.attended.Load()) {
-		return s.jumpLocked()
+// The bounds of a slice, in bytes of lines: others wait for it. Where files get
+// other names it is better to be at their end first.
+const (
+	sliceSize = 1 << 20
+	crossSize = 16 << 20
+)
+
+// slice, like all that it calls, is for the holder of forward.
+func (s *Store) slice() (more bool, err error) {
+	if !s.expects() && (s.fresh.Swap(false) || !s.attended.Load()) {
+		return false, s.jump()
 	}
 	s.fresh.Store(false)
-	for {
-		if more, err := s.stepLocked(); !more || err != nil {
-			return err
-		}
-	}
+	return s.step()
 }
 
-// jumpLocked sets the mark at the end of the journal.
-func (s *Store) jumpLocked() error {
+// expects reports whether Append waits for an event.
+func (s *Store) expects() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pending) > 0
+}
+
+// jump sets the mark at the end of the journal.
+func (s *Store) jump() error {
 	if s.h == nil || s.h.look() != nil || s.h.moved {
-		if err := s.reopenLocked(); err != nil {
+		if err := s.reopen(); err != nil {
 			return err
 		}
 	}
 	s.oldest.noteTail()
-	s.oldest.seen = uint64(time.Now().UnixMicro())
-	s.stillNone()
+	s.noteSeen(uint64(time.Now().UnixMicro()))
 	if err := s.h.seekTail(); err != nil {
 		return err
 	}
@@ -127,6 +189,8 @@ func (s *Store) jumpLocked() error {
 			return err
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.setMark(end)
 	s.tell(nil, false)
 	return nil
@@ -191,8 +255,8 @@ func (s *Store) beyond(p *place, m *mark) bool {
 	return p.compare(q) > 0
 }
 
-// stepLocked tells the sink the next of what is new, and whether there may be
-// more.
+// step gives the sink the next slice of what is new, and reports whether there
+// may be more.
 //
 // The files of a journal are read one after the other while journald writes to
 // them: nothing may be found in one, then an entry in the next, when something
@@ -200,14 +264,14 @@ func (s *Store) beyond(p *place, m *mark) bool {
 // only what is before it is read, in a second pass, when all of it is there:
 // journald writes one entry after the other, and makes a file before it writes
 // to it.
-func (s *Store) stepLocked() (more bool, err error) {
+func (s *Store) step() (more bool, err error) {
 	if s.h == nil {
 		before := s.oldest
-		if err := s.reopenLocked(); err != nil {
+		if err := s.reopen(); err != nil {
 			return false, err
 		}
 		if before.seen != 0 && !s.oldest.reaches(before.seen) && !s.oldest.continues(&before) {
-			s.oldest.seen = uint64(time.Now().UnixMicro())
+			s.noteSeen(uint64(time.Now().UnixMicro()))
 			s.deliver(nil, nil, true)
 		}
 	}
@@ -218,17 +282,17 @@ func (s *Store) stepLocked() (more bool, err error) {
 		return false, err
 	}
 	if s.h.moved {
-		return true, s.crossLocked(looked)
+		return true, s.cross(looked)
 	}
 	if err != nil {
 		return false, err
 	}
 	if !found {
-		s.oldest.seen, s.oldest.source, s.oldest.tailSeq = looked, tail.source, tail.tailSeq
-		s.stillNone()
+		s.oldest.source, s.oldest.tailSeq = tail.source, tail.tailSeq
+		s.noteSeen(looked)
 		return false, nil
 	}
-	records, err := s.readTo(s.h, &end)
+	records, end, err := s.readTo(s.h, &end, sliceSize)
 	if errors.Is(err, errStale) && s.h.moved {
 		return true, nil
 	}
@@ -239,11 +303,14 @@ func (s *Store) stepLocked() (more bool, err error) {
 	return true, nil
 }
 
-// stillNone moves the time at which there was no entry of podman on, for as long
-// as there is none.
-func (s *Store) stillNone() {
+// noteSeen notes when all that there was had been read. As long as there is no
+// entry of podman, the time at which there was none moves on.
+func (s *Store) noteSeen(at uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.oldest.seen = at
 	if !s.mark.known {
-		s.mark.origin = s.oldest.seen
+		s.mark.origin = at
 	}
 }
 
@@ -294,20 +361,22 @@ type found struct {
 	id     string // of what Append waits for
 }
 
-// readTo reads the entries from the mark to an end, nil for all there are.
-func (s *Store) readTo(h *handle, end *place) (all []found, err error) {
+// readTo reads the entries from the mark to an end, nil for all there are, or to
+// where they have so many bytes. It returns how far it came.
+func (s *Store) readTo(h *handle, end *place, most int) (all []found, reached place, err error) {
 	if err := s.seekMark(h); err != nil {
-		return nil, err
+		return nil, reached, err
 	}
+	waited := s.expects()
 	before, known := s.mark.place, s.mark.known
 	var limit mark
 	if end != nil {
-		limit = mark{place: *end, known: true}
+		reached, limit = *end, mark{place: *end, known: true}
 	}
-	for {
+	for size := 0; ; {
 		var last bool
 		if s.entries, last, err = h.fill(s.entries, false, fillEntries, allFields); err != nil {
-			return nil, err
+			return nil, reached, err
 		}
 		for i := range s.entries {
 			e := &s.entries[i]
@@ -322,40 +391,58 @@ func (s *Store) readTo(h *handle, end *place) (all []found, err error) {
 				e.place.twin = before.twin + 1
 			}
 			before, known = e.place, true
-			all = append(all, s.decode(e))
+			f := s.decode(e, waited)
+			all = append(all, f)
+			if size += len(f.record.Line); size >= most {
+				return all, f.place, nil
+			}
 		}
 		if last {
-			return all, nil
+			return all, reached, nil
 		}
 	}
 }
 
+// size returns the bytes of the lines.
+func size(all []found) (n int) {
+	for i := range all {
+		n += len(all[i].record.Line)
+	}
+	return n
+}
+
 // decode makes a record of an entry, with memory of its own.
-func (s *Store) decode(e *entry) found {
+func (s *Store) decode(e *entry, waited bool) found {
 	f := found{place: e.place}
 	if e.fault != nil {
-		s.skipLocked(&e.place, e.fault)
+		s.noteSkip(&e.place, e.fault)
 		return f
 	}
 	s.decoder.read(e.fields)
 	if !s.decoder.isEvent {
 		return f
 	}
-	if _, err := s.decoder.record(nil, !s.ofHost(), &f.record); err != nil {
+	_, lacking, err := s.decoder.record(nil, !s.ofHost(), &f.record)
+	if err != nil {
 		f.record = store.Record{}
-		s.skipLocked(&e.place, err)
+		s.noteSkip(&e.place, err)
 		return f
 	}
-	if len(s.pending) > 0 {
+	if lacking != nil {
+		s.noteSkip(&e.place, lacking)
+	}
+	if waited {
 		f.id = identify(&s.decoder.values)
 	}
 	f.record.Cursor = appendCursor(nil, kindAfter, &e.place.key, e.place.twin)
 	return f
 }
 
-// deliver tells the sink what was found, in order, and moves the mark to the
+// deliver gives the sink what was found, in order, and moves the mark to the
 // end, or to the last of it.
 func (s *Store) deliver(all []found, end *place, lost bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var records []store.Record
 	for i := range all {
 		f := &all[i]

@@ -19,6 +19,8 @@ import (
 	"unsafe"
 
 	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // load loads libsystemd, once.
@@ -37,10 +39,6 @@ const (
 	fillEntries = 512
 	fillSize    = 256 << 10
 )
-
-// maxEntry is the longest entry that is looked at, in bytes of the fields that
-// an event is made of.
-const maxEntry = 32 << 20
 
 // what says what is taken of each entry.
 type what C.int
@@ -233,7 +231,7 @@ type entry struct {
 }
 
 var (
-	errLongEntry    = errors.Errorf("the entry is longer than %d bytes", maxEntry)
+	errLongEntry    = errors.Errorf("its fields are longer than %d bytes", limits.JournalEntry)
 	errDamagedEntry = errors.New("the entry is damaged, or compressed in a way that libsystemd cannot read here")
 )
 
@@ -255,7 +253,7 @@ func (h *handle) fill(entries []entry, back bool, most int, take what) (all []en
 			if r = h.seekNow(); r < 0 {
 				return
 			}
-			r = C.ev_fill(h.j, goBack, C.uint32_t(most), C.int(take), maxEntry,
+			r = C.ev_fill(h.j, goBack, C.uint32_t(most), C.int(take), limits.JournalEntry,
 				unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &out)
 		})
 		if err := h.look(); err != nil {

@@ -35,6 +35,7 @@ type index struct {
 	older  int                            // as in oldest, when it was begun
 	values map[string]map[string]struct{} // by field
 	size   int                            // of the values, in bytes
+	nobody bool                           // there is an entry that does not say whose it is
 }
 
 // maxIndex bounds the memory for IDs and names. Beyond it they are looked for in
@@ -47,7 +48,7 @@ func (x *index) close() {
 	x.clear()
 }
 
-func (x *index) clear() { x.blocks, x.hasEnd, x.values, x.size = nil, false, nil, 0 }
+func (x *index) clear() { x.blocks, x.hasEnd, x.values, x.size, x.nobody = nil, false, nil, 0, false }
 
 // note keeps a value of a field.
 func (x *index) note(field string, value []byte) {
@@ -86,6 +87,19 @@ func (x *index) beginning(field, prefix string, most int) (values []string, ok b
 		}
 	}
 	return values, true
+}
+
+// everyUserKnown reports whether every entry says whose it is.
+func (r *reading) everyUserKnown(ctx context.Context) (bool, error) {
+	if !r.s.ofHost() {
+		return false, nil
+	}
+	if err := r.extendIndex(ctx); err != nil {
+		return false, err
+	}
+	r.s.index.mu.Lock()
+	defer r.s.index.mu.Unlock()
+	return !r.s.index.nobody, nil
 }
 
 // extendIndex brings the index up to the mark of a pass.
@@ -139,7 +153,8 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 		return err
 	}
 	defer h.close()
-	if x.hasEnd {
+	begun := x.hasEnd
+	if begun {
 		h.seek(&x.end)
 	} else if err := h.seekHead(); err != nil {
 		return err
@@ -151,6 +166,9 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 			return err
 		}
 		if entries, last, err = h.fill(entries, false, fillEntries, forIndex); err != nil {
+			if !begun {
+				x.clear() // only from its head a file shows what it lacks
+			}
 			return err
 		}
 		b := block{newest: math.MinInt64}
@@ -170,6 +188,7 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 			n++
 			x.end, x.hasEnd = e.place, true
 			d.read(e.fields)
+			x.nobody = x.nobody || d.user() < 0
 			x.note("PODMAN_ID", d.values.ID)
 			x.note("PODMAN_NAME", d.values.Name)
 			x.note("PODMAN_NETWORK_NAME", d.values.Network)

@@ -61,11 +61,21 @@ const (
 // matches hold what was in the journal when they were made: new entries may
 // need others.
 //
-// beginning lists the values of a field that begin with something.
-func push(q *store.Query, beginning lister, directory bool) (all matches, none, lookedUp bool, err error) {
+// beginning lists the values of a field that begin with something, and allKnown
+// reports whether every entry says whose it is.
+func push(q *store.Query, beginning lister, allKnown func() (bool, error), directory bool) (all matches, none, lookedUp bool, err error) {
 	p := pusher{list: beginning, directory: directory}
-	if q.UID != store.AnyUID && !q.UnknownUser { // the journal cannot look for a field that is missing
-		p.addOne("_UID", strconv.FormatInt(q.UID, 10))
+	if q.UID != store.AnyUID {
+		known := true
+		if q.UnknownUser { // the journal cannot look for a field that is missing
+			p.lookedUp = true
+			if known, err = allKnown(); err != nil {
+				return nil, false, false, err
+			}
+		}
+		if known {
+			p.addWords("_UID", []string{strconv.FormatInt(q.UID, 10)})
+		}
 	}
 	terms := q.Filters.Terms()
 	decided := map[string]bool{}
@@ -108,8 +118,6 @@ type pusher struct {
 	none      bool
 	lookedUp  bool
 }
-
-func (p *pusher) addOne(field, value string) { p.addWords(field, []string{value}) }
 
 // addWords adds a group of one field, and reports whether nothing can match it.
 func (p *pusher) addWords(field string, values []string) (none bool) {

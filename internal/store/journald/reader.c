@@ -40,8 +40,10 @@ void ev_tolerate(struct ev_journal *j) { j->files[j->nfiles - 1].tolerated = 1; 
 
 void ev_close(struct ev_journal *j) {
 	ev_inside = j;
-	for (int i = 0; i < j->nfiles; i++)
+	for (int i = 0; i < j->nfiles; i++) {
+		ev_unmap(&j->files[i].map);
 		ev_sd.close(j->files[i].sd);
+	}
 	ev_inside = NULL;
 	free(j->files);
 	j->files = NULL;
@@ -265,7 +267,7 @@ static int wanted(const char *data, size_t length) {
 }
 
 static int indexed(const char *data, size_t length) {
-	return BEGINS(data, length, "PODMAN_TIME=") || BEGINS(data, length, "PODMAN_ID=") || BEGINS(data, length, "PODMAN_NAME=");
+	return BEGINS(data, length, "_UID=") || BEGINS(data, length, "PODMAN_TIME=") || BEGINS(data, length, "PODMAN_ID=") || BEGINS(data, length, "PODMAN_NAME=");
 }
 
 // A buffer that is being filled. What does not fit is only counted.
@@ -273,7 +275,11 @@ struct out {
 	uint8_t *at, *end;
 	size_t size;
 	uint32_t fields;
+	int what;
 	int of_podman;
+	int packed;          // a field is compressed
+	uint64_t compressed; // bytes of those, and of what is too long by itself
+	uint64_t max_entry;
 };
 
 static void put(struct out *o, const void *data, size_t length) {
@@ -290,16 +296,37 @@ static void put(struct out *o, const void *data, size_t length) {
 	o->at += size;
 }
 
-static int copy_fields(struct ev_file *f, int what, struct out *o) {
+static void take(struct out *o, const void *data, size_t length) {
+	if (length == sizeof("SYSLOG_IDENTIFIER=podman") - 1 && BEGINS(data, length, "SYSLOG_IDENTIFIER=podman"))
+		o->of_podman = 1;
+	else if (o->what == EV_INDEX ? indexed(data, length) : wanted(data, length))
+		put(o, data, length);
+}
+
+// Takes a field that is not compressed. What is to be decompressed counts whole, also if it is not wanted.
+static int look_at_field(void *data, const struct ev_field *field) {
+	struct out *o = data;
+	if (field->data && field->length <= o->max_entry)
+		take(o, field->data, field->length);
+	else if (field->data)
+		o->compressed += wanted((const char *) field->data, field->length) ? field->length : 0;
+	else
+		o->compressed = field->length > o->max_entry ? o->max_entry + 1 : o->compressed + field->length, o->packed = 1;
+	return o->compressed + o->size > o->max_entry;
+}
+
+// Returns 1 if the entry is too long.
+static int copy_fields(struct ev_file *f, struct out *o) {
+	const struct out before = *o;
+	int r = ev_each_field(&f->map, f->fd, f->at.seqnum, look_at_field, o);
+	if (r != 0 || !o->packed)
+		return r;
+	*o = before;
 	const void *data;
 	size_t length;
-	int r;
 	ev_sd.restart_data(f->sd);
 	while ((r = ev_sd.enumerate_data(f->sd, &data, &length)) > 0)
-		if (length == sizeof("SYSLOG_IDENTIFIER=podman") - 1 && BEGINS(data, length, "SYSLOG_IDENTIFIER=podman"))
-			o->of_podman = 1;
-		else if ((what == EV_INDEX ? indexed(data, length) : wanted(data, length)) && length <= UINT32_MAX)
-			put(o, data, length);
+		take(o, data, length);
 	return r;
 }
 
@@ -324,9 +351,9 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 		}
 		struct ev_entry *e = (struct ev_entry *) start;
 		*e = j->chosen->at;
-		struct out fields = {.at = start + sizeof *e, .end = start + left};
-		int r = what == EV_PLACES ? 0 : copy_fields(j->chosen, what, &fields);
-		if (r >= 0 && what != EV_PLACES && !fields.of_podman) {
+		struct out fields = {.at = start + sizeof *e, .end = start + left, .what = what, .max_entry = max_entry};
+		int r = what == EV_PLACES ? 0 : copy_fields(j->chosen, &fields);
+		if (r == 0 && what != EV_PLACES && !fields.of_podman) {
 			j->chosen = NULL;
 			continue;
 		}
@@ -337,7 +364,7 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 		if (r < 0) {
 			e->nfields = EV_DAMAGED;
 			size = sizeof *e;
-		} else if (size > max_entry) {
+		} else if (r > 0) {
 			e->nfields = EV_LONG;
 			size = sizeof *e;
 		} else if (size > left) {
@@ -355,6 +382,10 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 int ev_fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out) {
 	int r;
 	EV_INSIDE(j, r, fill(j, back, most, what, max_entry, buffer, capacity, out));
+	const unsigned often = 16;
+	if (++j->fills % often == 0)
+		for (int i = 0; i < j->nfiles; i++)
+			ev_release(&j->files[i].map);
 	return r;
 }
 

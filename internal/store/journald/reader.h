@@ -3,13 +3,15 @@
 #ifndef EVENTSVC_JOURNALD_READER_H
 #define EVENTSVC_JOURNALD_READER_H
 
+#include "object.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
 // What is taken of each entry.
 enum {
 	EV_PLACES, // where it is, none of its fields
-	EV_INDEX,  // and PODMAN_TIME, PODMAN_ID and PODMAN_NAME
+	EV_INDEX,  // and PODMAN_TIME, PODMAN_ID, PODMAN_NAME and _UID
 	EV_FIELDS, // and every field that an event is made of
 };
 
@@ -45,6 +47,7 @@ enum {
 struct ev_file {
 	void *sd;
 	int fd;          // as long as sd has the file
+	struct ev_map map;
 	uint64_t blocks; // of the file when it was opened
 	int state;
 	int tolerated; // it is damaged: what can be read before that is all there is
@@ -58,6 +61,7 @@ struct ev_journal {
 	int nfiles;
 	int has_last;
 	struct ev_entry last; // the last that was chosen
+	unsigned fills;       // how often it was read
 	int unique;           // the file whose values are listed
 	int failed;           // the file that -EUCLEAN is about
 	int cut;              // a file was cut short under it: nothing that it says can be believed

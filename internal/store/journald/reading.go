@@ -70,11 +70,11 @@ func (s *Store) newReading(ctx context.Context, start store.Start, query store.Q
 // look sets the base of a pass: what is after it comes in the next.
 func (r *reading) look() error {
 	s := r.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.lookLocked(); err != nil {
+	if err := s.Look(); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	r.base, r.seen, r.older = s.mark, s.oldest.seen, s.oldest.older
 	return nil
 }
@@ -121,7 +121,7 @@ func (r *reading) openMatching(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pushed, none, lookedUp, err := push(&r.query, r.listed(ctx, h), !r.s.ofHost())
+	pushed, none, lookedUp, err := push(&r.query, r.listed(ctx, h), func() (bool, error) { return r.everyUserKnown(ctx) }, !r.s.ofHost())
 	r.lookedUp = lookedUp
 	if err == nil && !none {
 		err = h.setMatches(pushed.choose())
@@ -277,7 +277,7 @@ func (r *reading) takes(p *place) bool {
 }
 
 // decodeTo appends the record of an entry to the batch, if it is an event that
-// answers the query. An error says why it is none.
+// answers the query. An error says why it is none, or what it lacks.
 func (s *Store) decodeTo(b *store.Batch, e *entry, d *decoder, q *store.Query) error {
 	if e.fault != nil {
 		return e.fault
@@ -289,8 +289,8 @@ func (s *Store) decodeTo(b *store.Batch, e *entry, d *decoder, q *store.Query) e
 	b.Records = append(b.Records, store.Record{})
 	rec := &b.Records[len(b.Records)-1]
 	used := len(b.Buffer)
-	var err error
-	b.Buffer, err = d.record(b.Buffer, !s.ofHost(), rec)
+	var lacking, err error
+	b.Buffer, lacking, err = d.record(b.Buffer, !s.ofHost(), rec)
 	if err != nil || !q.Match(rec) {
 		b.Records, b.Buffer = b.Records[:len(b.Records)-1], b.Buffer[:used]
 		return err
@@ -298,7 +298,7 @@ func (s *Store) decodeTo(b *store.Batch, e *entry, d *decoder, q *store.Query) e
 	start := len(b.Arena)
 	b.Arena = appendCursor(b.Arena, kindAfter, &e.place.key, e.place.twin)
 	rec.Cursor = b.Arena[start:len(b.Arena):len(b.Arena)]
-	return nil
+	return lacking
 }
 
 // Pos returns the position reached: that of the mark, once all before it

@@ -13,6 +13,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -33,21 +34,26 @@ type Store struct {
 	stop     chan struct{}
 	done     sync.WaitGroup
 
+	// forward is held by the one that moves the mark on. Only then mu is taken, for
+	// as long as it takes to note something: no call waits for what is decoded.
+	forward sync.Mutex
+	h       *handle // that follows
+	decoder decoder
+	entries []entry
+
 	mu       sync.Mutex
 	closed   bool
 	sink     store.Sink
-	h        *handle // that follows
-	oldest   oldest  // what the journal reached back to when it was looked at last
-	mark     mark
+	oldest   oldest // what the journal reached back to when it was looked at last
+	mark     mark   // written by the holder of forward alone
 	ring     [ringSize]mark
 	pending  map[string][]*pending
-	decoder  decoder
-	entries  []entry
 	read     uint64
 	written  uint64
 	skipped  uint64
 	skips    map[key]struct{}
 	lastSkip string
+	skipLog  limits.Throttle
 	fault    error
 }
 
@@ -144,11 +150,13 @@ func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 	if err != nil {
 		return store.Pos{}, "", err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := retry(s.jumpLocked); err != nil {
+	s.forward.Lock()
+	defer s.forward.Unlock()
+	if err := retry(s.jump); err != nil {
 		s.setFault(err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.sink = sink
 	s.watch.Store(w)
 	s.done.Add(1)
@@ -168,6 +176,8 @@ func (s *Store) Close() error {
 	close(s.stop)
 	s.wakeUp()
 	s.done.Wait()
+	s.forward.Lock()
+	defer s.forward.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.h != nil {
@@ -182,6 +192,8 @@ func (s *Store) Close() error {
 // setFault remembers what keeps the journal from being read, nil for nothing,
 // and says so once.
 func (s *Store) setFault(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case err == nil && s.fault != nil:
 		s.log.Info("the journal can be read again")
@@ -196,23 +208,24 @@ func unavailable(err error) error {
 	return &events.UnavailableError{Backend: events.Journald, Reason: err.Error()}
 }
 
-// maxSkips bounds the entries that are remembered so that one is counted once,
+// maxSkips bounds the entries that are remembered, so that one is counted once
 // however often it is read.
 const maxSkips = 1 << 16
 
-// skipLocked counts an entry that could not be decoded, once.
-func (s *Store) skipLocked(p *place, reason error) {
-	if _, again := s.skips[p.key]; again || len(s.skips) >= maxSkips {
+// noteSkip counts an entry that could not be decoded, or not in whole, once.
+func (s *Store) noteSkip(p *place, reason error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, again := s.skips[p.key]; again {
 		return
+	}
+	if len(s.skips) >= maxSkips {
+		clear(s.skips) // rather count one twice than none any more
 	}
 	s.skips[p.key] = struct{}{}
 	s.skipped++
 	s.lastSkip = fmt.Sprintf("journal entry %s: %v", p.text(), reason)
-	s.log.Warn("left out an entry of the journal", "cursor", p.text(), "reason", reason)
-}
-
-func (s *Store) noteSkip(p *place, reason error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.skipLocked(p, reason)
+	if ok, more := s.skipLog.Pass(limits.DenialBurst, limits.DenialPause); ok {
+		s.log.Warn("left out an entry of the journal", "cursor", p.text(), "reason", reason, "unreported", more)
+	}
 }
