@@ -50,9 +50,10 @@ type SubscribeOptions struct {
 	// with each sign of life. Cursor returns it.
 	OnMark func(cursor string)
 	// OnExpired is asked when the store no longer holds the place to resume
-	// from: true lets the subscription go on from the oldest event that the
-	// store holds, which may repeat events that were delivered before; false,
-	// and a nil function, end the call with the error.
+	// from, or has become a store of another kind, which the cursor means nothing
+	// to (then err.Oldest is empty): true lets the subscription go on from the
+	// oldest event that the store holds then, which may repeat events that were
+	// delivered before; false, and a nil function, end the call with the error.
 	OnExpired func(err *events.ExpiredError) bool
 }
 
@@ -118,15 +119,16 @@ func (s *Subscription) start(ctx context.Context) error {
 	}
 }
 
-// goesOn asks the user what to do about an expired cursor, and moves to the
-// oldest event if that is the answer.
+// goesOn asks the user what to do about a cursor that the store cannot continue
+// from, and goes on from the oldest event that the store holds when the next
+// attempt is made, if that is the answer. What the error calls the oldest may be
+// gone by then.
 func (s *Subscription) goesOn(err error) bool {
-	var expired *events.ExpiredError
-	if !errors.As(err, &expired) || s.options.OnExpired == nil || !s.options.OnExpired(expired) {
+	expired := Expired(err)
+	if expired == nil || s.options.OnExpired == nil || !s.options.OnExpired(expired) {
 		return false
 	}
-	s.cursor, s.request.After = expired.Oldest, expired.Oldest
-	s.request.FromStart = expired.Oldest == ""
+	s.cursor, s.request.After, s.request.FromStart = "", "", true
 	return true
 }
 

@@ -35,6 +35,7 @@ type Subscription struct {
 	outage   bool          // the connection was lost, and does not stand again
 	failures int           // in succession, since something came
 	pause    time.Duration // before the next attempt
+	expired  bool          // the cursor had expired, and no event came since
 
 	closed chan struct{}
 	mu     sync.Mutex
@@ -100,7 +101,9 @@ func (s *Subscription) read(ctx context.Context, cn *conn) (got bool, err error)
 	} else {
 		s.failures = 0
 	}
-	if !s.reply.hasEvent {
+	if s.reply.hasEvent {
+		s.expired = false
+	} else {
 		s.mark()
 	}
 	return s.reply.hasEvent, nil
@@ -135,20 +138,26 @@ func (s *Subscription) failed(err error) error {
 	if s.isClosed() {
 		return ErrClosed
 	}
+	if s.goesOn(err) {
+		// At once if an event came since the last time: a log that is rotated
+		// quickly loses more with every moment.
+		if s.expired {
+			s.pause = firstWait
+		}
+		s.expired = true
+		return nil
+	}
 	s.failures++
 	s.pause = min(firstWait<<min(s.failures-1, 10), lastWait)
 	s.pause -= rand.N(s.pause / 2)
-	if isLost(err) {
-		s.outage = true
-		if s.options.OnLost != nil {
-			s.options.OnLost(err, s.pause)
-		}
-		return nil
+	if !isLost(err) {
+		return err
 	}
-	if s.goesOn(err) {
-		return nil
+	s.outage = true
+	if s.options.OnLost != nil {
+		s.options.OnLost(err, s.pause)
 	}
-	return err
+	return nil
 }
 
 // rest waits for as long as the pause says.

@@ -186,6 +186,39 @@ func TestExpiredCursorGoesOnFromTheOldestIfTheUserSaysSo(t *testing.T) {
 	}
 }
 
+// The oldest event is that of the time of the call, not the one that the error
+// named: a log that is rotated quickly has lost that one, too.
+func TestExpired_oldestIsThatOfTheCall(t *testing.T) {
+	f := newFake(t)
+	f.add("a", "b", "c", "d", "e", "f", "g", "h")
+	f.answer = func(net.Conn, string, json.RawMessage) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.oldest++ // with each call
+		return false
+	}
+	asked := 0
+	s := subscribe(t, f.client(), SubscribeOptions{
+		After:     "c0",
+		OnExpired: func(*events.ExpiredError) bool { asked++; return true },
+	})
+	check(t, "events", take(t, s, 6), "c d e f g h")
+	if asked != 1 {
+		t.Errorf("the user was asked %d times", asked)
+	}
+}
+
+// A cursor of another kind of store is no cursor to this one.
+func TestExpired_otherKindOfStore(t *testing.T) {
+	f := newFake(t)
+	f.add("a")
+	s := subscribe(t, f.client(), SubscribeOptions{
+		After:     "jCursorOfAJournal",
+		OnExpired: func(*events.ExpiredError) bool { return true },
+	})
+	check(t, "events", take(t, s, 1), "a")
+}
+
 func TestNextEndsWithItsContextAndGoesOnLater(t *testing.T) {
 	f := newFake(t)
 	s := subscribe(t, f.client(), SubscribeOptions{})

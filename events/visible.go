@@ -56,12 +56,18 @@ func appendEscapedRune(b []byte, r rune) []byte {
 	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
 
+// hiddenTables are the characters, beside controls, that end a line, turn the direction
+// of text, or show nothing at all.
+var hiddenTables = []*unicode.RangeTable{
+	unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector,
+}
+
 // isHidden reports whether a character is replaced: C0 and C1 controls, format
 // characters such as bidirectional marks, the separators of lines and
-// paragraphs, and what stands for bytes that are not UTF-8.
+// paragraphs, what is never drawn, and what stands for bytes that are not UTF-8.
 func isHidden(r rune) bool {
 	if ' ' <= r && r < 0x7f {
 		return false
 	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || r == unicode.ReplacementChar
+	return unicode.IsControl(r) || r == unicode.ReplacementChar || unicode.IsOneOf(hiddenTables, r)
 }

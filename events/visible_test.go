@@ -7,10 +7,10 @@ import (
 )
 
 // hidden are characters that must not reach a terminal or end a line.
-const hidden = "\n\r\t\x00\x1b\x7f\u0085\u009b\u00ad\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\U000e0001\xff"
+const hidden = "\n\r\t\x00\x1b\x7f\u0085\u009b\u00ad\u061c\u115f\u200b\u200e\u2028\u2029\u202e\u2066\ufe0f\ufeff\U000e0001\xff"
 
 func TestVisible_everyHiddenCharacter(t *testing.T) {
-	want := `a\n\r\t\x00\x1b\x7f\u0085\u009b\u00ad\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\U000e0001\ufffdb`
+	want := `a\n\r\t\x00\x1b\x7f\u0085\u009b\u00ad\u061c\u115f\u200b\u200e\u2028\u2029\u202e\u2066\ufe0f\ufeff\U000e0001\ufffdb`
 	if got := Visible("a" + hidden + "b"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -36,3 +36,11 @@ func TestFlags_refuseEmptyValues(t *testing.T) {
 		t.Errorf("only %d flags were tried", tried)
 	}
 }
+
+// A time of 0 is a value, and means none.
+func TestFlags_zeroTime(t *testing.T) {
+	r := newRig(t, sample)
+	_, stderr, code := r.run("wait", "--timeout=0", "--since=2026-01-01")
+	checkCode(t, code, exitOK)
+	check(t, "stderr", stderr, "")
+}

@@ -55,6 +55,11 @@ log and the Cursor, or a Go template with the fields .Attributes
 .TimeNano .Type .UID and Podman's functions (json, join, lower, pad, split,
 title, truncate, upper).
 
+The line for people is always one line: control characters and what turns or
+hides text are printed as escapes, such as \n and \u202e, and so in JSON. A
+template prints what it is told to, line ends in names included: {{json .Name}}
+quotes them.
+
 With a cursor file nothing is missed and nothing is printed twice from one run
 to the next. If the service restarts meanwhile, the command connects again,
 continues where it was, and says so on stderr.`
@@ -200,9 +205,8 @@ func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (s
 	if !r.stream {
 		q := client.Query{Filters: f.filters, Since: f.since, Until: f.until, After: after, AllUsers: f.allUsers}
 		h, err := c.History(ctx, q)
-		var expired *events.ExpiredError
-		if errors.As(err, &expired) && r.goOn(expired) {
-			q.After = expired.Oldest
+		if expired := client.Expired(err); expired != nil && r.goOn(expired) {
+			q.After = ""
 			h, err = c.History(ctx, q)
 		}
 		if err != nil {

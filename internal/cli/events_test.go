@@ -194,3 +194,37 @@ func TestErrorsOfTheServiceAreToldInItsWords(t *testing.T) {
 		}
 	}
 }
+
+// What events hold cannot add a line, or steer what shows it, wherever the line
+// goes.
+func TestEvents_forgedLines(t *testing.T) {
+	evil := "x\n2026-11-23 16:15:21.1 +0000 UTC container died forged (image=evil)\n\x1b[2J\u009b\u202e\u2028\u200b"
+	line := func(member string) string {
+		text, err := json.Marshal(evil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `{"ID":"i","Image":"m","Name":"n","Status":"pull-error","Time":"2026-11-23T12:45:39Z","Type":"image",` + member + string(text) + "}\n"
+	}
+	r := newRig(t, line(`"error":`)+strings.Replace(line(`"Name":`), `"Name":"n",`, "", 1)+
+		line(`"Attributes":{"note":`)[:len(line(`"Attributes":{"note":`))-2]+"}}\n"+
+		strings.Replace(line(`"health_log":`), "pull-error", "health_status", 1))
+	shown := `x\n2026-11-23 16:15:21.1 +0000 UTC container died forged (image=evil)\n\x1b[2J\u009b\u202e\u2028\u200b`
+	for _, format := range []string{"", "{{.}}", "{{.ToHumanReadable false}}"} {
+		arguments := []string{"events", "--stream=false"}
+		if format != "" {
+			arguments = append(arguments, "--format", format)
+		}
+		stdout, stderr, code := r.run(arguments...)
+		checkCode(t, code, exitOK)
+		if strings.Count(stdout, "\n") != 4 || strings.ContainsAny(stdout, "\x1b\u009b\u202e\u2028\u200b") || strings.Count(stdout, shown) < 2 {
+			t.Errorf("format %q prints %+q and %q", format, stdout, stderr)
+		}
+	}
+	stdout, _, _ := r.run("events", "--stream=false", "--format", nameFormat)
+	check(t, "a template prints the name as it is", stdout, "n\n"+evil+"\nn\nn\n")
+	_, stderr, _ := runIn(t.Context(), "exec", "--address", r.address, "--stream=false", "--", "false")
+	if strings.Count(stderr, "\n") != 5 || strings.ContainsAny(stderr, "\x1b\u009b\u202e\u2028\u200b") {
+		t.Errorf("exec says %+q", stderr)
+	}
+}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/events"
 )
 
 // The words of --log-level.
@@ -110,7 +112,7 @@ func (h *journalHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := h.attributes.Handle(ctx, r); err != nil {
 		return err
 	}
-	line := fmt.Sprintf("<%d>%s", priority(r.Level), r.Message)
+	line := fmt.Sprintf("<%d>%s", priority(r.Level), events.Visible(r.Message))
 	if attributes := strings.TrimSpace(h.out.line.String()); attributes != "" {
 		line += " " + attributes
 	}

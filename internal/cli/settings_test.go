@@ -202,7 +202,7 @@ func TestFilesOfTheHostAreNotForAProcessOfOneClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	new(serveFlags).forOne(set)
-	for name, want := range map[string]string{"listen": "", "exit-idle-time": "", "metrics": "", "dbus": "none", "allow-read": "1"} {
+	for name, want := range map[string]string{"listen": "", "exit-idle-time": "0", "metrics": "", "dbus": "none", "allow-read": "1"} {
 		check(t, name, textOf(flags.Lookup(name)), want)
 	}
 }

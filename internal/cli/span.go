@@ -12,10 +12,6 @@ type span time.Duration
 
 // Set understands a duration.
 func (s *span) Set(text string) error {
-	if text == "" { // as String says it
-		*s = 0
-		return nil
-	}
 	d, err := time.ParseDuration(text)
 	if seconds, failed := strconv.ParseUint(text, 10, 32); failed == nil {
 		d, err = time.Duration(seconds)*time.Second, nil
@@ -27,10 +23,10 @@ func (s *span) Set(text string) error {
 	return nil
 }
 
-// String returns the duration, "" for none, so that the help says nothing of it.
+// String returns the duration, "0" for none, of which the help says nothing.
 func (s *span) String() string {
 	if *s == 0 {
-		return ""
+		return "0"
 	}
 	return time.Duration(*s).String()
 }

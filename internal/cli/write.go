@@ -89,7 +89,7 @@ func (a *app) write(ctx context.Context, f *writeFlags) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(a.stdout, cursor)
+	_, err = fmt.Fprintln(a.stdout, events.Visible(cursor))
 	return err
 }
 
