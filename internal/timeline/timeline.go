@@ -1,0 +1,184 @@
+package timeline
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// The bounds of a timeline.
+const (
+	// MaxLanes is how many containers are kept. Of more, those without trouble
+	// whose last event is longest ago are left out, and counted.
+	MaxLanes = 500
+	// Cells is into how many parts the time is divided.
+	Cells = 960
+)
+
+// Filters choose the events that a timeline shows, in the grammar of every
+// interface.
+func Filters() []string {
+	statuses := []events.Status{
+		events.Create, events.Init, events.Start, events.Restore, events.Exited, events.Remove, events.Checkpoint, events.Pause,
+		events.Unpause, events.HealthStatus, events.PullError, events.AutoUpdate,
+	}
+	filters := make([]string, len(statuses))
+	for i, status := range statuses {
+		filters[i] = "event=" + string(status)
+	}
+	return filters
+}
+
+// Timeline is what happened to containers in the time that ends now. It is not
+// safe for concurrent use.
+type Timeline struct {
+	span time.Duration
+	cell time.Duration
+	end  time.Time
+
+	lanes   map[key]*Lane
+	dropped int
+}
+
+// key is what makes a lane.
+type key struct {
+	image      bool
+	host, name string
+	uid        int64
+}
+
+// New returns the timeline of a span that ends at a time. See Advance.
+func New(span time.Duration, end time.Time) *Timeline {
+	t := &Timeline{span: max(span, Cells), lanes: make(map[key]*Lane)}
+	t.cell = t.span / Cells
+	t.Advance(end)
+	return t
+}
+
+// Span returns the time that is shown.
+func (t *Timeline) Span() (from, to time.Time) { return t.end.Add(-t.span), t.end }
+
+// Advance moves the end of the span on, and forgets what has left it.
+func (t *Timeline) Advance(end time.Time) {
+	if t.end = end; len(t.lanes) == 0 {
+		return
+	}
+	first := t.number(end.Add(-t.span))
+	for _, lane := range t.lanes {
+		lane.forget(first)
+	}
+}
+
+// number returns the number of the cell of a time.
+func (t *Timeline) number(at time.Time) int64 { return at.UnixNano() / int64(t.cell) }
+
+// Add takes in the next event, in the order of the store.
+func (t *Timeline) Add(e *events.Event) {
+	from, _ := t.Span()
+	if e.Time.Before(from) {
+		return
+	}
+	k, ok := keyOf(e)
+	if !ok {
+		return
+	}
+	lane, known := t.lanes[k]
+	if !known {
+		lane = &Lane{Name: k.name, Host: e.Host, UID: e.UID, image: k.image}
+		t.lanes[k] = lane
+	}
+	if e.Image != "" {
+		lane.Image = e.Image
+	}
+	if e.Time.After(lane.LastEvent) {
+		lane.LastEvent = e.Time
+	}
+	lane.apply(e, lane.at(t.number(e.Time)))
+	if len(t.lanes) > MaxLanes {
+		t.drop()
+	}
+}
+
+// keyOf returns the lane of an event, and false for one that belongs to none.
+func keyOf(e *events.Event) (k key, ok bool) {
+	k = key{host: e.Host, name: e.Name, uid: -1}
+	if e.UID != nil {
+		k.uid = int64(*e.UID)
+	}
+	switch {
+	case e.Type == events.Image && e.Status == events.PullError:
+		k.image = true
+	case e.Type != events.Container:
+		return k, false
+	}
+	if k.name == "" {
+		k.name = e.ID[:min(len(e.ID), 12)]
+	}
+	return k, k.name != ""
+}
+
+// drop leaves out a tenth of the lanes, so that it is rarely called.
+func (t *Timeline) drop() {
+	type entry struct {
+		key  key
+		lane *Lane
+	}
+	list := make([]entry, 0, len(t.lanes))
+	for k, lane := range t.lanes {
+		list = append(list, entry{k, lane})
+	}
+	slices.SortFunc(list, func(a, b entry) int { return byTrouble(a.lane, b.lane) })
+	for _, e := range list[MaxLanes*9/10:] {
+		delete(t.lanes, e.key)
+		t.dropped++
+	}
+}
+
+// Lanes returns the lanes of which something happened in the span, those with
+// trouble first.
+func (t *Timeline) Lanes() []*Lane {
+	list := make([]*Lane, 0, len(t.lanes))
+	for _, lane := range t.lanes {
+		if len(lane.cells) > 0 || lane.State > Stopped {
+			list = append(list, lane)
+		}
+	}
+	slices.SortFunc(list, byTrouble)
+	return list
+}
+
+// Dropped returns how many lanes were left out, because there were too many.
+func (t *Timeline) Dropped() int { return t.dropped }
+
+// Summary says in one line how it is.
+func (t *Timeline) Summary() string {
+	var failing, failures, restarts, pulls int
+	lanes := t.Lanes()
+	containers := t.dropped
+	for _, l := range lanes {
+		if !l.image {
+			containers++
+		}
+		if l.Failing() {
+			failing++
+		}
+		failures += l.Failures
+		restarts += l.Restarts
+		pulls += l.PullErrors
+	}
+	text := count(containers, "container") + ", " + strconv.Itoa(failing) + " in trouble, " +
+		count(failures, "failure") + ", " + count(restarts, "restart")
+	if pulls > 0 {
+		text += ", " + count(pulls, "pull error")
+	}
+	return text
+}
+
+func count(n int, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return strconv.Itoa(n) + " " + word
+}
