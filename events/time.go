@@ -19,22 +19,28 @@ const (
 	Written Bound = "time"
 )
 
-// timeForms are the forms with a date, apart from Unix seconds. A form without
-// a zone is in UTC. A fraction of a second is understood in each that has
-// seconds, since package time accepts one even where the layout has none.
-var timeForms = []string{
+// zonedForms are the forms with a date and a zone, apart from Unix seconds. A
+// fraction of a second is understood in each that has seconds, since package time
+// accepts one even where the layout has none.
+var zonedForms = []string{
 	time.RFC3339,
-	"2006-01-02T15:04:05",
+	"2006-01-02T15:04:05Z0700",
 	"2006-01-02T15:04:05 -0700 MST",   // as podman events prints it
 	"2006-01-02T15:04:05 -0700 -0700", // the same in a zone without a name
 	"2006-01-02T15:04:05 -0700",
+	"2006-01-02T15:04:05 UTC", // as journalctl prints it
 	"2006-01-02T15:04Z07:00",
-	"2006-01-02T15:04",
+	"2006-01-02T15:04 -0700",
+	"2006-01-02T15:04 UTC",
 	"2006-01-02T15Z07:00",
-	"2006-01-02T15",
 	"2006-01-02Z07:00",
-	"2006-01-02",
 }
+
+// localForms are those without a zone.
+var localForms = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02T15", "2006-01-02"}
+
+// clockForms are times of the present day.
+var clockForms = []string{"15:04:05", "15:04"}
 
 // timeHint says what is understood.
 func timeHint(bound Bound) string {
@@ -42,48 +48,146 @@ func timeHint(bound Bound) string {
 	if bound == Written {
 		return hint
 	}
-	return hint + ", or a duration such as 10m"
+	return hint + ", or a duration such as 10m, 2d or '1 hour ago'"
 }
 
-// ParseTime understands a time as users write it, exact to the nanosecond:
-// RFC 3339 with or without fraction and zone, a date, Unix seconds with or
-// without fraction, "now", or a duration in Go's form. Without a zone a time is
-// in UTC. An unsigned duration is ago in since and ahead in until, as in
-// Podman 5; with a sign it means the same in both, "-10m" ago and "+10m" ahead.
-// For Written no duration is understood. A value that cannot be understood is a
-// *TimeError.
+// ParseTime is ParseTimeIn with UTC as the zone of times that have none.
 func ParseTime(bound Bound, value string, now time.Time) (time.Time, error) {
+	return ParseTimeIn(bound, value, now, time.UTC)
+}
+
+// ParseTimeIn understands a time as users write it, exact to the nanosecond:
+// RFC 3339 with or without fraction and zone, what podman events and journalctl
+// print, a date, a time of the present day, Unix seconds with or without fraction
+// or '@', "now", "today", "yesterday", "tomorrow", or a duration in Go's form or
+// systemd's (systemd.time(7)). A time without a zone is in the one that is given.
+// A duration without a sign is ago in since and ahead in until, as in Podman 5; with
+// a sign, or with "ago", it means the same in both. For Written no duration is
+// understood. A value that cannot be understood, or in more than one way, is a
+// *TimeError.
+func ParseTimeIn(bound Bound, value string, now time.Time, zone *time.Location) (time.Time, error) {
+	t, reason := parseTime(bound, withoutMonotonic(value), now, zone)
+	if reason != "" {
+		return time.Time{}, &TimeError{string(bound), value, reason}
+	}
+	return t, nil
+}
+
+func parseTime(bound Bound, value string, now time.Time, zone *time.Location) (t time.Time, reason string) {
 	if value == "" {
-		return time.Time{}, &TimeError{string(bound), value, "it is empty; " + timeHint(bound)}
+		return t, "it is empty; " + timeHint(bound)
 	}
-	if value == "now" {
-		return now, nil
+	days, isDay := map[string]int{"yesterday": -1, "today": 0, "tomorrow": 1}[value]
+	switch {
+	case value == "now":
+		return now, ""
+	case isDay:
+		year, month, day := now.In(zone).Date()
+		return time.Date(year, month, day+days, 0, 0, 0, 0, zone), ""
 	}
-	if t, ok, err := parseUnix(value); ok {
-		if err != "" {
-			return time.Time{}, &TimeError{string(bound), value, err}
+	seconds, hasAt := strings.CutPrefix(value, "@")
+	if t, ok, reason := parseUnix(seconds); ok || hasAt {
+		if !ok {
+			reason = "after '@' there have to be Unix seconds"
 		}
-		return t, nil
+		return t, reason
 	}
-	date := asDate(value)
-	for _, form := range timeForms {
-		t, err := time.Parse(form, date)
-		if err != nil {
-			continue
-		}
-		if _, err := t.AppendText(nil); err != nil { // of a zone a day and more away
-			return time.Time{}, &TimeError{string(bound), value, "its zone is out of range; give at most 23:59"}
-		}
-		return t, nil
+	if t, ok, reason := parseDate(value, now, zone); ok {
+		return t, reason
 	}
-	d, err := time.ParseDuration(value)
-	if err != nil || bound == Written {
-		return time.Time{}, &TimeError{string(bound), value, timeReason(bound, value)}
-	}
-	if signed := value[0] == '-' || value[0] == '+'; !signed && bound == Since {
+	d, signed, ok, reason := parseDuration(value)
+	switch {
+	case bound == Written, !ok:
+		return t, timeReason(bound, value)
+	case !signed && bound == Since:
 		d = -d
 	}
-	return now.Add(d), nil
+	return now.Add(d), reason
+}
+
+// withoutMonotonic cuts what Go prints after a time that it has of a clock:
+// Podman's own events have it.
+func withoutMonotonic(value string) string {
+	if i := strings.LastIndex(value, " m="); i >= 0 {
+		if _, err := strconv.ParseFloat(value[i+len(" m="):], 64); err == nil {
+			return value[:i]
+		}
+	}
+	return value
+}
+
+// parseDate understands what has a date or a time of day. ok is false if the value
+// has not.
+func parseDate(value string, now time.Time, zone *time.Location) (t time.Time, ok bool, reason string) {
+	weekday, date := cutWeekday(value)
+	date = asDate(date)
+	for _, form := range zonedForms {
+		if t, err := time.Parse(form, date); err == nil {
+			if _, err := t.AppendText(nil); err != nil { // of a zone a day and more away
+				return t, true, "its zone is out of range; give at most 23:59"
+			}
+			return t, true, checkWeekday(t, weekday)
+		}
+	}
+	for _, form := range localForms {
+		if wall, err := time.Parse(form, date); err == nil {
+			t, reason := inZone(wall, zone)
+			if reason == "" {
+				reason = checkWeekday(wall, weekday)
+			}
+			return t, true, reason
+		}
+	}
+	for _, form := range clockForms {
+		if clock, err := time.Parse(form, value); err == nil {
+			year, month, day := now.In(zone).Date()
+			t, reason := inZone(time.Date(year, month, day, clock.Hour(), clock.Minute(), clock.Second(), clock.Nanosecond(), time.UTC), zone)
+			return t, true, reason
+		}
+	}
+	return t, false, ""
+}
+
+// inZone returns the instant at which clocks of the zone show what wall shows, and
+// why there is not just one.
+func inZone(wall time.Time, zone *time.Location) (t time.Time, reason string) {
+	var found []time.Time
+	for _, near := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
+		_, offset := wall.Add(near).In(zone).Zone()
+		t := wall.Add(-time.Duration(offset) * time.Second).In(zone)
+		_, now := t.Zone()
+		if now == offset && (len(found) == 0 || !found[0].Equal(t)) {
+			found = append(found, t)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], ""
+	case 0:
+		return t, "clocks in this zone skip that time; give it with a zone, such as Z or +01:00"
+	}
+	return t, "clocks in this zone show that time twice; give it with a zone, such as Z or +01:00"
+}
+
+// cutWeekday cuts the name of a day of the week from before a date.
+func cutWeekday(value string) (weekday, date string) {
+	day, rest, found := strings.Cut(value, " ")
+	if !found || len(day) < 3 || rest == "" || rest[0] < '0' || rest[0] > '9' {
+		return "", value
+	}
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if name := d.String(); strings.EqualFold(day, name) || strings.EqualFold(day, name[:3]) {
+			return name, rest
+		}
+	}
+	return "", value
+}
+
+func checkWeekday(t time.Time, weekday string) string {
+	if weekday != "" && t.Weekday().String() != weekday {
+		return "that day is a " + t.Weekday().String() + ", not a " + weekday
+	}
+	return ""
 }
 
 // asDate returns a value that begins with a date as the forms have it: RFC 3339

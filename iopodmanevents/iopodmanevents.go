@@ -26,9 +26,10 @@
 // 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' stands for any letters and '?'
 // for one, and the value then for the whole of them. A word of a newer libpod that this service does not know is written
 // 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
-// Times. RFC 3339 with or without fraction; without a zone, and a bare date, in UTC; seconds since the epoch with or without
-// fraction; 'now'; a duration such as '10m': ago in 'since', ahead in 'until'; with a sign the same in both, '-10m' ago and
-// '+10m' ahead. Both bounds are exclusive.
+// Times. RFC 3339 with or without fraction; what podman events and journalctl print; without a zone, a bare date and a time of
+// day, in UTC; seconds since the epoch with or without fraction, or '@'; 'now', 'today', 'yesterday', 'tomorrow'; a duration
+// such as '10m', '2d' or '1 week': ago in 'since', ahead in 'until'; with a sign or 'ago' the same in both, '-10m' ago and
+// '+10m' ahead. What can mean two things is refused. Both bounds are exclusive.
 package iopodmanevents
 
 import (
@@ -967,9 +968,10 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 # 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' stands for any letters and '?'
 # for one, and the value then for the whole of them. A word of a newer libpod that this service does not know is written
 # 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
-# Times. RFC 3339 with or without fraction; without a zone, and a bare date, in UTC; seconds since the epoch with or without
-# fraction; 'now'; a duration such as '10m': ago in 'since', ahead in 'until'; with a sign the same in both, '-10m' ago and
-# '+10m' ahead. Both bounds are exclusive.
+# Times. RFC 3339 with or without fraction; what podman events and journalctl print; without a zone, a bare date and a time of
+# day, in UTC; seconds since the epoch with or without fraction, or '@'; 'now', 'today', 'yesterday', 'tomorrow'; a duration
+# such as '10m', '2d' or '1 week': ago in 'since', ahead in 'until'; with a sign or 'ago' the same in both, '-10m' ago and
+# '+10m' ahead. What can mean two things is refused. Both bounds are exclusive.
 interface io.podman.events
 
 # The kind of object that an event is about

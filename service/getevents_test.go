@@ -152,7 +152,7 @@ func TestParametersOfGetEventsThatCannotBeMeantAreRefused(t *testing.T) {
 		`{"limit":0}`:             {errInvalidParameter, `"limit"`},
 		`{"limit":-1}`:            {errInvalidParameter, `"limit"`},
 		`{"limit":1.5}`:           {errInvalidParameter, `"limit"`},
-		`{"since":"yesterday"}`:   {"io.podman.events.InvalidTime", `"since"`},
+		`{"since":"overmorrow"}`:  {"io.podman.events.InvalidTime", `"since"`},
 		`{"until":"2026-02-30"}`:  {"io.podman.events.InvalidTime", `"until"`},
 		`{"filters":["event=x"]}`: {"io.podman.events.InvalidFilter", `"event=x"`},
 		`{"after":"x"}`:           {"io.podman.events.InvalidCursor", `"x"`},

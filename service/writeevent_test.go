@@ -86,7 +86,7 @@ func TestAnEventThatCannotBeWrittenIsRefusedWithTheFieldAndTheReason(t *testing.
 			t.Errorf("WriteEvent(%.100s) is answered with %.300s, want InvalidEvent of %s with %q", test.event, got, test.field, test.reason)
 		}
 	}
-	for _, value := range []string{"", "yesterday", "2026-02-30T00:00:00Z", "1500-01-01T00:00:00Z", "9999-01-01T00:00:00Z", "10m"} {
+	for _, value := range []string{"", "overmorrow", "2026-02-30T00:00:00Z", "1500-01-01T00:00:00Z", "9999-01-01T00:00:00Z", "10m"} {
 		got := c.ask("WriteEvent", `{"event":{"type":"pod","status":"create","time":"`+value+`"}}`)
 		if got.Error != "io.podman.events.InvalidTime" || got.Parameters["field"] != "time" || got.Parameters["value"] != value {
 			t.Errorf("the time %q is answered with %s, want InvalidTime", value, got)

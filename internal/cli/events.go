@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -28,7 +29,7 @@ type eventsFlags struct {
 	address     string
 }
 
-const eventsLong = `Print container events as podman events does. With neither --since nor --until
+var eventsLong = fmt.Sprintf(`Print container events as podman events does. With neither --since nor --until
 it follows new events from now on; with one of them it prints past events
 first; with --stream=false it prints past events only.
 
@@ -44,9 +45,11 @@ ancestor, uid, host, health (healthy, unhealthy, starting, or changed: another
 verdict than before) and exit-code. In names * and ? stand for any letters and
 for one: --filter 'name=web*'.
 
-Times are RFC 3339, a date, Unix seconds, 'now', a time as it is printed here,
-or a duration: 10m in --since is ten minutes ago, in --until ten minutes ahead.
-Without a zone they are in UTC.
+Times, for --since and --until, which are exclusive:
+
+%s
+Without a zone they are in the zone in which times are printed (TZ). The
+interfaces of the service are in UTC.
 
 The format is 'json', which prints a line with the members of Podman's event
 log and the Cursor, or a Go template with the fields .Attributes
@@ -62,7 +65,7 @@ quotes them.
 
 With a cursor file nothing is missed and nothing is printed twice from one run
 to the next. If the service restarts meanwhile, the command connects again,
-continues where it was, and says so on stderr.`
+continues where it was, and says so on stderr.`, timeTable())
 
 const eventsExample = `  eventsvc events
   eventsvc events --filter type=container --filter event=died
@@ -155,6 +158,9 @@ const outputBuffer = 64 << 10
 
 func (a *app) events(ctx context.Context, f *eventsFlags) error {
 	if err := f.checkExpired(); err != nil {
+		return err
+	}
+	if err := f.resolveTimes(); err != nil {
 		return err
 	}
 	ctx, stop := untilReaderGone(ctx, a.stdout)

@@ -179,7 +179,7 @@ func TestErrorsOfTheServiceAreToldInItsWords(t *testing.T) {
 		want      string
 	}{
 		{"Filter", []string{"--filter", "tpye=x"}, `eventsvc: cannot understand filter "tpye=x": unknown key "tpye", did you mean "type"?`},
-		{"Time", []string{"--since", "yesterday"}, `eventsvc: cannot understand since "yesterday": `},
+		{"Time", []string{"--since", "overmorrow"}, `eventsvc: cannot understand since "overmorrow": `},
 		{"Cursor", []string{"--after-cursor", "no!cursor"}, `eventsvc: cannot understand cursor "no!cursor": `},
 		{"Flag", []string{"--if-expired", "maybe"}, "eventsvc: cannot use --if-expired maybe: "},
 	} {

@@ -112,6 +112,9 @@ func (a *app) exec(ctx context.Context, f *execFlags, words []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	if err := f.resolveTimes(); err != nil {
+		return err
+	}
 	if err := findCommand(words); err != nil {
 		return err
 	}

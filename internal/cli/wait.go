@@ -95,6 +95,9 @@ func (a *app) wait(ctx context.Context, f *waitFlags, words []string) error {
 	if err != nil {
 		return err
 	}
+	if err := f.resolveTimes(); err != nil {
+		return err
+	}
 	if len(words) > 0 {
 		if err := findCommand(words); err != nil {
 			return err

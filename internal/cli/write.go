@@ -109,7 +109,7 @@ func (f *writeFlags) read() (events.Event, error) {
 		return e, errors.WithMessage(err, "cannot write the event")
 	}
 	if f.time != "" {
-		if e.Time, err = events.ParseTime(events.Written, f.time, time.Now()); err != nil {
+		if e.Time, err = events.ParseTimeIn(events.Written, f.time, time.Now(), time.Local); err != nil {
 			return e, err
 		}
 	}

@@ -2,6 +2,7 @@ package iopodman
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
@@ -17,6 +18,14 @@ func parseTime(bound events.Bound, value string, now time.Time) (time.Time, erro
 			// The shortest of all has no positive counterpart.
 			return now.Add(-max(d, -math.MaxInt64)), nil
 		}
+	}
+	// Of other durations the sign is turned round, and without one they are ago.
+	turned := value
+	if sign := strings.IndexAny(value, "-+"); sign == 0 {
+		turned = map[byte]string{'-': "+", '+': "-"}[value[0]] + value[1:]
+	}
+	if t, err := events.ParseTime(events.Since, turned, now); err == nil {
+		return t, nil
 	}
 	return events.ParseTime(bound, value, now)
 }

@@ -71,6 +71,8 @@ func TestDurationsMeanAgoInBothBoundsAndAheadWithAMinus(t *testing.T) {
 		{[]string{"--since", "4h", "--until", "2h30m"}, lines[:1]},
 		{[]string{"--until", "2h"}, lines[:1]},
 		{[]string{"--since", "2h", "--until", "-2h", "--stream=false"}, lines[1:2]},
+		{[]string{"--since", "2 hours", "--until", "1min ago"}, lines[1:2]},
+		{[]string{"--since", "1d", "--until", "2 hr"}, lines[:1]},
 		{[]string{"--since", "-30m", "--until", "-2h", "--stream=false"}, lines[2:]},
 	} {
 		t.Run(fmt.Sprint(test.args), func(t *testing.T) {
@@ -81,8 +83,8 @@ func TestDurationsMeanAgoInBothBoundsAndAheadWithAMinus(t *testing.T) {
 
 func TestABadTimeIsRefusedInWordsThatHelp(t *testing.T) {
 	r := newRig(t, containers(1, 3)...)
-	const hint = "give RFC 3339 (2006-01-02T15:04:05Z), a date, Unix seconds or 'now', or a duration such as 10m\n"
-	for _, value := range []string{"yesterday", "10", "1h2", "5 minutes"} {
+	const hint = "give RFC 3339 (2006-01-02T15:04:05Z), a date, Unix seconds or 'now', or a duration such as 10m, 2d or '1 hour ago'\n"
+	for _, value := range []string{"overmorrow", "10", "1h2", "5 moments"} {
 		for _, bound := range []string{"since", "until"} {
 			if value == "10" {
 				continue // seconds since the epoch
