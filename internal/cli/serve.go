@@ -29,6 +29,7 @@ type serveFlags struct {
 	logMaxSize string
 
 	journalDirectory string
+	collected        bool
 
 	listen     []string
 	allowRead  []string
@@ -104,6 +105,8 @@ func (a *app) serveCommand() *cobra.Command {
 		"(powers of 1000); 0: none (default 64m)")
 	flags.StringVar(&f.journalDirectory, "journal-directory", "", "read the journals in `DIR`, as systemd-journal-remote makes them of\n"+
 		"many hosts (default the journal of this host)")
+	flags.BoolVar(&f.collected, "collected", false, "the log file is that of 'eventsvc collect': each line names its host and user\n"+
+		"(with --log-file alone)")
 	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
 	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none;\n"+
 		"with a - in front one that is not there is waited for; starter is the bus that\n"+
@@ -241,7 +244,7 @@ type plan struct {
 }
 
 // storeFlags are the flags that choose the store.
-var storeFlags = []string{"backend", "log-file", "log-max-size", "journal-directory"}
+var storeFlags = []string{"backend", "log-file", "log-max-size", "journal-directory", "collected"}
 
 // plan understands the options. It touches nothing.
 func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err error) {

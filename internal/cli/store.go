@@ -25,8 +25,10 @@ type choice struct {
 	maxSize int64
 	own     bool
 	named   bool // the path was given by hand
-	sync    logfile.Sync
-	because []string
+	// collected says that each line of the log names its host and user.
+	collected bool
+	sync      logfile.Sync
+	because   []string
 }
 
 // Bounds of a log of eventsvc's own, in bytes.
@@ -44,6 +46,9 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 		return nil, err
 	}
 	sized := f.logMaxSize != ""
+	if f.collected && f.logFile == "" {
+		return nil, errors.New("cannot use --collected without --log-file: it says what the log is; name the log of 'eventsvc collect', too")
+	}
 	if f.journalDirectory != "" {
 		return chooseJournal(f)
 	}
@@ -86,8 +91,9 @@ func withoutJournal(env config.Environment, journal config.Store, why error) (co
 	return found, err
 }
 
-// isForeign reports whether the store holds events of other hosts.
-func (c *choice) isForeign() bool { return c.backend == events.Journald && c.path != "" }
+// isForeign reports whether the store holds events of other hosts, or is of the
+// kind that may: the log of a collector.
+func (c *choice) isForeign() bool { return c.collected || c.backend == events.Journald && c.path != "" }
 
 // chooseJournal decides about a directory of journals that was named.
 func chooseJournal(f *serveFlags) (*choice, error) {
@@ -124,12 +130,15 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot use --log-file %s", f.logFile)
 	}
+	if f.collected && sized {
+		return nil, errors.New("cannot use --log-max-size with --collected: 'eventsvc collect' bounds its log; give it there")
+	}
 	if sized {
 		if found, err := config.DiscoverBackend(env, config.File); err == nil && found.Shared && sameFile(found.Path, path) {
 			return nil, podmanRotates(path)
 		}
 	}
-	c := &choice{backend: events.LogFile, path: path, own: sized, named: true, maxSize: maxSize, because: []string{"log " + path + ": asked for by name"}}
+	c := &choice{backend: events.LogFile, path: path, own: sized || f.collected, named: true, collected: f.collected, maxSize: maxSize, because: []string{"log " + path + ": asked for by name"}}
 	return c, nil
 }
 
@@ -164,7 +173,7 @@ func (c *choice) openStore(log *slog.Logger) (store.Store, error) {
 		}
 		return journald.Open(journald.Options{Directory: c.path, Logger: log})
 	}
-	st, err := logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Named: c.named, Sync: c.sync, Logger: log})
+	st, err := logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Named: c.named, Collected: c.collected, Sync: c.sync, Logger: log})
 	if err != nil {
 		return nil, err // a nil *logfile.Store in the interface would not be nil
 	}

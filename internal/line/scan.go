@@ -227,14 +227,32 @@ func (s *scanner) unknown(name Span) bool {
 	if events.IsMember(string(s.b[name.Start:name.End])) {
 		return false
 	}
+	s.f.Extra = true
+	// Strings and numbers such as those at the end of a line of a collected log.
+	if s.i < len(s.b) && s.b[s.i] == '"' {
+		_, _, ok := s.string()
+		return ok
+	}
+	if end := s.i + digits(s.b[s.i:]); end > s.i && end < len(s.b) && s.b[end] == ',' && (s.b[s.i] != '0' || end == s.i+1) {
+		s.i = end
+		return true
+	}
 	d := json.NewDecoder(bytes.NewReader(s.b[s.i:]))
 	var skipped json.RawMessage
 	if d.Decode(&skipped) != nil {
 		return false
 	}
 	s.i += int(d.InputOffset())
-	s.f.Extra = true
 	return true
+}
+
+// digits returns how many digits the text begins with.
+func digits(b []byte) int {
+	n := 0
+	for n < len(b) && b[n] >= '0' && b[n] <= '9' {
+		n++
+	}
+	return n
 }
 
 // number reads a whole number, of at most nine digits where it is not known to

@@ -227,8 +227,9 @@ func (s *Store) emit(c *chunk, lost bool, of *known) {
 		from := len(arena)
 		arena = appendEventCursor(arena, id, g.id)
 		records = append(records, store.Record{
-			Line: d.line, Fields: d.fields, Pos: g.pos(off), UID: g.uid.Load(), Cursor: arena[from:len(arena):len(arena)],
+			Line: d.line, Fields: d.fields, Pos: g.pos(off), Cursor: arena[from:len(arena):len(arena)],
 		})
+		s.setOrigin(&records[len(records)-1], g)
 	}
 	s.off = c.next
 	s.read += uint64(len(records))

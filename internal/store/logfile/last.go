@@ -115,7 +115,8 @@ func (s *Store) lastBetween(ctx context.Context, g *generation, least, end int64
 		if !found {
 			continue
 		}
-		rec := store.Record{Line: d.line, Fields: d.fields, Pos: g.pos(behind), UID: g.uid.Load()}
+		rec := store.Record{Line: d.line, Fields: d.fields, Pos: g.pos(behind)}
+		s.setOrigin(&rec, g)
 		if !query.Match(&rec) {
 			continue
 		}

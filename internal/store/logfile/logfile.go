@@ -33,6 +33,10 @@ type Options struct {
 	// Named says that the path was chosen by hand: that its directory does not
 	// exist is a fault, while that of a Podman may be still to come.
 	Named bool
+	// Collected says that the log was collected from several hosts or users by
+	// eventsvc collect, so that each line names its own. It is for the
+	// administrator to say: a line of another log proves nothing by such a name.
+	Collected bool
 	// LockTimeout bounds the wait for the lock that Podman's writers take; 0:
 	// DefaultLockTimeout.
 	LockTimeout time.Duration
@@ -48,13 +52,15 @@ type Options struct {
 
 // Store is a log file. It is safe for concurrent use.
 type Store struct {
-	path   string
-	own    bool
-	named  bool
-	log    *slog.Logger
-	disk   disk
-	lock   *fileLock
-	maxSeg int64 // size at which the own log is set aside, 0: never
+	path  string
+	own   bool
+	named bool
+	// collected is that of Options.
+	collected bool
+	log       *slog.Logger
+	disk      disk
+	lock      *fileLock
+	maxSeg    int64 // size at which the own log is set aside, 0: never
 	// patience is how long a file that was replaced is tried to be read.
 	patience time.Duration
 
@@ -118,7 +124,7 @@ func Open(o Options) (*Store, error) {
 		o.LockTimeout = DefaultLockTimeout
 	}
 	s := &Store{
-		path: path, own: o.Own || o.MaxSize > 0, named: o.Named, log: o.Logger, disk: o.disk,
+		path: path, own: o.Own || o.MaxSize > 0, named: o.Named, collected: o.Collected, log: o.Logger, disk: o.disk,
 		lock: newFileLock(o.disk, path+".lock", o.LockTimeout), syncs: syncs{mode: o.Sync},
 		origin: rand.Uint64(), grown: make(chan struct{}, 1), stopped: make(chan struct{}),
 		helpers: make(chan struct{}, runtime.NumCPU()), readings: make(map[*reading]struct{}), nextSeq: 1,

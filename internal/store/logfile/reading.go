@@ -308,7 +308,8 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 			continue
 		}
 		id := r.twins.next(d.fields.Time, d.hash)
-		rec := store.Record{Line: d.line, Fields: d.fields, Pos: r.g.pos(off), UID: r.g.uid.Load()}
+		rec := store.Record{Line: d.line, Fields: d.fields, Pos: r.g.pos(off)}
+		r.s.setOrigin(&rec, r.g)
 		if !r.query.Match(&rec) {
 			continue
 		}

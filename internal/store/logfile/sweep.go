@@ -88,7 +88,7 @@ func (w *sweep) claim(helped bool) *task {
 // assign adds a block to a task, and returns how many bytes of it have to be
 // read.
 func (w *sweep) assign(t *task, b *block) (bytes int64) {
-	if q := w.choice.query; !q.HasUser(w.g.uid.Load()) || !b.mayMatch(q) {
+	if q := w.choice.query; !w.s.collected && !q.HasUser(w.g.uid.Load()) || !b.mayMatch(q) {
 		return 0
 	}
 	first := len(t.parts)
@@ -242,7 +242,8 @@ func (w *sweep) consider(t *task, text []byte, off int64) {
 	if reason != nil {
 		w.s.noteSkip(w.g, off, reason)
 	}
-	rec.Line, rec.Pos, rec.UID = found, w.g.pos(off+int64(len(text))+1), w.g.uid.Load()
+	rec.Line, rec.Pos = found, w.g.pos(off+int64(len(text))+1)
+	w.s.setOrigin(rec, w.g)
 	if found == nil || !w.choice.query.Match(rec) {
 		b.Records = b.Records[:n]
 		return
