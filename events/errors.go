@@ -69,7 +69,7 @@ func (e *FieldError) Error() string {
 	return fmt.Sprintf("cannot write event: %s: %s", e.Field, e.Reason)
 }
 
-// CursorError is returned for a cursor that was not made for the store.
+// CursorError is returned for a cursor that this service has not made.
 type CursorError struct {
 	Cursor string // as it was given
 	Reason string // why
@@ -80,7 +80,8 @@ func (e *CursorError) Error() string {
 }
 
 // ExpiredError is returned when the store no longer holds the place after a
-// cursor, or when it cannot be told for certain which place it is. Events
+// cursor, when it cannot be told for certain which place it is, or when the
+// cursor is of another kind of store, which the service had before. Events
 // directly after the cursor may be lost.
 type ExpiredError struct {
 	// Oldest is the position before the oldest event that the store

@@ -135,7 +135,7 @@ func (e EventNotFound) Error() string {
 	return s
 }
 
-// The cursor was not made by this service for this store
+// The cursor was not made by this service
 type InvalidCursor struct {
 	Cursor string `json:"cursor"`
 	Reason string `json:"reason"`
@@ -147,7 +147,7 @@ func (e InvalidCursor) Error() string {
 	return s
 }
 
-// The store no longer holds the place after the cursor; what came directly after it may be lost
+// The store no longer holds the place after the cursor, or the service has another store by now; what came directly after it may be lost
 type CursorExpired struct {
 	Oldest string `json:"oldest"`
 }
@@ -733,7 +733,7 @@ func (c *VarlinkCall) ReplyEventNotFound(ctx context.Context) error {
 	return c.ReplyError(ctx, "io.podman.events.EventNotFound", &out)
 }
 
-// The cursor was not made by this service for this store
+// The cursor was not made by this service
 func (c *VarlinkCall) ReplyInvalidCursor(ctx context.Context, cursor_ string, reason_ string) error {
 	var out InvalidCursor
 	out.Cursor = cursor_
@@ -741,7 +741,7 @@ func (c *VarlinkCall) ReplyInvalidCursor(ctx context.Context, cursor_ string, re
 	return c.ReplyError(ctx, "io.podman.events.InvalidCursor", &out)
 }
 
-// The store no longer holds the place after the cursor; what came directly after it may be lost
+// The store no longer holds the place after the cursor, or the service has another store by now; what came directly after it may be lost
 func (c *VarlinkCall) ReplyCursorExpired(ctx context.Context, oldest_ string) error {
 	var out CursorExpired
 	out.Oldest = oldest_
@@ -1300,7 +1300,7 @@ error InvalidEvent(
 # No event matches
 error EventNotFound()
 
-# The cursor was not made by this service for this store
+# The cursor was not made by this service
 error InvalidCursor(
   # The cursor as it was given
   cursor: string,
@@ -1308,7 +1308,7 @@ error InvalidCursor(
   reason: string
 )
 
-# The store no longer holds the place after the cursor; what came directly after it may be lost
+# The store no longer holds the place after the cursor, or the service has another store by now; what came directly after it may be lost
 error CursorExpired(
   # The position before the oldest event that the store still holds: 'after' with it starts there
   oldest: string

@@ -212,27 +212,71 @@ func TestJournalFilesThatCannotBeOpenedAreNotLeftOut(t *testing.T) {
 	}
 }
 
+// newDaemonAs describes a daemon of a user without any group.
+func (r *room) newDaemonAs(user int) *daemon {
+	r.t.Helper()
+	testkit.Need(r.t, "setpriv")
+	d := r.newDaemon()
+	for _, dir := range []string{d.dir, filepath.Dir(binary)} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if err := os.Chown(d.dir, user, user); err != nil {
+		r.t.Fatal(err)
+	}
+	id := strconv.Itoa(user)
+	d.enter = func(args ...string) *exec.Cmd {
+		return r.command(append([]string{"setpriv", "--reuid=" + id, "--regid=" + id, "--clear-groups", "env", "HOME=" + d.dir, "XDG_RUNTIME_DIR=" + d.dir}, args...)...)
+	}
+	return d
+}
+
+// TestJournal_unreadable: a journal that may not be read, or may not even be
+// listed, is not one without events.
+func TestJournal_unreadable(t *testing.T) {
+	r := startRoom(t)
+	r.flush()
+	r.send(podmanEntry("of root", time.Now()))
+	dir := filepath.Join(r.dir, "var", hostMachineID(t))
+	d := r.newDaemonAs(1000)
+	d.start()
+	const sentence = "run eventsvc as root, or as a user in the group systemd-journal"
+	for _, mode := range []os.FileMode{0o755, os.ModeSetgid | 0o750, os.ModeSetgid | 0o751} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, method := range []string{"GetEvents", "GetLastEvent"} {
+			if reply := d.call(method, everyUser); reply.Error != "io.podman.events.BackendUnavailable" || !strings.Contains(reply.Parameters.Reason, sentence) {
+				t.Errorf("mode %v, %s: %+v", mode, method, reply)
+			}
+		}
+		d.wantFault(sentence)
+		out, err := r.command("setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", binary, "events", "--address", "unix:"+d.socket, "--stream=false").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), sentence) {
+			t.Errorf("mode %v, the command: %q, %v", mode, out, err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.writers("own", []int{1000}, 1, 1)() // journald makes a file that the user may read
+	r.settle()
+	d.wantFault("")
+	if all := d.history(everyUser); len(all) != 1 || all[0].Name != "own0-0" {
+		t.Errorf("then there are %+v", all)
+	}
+}
+
 // TestJournalOfAUserWhoseFilesAreRotated follows as a user who can read no files
 // but its own, and those only some time after journald has made them.
 func TestJournalOfAUserWhoseFilesAreRotated(t *testing.T) {
-	testkit.Need(t, "setpriv")
 	r := startRoom(t)
 	r.flush()
 	const user = 1000
 	r.writers("before", []int{user}, 1, 1)()
 	r.settle()
-	d := r.newDaemon()
-	for _, dir := range []string{d.dir, filepath.Dir(binary)} {
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chown(d.dir, user, user); err != nil {
-		t.Fatal(err)
-	}
-	d.enter = func(args ...string) *exec.Cmd {
-		return r.command(append([]string{"setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", "HOME=" + d.dir, "XDG_RUNTIME_DIR=" + d.dir}, args...)...)
-	}
+	d := r.newDaemonAs(user)
 	d.start()
 	follower := d.subscribe(params{"allUsers": true, "fromStart": true})
 	const rounds, each = 10, 20

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,6 +30,7 @@ type dirs struct {
 type listing struct {
 	id, changed [2]uint64 // of the directory
 	files       map[string]uint64
+	fault       error // why they cannot be listed, nil: they are
 }
 
 func newDirs(directory string) *dirs {
@@ -53,17 +55,21 @@ func (d *dirs) check() (changed, vanished bool) {
 	changed = old == nil
 	for _, dir := range d.paths(old) {
 		var st unix.Stat_t
-		if unix.Stat(dir, &st) != nil {
+		if err := unix.Stat(dir, &st); err != nil {
+			if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+				now[dir] = listing{fault: &os.PathError{Op: "open", Path: dir, Err: err}}
+			}
 			continue
 		}
 		l, known := old[dir]
 		id, at := [2]uint64{st.Dev, st.Ino}, [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)}
-		if known && l.id == id && l.changed == at && time.Since(time.Unix(st.Mtim.Unix())) > clockGrain {
+		if known && l.fault == nil && l.id == id && l.changed == at && time.Since(time.Unix(st.Mtim.Unix())) > clockGrain {
 			now[dir] = l
 			continue
 		}
-		fresh := listing{id: id, changed: at, files: journalFiles(dir)}
-		changed = changed || !known || l.id != id || !maps.Equal(l.files, fresh.files)
+		fresh := listing{id: id, changed: at}
+		fresh.files, fresh.fault = journalFiles(dir)
+		changed = changed || !known || (l.fault == nil) != (fresh.fault == nil) || l.id != id || !maps.Equal(l.files, fresh.files)
 		now[dir] = fresh
 	}
 	d.known = now
@@ -86,12 +92,23 @@ func (d *dirs) quiet() bool {
 		}
 	}
 	for dir, l := range d.known {
-		if unix.Stat(dir, &st) != nil || l.id != [2]uint64{st.Dev, st.Ino} || l.changed != [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)} ||
+		if l.fault != nil || unix.Stat(dir, &st) != nil || l.id != [2]uint64{st.Dev, st.Ino} || l.changed != [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)} ||
 			time.Since(time.Unix(st.Mtim.Unix())) <= clockGrain {
 			return false
 		}
 	}
 	return true
+}
+
+// fault returns why a directory cannot be listed: what is not listed would seem
+// not to be there.
+func (d *dirs) fault() error {
+	for _, l := range d.known {
+		if l.fault != nil {
+			return errors.Wrap(l.fault, "cannot list the journal")
+		}
+	}
+	return nil
 }
 
 // lacks reports whether a file is not there any more, under whatever name.
@@ -119,7 +136,7 @@ func (d *dirs) paths(known map[string]listing) []string {
 		all = append(all, root)
 		if l, ok := known[root]; ok {
 			var st unix.Stat_t
-			if unix.Stat(root, &st) == nil && l.changed == [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)} &&
+			if l.fault == nil && unix.Stat(root, &st) == nil && l.changed == [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)} &&
 				time.Since(time.Unix(st.Mtim.Unix())) > clockGrain {
 				for dir := range known {
 					if filepath.Dir(dir) == root {
@@ -140,9 +157,12 @@ func (d *dirs) paths(known map[string]listing) []string {
 }
 
 // journalFiles returns the journal files in a directory, with their inodes.
-func journalFiles(dir string) map[string]uint64 {
-	files := make(map[string]uint64)
-	entries, _ := os.ReadDir(dir)
+func journalFiles(dir string) (files map[string]uint64, err error) {
+	files = make(map[string]uint64)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), ".journal") && !strings.HasSuffix(e.Name(), ".journal~") {
 			continue
@@ -152,7 +172,7 @@ func journalFiles(dir string) map[string]uint64 {
 			files[e.Name()] = st.Ino
 		}
 	}
-	return files
+	return files, err
 }
 
 // isMachineID reports whether a directory has the name of one that holds journals,

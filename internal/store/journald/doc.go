@@ -29,8 +29,8 @@ type Options struct {
 	// makes them; its events carry the name of the host and it is not written
 	// to. Empty: the journal of this host.
 	Directory string
-	// Interval is how often a journal that somebody follows is looked at, as
-	// journald tells of nothing at once; 0: DefaultInterval.
+	// Interval is how often a journal that is followed is looked at: journald
+	// itself announces what is new every 250 ms; 0: DefaultInterval.
 	Interval time.Duration
 	// Logger takes what the store has to say about itself; nil: nobody.
 	Logger *slog.Logger

@@ -201,6 +201,14 @@ func (d *damage) leaveOut(path string, size uint64, reason error, log *slog.Logg
 	}
 }
 
+// explain says what to do about an error of the journal's files.
+func explain(err error) error {
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		return errors.WithMessage(err, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
+	}
+	return err
+}
+
 // readable returns nil if there is a file that can be read, or why not. An empty
 // directory that collects journals is one without events.
 func (h *handle) readable() error {
@@ -208,7 +216,7 @@ func (h *handle) readable() error {
 	case len(h.files) > 0:
 		return nil
 	case h.denied != nil:
-		return errors.WithMessage(h.denied, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
+		return explain(h.denied)
 	case h.dirs.host && len(h.waiting) == 0:
 		return errors.Errorf("cannot read the journal: there is none of this machine in %s; is systemd-journald running?", strings.Join(h.dirs.roots, " or "))
 	}

@@ -98,6 +98,9 @@ func (s *Store) tryHandle() (*handle, error) {
 	}
 	h := &handle{do: make(chan func()), done: make(chan struct{}), dirs: newDirs(s.directory), damage: &s.damage, log: s.log}
 	h.dirs.check() // first, so that what changes while it opens the files is noticed
+	if err := h.dirs.fault(); err != nil {
+		return nil, explain(err)
+	}
 	h.j = (*C.struct_ev_journal)(C.calloc(1, C.sizeof_struct_ev_journal))
 	if s.ofHost() {
 		h.boot = s.boot

@@ -22,6 +22,9 @@ func (r *reading) begin(ctx context.Context, start store.Start) error {
 		}
 	case start.After != "":
 		c, err := parseCursor(start.After)
+		if store.IsCursorOfOtherKind(start.After, events.Journald) {
+			return r.s.expired()
+		}
 		if err != nil {
 			return err
 		}

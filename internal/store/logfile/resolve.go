@@ -6,17 +6,24 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // startAfter begins at the place that a cursor names. A place that is gone, or
 // cannot be told for certain, is an *events.ExpiredError.
 func (r *reading) startAfter(ctx context.Context, text string) error {
+	s := r.s
 	c, err := parseCursor(text)
 	if err != nil {
+		if store.IsCursorOfOtherKind(text, events.LogFile) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.expiredLocked()
+		}
 		return err
 	}
-	s := r.s
 	s.mu.Lock()
 	chain := append([]*generation(nil), s.chain...)
 	if s.gone && len(chain) == 1 && !(c.hinted && c.hint.genID == chain[0].id) {
