@@ -40,8 +40,9 @@ build: ## build bin/eventsvc
 run: build ## build eventsvc and let it serve container events over Varlink; Ctrl-C ends it
 	@exec bin/eventsvc demo
 
-test: build ## run all tests; one whose peer is not installed skips and says so
-	$(GO) test -tags '$(TAGS)' ./...
+test: build ## run all tests; at the end it says what was skipped, and why
+	@$(GO) build -o bin/report ./test/report
+	$(GO) test -json -tags '$(TAGS)' ./... | bin/report
 
 test-peers: build ## install Podman, varlinkctl, D-Bus tools (root, Debian 12) and run the end-to-end tests, skipping none
 	test/peers/install.sh

@@ -83,15 +83,32 @@ func New(version string, s Sources) (*Metrics, error) {
 		Name: prefix + "build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{
-		m, m.catchUps, m.losses, m.writeFailures, m.writes, m.age, build,
+	if err := m.registry.Register(inTurn{
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
-		if err := m.registry.Register(c); err != nil {
-			return nil, err
-		}
+		m, m.catchUps, m.losses, m.writeFailures, m.writes, m.age, build,
+	}); err != nil {
+		return nil, err
 	}
 	return m, nil
+}
+
+// inTurn are collectors that are asked one after the other. A registry asks its
+// collectors in as many goroutines as it sees fit, and go_goroutines then counts
+// up to four that are only there to count.
+type inTurn []prometheus.Collector
+
+// Describe sends the descriptions of all.
+func (list inTurn) Describe(to chan<- *prometheus.Desc) {
+	for _, c := range list {
+		c.Describe(to)
+	}
+}
+
+// Collect sends the numbers of all.
+func (list inTurn) Collect(to chan<- prometheus.Metric) {
+	for _, c := range list {
+		c.Collect(to)
+	}
 }
 
 // Emitted counts new events. It takes some nanoseconds for each.
