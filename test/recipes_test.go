@@ -42,12 +42,15 @@ func (m *machine) container(name, code string) {
 	m.sh(strings.NewReplacer("%NAME", name, "%CODE", code).Replace(runContainer))
 }
 
-// TestRecipes runs what docs/recipes.md shows, on a booted machine with the
+// TestRecipes runs what docs/recipes.md and docs/tutorial.md show, on a booted machine with the
 // package installed.
 func TestRecipes(t *testing.T) {
 	bootedTree(t)
 	pkg := buildPackages(t, "0.1.0~test1")
-	m := boot(t, map[string]string{"/etc/containers/containers.conf.d/events.conf": logToFile})
+	m := boot(t, map[string]string{
+		"/etc/containers/containers.conf.d/events.conf": logToFile,
+		"/etc/containers/containers.conf.d/nspawn.conf": nspawnContainers,
+	})
 	alice := m.addUser("alice", 1000)
 	m.run("apt-get", "install", "-y", "-q", m.bring(pkg, "deb"))
 	m.sh(podmanImage)
@@ -55,6 +58,7 @@ func TestRecipes(t *testing.T) {
 		name string
 		test func(*testing.T, *machine, user)
 	}{
+		{"The tutorial", tutorial},
 		{"A Python subscriber over Varlink", pythonRecipe},
 		{"A GLib subscriber on the system bus", glibRecipe},
 		{"A unit for every container that ends", unitRecipe},
