@@ -76,7 +76,7 @@ func socketPath(address string) (string, error) {
 	case isUnix:
 		path, _, _ = strings.Cut(path, ";")
 	case !strings.ContainsRune(address, '/'):
-		return "", errors.New("it is no address; give unix:PATH, or ssh-exec:HOST for the service of another host")
+		return "", errors.New("it is not an address; give unix:PATH, or ssh-exec:HOST for the service of another host")
 	}
 	if path == "" {
 		return "", errors.New("it has no path; give unix:PATH")

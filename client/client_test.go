@@ -221,7 +221,7 @@ func TestAddresses(t *testing.T) {
 		{address: "/run/x", want: "/run/x"},
 		{address: "./x", want: "./x"},
 		{address: "unix:", problem: "no path"},
-		{address: "tcp:localhost", problem: "no address"},
+		{address: "tcp:localhost", problem: "not an address"},
 		{address: "unix:/" + strings.Repeat("x", 107), problem: "too long"},
 	} {
 		got, err := socketPath(test.address)

@@ -69,7 +69,7 @@ func TestDecodeRefusesWhatIsNoReply(t *testing.T) {
 		"Cut off":                fullFrame[:len(fullFrame)/2],
 		"Two values":             `{} {}`,
 		"An array":               `[]`,
-		"A time that is no time": strings.Replace(fullFrame, "2026-11-23T", "yesterday ", 1),
+		"A time that is not a time": strings.Replace(fullFrame, "2026-11-23T", "yesterday ", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := decode([]byte(frame), new(subscribeReply)); err == nil {

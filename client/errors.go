@@ -32,7 +32,7 @@ type permissionError struct{}
 
 func (permissionError) Error() string {
 	return "permission denied by the service: root, the user of the service and whom the administrator allows may do this, " +
-		"and through a read-only socket nobody may write"
+		"and writing is not allowed through a read-only socket"
 }
 
 func (permissionError) Is(target error) bool { return target == fs.ErrPermission }

@@ -199,7 +199,7 @@ func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
 		r.daemon.Address():         fmt.Sprintf("process %d of uid %d (%s)", os.Getpid(), os.Getuid(), exe),
 		system.Address():           "the policy of the bus does not allow it",
 		"unix:path=/nowhere/bus":   "cannot connect to the bus at unix:path=/nowhere/bus",
-		"tcp:host=localhost":       "its address has to begin with 'unix:'",
+		"tcp:host=localhost":       "its address must begin with 'unix:'",
 		"unix:tmpdir=/tmp":         "neither path nor abstract",
 		"nonsense":                 "give system, session or an address",
 		SessionBus:                 "DBUS_SESSION_BUS_ADDRESS is not set",

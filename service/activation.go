@@ -113,14 +113,14 @@ func listensOn(file *os.File) (bool, error) {
 	fd := int(file.Fd())
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil {
-		return false, errors.Wrap(err, "it is no socket")
+		return false, errors.Wrap(err, "it is not a socket")
 	}
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
-		return false, errors.Wrap(err, "it is no socket")
+		return false, errors.Wrap(err, "it is not a socket")
 	}
 	if domain != unix.AF_UNIX || kind != unix.SOCK_STREAM {
-		return false, errors.New("it is no unix stream socket; use ListenStream= with a path in the socket unit")
+		return false, errors.New("it is not a unix stream socket; use ListenStream= with a path in the socket unit")
 	}
 	listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	return listens != 0, errors.Wrap(err, "cannot tell whether it is for accepting connections")

@@ -84,7 +84,7 @@ func (a *Address) check(address string) error {
 	case strings.ContainsRune(a.Path, 0):
 		return refused(address, "its path has a NUL byte")
 	case a.isAbstract() && a.Mode != 0:
-		return refused(address, "an abstract socket has no mode: whoever can reach it can connect, and then sees what "+
+		return refused(address, "an abstract socket has no mode: every process that can reach it can connect, and then sees what "+
 			"its uid may see; leave mode out, or give a path")
 	}
 	if !a.isAbstract() {

@@ -61,7 +61,7 @@ func (c *conn) serve() {
 		}
 		request, err := parseRequest(frame)
 		if err != nil {
-			c.debug("a frame is no call", err)
+			c.debug("a frame is not a call", err)
 			return
 		}
 		if err := c.handle(&request); err != nil {

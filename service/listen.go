@@ -103,7 +103,7 @@ func (l *Listener) adopt(file *os.File) error {
 	unixSock, ok := sock.(*net.UnixListener)
 	if !ok {
 		_ = sock.Close()
-		return errors.New("it is no unix socket")
+		return errors.New("it is not a unix socket")
 	}
 	// The file is removed by Close, and only if it is still ours.
 	unixSock.SetUnlinkOnClose(false)
@@ -147,7 +147,7 @@ func (a Address) obstacle() error {
 	case err != nil:
 		return errors.Wrap(err, "cannot look at its directory")
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return errors.Errorf("%q is no directory", dir)
+		return errors.Errorf("%q is not a directory", dir)
 	}
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 		return errors.Wrap(err, "cannot make a file in its directory")
@@ -158,9 +158,9 @@ func (a Address) obstacle() error {
 	return nil
 }
 
-// errNoSocket is returned when there is a file that is no socket where the
+// errNoSocket is returned when there is a file that is not a socket where the
 // socket is to be.
-var errNoSocket = errors.New("there is a file that is no socket, which is left alone; remove it, or choose another path")
+var errNoSocket = errors.New("there is a file that is not a socket, which is left alone; remove it, or choose another path")
 
 func noDirectory(path string) error {
 	return errors.Errorf("there is no directory %q; create it first", path)
@@ -270,7 +270,7 @@ func removeStale(path string) error {
 	defer unix.Close(fd)
 	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
 	case unix.ECONNREFUSED:
-		return errors.Wrap(os.Remove(path), "cannot remove the socket that nobody listens on")
+		return errors.Wrap(os.Remove(path), "cannot remove the stale socket")
 	case unix.ENOENT:
 		return nil
 	case nil, unix.EAGAIN:

@@ -43,7 +43,7 @@ func parseRequest(frame []byte) (request, error) {
 	}
 	start := skipSpace(frame, 0)
 	if !isObject(frame[start:]) {
-		return r, errors.New("it is no object")
+		return r, errors.New("it is not an object")
 	}
 	if err := r.readMembers(frame[start:]); err != nil {
 		return r, err

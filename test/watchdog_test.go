@@ -117,7 +117,7 @@ func followerIsStuck(t *testing.T, command func(name string, args ...string) *ex
 			t.Errorf("the watchdog is not fed again\n%s", stderr)
 		}
 	}
-	if !strings.Contains(stderr.String(), "the feed does not move") {
+	if !strings.Contains(stderr.String(), "event feed is not responding") {
 		t.Errorf("the log says nothing of it:\n%s", stderr)
 	}
 }

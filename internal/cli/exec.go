@@ -146,7 +146,7 @@ func (a *app) exec(ctx context.Context, f *execFlags, words []string) error {
 		return failed
 	}
 	if err == nil && jobs.failures > 0 {
-		return errors.Errorf("cannot call all of this done: the command failed for %d events", jobs.failures)
+		return errors.Errorf("the command failed for %d events", jobs.failures)
 	}
 	return run.explain(err)
 }

@@ -135,7 +135,7 @@ func (d *daemon) feedWatchdog(ctx context.Context, interval time.Duration) {
 			} else {
 				d.systemd.tell(systemd.SdNotifyWatchdog)
 				if complained {
-					d.log.Info("the feed moves again")
+					d.log.Info("event feed recovered")
 				}
 				complained = false
 			}
@@ -146,7 +146,7 @@ func (d *daemon) feedWatchdog(ctx context.Context, interval time.Duration) {
 			}
 		case <-tick.C:
 			if !complained {
-				d.log.Error("the feed does not move: systemd is not told that the service is alive, and will restart it",
+				d.log.Error("event feed is not responding: the watchdog of systemd is no longer notified, and will restart the service",
 					"watchdog", interval)
 			}
 			complained = true
@@ -188,7 +188,7 @@ func (d *daemon) endWhenIdle(ctx context.Context, end func()) {
 		}
 		d.server.Resume()
 	}
-	d.log.Info("stopping: nobody has needed the service", "for", d.idle.after)
+	d.log.Info("stopping: the service has been idle", "for", d.idle.after)
 	d.stopping.Do(d.systemd.tellStopping)
 	if d.bus != nil {
 		d.bus.Leave(ctx)
@@ -204,5 +204,5 @@ func whyStopped(ctx context.Context, err error) string {
 	case cause != nil:
 		return cause.Error()
 	}
-	return "nobody needs it"
+	return "idle"
 }

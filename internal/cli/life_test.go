@@ -119,7 +119,7 @@ func TestWatchdogIsFedOnlyWhileTheFeedMoves(t *testing.T) {
 		check(t, "what systemd is told", m.told(), "WATCHDOG=1")
 	}
 	// Now the lock is held: several intervals pass, and nothing is told.
-	errs.expect(t, "the feed does not move")
+	errs.expect(t, "event feed is not responding")
 	m.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	if n, _ := m.conn.Read(make([]byte, 4096)); n > 0 {
 		t.Error("the watchdog is fed although nothing moves")
@@ -127,7 +127,7 @@ func TestWatchdogIsFedOnlyWhileTheFeedMoves(t *testing.T) {
 	m.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	s.held <- struct{}{}
 	check(t, "what systemd is told", m.told(), "WATCHDOG=1")
-	errs.expect(t, "the feed moves again")
+	errs.expect(t, "event feed recovered")
 	close(s.held)
 	cancel()
 	<-ended
@@ -164,7 +164,7 @@ func TestIdleServiceTellsSystemdBeforeItGivesAnythingUp(t *testing.T) {
 	m.await("STOPPING=1")
 	m.await("BARRIER=1", "STOPPING=1")
 	checkCode(t, exitOf(t, c), exitOK)
-	errs.expect(t, "nobody has needed the service")
+	errs.expect(t, "the service has been idle")
 }
 
 func TestSocketsAreServedByTheirNames(t *testing.T) {
@@ -190,7 +190,7 @@ func TestSocketsAreServedByTheirNames(t *testing.T) {
 	errs := startServe(t, c)
 	errs.expect(t, "name=front-door")
 	for _, known := range names[:3] {
-		if strings.Contains(errs.String(), "says nothing: it is served") && strings.Contains(errs.String(), "name="+known) {
+		if strings.Contains(errs.String(), "unknown FileDescriptorName=") && strings.Contains(errs.String(), "name="+known) {
 			t.Errorf("there is a warning about %s: %s", known, errs)
 		}
 	}

@@ -27,7 +27,7 @@ func (f *serveFlags) listenAddresses() ([]service.Address, error) {
 func (f *serveFlags) metricsAddress() (service.Address, error) {
 	address, err := service.ParseAddress(f.metrics)
 	if err == nil && address.ReadOnly {
-		err = errors.New("nobody could write there; leave readonly out")
+		err = errors.New("every write there would be refused; leave readonly out")
 	}
 	if listen, _ := f.listenAddresses(); err == nil && hasPath(listen, address.Path) {
 		err = errors.Errorf("cannot listen on %q: the service itself is to listen there; choose another path", address.Path)

@@ -218,7 +218,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 		log.Warn("serving the bus alone, without a socket for Varlink", "error", leftOut)
 	}
 	for _, name := range given.UnknownNames() {
-		log.Warn("a socket has a name that says nothing: it is served as the usual one; "+
+		log.Warn("unknown FileDescriptorName=: the socket is served as the usual one; "+
 			"FileDescriptorName= may be varlink, legacy or readonly", "name", name)
 	}
 	return d.live(ctx, listeners, given, &duties{reloader: r, hangups: hangups, metrics: shown})

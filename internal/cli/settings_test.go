@@ -115,7 +115,7 @@ func TestCheckConfigSaysWhatAndWhyAndTouchesNothing(t *testing.T) {
 		"A place to listen that is none":               {"\nlisten = \"tcp:1234\"\n", "(listen is set in " + conf + ":2)"},
 		"A backend that is none":                       {"backend = \"jurnald\"\n", "(backend is set in " + conf + ":1)"},
 		"A level that is none":                         {"log-level = \"loud\"\n", "cannot use --log-level \"loud\""},
-		"A time that is none":                          {"exit-idle-time = \"soon\"\n", "cannot use exit-idle-time in " + conf + ":1: \"soon\" is no time"},
+		"A time that is none":                          {"exit-idle-time = \"soon\"\n", "cannot use exit-idle-time in " + conf + ":1: \"soon\" is not a time"},
 		"A log at a place that hangs on the directory": {"log-file = \"~/events.log\"\n", "cannot use log-file in " + conf + ":1: the path of \"~/events.log\" is relative"},
 		"A socket at such a place":                     {"listen = [\"unix:@a\", \"unix:s\"]\n", "cannot use listen in " + conf + ":1: the path of \"unix:s\" is relative"},
 		"Metrics at such a place":                      {"metrics = \"unix:m\"\n", "cannot use metrics in " + conf + ":1: the path of \"unix:m\" is relative"},

@@ -17,7 +17,7 @@ func (s *span) Set(text string) error {
 		d, err = time.Duration(seconds)*time.Second, nil
 	}
 	if err != nil || d < 0 {
-		return errors.Errorf("%q is no time: give seconds, or 90s, 10m or 1h30m", text)
+		return errors.Errorf("%q is not a time: give seconds, or 90s, 10m or 1h30m", text)
 	}
 	*s = span(d)
 	return nil

@@ -110,9 +110,9 @@ func writeStatus(w io.Writer, address string, s *client.Status, now time.Time) e
 	row("Events read", "%d", s.EventsRead)
 	row("Events written", "%d", s.EventsWritten)
 	row("Subscribers", "%d", s.Subscribers)
-	row("Lines left out", "%d", s.Skipped)
+	row("Skipped", "%d", s.Skipped)
 	if s.LastSkipped != "" {
-		row("Last left out", "%s", s.LastSkipped)
+		row("Last skipped", "%s", s.LastSkipped)
 	}
 	if s.Fault != "" {
 		row("Fault", "%s", s.Fault)

@@ -44,7 +44,7 @@ const waitExample = `  eventsvc wait --filter container=web --filter event=died 
   eventsvc wait --filter event=died --after-cursor "$cursor"`
 
 // errTimedOut is returned when nothing happened in time.
-var errTimedOut = errors.New("nothing that passes the filters happened in time")
+var errTimedOut = errors.New("timed out: no matching event")
 
 func (a *app) waitCommand() *cobra.Command {
 	var f waitFlags

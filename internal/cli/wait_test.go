@@ -37,9 +37,9 @@ func TestWaitExitCodes(t *testing.T) {
 		stdout    string
 		stderr    string
 	}{
-		{"Nothing happens", []string{"--timeout", "100ms"}, 124, "", "eventsvc: nothing that passes the filters happened in time\n"},
-		{"Nothing happens beside a command that ends", []string{"--timeout", "100ms", "--", "true"}, 124, "", "eventsvc: nothing that"},
-		{"Nothing happens beside a command that runs", []string{"--timeout", "100ms", "--", "sleep", "1000"}, 124, "", "eventsvc: nothing that"},
+		{"Nothing happens", []string{"--timeout", "100ms"}, 124, "", "eventsvc: timed out: no matching event\n"},
+		{"Nothing happens beside a command that ends", []string{"--timeout", "100ms", "--", "true"}, 124, "", "eventsvc: timed out"},
+		{"Nothing happens beside a command that runs", []string{"--timeout", "100ms", "--", "sleep", "1000"}, 124, "", "eventsvc: timed out"},
 		{"The command fails", []string{"--", "sh", "-c", "exit 42"}, 42, "", "eventsvc: the command sh failed with exit code 42\n"},
 		{"The command is killed", []string{"--", "sh", "-c", "kill -9 $$"}, 137, "", ""},
 		{"There is no such command", []string{"--", "no-such-command-here"}, 127, "", "eventsvc: cannot run no-such-command-here: "},

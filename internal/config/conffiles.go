@@ -61,7 +61,7 @@ func readConf(env Environment, path string) ([]byte, error) {
 		return nil, refuse("read "+path, cause(err), advice)
 	}
 	if !entry.Mode().IsRegular() && entry.Mode()&fs.ModeCharDevice == 0 {
-		return nil, refuse("read "+path, errors.New("it is no regular file"), advice)
+		return nil, refuse("read "+path, errors.New("it is not a regular file"), advice)
 	}
 	file, err := os.Open(env.real(path))
 	if err != nil {

@@ -36,7 +36,7 @@ func RuntimeDir(env Environment) (string, error) {
 	}
 	if dir != "" {
 		if !env.isDir(dir) {
-			return "", refuse("use XDG_RUNTIME_DIR="+dir, errors.New("it is no directory that can be seen"), advice)
+			return "", refuse("use XDG_RUNTIME_DIR="+dir, errors.New("it is not a visible directory"), advice)
 		}
 		if !env.isOwnDir(dir) {
 			return "", refuse("use XDG_RUNTIME_DIR="+dir, errors.Errorf("it does not belong to uid %d", env.UID), advice)
@@ -46,7 +46,7 @@ func RuntimeDir(env Environment) (string, error) {
 	dir = filepath.Join("/run/user", strconv.Itoa(env.UID))
 	if !env.isOwnDir(dir) {
 		return "", refuse("find a runtime directory",
-			errors.Errorf("XDG_RUNTIME_DIR is not set and %s is no directory of uid %d", dir, env.UID), advice)
+			errors.Errorf("XDG_RUNTIME_DIR is not set and %s is not a directory of uid %d", dir, env.UID), advice)
 	}
 	return dir, nil
 }

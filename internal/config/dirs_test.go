@@ -43,7 +43,7 @@ func TestRuntimeDirRefuses(t *testing.T) {
 	}{
 		"Error when there is none": {
 			host: host{user: true, noRuntimeDir: true},
-			want: "cannot find a runtime directory: XDG_RUNTIME_DIR is not set and /run/user/" + uid + " is no directory of uid " + uid + "; log in as this user",
+			want: "cannot find a runtime directory: XDG_RUNTIME_DIR is not set and /run/user/" + uid + " is not a directory of uid " + uid + "; log in as this user",
 		},
 		"Error when XDG_RUNTIME_DIR is relative": {
 			host: host{user: true, vars: map[string]string{"XDG_RUNTIME_DIR": "run"}},
@@ -51,7 +51,7 @@ func TestRuntimeDirRefuses(t *testing.T) {
 		},
 		"Error when XDG_RUNTIME_DIR does not exist": {
 			host: host{user: true, vars: map[string]string{"XDG_RUNTIME_DIR": "/nowhere"}},
-			want: "cannot use XDG_RUNTIME_DIR=/nowhere: it is no directory that can be seen; log in",
+			want: "cannot use XDG_RUNTIME_DIR=/nowhere: it is not a visible directory; log in",
 		},
 		"Error when XDG_RUNTIME_DIR is a stranger's": {
 			host: host{user: true}, stranger: true,

@@ -209,7 +209,7 @@ func malformed(name string, text []byte, err error) error {
 	}
 	probing.Engine.probe = true
 	at := origin{file: name, line: lineOf(decode(text, &probing)), key: "engine"}
-	return refuse("use "+at.String(), errors.New("it is no table"), "write [engine] on a line of its own and its keys below it")
+	return refuse("use "+at.String(), errors.New("it is not a table"), "write [engine] on a line of its own and its keys below it")
 }
 
 // kind names a TOML value's type for people.

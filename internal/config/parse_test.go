@@ -68,10 +68,10 @@ func TestParseRefuses(t *testing.T) {
 			"[engine]\nevents_logfile_max_size = -1\n", []string{`"-1" is not a size`},
 		},
 		"Error when engine is no table": {
-			"\nengine = \"file\"\n", []string{"cannot use engine in x.conf:2: it is no table; write [engine]"},
+			"\nengine = \"file\"\n", []string{"cannot use engine in x.conf:2: it is not a table; write [engine]"},
 		},
 		"Error when engine is an array of tables": {
-			"[[engine]]\nevents_logger = \"file\"\n", []string{"cannot use engine in x.conf:1: it is no table"},
+			"[[engine]]\nevents_logger = \"file\"\n", []string{"cannot use engine in x.conf:1: it is not a table"},
 		},
 		"Error when a table is not closed": {
 			"[engine\nevents_logger = \"file\"\n", []string{"cannot parse x.conf:2:8: ", "; correct the file, Podman refuses it too"},

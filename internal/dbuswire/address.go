@@ -127,7 +127,7 @@ func dialOne(address string) (*net.UnixConn, error) {
 func socketName(address string) (string, error) {
 	method, rest, _ := strings.Cut(address, ":")
 	if method != "unix" {
-		return "", errors.Errorf("cannot connect to the bus at %s: its address has to begin with 'unix:'", address)
+		return "", errors.Errorf("cannot connect to the bus at %s: its address must begin with 'unix:'", address)
 	}
 	for pair := range strings.SplitSeq(rest, ",") {
 		key, escaped, _ := strings.Cut(pair, "=")

@@ -113,7 +113,7 @@ func (t *transport) next() error {
 	}
 	h, headerSize, ok := prologue(fixed)
 	if !ok {
-		return errors.New("cannot read from the bus: what it sent is no message")
+		return errors.New("cannot read from the bus: it did not send a message")
 	}
 	size := headerSize + h.bodySize
 	if headerSize > limits.DBusHeader {

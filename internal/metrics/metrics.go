@@ -73,7 +73,7 @@ func New(version string, s Sources) (*Metrics, error) {
 		registry: prometheus.NewRegistry(), sources: s,
 		catchUps: counter("catch_ups_total", "Times that a subscriber fell behind memory and went on from the store."),
 		losses: counter("continuity_losses_total",
-			"Times that the log was replaced so that events may have been lost, which every follower is told."),
+			"Times that the log was replaced so that events may have been lost, which every follower gets an error for."),
 		writeFailures: counter("write_failures_total", "Calls to write events that failed."),
 		writes:        histogram("write_duration_seconds", "Time from a call to write events to their being stored.", writeBuckets),
 		age: histogram("event_age_seconds",

@@ -56,7 +56,7 @@ eventsvc_subscribers{face="dbus-broadcast"} 0
 # HELP eventsvc_catch_ups_total Times that a subscriber fell behind memory and went on from the store.
 # TYPE eventsvc_catch_ups_total counter
 eventsvc_catch_ups_total 1
-# HELP eventsvc_continuity_losses_total Times that the log was replaced so that events may have been lost, which every follower is told.
+# HELP eventsvc_continuity_losses_total Times that the log was replaced so that events may have been lost, which every follower gets an error for.
 # TYPE eventsvc_continuity_losses_total counter
 eventsvc_continuity_losses_total 1
 # HELP eventsvc_denials_total Calls that were denied.

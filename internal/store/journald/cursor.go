@@ -81,7 +81,7 @@ func parseCursor(text string) (cursor, error) {
 	}
 	const length = 2 + keyLength + checkLength
 	if len(text) < length || text[0] != cursorPrefix {
-		return fail("it is no cursor of a journal; give one that this service sent")
+		return fail("it is not a cursor of a journal; give one that this service sent")
 	}
 	head, sum, rest := text[:2+keyLength], text[2+keyLength:length], text[length:]
 	if rest != "" {

@@ -94,7 +94,7 @@ func Open(o Options) (store.Store, error) {
 	if o.Directory != "" {
 		if st, err := os.Stat(o.Directory); err != nil || !st.IsDir() {
 			if err == nil {
-				err = errors.Errorf("%s is no directory", o.Directory)
+				err = errors.Errorf("%s is not a directory", o.Directory)
 			}
 			return nil, errors.Wrap(err, "cannot open the journal")
 		}

@@ -135,7 +135,7 @@ func (s *Store) Probe(ctx context.Context) error {
 		case <-s.stop:
 			return nil
 		case <-ctx.Done():
-			return errors.WithMessage(ctx.Err(), "cannot see the thread move that follows the journal")
+			return errors.WithMessage(ctx.Err(), "cannot follow the journal: its reader is not responding")
 		}
 	}
 	return nil

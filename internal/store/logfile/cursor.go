@@ -138,7 +138,7 @@ func parseCursor(text string) (cursor, error) {
 	}
 	const length = 2 + idLength + checkLength
 	if len(text) < length || text[0] != cursorPrefix {
-		return fail("it is no cursor of a log file; give one that this service sent")
+		return fail("it is not a cursor of a log file; give one that this service sent")
 	}
 	head, sum := text[:2+idLength], text[2+idLength:length]
 	rest, hintText, hinted := strings.Cut(text[length:], "@")

@@ -150,7 +150,7 @@ func openGeneration(d disk, path string) (*generation, error) {
 func (g *generation) again(id uint64) (*generation, error) {
 	f, err := g.disk.dup(g.f)
 	if err != nil {
-		return nil, errors.Wrap(err, "cannot open the log anew")
+		return nil, errors.Wrap(err, "cannot reopen the log")
 	}
 	other := &generation{id: id, file: g.file, f: f, disk: g.disk}
 	other.uid.Store(g.uid.Load())
