@@ -64,11 +64,11 @@ func TestDecodeKeepsWordsOfANewerLibpod(t *testing.T) {
 
 func TestDecodeRefusesWhatIsNoReply(t *testing.T) {
 	for name, frame := range map[string]string{
-		"Nothing":                ``,
-		"No JSON":                `hello`,
-		"Cut off":                fullFrame[:len(fullFrame)/2],
-		"Two values":             `{} {}`,
-		"An array":               `[]`,
+		"Nothing":                   ``,
+		"No JSON":                   `hello`,
+		"Cut off":                   fullFrame[:len(fullFrame)/2],
+		"Two values":                `{} {}`,
+		"An array":                  `[]`,
 		"A time that is not a time": strings.Replace(fullFrame, "2026-11-23T", "yesterday ", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
