@@ -27,14 +27,29 @@ NFPM_VERSION := v2.44.2
 ARCHS        ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-peers race lint fmt generate packages bench bench-parts fuzz clean
+.PHONY: help go-version build run test test-peers race lint fmt generate packages bench bench-parts fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+# The Go that go.mod asks for. An older one that can fetch it (1.21 and later) does so: said, not in silence.
+GO_NEEDED := $(word 2,$(shell grep -m1 '^go ' go.mod))
+GO_FETCHES := 1.21
+older = [ "$$(printf '%s\n' $(1) $(2) | sort -V | sed -n 1p)" != $(2) ]
+
+go-version:
+	@have=$$(cd / && GOTOOLCHAIN=local $(GO) version 2>/dev/null | sed -n 's/^go version go\([0-9.]*\).*/\1/p'); \
+	if [ -z "$$have" ]; then \
+		echo "cannot build: there is no Go here; Go $(GO_NEEDED) or newer is needed; install it from the site of Go" >&2; exit 1; \
+	elif $(call older,"$$have","$(GO_FETCHES)"); then \
+		echo "cannot build: this is Go $$have, and Go $(GO_NEEDED) or newer is needed; install it from the site of Go" >&2; exit 1; \
+	elif $(call older,"$$have","$(GO_NEEDED)"); then \
+		echo "this is Go $$have; it fetches Go $(GO_NEEDED), which go.mod asks for" >&2; \
+	fi
+
 # Go knows best what is up to date, so it is always asked. -buildvcs=false: the version is stamped above, and Go would refuse
 # to build in a checkout that belongs to another user.
-build: ## build bin/eventsvc
+build: go-version ## build bin/eventsvc
 	$(GO) build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/eventsvc ./cmd/eventsvc
 
 run: build ## build eventsvc and let it serve container events over Varlink; Ctrl-C ends it
