@@ -14,6 +14,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/service"
 )
 
@@ -132,7 +133,7 @@ func serve() (address string, stop func()) {
 	server, err := service.New(service.Options{Core: core.New(f, nil, nil)})
 	must(err)
 	must(f.Start())
-	listener, err := service.Listen("unix:" + filepath.Join(dir, "socket"))
+	listener, err := varlinkwire.Listen("unix:" + filepath.Join(dir, "socket"))
 	must(err)
 	served := make(chan error)
 	go func() { served <- server.Serve(context.Background(), listener) }()

@@ -15,6 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/line"
 	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
@@ -98,12 +99,11 @@ func checkFrame(t *testing.T, r *store.Record) {
 	}
 	// What encoding/json takes for an object in any case is one for systemd
 	// only if no member is null or comes twice.
-	face := replySchema()
 	var parts struct{ Parameters json.RawMessage }
 	if err := json.Unmarshal(body, &parts); err != nil {
 		t.Fatal(err)
 	}
-	if field, ok := face.check(face.methods["M"], parts.Parameters); !ok {
+	if field := checkReply()(parts.Parameters); field != "" {
 		t.Fatalf("field %q of frame %s does not fit the contract", field, body)
 	}
 }
@@ -113,19 +113,19 @@ func mustJSON(v any) []byte {
 	return text
 }
 
-// replySchema has a method whose parameters are those of a reply with an event.
-var replySchema = sync.OnceValue(func() *schema {
+// checkReply holds parameters against those of a reply with an event.
+var checkReply = sync.OnceValue(func() func([]byte) string {
 	contract, err := os.ReadFile("../io.podman.events.varlink")
 	if err != nil {
 		panic(err)
 	}
 	text := string(contract)
 	types := text[strings.Index(text, "\ntype EventType") : strings.Index(text, "\nmethod GetEvents(")+1]
-	s, err := parseSchema("interface a.b\n" + types + "\nmethod M(event: Event, cursor: string) -> ()\n")
+	check, err := varlinkwire.Check("interface a.b\n"+types+"\nmethod M(event: Event, cursor: string) -> ()\n", "M")
 	if err != nil {
 		panic(err)
 	}
-	return s
+	return check
 })
 
 func TestRealLinesHaveFramesThatMeanTheSame(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/core"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // writeError wraps an error of writing to the client, of which the client cannot
@@ -17,23 +18,27 @@ func (e writeError) Unwrap() error { return e.error }
 
 // fail answers a call with what went wrong. The cursor is where the stream was, ""
 // if the call is none. What it returns ends the connection.
-func (f *eventsFace) fail(call *Call, err error, cursor string) error {
+func (f *eventsFace) fail(call *varlinkwire.Call, err error, cursor string) error {
 	var unwritten writeError
-	if errors.As(err, &unwritten) || errors.Is(err, core.ErrGone) {
+	if errors.As(err, &unwritten) {
 		return err
 	}
-	return call.reply(spell(f.core.FaultOf(err, call.Peer(), cursor)))
+	fault := FaultOf(f.core, call, err, cursor)
+	if fault == nil {
+		return err
+	}
+	return call.Reply(spell(fault))
 }
 
 // spell makes an error reply of a fault.
-func spell(f *core.Fault) *fault {
+func spell(f *core.Fault) *varlinkwire.Fault {
 	switch f.Kind {
 	case core.InvalidParameter:
-		return invalidParameter(f.Get("parameter"))
+		return varlinkwire.InvalidParameter(f.Get("parameter"))
 	case core.PermissionDenied:
-		return permissionDenied
+		return varlinkwire.PermissionDenied
 	}
-	return &fault{eventsInterface + "." + f.Kind.InContract(), parameters(f.Parameters)}
+	return &varlinkwire.Fault{Name: eventsInterface + "." + f.Kind.InContract(), Parameters: parameters(f.Parameters)}
 }
 
 // parameters are encoded in their order.

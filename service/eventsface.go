@@ -2,15 +2,12 @@ package service
 
 import (
 	"context"
-	"slices"
 	"time"
-
-	"github.com/pkg/errors"
-	"github.com/varlink/go/varlink"
 
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
@@ -28,40 +25,10 @@ type eventsFace struct {
 	version string
 }
 
-// newLibrary returns varlink/go's side of the service.
-func newLibrary(version string) (*varlink.Service, error) {
-	library, err := varlink.NewService(Vendor, Product, version, URL)
-	return library, errors.Wrap(err, "cannot make a Varlink service")
-}
-
-// registerAll registers io.podman.events, io.systemd.service and the interfaces
-// of the options.
-func (s *Server) registerAll() error {
-	var err error
-	if s.library, err = newLibrary(s.options.Version); err != nil {
-		return err
-	}
-	if s.own, err = parseSchema(serviceDescription); err != nil {
-		return err
-	}
-	face := &eventsFace{core: s.core, format: s.core.Register(appendEventFrame), version: s.options.Version}
-	own := Interface{Dispatcher: iopodmanevents.VarlinkNew(face), Admit: face.admit, Unavailable: face.unavailable}
-	systemd := &systemdFace{calls: s.options.Systemd, access: s.core.Access()}
-	for _, i := range append([]Interface{own, systemd.face()}, s.options.Interfaces...) {
-		if err := s.register(i); err != nil {
-			return err
-		}
-	}
-	s.first = eventsInterface
-	s.names = append(s.names, serviceInterface)
-	slices.Sort(s.names)
-	return nil
-}
-
 // admit refuses calls of methods that the caller may not use at all.
-func (f *eventsFace) admit(c *Call, method string) error {
+func (f *eventsFace) admit(c *varlinkwire.Call, method string) error {
 	if method == writeEvent {
-		return f.core.Access().Write(c.Peer(), c.ReadOnly())
+		return f.core.Access().Write(peer(c.Peer()), c.ReadOnly())
 	}
 	return nil
 }
@@ -69,7 +36,7 @@ func (f *eventsFace) admit(c *Call, method string) error {
 // unavailable is what is said when a call cannot be served.
 func (f *eventsFace) unavailable(reason string) (name string, parameters any) {
 	e := spell(f.core.Unavailable(reason))
-	return e.name, e.parameters
+	return e.Name, e.Parameters
 }
 
 // query understands the parameters that select events.
@@ -85,7 +52,7 @@ func query(filters *[]string, since, until, after *string, fromStart, allUsers *
 
 // GetLastEvent answers with the newest matching event.
 func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string, allUsers *bool) error {
-	call := CallOf(c.Conn)
+	call := varlinkwire.CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
 	}
@@ -98,7 +65,7 @@ func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkC
 		return f.fail(call, err, "")
 	}
 	defer stop()
-	err = f.core.Last(ctx, call.Caller(), q, func(r *feed.Record) error {
+	err = f.core.Last(ctx, Caller(call), q, func(r *feed.Record) error {
 		frame := append(make([]byte, 0, 2*len(r.Line)+len(r.Cursor)+256), `{"parameters":{"event":`...)
 		frame = eventjson.AppendEvent(frame, r)
 		return sent(call.WriteFrame(append(frame, "}}\x00"...)))
@@ -119,11 +86,11 @@ func sent(err error) error {
 
 // GetStatus answers with the state of the service.
 func (f *eventsFace) GetStatus(ctx context.Context, c iopodmanevents.VarlinkCall) error {
-	call := CallOf(c.Conn)
+	call := varlinkwire.CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
 	}
-	s, err := f.core.Status(call.Caller())
+	s, err := f.core.Status(Caller(call))
 	if err != nil {
 		return f.fail(call, err, "")
 	}

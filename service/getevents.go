@@ -9,6 +9,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
@@ -16,7 +17,7 @@ import (
 func (f *eventsFace) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
 	since, until, after *string, limit *int64, allUsers *bool,
 ) error {
-	call := CallOf(c.Conn)
+	call := varlinkwire.CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
 	}
@@ -33,7 +34,7 @@ func (f *eventsFace) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall
 		return f.fail(call, err, "")
 	}
 	defer stop()
-	p, err := f.core.Pages(ctx, call.Caller(), q, most)
+	p, err := f.core.Pages(ctx, Caller(call), q, most)
 	if err != nil {
 		return f.fail(call, err, "")
 	}

@@ -13,7 +13,7 @@ func TestTheOwnerIsToldWhenTheLastClientIsGone(t *testing.T) {
 		a.alive()
 		b.alive()
 		a.conn.Close()
-		eventually(t, "one connection is left", func() bool { return len(r.server.connections()) == 1 })
+		eventually(t, "one connection is left", func() bool { return r.open() == 1 })
 		select {
 		case <-idle:
 			t.Fatal("it is told while a client is there")

@@ -11,6 +11,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // other is a second interface: it has its own frames of the same feed, as the
@@ -42,7 +43,7 @@ func (o *other) VarlinkGetName() string        { return "org.example.other" }
 func (o *other) VarlinkGetDescription() string { return otherDescription }
 
 func (o *other) VarlinkDispatch(ctx context.Context, c varlink.Call, method string) error {
-	call := CallOf(c.Conn)
+	call := varlinkwire.CallOf(c.Conn)
 	switch method {
 	case "Names":
 		ctx, stop, err := call.Watch(ctx)
@@ -57,7 +58,7 @@ func (o *other) VarlinkDispatch(ctx context.Context, c varlink.Call, method stri
 		defer s.Close()
 		for {
 			d, err := s.Next(ctx)
-			if errors.Is(context.Cause(ctx), core.ErrStopping) {
+			if errors.Is(context.Cause(ctx), varlinkwire.ErrStopping) {
 				return call.ReplyError("org.example.other.Sorry", nil)
 			}
 			if err != nil {
@@ -213,7 +214,7 @@ func TestAnInterfaceThatCannotBeServedIsAnErrorOfNew(t *testing.T) {
 		},
 		"With a name that is taken": {Dispatcher: described{eventsInterface, "interface io.podman.events\nmethod A() -> ()"}, Unavailable: unavailable},
 	} {
-		if _, err := New(Options{Core: core.New(feed.New(nil), nil, nil), Interfaces: []Interface{i}}); err == nil || !strings.HasPrefix(err.Error(), "cannot serve interface ") {
+		if _, err := New(Options{Core: core.New(feed.New(nil), nil, nil), Options: varlinkwire.Options{Interfaces: []Interface{i}}}); err == nil || !strings.HasPrefix(err.Error(), "cannot serve interface ") {
 			t.Errorf("%s: the error is %v", name, err)
 		}
 	}

@@ -51,9 +51,7 @@ func TestAUserWithTooManyConnectionsIsToldSoAndTheOthersGoOn(t *testing.T) {
 	}
 	served[0].conn.Close()
 	eventually(t, "there is room", func() bool {
-		r.server.admission.mu.Lock()
-		defer r.server.admission.mu.Unlock()
-		return r.server.admission.total == 2
+		return r.open() == 2
 	})
 	r.dial().alive()
 }
@@ -137,7 +135,7 @@ func TestAClientThatReadsSlowlyButDoesReadIsKept(t *testing.T) {
 
 func TestARequestThatIsNotFinishedInTimeEndsTheConnectionAndAnIdleOneIsNoRequest(t *testing.T) {
 	const timeout = 100 * time.Millisecond
-	r := newRig(t, func(r *rig, _ *Options) { r.requestTimeout = timeout })
+	r := newRig(t, func(_ *rig, o *Options) { o.RequestTimeout = timeout })
 	idle, unfinished, stream := r.dial(), r.dial(), r.dial()
 	stream.callMore("Subscribe", `{}`)
 	stream.wantMark(true, true, true)

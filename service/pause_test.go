@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // presence is an Activity that knows whether anybody is there.
@@ -21,7 +23,7 @@ func (p *presence) isBusy() bool { return p.n.Load() > 0 }
 // listenAbstract serves on a socket without a file, and returns its name.
 func (r *rig) listenAbstract() string {
 	r.t.Helper()
-	l, err := Listen("unix:@" + r.dir)
+	l, err := varlinkwire.Listen("unix:@" + r.dir)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -83,7 +85,7 @@ func TestWhoComesInTheMomentInWhichTheServiceRetiresIsServed(t *testing.T) {
 	for _, abstract := range []bool{false, true} {
 		there := new(presence)
 		r := newRig(t, func(_ *rig, o *Options) { o.Activity = there })
-		eventually(t, "the socket is served", func() bool { return len(r.server.ownListeners()) == 1 })
+		r.server.AwaitListeners(t.Context(), 1)
 		path := r.path
 		if abstract {
 			path = r.listenAbstract()

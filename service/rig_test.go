@@ -24,6 +24,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
@@ -44,8 +45,8 @@ type rig struct {
 	path   string                      // of the socket
 	peer   atomic.Pointer[access.Peer] // whom every client is taken for, nil: who it is
 
-	interfaces     []func(*core.Core) Interface // beside its own
-	requestTimeout time.Duration                // of the server, 0: its own
+	core       *core.Core
+	interfaces []func(*core.Core) Interface // beside its own
 
 	serving sync.WaitGroup
 	stop    context.CancelFunc
@@ -82,7 +83,7 @@ func (r *rig) start(change []func(*rig, *Options), log *slog.Logger) {
 	r.t.Helper()
 	r.feed = feed.New(r.store)
 	r.access = access.NewPolicy(access.Allowed{}, access.Allowed{}, log)
-	options := Options{Version: "1.2.3", Logger: log}
+	options := Options{Options: varlinkwire.Options{Version: "1.2.3", Logger: log}}
 	for _, c := range change {
 		c(r, &options)
 	}
@@ -90,15 +91,13 @@ func (r *rig) start(change []func(*rig, *Options), log *slog.Logger) {
 	for _, c := range r.interfaces {
 		options.Interfaces = append(options.Interfaces, c(options.Core))
 	}
+	r.core = options.Core
+	if r.peer.Load() != nil {
+		options.Identify = func(*net.UnixConn) (varlinkwire.Peer, error) { return varlinkwire.Peer(*r.peer.Load()), nil }
+	}
 	var err error
 	if r.server, err = New(options); err != nil {
 		r.t.Fatal(err)
-	}
-	if r.requestTimeout > 0 {
-		r.server.requestTimeout = r.requestTimeout
-	}
-	if r.peer.Load() != nil {
-		r.server.identify = func(*net.UnixConn) (access.Peer, error) { return *r.peer.Load(), nil }
 	}
 	if err := r.feed.Start(); err != nil {
 		r.t.Fatal(err)
@@ -112,7 +111,7 @@ func (r *rig) start(change []func(*rig, *Options), log *slog.Logger) {
 // listen serves on one more socket. The options are as in ParseAddress.
 func (r *rig) listen(ctx context.Context, address string) string {
 	r.t.Helper()
-	l, err := Listen("unix:" + filepath.Join(r.dir, address))
+	l, err := varlinkwire.Listen("unix:" + filepath.Join(r.dir, address))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -122,6 +121,12 @@ func (r *rig) listen(ctx context.Context, address string) string {
 		}
 	})
 	return l.Path()
+}
+
+// open returns how many connections are open.
+func (r *rig) open() int {
+	n, _, _ := r.server.Connections()
+	return n
 }
 
 // shutdown stops the server and waits for it.

@@ -1,284 +1,73 @@
 package service
 
 import (
-	"context"
-	"log/slog"
-	"net"
-	"sync"
-	"time"
-
 	"github.com/pkg/errors"
-	"github.com/varlink/go/varlink"
 
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/core"
-	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
+	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// Who the service says it is (org.varlink.service.GetInfo).
+// What the service says it is (org.varlink.service.GetInfo).
 const (
 	Vendor  = "eventsvc"
 	Product = "eventsvc"
 	URL     = "https://github.com/eventsvc/eventsvc"
 )
 
-// Options say what a Server serves. Core is needed; the zero value of each other
+// Options say what a server serves. Core is needed; the zero value of each other
 // field means its default.
 type Options struct {
+	// Options are those of the transport. New sets what GetInfo says but for the
+	// version, and who is trusted. Interfaces are served beside io.podman.events
+	// and io.systemd.service.
+	varlinkwire.Options
 	// Core does what calls ask for. New registers the form of its frames with it,
 	// so its feed must not have been started yet.
 	Core *core.Core
-	// Version is what GetInfo and GetStatus say.
-	Version string
-	// Logger is told what an administrator should know; nil: nobody is.
-	Logger *slog.Logger
-	// Interfaces are served beside io.podman.events, on the same sockets.
-	Interfaces []Interface
-	// Connections and ConnectionsPerUID bound the connections; 0: the bound of
-	// the same name in package limits.
-	Connections       int
-	ConnectionsPerUID int
-	// RequestSize is the longest request in bytes; 0: limits.Request.
-	RequestSize int
-	// WriteTimeout is how long a client may take no byte of what is sent to
-	// it; 0: limits.WriteTimeout.
-	WriteTimeout time.Duration
-	// Idle is called each time the last connection has ended, from a goroutine
-	// of the server; nil: nobody is told. It must not wait for the server.
-	Idle func()
-	// Activity is told when a client has connected and when it has gone; nil:
-	// nobody is.
-	Activity Activity
 	// Systemd is what io.systemd.service is for; nil: Ping alone.
-	Systemd SystemdCalls
+	Systemd varlinkwire.SystemdCalls
 }
 
-// Activity counts what keeps the service from being idle. It has to be safe for
-// concurrent use, and must not wait for the server.
-type Activity interface {
-	// Begin is called when something begins that needs the service, and End
-	// once when that is over.
-	Begin()
-	End()
-}
-
-// noActivity counts nothing.
-type noActivity struct{}
-
-func (noActivity) Begin() {}
-func (noActivity) End()   {}
-
-// Server serves the events of a feed over Varlink. It is safe for concurrent
-// use.
-type Server struct {
-	options    Options
-	log        *slog.Logger
-	library    *varlink.Service
-	interfaces map[string]*served
-	names      []string // of all interfaces, sorted
-	first      string   // the interface that answers where none is known
-	own        *schema  // of org.varlink.service
-	core       *core.Core
-	watcher    *watcher
-	admission  admission
-	bounds     liveBounds
-	refusals   chan struct{} // as many as there are clients being refused
-	identify   func(*net.UnixConn) (access.Peer, error)
-
-	requestTimeout time.Duration
-
-	base   context.Context // ends when handlers have to give up
-	cancel context.CancelFunc
-
-	goroutines sync.WaitGroup
-	stopped    chan struct{} // closed when the service begins to stop
-
-	mu        sync.Mutex
-	stopping  bool
-	watching  chan struct{} // closed when the watcher has ended, nil: it was not begun
-	listeners map[*Listener]struct{}
-	more      chan struct{} // closed when there is one more
-	conns     map[*conn]struct{}
-	pause     *pause // while nothing is accepted, nil: never
-}
-
-// New returns a server of the interface io.podman.events and of those in the
-// options. It holds a descriptor until Shutdown is called.
-func New(o Options) (*Server, error) {
+// New returns a server of the interface io.podman.events. It holds a descriptor
+// until Shutdown is called.
+func New(o Options) (*varlinkwire.Server, error) {
 	if o.Core == nil {
 		return nil, errors.New("cannot serve events: there is no core")
 	}
-	if o.Activity == nil {
-		o.Activity = noActivity{}
+	policy := o.Core.Access()
+	face := &eventsFace{core: o.Core, format: o.Core.Register(appendEventFrame), version: o.Version}
+	own := varlinkwire.Interface{Dispatcher: iopodmanevents.VarlinkNew(face), Admit: face.admit, Unavailable: face.unavailable}
+	systemd := varlinkwire.Systemd(o.Systemd, func(c *varlinkwire.Call) error { return policy.MayControl(peer(c.Peer()), c.ReadOnly()) })
+	t := o.Options
+	t.Vendor, t.Product, t.URL = Vendor, Product, URL
+	t.Interfaces = append([]varlinkwire.Interface{own, systemd}, o.Interfaces...)
+	t.IsTrusted = func(p *varlinkwire.Peer) bool { return policy.IsTrusted(peer(p)) }
+	t.Account = func(p *varlinkwire.Peer) uint32 { return policy.Account(p.UID) }
+	t.Guard = func(method string, p *varlinkwire.Peer, call func()) (panicked bool) {
+		return o.Core.Run(method, peer(p), func() error { call(); return nil }) != nil
 	}
-	s := &Server{
-		options: o, core: o.Core, log: o.Logger, interfaces: make(map[string]*served),
-		admission: admission{users: make(map[uint32]*usage)},
-		refusals:  make(chan struct{}, limits.Refusals), stopped: make(chan struct{}), identify: peerOf,
-		requestTimeout: limits.RequestTimeout,
-		listeners:      make(map[*Listener]struct{}), more: make(chan struct{}), conns: make(map[*conn]struct{}),
-	}
-	s.SetBounds(Bounds{o.Connections, o.ConnectionsPerUID, o.RequestSize, o.WriteTimeout})
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if err := s.registerAll(); err != nil {
-		return nil, err
-	}
-	var err error
-	if s.watcher, err = newWatcher(); err != nil {
-		return nil, err
-	}
-	s.base, s.cancel = context.WithCancel(context.Background())
-	return s, nil
+	return varlinkwire.New(t)
 }
 
-func orDefault[T int | time.Duration](value, byDefault T) T {
-	if value <= 0 {
-		return byDefault
-	}
-	return value
+// peer returns a peer as the policy knows it.
+func peer(p *varlinkwire.Peer) *access.Peer { return (*access.Peer)(p) }
+
+// Caller returns the peer that calls, as core knows it.
+func Caller(c *varlinkwire.Call) *core.Caller {
+	return &core.Caller{Peer: *peer(c.Peer()), ReadOnly: c.ReadOnly()}
 }
 
-// begin counts a call of Serve or ServeConn in. It returns false if the service
-// stops.
-func (s *Server) begin(l *Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return false
-	}
-	if l != nil {
-		s.listeners[l] = struct{}{}
-		close(s.more)
-		s.more = make(chan struct{})
-	}
-	s.goroutines.Add(1)
-	if s.watching == nil {
-		ended := make(chan struct{})
-		s.watching = ended
-		go func() {
-			defer close(ended)
-			s.watcher.run()
-		}()
-	}
-	return true
-}
-
-func (s *Server) end(l *Listener) {
-	s.mu.Lock()
-	delete(s.listeners, l)
-	s.arrive(l)
-	s.mu.Unlock()
-	s.goroutines.Done()
-}
-
-// add counts a connection in. It returns false if the service stops.
-func (s *Server) add(c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return false
-	}
-	s.conns[c] = struct{}{}
-	return true
-}
-
-func (s *Server) remove(c *conn) {
-	s.mu.Lock()
-	delete(s.conns, c)
-	idle := len(s.conns) == 0
-	s.mu.Unlock()
-	if idle && s.options.Idle != nil {
-		s.options.Idle()
-	}
-}
-
-// isStopping reports whether Shutdown has been called.
-func (s *Server) isStopping() bool {
-	select {
-	case <-s.stopped:
-		return true
-	default:
-		return false
-	}
-}
-
-// Shutdown stops the service: nothing more is accepted, followers are told
-// ShuttingDown with their cursor, other calls are finished, and clients get
-// limits.ShutdownGrace, or less if the context ends earlier, to take what is
-// sent to them. It returns when every goroutine of the server has ended. The
-// error says that some handler did not end in time, although the context is
-// done.
-func (s *Server) Shutdown(ctx context.Context) error {
-	deadline := time.Now().Add(limits.ShutdownGrace)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	for _, c := range s.beginStop() {
-		c.stop(deadline)
-	}
-	defer s.endWatching()
-	idle := make(chan struct{})
-	go func() {
-		s.goroutines.Wait()
-		close(idle)
-	}()
-	grace := time.NewTimer(time.Until(deadline))
-	defer grace.Stop()
-	select {
-	case <-idle:
-	case <-grace.C:
-	case <-ctx.Done():
-	}
-	s.cancel()
-	for _, c := range s.connections() {
-		_ = c.sock.Close()
-	}
-	select {
-	case <-idle:
+// FaultOf returns what is wrong with a call, given an error of core. The cursor is
+// where the stream was, "" for other calls. A nil fault means that nobody is
+// there to be told.
+func FaultOf(c *core.Core, call *varlinkwire.Call, err error, cursor string) *core.Fault {
+	switch {
+	case errors.Is(err, varlinkwire.ErrGone):
 		return nil
-	case <-ctx.Done():
+	case errors.Is(err, varlinkwire.ErrStopping):
+		err = core.ErrStopping
 	}
-	select {
-	case <-idle:
-		return nil
-	default:
-		return errors.Errorf("cannot stop in time: %d connections have calls that do not end", len(s.connections()))
-	}
-}
-
-// beginStop lets nothing new in, and returns the connections there are.
-func (s *Server) beginStop() []*conn {
-	s.mu.Lock()
-	if !s.stopping {
-		s.stopping = true
-		close(s.stopped)
-	}
-	for l := range s.listeners {
-		l.interrupt()
-	}
-	s.mu.Unlock()
-	return s.connections()
-}
-
-// endWatching ends the watcher and waits for it.
-func (s *Server) endWatching() {
-	s.watcher.close()
-	s.mu.Lock()
-	ended := s.watching
-	s.mu.Unlock()
-	if ended != nil {
-		<-ended
-	}
-}
-
-func (s *Server) connections() []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	conns := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	return conns
+	return c.FaultOf(err, peer(call.Peer()), cursor)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 func TestFollowersAreToldThatTheServiceStopsAndWhereTheyWere(t *testing.T) {
@@ -116,7 +117,7 @@ func TestAServerThatStoppedServesNobody(t *testing.T) {
 		t.Errorf("ServeConn: %v", err)
 	}
 	newClient(t, ours).wantClosed()
-	l, err := Listen("unix:" + r.path)
+	l, err := varlinkwire.Listen("unix:" + r.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func TestAServerThatStoppedServesNobody(t *testing.T) {
 func TestServeEndsWithItsContextAndItsConnectionsGoOn(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	l, err := Listen("unix:" + r.dir + "/second")
+	l, err := varlinkwire.Listen("unix:" + r.dir + "/second")
 	if err != nil {
 		t.Fatal(err)
 	}

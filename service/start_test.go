@@ -38,7 +38,7 @@ func TestCall_storeFailsAtStart(t *testing.T) {
 			if n := r.feed.Subscribers(); n > 0 {
 				t.Errorf("%d subscribers are left", n)
 			}
-			if n := r.server.core.PastReaders(); n > 0 {
+			if n := r.core.PastReaders(); n > 0 {
 				t.Errorf("%d readers of the past are left", n)
 			}
 			if n := strings.Count(r.logged.String(), "a call panicked"); n > limits.PanicBurst {

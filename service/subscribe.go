@@ -11,6 +11,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
@@ -19,7 +20,7 @@ import (
 func (f *eventsFace) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
 	since, until, after *string, fromStart *bool, heartbeatSec *int64, allUsers *bool,
 ) error {
-	call := CallOf(c.Conn)
+	call := varlinkwire.CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
 	}
@@ -36,7 +37,7 @@ func (f *eventsFace) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall
 		return f.fail(call, err, "")
 	}
 	defer stop()
-	if s.Stream, err = f.core.Subscribe(ctx, call.Caller(), q, f.format, "varlink"); err != nil {
+	if s.Stream, err = f.core.Subscribe(ctx, Caller(call), q, f.format, "varlink"); err != nil {
 		return f.fail(call, err, "")
 	}
 	defer s.Close()
@@ -61,7 +62,7 @@ func heartbeat(seconds *int64) (time.Duration, error) {
 // stream is a call of Subscribe that has begun.
 type stream struct {
 	*core.Stream
-	call        *Call
+	call        *varlinkwire.Call
 	heartbeat   time.Duration   // 0: none
 	sent        time.Time       // when something was last sent, if there are heartbeats
 	wait        context.Context // ends when a heartbeat may be due, nil: begin a new one

@@ -4,14 +4,15 @@ import (
 	"context"
 
 	"github.com/eventsvc/eventsvc/internal/core"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
 // WriteEvent stores an event and answers with its cursor. It goes on when the
 // client is gone: what was asked for is done.
 func (f *eventsFace) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCall, in iopodmanevents.NewEvent) error {
-	call := CallOf(c.Conn)
-	cursor, err := f.core.Write(ctx, call.Caller(), newEvent(&in))
+	call := varlinkwire.CallOf(c.Conn)
+	cursor, err := f.core.Write(ctx, Caller(call), newEvent(&in))
 	if err != nil {
 		return f.fail(call, err, "")
 	}

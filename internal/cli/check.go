@@ -12,7 +12,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/config"
-	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // checkConfig prints what serve would do with these options, and why, without
@@ -80,7 +80,7 @@ func (f *serveFlags) addresses(set *options, env config.Environment) ([]string, 
 		//nolint:nilerr // it is no error as long as systemd gives sockets
 		return []string{"the sockets that systemd gives; started otherwise it fails: " + err.Error()}, nil
 	}
-	usual := service.Address{Path: path}
+	usual := varlinkwire.Address{Path: path}
 	return []string{usual.String() + ": default, unless systemd gives sockets"}, nil
 }
 

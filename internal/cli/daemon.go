@@ -16,6 +16,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/metrics"
 	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/internal/version"
 	"github.com/eventsvc/eventsvc/service"
 	"github.com/eventsvc/eventsvc/service/iopodman"
@@ -30,7 +31,7 @@ type daemon struct {
 	feed    *feed.Feed
 	policy  *access.Policy
 	core    *core.Core
-	server  *service.Server
+	server  *varlinkwire.Server
 	bus     *dbus.Server     // nil: none
 	metrics *metrics.Metrics // nil: nothing is counted
 
@@ -55,7 +56,7 @@ type faces struct {
 	// metrics are counted if something shows them.
 	metrics bool
 	// systemd answers the calls that systemd makes; nil: only Ping is.
-	systemd service.SystemdCalls
+	systemd varlinkwire.SystemdCalls
 }
 
 // newDaemon opens the store and begins to follow it.
@@ -100,11 +101,11 @@ func newDaemonOn(st store.Store, c *choice, f faces, log *slog.Logger) *daemon {
 // addFaces makes the interfaces. They tell the feed in which forms they send events,
 // so it has not been started yet.
 func (d *daemon) addFaces(f faces) error {
-	o := service.Options{
-		Core: d.core, Version: version.Version, Logger: d.log, Interfaces: []service.Interface{iopodman.New(d.core, version.Version)},
+	o := service.Options{Core: d.core, Systemd: f.systemd, Options: varlinkwire.Options{
+		Version: version.Version, Logger: d.log, Interfaces: []varlinkwire.Interface{iopodman.New(d.core, version.Version)},
 		Connections: f.bounds.connections, ConnectionsPerUID: f.bounds.connectionsPerUID, RequestSize: f.bounds.request,
-		WriteTimeout: f.bounds.writeTimeout, Idle: d.noteLast, Systemd: f.systemd,
-	}
+		WriteTimeout: f.bounds.writeTimeout, Idle: d.noteLast,
+	}}
 	if d.idle != nil {
 		o.Activity = d.idle
 	}
@@ -148,7 +149,7 @@ func (d *daemon) noteLast() {
 
 // serve serves listeners until the context is done, and connections until
 // their clients are. It returns the first error.
-func (d *daemon) serve(ctx context.Context, listeners []*service.Listener, conns []*net.UnixConn) error {
+func (d *daemon) serve(ctx context.Context, listeners []*varlinkwire.Listener, conns []*net.UnixConn) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() {

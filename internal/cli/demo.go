@@ -14,7 +14,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 const demoLong = `Serve a sample of real Podman events on a socket of its own, in a private
@@ -61,13 +61,13 @@ func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
 			err = stopped
 		}
 	}()
-	listener, err := service.Listen(room.address())
+	listener, err := varlinkwire.Listen(room.address())
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- d.serve(ctx, []*service.Listener{listener}, nil) }()
+	go func() { served <- d.serve(ctx, []*varlinkwire.Listener{listener}, nil) }()
 	defer func() {
 		cancel()
 		if failed := <-served; err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
-	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // listenVariable is how systemd's Varlink tools say where a service is to be
@@ -20,7 +20,7 @@ const listenVariable = "SYSTEMD_VARLINK_LISTEN"
 
 // given is what the process was started with to serve.
 type given struct {
-	*service.Activated
+	*varlinkwire.Activated
 	// asked is an address to listen on, "" for none.
 	asked string
 	// wait returns when what goes over stdin and stdout has gone; nil: nothing
@@ -31,7 +31,7 @@ type given struct {
 // takeGiven takes over the sockets of the process, and stdin and stdout if they
 // are to be served.
 func takeGiven() (*given, error) {
-	activated, err := service.FromActivation()
+	activated, err := varlinkwire.FromActivation()
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (g *given) isForOne() bool {
 
 // isForHost reports whether the process serves whoever comes, on these listeners or
 // on a bus, and not only clients that it was connected to.
-func (g *given) isForHost(listeners []*service.Listener) bool {
+func (g *given) isForHost(listeners []*varlinkwire.Listener) bool {
 	return len(listeners) > 0 || len(g.Conns) == 0
 }
 

@@ -8,18 +8,18 @@ import (
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
-	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // duties are what a service does beside serving.
 type duties struct {
 	reloader *reloader
 	hangups  <-chan struct{}
-	metrics  *service.Listener // nil: they are shown nowhere
+	metrics  *varlinkwire.Listener // nil: they are shown nowhere
 }
 
 // live serves until the end, and does its duties meanwhile.
-func (d *daemon) live(ctx context.Context, listeners []*service.Listener, g *given, also *duties) error {
+func (d *daemon) live(ctx context.Context, listeners []*varlinkwire.Listener, g *given, also *duties) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -45,7 +45,7 @@ func (d *daemon) live(ctx context.Context, listeners []*service.Listener, g *giv
 
 // showMetrics answers those who look at the metrics. That it cannot is no reason
 // to end the service.
-func (d *daemon) showMetrics(ctx context.Context, l *service.Listener) {
+func (d *daemon) showMetrics(ctx context.Context, l *varlinkwire.Listener) {
 	defer l.Close()
 	d.log.Info("showing metrics", "address", l.Address())
 	if err := d.metrics.Serve(ctx, l.Socket()); err != nil {

@@ -3,15 +3,15 @@ package cli
 import (
 	"github.com/pkg/errors"
 
-	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // listenAddresses are the addresses of --listen. One that is given twice is
 // refused: of two kinds of access to one socket only one could be had.
-func (f *serveFlags) listenAddresses() ([]service.Address, error) {
-	var addresses []service.Address
+func (f *serveFlags) listenAddresses() ([]varlinkwire.Address, error) {
+	var addresses []varlinkwire.Address
 	for _, text := range f.listen {
-		address, err := service.ParseAddress(text)
+		address, err := varlinkwire.ParseAddress(text)
 		if err != nil {
 			return nil, err
 		}
@@ -24,8 +24,8 @@ func (f *serveFlags) listenAddresses() ([]service.Address, error) {
 }
 
 // metricsAddress is the address of --metrics.
-func (f *serveFlags) metricsAddress() (service.Address, error) {
-	address, err := service.ParseAddress(f.metrics)
+func (f *serveFlags) metricsAddress() (varlinkwire.Address, error) {
+	address, err := varlinkwire.ParseAddress(f.metrics)
 	if err == nil && address.ReadOnly {
 		err = errors.New("every write there would be refused; leave readonly out")
 	}
@@ -35,7 +35,7 @@ func (f *serveFlags) metricsAddress() (service.Address, error) {
 	return address, errors.WithMessage(err, "cannot show metrics")
 }
 
-func hasPath(addresses []service.Address, path string) bool {
+func hasPath(addresses []varlinkwire.Address, path string) bool {
 	for _, address := range addresses {
 		if address.Path == path {
 			return true

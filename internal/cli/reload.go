@@ -13,7 +13,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/config"
-	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // liveOption is what can be changed while the service runs.
@@ -195,7 +195,7 @@ func boundsOption(d *daemon) liveOption {
 		}
 		b, err := l.bounds()
 		return func() {
-			d.server.SetBounds(service.Bounds{
+			d.server.SetBounds(varlinkwire.Bounds{
 				Connections: b.connections, ConnectionsPerUID: b.connectionsPerUID, RequestSize: b.request, WriteTimeout: b.writeTimeout,
 			})
 			if d.bus != nil {

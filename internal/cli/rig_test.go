@@ -14,7 +14,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
@@ -72,9 +72,9 @@ func (r *rig) start() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	var listeners []*service.Listener
+	var listeners []*varlinkwire.Listener
 	for _, address := range []string{r.address, r.address + "-ro,readonly"} {
-		l, err := service.Listen(address)
+		l, err := varlinkwire.Listen(address)
 		if err != nil {
 			r.t.Fatal(err)
 		}

@@ -18,8 +18,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/internal/version"
-	"github.com/eventsvc/eventsvc/service"
 )
 
 // serveFlags are the flags of eventsvc serve.
@@ -284,7 +284,7 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 
 // listenForMetrics returns the socket on which metrics are shown, nil if they
 // are not.
-func (f *serveFlags) listenForMetrics() (*service.Listener, error) {
+func (f *serveFlags) listenForMetrics() (*varlinkwire.Listener, error) {
 	if f.metrics == "" {
 		return nil, nil
 	}
@@ -315,26 +315,26 @@ func leaveRoomForFollower() {
 // alone ("varlink -A 'eventsvc serve' bridge"): unlike systemd it says in
 // VARLINK_ADDRESS where the socket is that it gives. Such a service ends with
 // its last client.
-func isBridged(given *service.Activated) bool {
+func isBridged(given *varlinkwire.Activated) bool {
 	return len(given.Listeners) > 0 && os.Getenv("VARLINK_ADDRESS") != ""
 }
 
 // openListeners returns the sockets to accept connections on: those that
 // systemd gave, those that were asked for, or else the usual one. A service
 // that was connected to its client needs none.
-func openListeners(addresses []service.Address, given *service.Activated, env config.Environment) ([]*service.Listener, error) {
+func openListeners(addresses []varlinkwire.Address, given *varlinkwire.Activated, env config.Environment) ([]*varlinkwire.Listener, error) {
 	listeners := given.Listeners
 	if len(addresses) == 0 && !given.Any() {
 		path, err := config.ListenPath(env)
 		if err != nil {
 			return nil, errors.WithMessage(err, "cannot decide where to listen; name a socket with --listen unix:PATH")
 		}
-		usual := service.Address{Path: path, MakeDir: true}
+		usual := varlinkwire.Address{Path: path, MakeDir: true}
 		l, err := usual.Listen()
 		if err != nil {
 			return nil, err
 		}
-		return []*service.Listener{l}, nil
+		return []*varlinkwire.Listener{l}, nil
 	}
 	for i, address := range addresses {
 		l, err := address.Listen()
@@ -347,14 +347,14 @@ func openListeners(addresses []service.Address, given *service.Activated, env co
 	return listeners, nil
 }
 
-func closeListeners(listeners []*service.Listener) {
+func closeListeners(listeners []*varlinkwire.Listener) {
 	for _, l := range listeners {
 		_ = l.Close()
 	}
 }
 
 // announce says what is served, why, and where.
-func (a *app) announce(p plan, set *options, listeners []*service.Listener, log *slog.Logger) {
+func (a *app) announce(p plan, set *options, listeners []*varlinkwire.Listener, log *slog.Logger) {
 	var addresses []string
 	for _, l := range listeners {
 		addresses = append(addresses, l.Address())

@@ -1,9 +1,8 @@
 package iopodman
 
 import (
-	"github.com/pkg/errors"
-
 	"github.com/eventsvc/eventsvc/internal/core"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/service"
 )
 
@@ -18,11 +17,12 @@ const (
 // fail answers a call with what went wrong, in words: of any error but
 // ErrorOccurred an old client prints the name alone. What it returns ends the
 // connection.
-func (f *face) fail(call *service.Call, err error) error {
-	if errors.Is(err, core.ErrGone) {
+func (f *face) fail(call *varlinkwire.Call, err error) error {
+	fault := service.FaultOf(f.core, call, err, "")
+	if fault == nil {
 		return err
 	}
-	return call.ReplyError(errorOccurred, ErrorOccurred{Reason: reason(f.core.FaultOf(err, call.Peer(), ""))})
+	return call.ReplyError(errorOccurred, ErrorOccurred{Reason: reason(fault)})
 }
 
 // reason says what went wrong, and what to do.

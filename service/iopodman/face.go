@@ -3,15 +3,15 @@ package iopodman
 import (
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
-	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // New returns the interface io.podman, to be served beside io.podman.events. It
 // registers the form of its frames, so the feed of the core must not have been
 // started yet. The version is what GetVersion says.
-func New(c *core.Core, version string) service.Interface {
+func New(c *core.Core, version string) varlinkwire.Interface {
 	f := &face{core: c, format: c.Register(appendEventFrame), version: version}
-	return service.Interface{Dispatcher: VarlinkNew(f), Unavailable: unavailable, IsPartOfMore: true}
+	return varlinkwire.Interface{Dispatcher: VarlinkNew(f), Unavailable: unavailable, IsPartOfMore: true}
 }
 
 // face handles the calls of io.podman.

@@ -10,12 +10,13 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/service"
 )
 
 // GetEvents follows the events, or answers with the oldest one.
 func (f *face) GetEvents(ctx context.Context, c VarlinkCall, filter *[]string, since, until *string) error {
-	call := service.CallOf(c.Conn)
+	call := varlinkwire.CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
 	}
@@ -63,8 +64,8 @@ func query(filter *[]string, since, until *string, now time.Time) (core.Query, e
 }
 
 // follow sends events until the client is gone, or until has passed.
-func (f *face) follow(ctx context.Context, call *service.Call, q core.Query) error {
-	s, err := f.core.Subscribe(ctx, call.Caller(), q, f.format, "legacy")
+func (f *face) follow(ctx context.Context, call *varlinkwire.Call, q core.Query) error {
+	s, err := f.core.Subscribe(ctx, service.Caller(call), q, f.format, "legacy")
 	if err != nil {
 		return f.fail(call, err)
 	}
@@ -86,8 +87,8 @@ func (f *face) follow(ctx context.Context, call *service.Call, q core.Query) err
 }
 
 // answer sends the oldest event, or a blank one.
-func (f *face) answer(ctx context.Context, call *service.Call, q core.Query) error {
-	p, err := f.core.Pages(ctx, call.Caller(), q, 1)
+func (f *face) answer(ctx context.Context, call *varlinkwire.Call, q core.Query) error {
+	p, err := f.core.Pages(ctx, service.Caller(call), q, 1)
 	if err != nil {
 		return f.fail(call, err)
 	}

@@ -14,14 +14,14 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
-	"github.com/eventsvc/eventsvc/service"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // GetInfo answers with what is known about the host.
 func (f *face) GetInfo(ctx context.Context, c VarlinkCall) error {
 	host, err := hostInfo()
 	if err != nil {
-		return f.fail(service.CallOf(c.Conn), err)
+		return f.fail(varlinkwire.CallOf(c.Conn), err)
 	}
 	host.Eventlogger = f.core.Backend()
 	host.Distribution = distributionOf(os.DirFS("/"))

@@ -18,6 +18,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/service"
 	"github.com/eventsvc/eventsvc/service/iopodman"
 )
@@ -34,7 +35,7 @@ type rig struct {
 	path   string // of the socket
 	store  store.Store
 	feed   *feed.Feed
-	server *service.Server
+	server *varlinkwire.Server
 
 	serving sync.WaitGroup
 	ended   bool
@@ -80,7 +81,9 @@ func (r *rig) serve(st store.Store) {
 	r.t.Helper()
 	r.store, r.feed = st, feed.New(st)
 	c := core.New(r.feed, nil, nil)
-	options := service.Options{Core: c, Version: "1.2.3", Interfaces: []service.Interface{iopodman.New(c, "1.2.3")}}
+	options := service.Options{Core: c, Options: varlinkwire.Options{
+		Version: "1.2.3", Interfaces: []varlinkwire.Interface{iopodman.New(c, "1.2.3")},
+	}}
 	var err error
 	if r.server, err = service.New(options); err != nil {
 		r.t.Fatal(err)
@@ -88,7 +91,7 @@ func (r *rig) serve(st store.Store) {
 	if err := r.feed.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	l, err := service.Listen("unix:" + filepath.Join(r.dir, "s") + ",mode=0666")
+	l, err := varlinkwire.Listen("unix:" + filepath.Join(r.dir, "s") + ",mode=0666")
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
-package service
+package varlinkwire
 
 import (
 	"context"
+	"slices"
 
 	"github.com/pkg/errors"
 	"github.com/varlink/go/varlink"
@@ -21,7 +22,7 @@ type Dispatcher interface {
 type Interface struct {
 	Dispatcher
 	// Admit is asked before the parameters of a call are looked at. An
-	// *access.Denied is answered with org.varlink.service.PermissionDenied.
+	// error is answered with org.varlink.service.PermissionDenied.
 	// nil admits everybody.
 	Admit func(c *Call, method string) error
 	// Unavailable makes the error reply to a call that cannot be served,
@@ -41,6 +42,29 @@ type served struct {
 	schema *schema
 }
 
+// registerAll registers the interfaces of the options.
+func (s *Server) registerAll() error {
+	o := &s.options
+	if len(o.Interfaces) == 0 {
+		return errors.New("cannot serve Varlink: there are no interfaces")
+	}
+	var err error
+	if s.library, err = varlink.NewService(o.Vendor, o.Product, o.Version, o.URL); err != nil {
+		return errors.Wrap(err, "cannot make a Varlink service")
+	}
+	if s.own, err = parseSchema(serviceDescription); err != nil {
+		return err
+	}
+	for _, i := range o.Interfaces {
+		if err := s.register(i); err != nil {
+			return err
+		}
+	}
+	s.names = append(s.names, serviceInterface)
+	slices.Sort(s.names)
+	return nil
+}
+
 // register adds an interface, before any connection is served.
 func (s *Server) register(i Interface) error {
 	name := i.VarlinkGetName()
@@ -54,18 +78,21 @@ func (s *Server) register(i Interface) error {
 	if err := s.library.RegisterInterface(i.Dispatcher); err != nil {
 		return errors.Wrapf(err, "cannot serve interface %s", name)
 	}
+	if s.first == "" {
+		s.first = name
+	}
 	s.interfaces[name] = &served{i, schema}
 	s.names = append(s.names, name)
 	return nil
 }
 
 // unavailable makes the fault for a call of an interface that cannot be served.
-// For interfaces that are not known it is that of io.podman.events.
-func (s *Server) unavailable(iface, reason string) *fault {
+// For interfaces that are not known it is that of the first.
+func (s *Server) unavailable(iface, reason string) *Fault {
 	i := s.interfaces[iface]
 	if i == nil {
 		i = s.interfaces[s.first]
 	}
 	name, parameters := i.Unavailable(reason)
-	return &fault{name, parameters}
+	return &Fault{name, parameters}
 }

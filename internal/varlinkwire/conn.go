@@ -1,4 +1,4 @@
-package service
+package varlinkwire
 
 import (
 	"context"
@@ -9,20 +9,19 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
-
-	"github.com/eventsvc/eventsvc/internal/core"
 )
 
 // conn is a connection. One goroutine reads its calls, handles them one after
 // the other, and writes the replies.
 type conn struct {
-	server  *Server
-	sock    *net.UnixConn
-	caller  core.Caller
-	account uint32 // the user to whom what it takes is counted
-	trusted bool   // no bound that protects users from each other applies
-	in      frameReader
-	out     frameWriter
+	server   *Server
+	sock     *net.UnixConn
+	peer     Peer
+	readOnly bool
+	account  uint32 // the user to whom what it takes is counted
+	trusted  bool   // no bound that protects users from each other applies
+	in       frameReader
+	out      frameWriter
 
 	stopAt atomic.Pointer[time.Time] // set once the connection has to end: until when it may write
 
@@ -31,7 +30,7 @@ type conn struct {
 }
 
 func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
-	peer, err := s.identify(sock)
+	peer, err := s.options.Identify(sock)
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +39,9 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 		return nil, errors.Wrap(err, "cannot use the connection")
 	}
 	c := &conn{
-		server: s, sock: sock, caller: core.Caller{Peer: peer, ReadOnly: readOnly}, trusted: s.core.Access().IsTrusted(&peer),
-		account: s.core.Access().Account(peer.UID),
+		server: s, sock: sock, peer: peer, readOnly: readOnly, trusted: s.options.IsTrusted(&peer), account: s.options.Account(&peer),
 	}
-	c.in = frameReader{sock: sock, raw: raw, first: true, most: int(s.bounds.requestSize.Load()), timeout: s.requestTimeout, reserve: c.reserve, stopping: c.isStopping}
+	c.in = frameReader{sock: sock, raw: raw, first: true, most: int(s.bounds.requestSize.Load()), timeout: s.options.RequestTimeout, reserve: c.reserve, stopping: c.isStopping}
 	c.in.fillFunc = c.in.fill
 	c.out = frameWriter{raw: raw, startClock: c.startWriteClock, stopClock: c.stopWriteClock}
 	c.out.flushFunc = c.out.flush
@@ -77,11 +75,11 @@ func (c *conn) endOfRequests(err error) {
 	call := &Call{conn: c}
 	switch {
 	case errors.Is(err, errTooLong):
-		_ = call.reply(invalidParameter(memberParameters))
+		_ = call.Reply(InvalidParameter(memberParameters))
 	case errors.Is(err, errHTTP):
 		_ = c.out.writeOne([]byte(httpReply))
 	case errors.Is(err, errNoMemory):
-		_ = call.reply(c.server.unavailable("", "your user has too many long requests unfinished; finish or close some"))
+		_ = call.Reply(c.server.unavailable("", "your user has too many long requests unfinished; finish or close some"))
 	case errors.Is(err, io.EOF):
 		return
 	}
@@ -92,7 +90,7 @@ func (c *conn) endOfRequests(err error) {
 func (c *conn) handle(r *request) error {
 	call := &Call{conn: c, more: r.more, oneway: r.oneway}
 	if r.fault != nil {
-		return call.reply(r.fault)
+		return call.Reply(r.fault)
 	}
 	iface, method := r.split()
 	if iface == serviceInterface {
@@ -100,17 +98,17 @@ func (c *conn) handle(r *request) error {
 	}
 	served := c.server.interfaces[iface]
 	if served == nil {
-		return call.reply(interfaceNotFound(iface))
+		return call.Reply(interfaceNotFound(iface))
 	}
 	if f := served.refuse(call, r, method); f != nil {
-		return call.reply(f)
+		return call.Reply(f)
 	}
 	return c.dispatch(call, r.frame(), r.method)
 }
 
 // refuse returns what is wrong with a call before its handler has seen it, nil
 // if nothing is.
-func (i *served) refuse(call *Call, r *request, method string) *fault {
+func (i *served) refuse(call *Call, r *request, method string) *Fault {
 	m, ok := i.schema.methods[method]
 	switch {
 	case !ok && i.IsPartOfMore:
@@ -118,17 +116,17 @@ func (i *served) refuse(call *Call, r *request, method string) *fault {
 	case !ok:
 		return methodNotFound(r.method)
 	case r.upgrade: // no method does that
-		return invalidParameter(memberUpgrade)
+		return InvalidParameter(memberUpgrade)
 	case m.needsMore && !r.more:
 		return expectedMore
 	}
 	if i.Admit != nil {
 		if err := i.Admit(call, method); err != nil {
-			return permissionDenied
+			return PermissionDenied
 		}
 	}
 	if field, ok := i.schema.check(m, r.parameters); !ok {
-		return invalidParameter(field)
+		return InvalidParameter(field)
 	}
 	return nil
 }
@@ -137,21 +135,33 @@ func (i *served) refuse(call *Call, r *request, method string) *fault {
 // to a client that waits, has its call answered here.
 func (c *conn) dispatch(call *Call, frame []byte, method string) error {
 	c.in.release()
-	err := c.server.core.Run(method, &c.caller.Peer, func() error { return c.server.library.HandleMessage(c.server.base, call, frame) })
-	if call.replied || call.oneway || err != nil && !errors.Is(err, core.ErrPanicked) {
+	var err error
+	panicked := c.server.options.Guard(method, &c.peer, func() {
+		err = c.server.library.HandleMessage(c.server.base, call, frame)
+	})
+	if call.replied || call.oneway || err != nil && !panicked {
+		if panicked {
+			err = errPanicked
+		}
 		return err
 	}
-	if err == nil {
+	if !panicked {
 		c.server.log.Error("a call was not answered", "method", method)
 	}
 	iface, _ := (&request{method: method}).split()
-	return call.reply(c.server.unavailable(iface, core.ErrPanicked.Error()))
+	return call.Reply(c.server.unavailable(iface, failedReason))
 }
+
+// failedReason is for the client of a call whose handler panicked.
+const failedReason = "the service failed on this call; its log says more"
+
+// errPanicked is why a connection ends whose client has got part of an answer.
+var errPanicked = errors.New("the handler panicked")
 
 // watch ties a context to the client being there and the service going on.
 func (c *conn) watch(ctx context.Context) (context.Context, func(), error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	token, err := c.server.watcher.add(c.in.raw, func() { cancel(core.ErrGone) })
+	token, err := c.server.watcher.add(c.in.raw, func() { cancel(ErrGone) })
 	if err != nil {
 		cancel(err)
 		return nil, nil, err
@@ -169,7 +179,7 @@ func (c *conn) setCancel(cancel context.CancelCauseFunc) {
 	c.cancel = cancel
 	c.mu.Unlock()
 	if cancel != nil && c.isStopping() {
-		cancel(core.ErrStopping)
+		cancel(ErrStopping)
 	}
 }
 
@@ -185,7 +195,7 @@ func (c *conn) stop(deadline time.Time) {
 	cancel := c.cancel
 	c.mu.Unlock()
 	if cancel != nil {
-		cancel(core.ErrStopping)
+		cancel(ErrStopping)
 	}
 	_ = c.sock.SetReadDeadline(longAgo)
 	_ = c.sock.SetWriteDeadline(c.writeDeadline())
@@ -224,5 +234,5 @@ func (c *conn) reserve(n int) bool {
 }
 
 func (c *conn) debug(message string, err error) {
-	c.server.log.Debug(message, "uid", c.caller.UID, "pid", c.caller.PID, "error", err)
+	c.server.log.Debug(message, "uid", c.peer.UID, "pid", c.peer.PID, "error", err)
 }

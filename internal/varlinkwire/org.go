@@ -1,4 +1,4 @@
-package service
+package varlinkwire
 
 import (
 	"encoding/json"
@@ -81,28 +81,28 @@ type info struct {
 func (s *Server) handleService(call *Call, r *request, method string) error {
 	m, ok := s.own.methods[method]
 	if !ok {
-		return call.reply(methodNotFound(r.method))
+		return call.Reply(methodNotFound(r.method))
 	}
 	if r.upgrade {
-		return call.reply(invalidParameter(memberUpgrade))
+		return call.Reply(InvalidParameter(memberUpgrade))
 	}
 	if field, ok := s.own.check(m, r.parameters); !ok {
-		return call.reply(invalidParameter(field))
+		return call.Reply(InvalidParameter(field))
 	}
 	if method == "GetInfo" {
-		return call.replyParameters(info{Vendor, Product, s.options.Version, URL, s.names})
+		return call.replyParameters(info{s.options.Vendor, s.options.Product, s.options.Version, s.options.URL, s.names})
 	}
 	var in struct {
 		Interface string `json:"interface"`
 	}
 	if err := json.Unmarshal(r.parameters, &in); err != nil {
-		return call.reply(invalidParameter(memberParameters))
+		return call.Reply(InvalidParameter(memberParameters))
 	}
 	description := serviceDescription
 	if in.Interface != serviceInterface {
 		i := s.interfaces[in.Interface]
 		if i == nil {
-			return call.reply(interfaceNotFound(in.Interface))
+			return call.Reply(interfaceNotFound(in.Interface))
 		}
 		description = i.VarlinkGetDescription()
 	}

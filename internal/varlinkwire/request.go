@@ -1,4 +1,4 @@
-package service
+package varlinkwire
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ type request struct {
 	more       bool
 	oneway     bool
 	upgrade    bool   // the client wants to speak another protocol on the connection
-	fault      *fault // what is wrong with it, if it can be answered
+	fault      *Fault // what is wrong with it, if it can be answered
 }
 
 // The members of a call (https://varlink.org/Method-Call).
@@ -53,9 +53,9 @@ func parseRequest(frame []byte) (request, error) {
 		return r, errors.New("it wants both more replies and none")
 	case r.fault != nil:
 	case r.method == "":
-		r.fault = invalidParameter(memberMethod)
+		r.fault = InvalidParameter(memberMethod)
 	case strings.LastIndexByte(r.method, '.') <= 0 || strings.HasSuffix(r.method, "."):
-		r.fault = invalidParameter(memberMethod)
+		r.fault = InvalidParameter(memberMethod)
 	}
 	if r.parameters == nil {
 		r.parameters = noParameters
@@ -83,7 +83,7 @@ func (r *request) readMembers(object []byte) error {
 			return true
 		}
 		if ok := r.readMember(name, value); !ok && r.fault == nil {
-			r.fault = invalidParameter(name)
+			r.fault = InvalidParameter(name)
 		}
 		return true
 	})
@@ -97,7 +97,7 @@ func (r *request) readMember(name string, value []byte) bool {
 		if !isString(value) {
 			return false
 		}
-		r.method = unquoteWord(value)
+		r.method = unquote(value)
 	case memberParameters:
 		if !isObject(value) {
 			return false

@@ -1,16 +1,13 @@
-package service
+package varlinkwire
 
 import (
 	"bytes"
 	"encoding/json"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/pkg/errors"
-	"github.com/varlink/go/varlink/idl"
 
 	"github.com/eventsvc/eventsvc/internal/limits"
-	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
 // The walker below goes through JSON that checkJSON has found to be valid. It
@@ -120,7 +117,7 @@ func members(object []byte, each func(name string, value []byte) bool) {
 			return
 		}
 		end := endOfString(object, i)
-		name := unquoteWord(object[i:end])
+		name := unquote(object[i:end])
 		i = skipSpace(object, skipSpace(object, end)+1)
 		end = endOfValue(object, i)
 		if !each(name, object[i:end]) {
@@ -161,40 +158,6 @@ func unquote(quoted []byte) string {
 		}
 	}
 	return string(quoted[1 : len(quoted)-1])
-}
-
-// words are the words of io.podman.events, of which nearly all calls consist.
-var words = sync.OnceValue(func() map[string]string {
-	words := make(map[string]string)
-	add := func(word string) { words[word] = word }
-	for _, word := range []string{memberMethod, memberParameters, memberMore, memberOneway, memberUpgrade} {
-		add(word)
-	}
-	if parsed, err := idl.New(iopodmanevents.VarlinkNew(nil).VarlinkGetDescription()); err == nil {
-		for _, m := range parsed.Methods {
-			add(parsed.Name + "." + m.Name)
-			addFields(add, m.In)
-		}
-		for _, alias := range parsed.Aliases {
-			addFields(add, alias.Type)
-		}
-	}
-	return words
-})
-
-func addFields(add func(string), t *idl.Type) {
-	for _, field := range t.Fields {
-		add(field.Name)
-	}
-}
-
-// unquoteWord is unquote for what is likely to be one of the words, which then
-// takes no memory.
-func unquoteWord(quoted []byte) string {
-	if word, ok := words()[string(quoted[1:len(quoted)-1])]; ok {
-		return word
-	}
-	return unquote(quoted)
 }
 
 // Kinds of values, told by their first byte.

@@ -1,4 +1,4 @@
-package service
+package varlinkwire
 
 import (
 	"context"
@@ -139,7 +139,7 @@ func (s *Server) serveSock(ctx context.Context, sock *net.UnixConn, readOnly boo
 // connection for it. Nothing but a reply could be read by a Varlink client.
 func (s *Server) refuse(c *conn, r *refusal) {
 	if r.news {
-		s.log.Warn("refusing connections", "reason", r.reason, "uid", c.caller.UID, "pid", c.caller.PID)
+		s.log.Warn("refusing connections", "reason", r.reason, "uid", c.peer.UID, "pid", c.peer.PID)
 	}
 	select {
 	case s.refusals <- struct{}{}:
@@ -171,5 +171,5 @@ func (s *Server) refuse(c *conn, r *refusal) {
 	} else if !errors.Is(err, errNoMemory) && !errors.Is(err, errTooLong) {
 		return
 	}
-	_ = (&Call{conn: c}).reply(s.unavailable(iface, r.reason))
+	_ = (&Call{conn: c}).Reply(s.unavailable(iface, r.reason))
 }

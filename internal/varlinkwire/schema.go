@@ -1,4 +1,4 @@
-package service
+package varlinkwire
 
 import (
 	"encoding/json"
@@ -120,7 +120,7 @@ func (s *schema) checkValue(t *idl.Type, value []byte, name string) (field strin
 	case idl.TypeMap:
 		return s.checkMap(t, value, name)
 	case idl.TypeEnum:
-		ok = isString(value) && isMemberOf(t, unquoteWord(value))
+		ok = isString(value) && isMemberOf(t, unquote(value))
 	case idl.TypeBool:
 		ok = isBool(value)
 	case idl.TypeInt:
@@ -179,4 +179,22 @@ func (s *schema) checkMap(t *idl.Type, value []byte, name string) (field string,
 
 func isMemberOf(t *idl.Type, word string) bool {
 	return slices.ContainsFunc(t.Fields, func(f idl.TypeField) bool { return f.Name == word })
+}
+
+// Check returns a function that holds parameters against those of a method in the
+// description of an interface. It names the first field that is wrong, "" if
+// none is.
+func Check(description, method string) (func(parameters []byte) (field string), error) {
+	s, err := parseSchema(description)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := s.methods[method]
+	if !ok {
+		return nil, errors.Errorf("the interface has no method %s", method)
+	}
+	return func(parameters []byte) string {
+		field, _ := s.check(m, parameters)
+		return field
+	}, nil
 }

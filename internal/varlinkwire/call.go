@@ -1,4 +1,4 @@
-package service
+package varlinkwire
 
 import (
 	"context"
@@ -6,9 +6,14 @@ import (
 
 	"github.com/pkg/errors"
 	"github.com/varlink/go/varlink"
+)
 
-	"github.com/eventsvc/eventsvc/internal/access"
-	"github.com/eventsvc/eventsvc/internal/core"
+// The causes (context.Cause) for which the context of a watched call ends.
+var (
+	// ErrGone is the cause when the client is no longer there.
+	ErrGone = errors.New("the client is gone")
+	// ErrStopping is the cause when the service stops.
+	ErrStopping = errors.New("the service is stopping")
 )
 
 // Call is a call while it is handled. It belongs to the goroutine that handles
@@ -24,14 +29,11 @@ type Call struct {
 // Conn.
 func CallOf(c varlink.ReadWriterContext) *Call { return c.(*Call) }
 
-// Caller is the peer that calls, and by which way.
-func (c *Call) Caller() *core.Caller { return &c.conn.caller }
-
 // Peer is the peer that calls.
-func (c *Call) Peer() *access.Peer { return &c.conn.caller.Peer }
+func (c *Call) Peer() *Peer { return &c.conn.peer }
 
 // ReadOnly reports whether no events may be written through this connection.
-func (c *Call) ReadOnly() bool { return c.conn.caller.ReadOnly }
+func (c *Call) ReadOnly() bool { return c.conn.readOnly }
 
 // More reports whether the client takes more than one reply.
 func (c *Call) More() bool { return c.more }
@@ -41,8 +43,8 @@ func (c *Call) More() bool { return c.more }
 func (c *Call) Oneway() bool { return c.oneway }
 
 // Watch is for calls that may last. It returns a context that ends when the
-// client is gone, with core.ErrGone as its cause, and when the service stops, with
-// core.ErrStopping: then the client should get a last reply that says so, within
+// client is gone, with ErrGone as its cause, and when the service stops, with
+// ErrStopping: then the client should get a last reply that says so, within
 // limits.ShutdownGrace. stop has to be called when the call is over. A call is watched
 // once.
 func (c *Call) Watch(ctx context.Context) (watched context.Context, stop func(), err error) {
@@ -74,13 +76,14 @@ func (c *Call) WriteFrame(frame []byte) error {
 // varlink/go's own ReplyError refuses. The parameters are a struct for
 // encoding/json, or nil.
 func (c *Call) ReplyError(name string, parameters any) error {
-	return c.reply(&fault{name, parameters})
+	return c.Reply(&Fault{name, parameters})
 }
 
-func (c *Call) reply(f *fault) error {
+// Reply sends an error reply, as ReplyError.
+func (c *Call) Reply(f *Fault) error {
 	frame, err := f.frame()
 	if err != nil {
-		return errors.Wrapf(err, "cannot encode error %s", f.name)
+		return errors.Wrapf(err, "cannot encode error %s", f.Name)
 	}
 	return c.WriteFrame(frame)
 }

@@ -1,4 +1,4 @@
-package service
+package varlinkwire
 
 import (
 	"context"
@@ -8,8 +8,6 @@ import (
 
 	"github.com/pkg/errors"
 	"github.com/varlink/go/varlink"
-
-	"github.com/eventsvc/eventsvc/internal/access"
 )
 
 // systemdInterface is the interface by which systemd's own services are asked
@@ -66,11 +64,14 @@ const (
 
 // systemdFace answers the calls of io.systemd.service.
 type systemdFace struct {
-	calls  SystemdCalls // nil: a service that cannot be told anything
-	access *access.Policy
+	calls      SystemdCalls // nil: a service that cannot be told anything
+	mayControl func(c *Call) error
 }
 
-func (f *systemdFace) face() Interface {
+// Systemd returns the interface io.systemd.service. Without calls it answers Ping
+// alone. mayControl returns an error if a caller may not do more than that.
+func Systemd(calls SystemdCalls, mayControl func(c *Call) error) Interface {
+	f := &systemdFace{calls, mayControl}
 	return Interface{Dispatcher: f, Admit: f.admit, Unavailable: f.unavailable}
 }
 
@@ -85,7 +86,7 @@ func (f *systemdFace) admit(c *Call, method string) error {
 	if method == methodPing {
 		return nil
 	}
-	return f.access.MayControl(c.Peer(), c.ReadOnly())
+	return f.mayControl(c)
 }
 
 // unavailable is systemd's own error for what has none.
@@ -131,7 +132,7 @@ func (f *systemdFace) setLogLevel(call *Call, c varlink.Call) error {
 		Level *int64 `json:"level"`
 	}
 	if err := c.GetParameters(&in); err != nil || in.Level == nil || *in.Level < mostUrgent || *in.Level > leastUrgent {
-		return call.reply(invalidParameter("level"))
+		return call.Reply(InvalidParameter("level"))
 	}
 	f.calls.SetLogLevel(*in.Level)
 	return call.replyParameters(struct{}{})

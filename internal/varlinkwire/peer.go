@@ -1,4 +1,4 @@
-package service
+package varlinkwire
 
 import (
 	"net"
@@ -6,13 +6,23 @@ import (
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
-
-	"github.com/eventsvc/eventsvc/internal/access"
 )
 
+// Peer is the process at the other end of a connection, as the kernel describes
+// it.
+type Peer struct {
+	// UID and GID are its effective user and group when it connected.
+	UID, GID uint32
+	// PID is its process ID. It is for logs only: by the time it is read it may
+	// belong to another process.
+	PID int32
+	// Groups are its supplementary groups when it connected.
+	Groups []uint32
+}
+
 // peerOf asks the kernel who is at the other end.
-func peerOf(conn *net.UnixConn) (access.Peer, error) {
-	var peer access.Peer
+func peerOf(conn *net.UnixConn) (Peer, error) {
+	var peer Peer
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return peer, errors.Wrap(err, "cannot tell who the peer is")

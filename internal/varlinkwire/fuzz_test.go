@@ -1,0 +1,56 @@
+package varlinkwire
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+)
+
+const getInfo = `{"method":"org.varlink.service.GetInfo"}`
+
+// FuzzRequest holds the parser of calls against encoding/json.
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte(getInfo))
+	f.Add([]byte(` {"parameters" : { "a" : [1,{"b":"}\\\""}] } , "method" : "a.b" , "more" : true, "x": -1.5e7 } `))
+	f.Add([]byte(`{"method":"a.b","oneway":true,"parameters":{"a":{"b":{"c":[[],{}]}}}}`))
+	f.Add([]byte(`{"\u006dethod":"a.\u0062","parameters":null,"upgrade":false}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		r, err := parseRequest(frame)
+		var want map[string]json.RawMessage
+		wantErr := json.Unmarshal(frame, &want)
+		if err == nil && wantErr != nil {
+			t.Fatalf("%q is taken for a call, encoding/json says %v", frame, wantErr)
+		}
+		if err != nil || r.fault != nil {
+			return
+		}
+		var method string
+		if json.Unmarshal(want["method"], &method) != nil || method != r.method {
+			t.Fatalf("the method of %q is %q, want %q", frame, r.method, method)
+		}
+		parameters := bytes.TrimSpace(want["parameters"])
+		if len(parameters) == 0 || string(parameters) == "null" {
+			parameters = noParameters
+		}
+		if !bytes.Equal(parameters, r.parameters) {
+			t.Fatalf("the parameters of %q are %q, want %q", frame, r.parameters, parameters)
+		}
+		if r.more != (string(want["more"]) == "true") || r.oneway != (string(want["oneway"]) == "true") {
+			t.Fatalf("the flags of %q are %v, %v", frame, r.more, r.oneway)
+		}
+		members(r.parameters, func(name string, value []byte) bool {
+			if !json.Valid(value) {
+				t.Fatalf("the value of %q in %q is %q", name, frame, value)
+			}
+			if isArray(value) {
+				elements(value, func(element []byte) bool {
+					if !json.Valid(element) {
+						t.Fatalf("an element of %q in %q is %q", name, frame, element)
+					}
+					return true
+				})
+			}
+			return true
+		})
+	})
+}
