@@ -90,21 +90,6 @@ func isLost(err error) bool {
 	return errors.As(err, &connection) || errors.Is(err, ErrShuttingDown)
 }
 
-// Expired returns the error if it says that the store cannot continue at a cursor:
-// it no longer holds the place, or it is not the kind of store that made the
-// cursor, as after events_logger was changed. Else it returns nil.
-func Expired(err error) *events.ExpiredError {
-	var expired *events.ExpiredError
-	var foreign *events.CursorError
-	if errors.As(err, &expired) {
-		return expired
-	}
-	if errors.As(err, &foreign) && foreign.Cursor != "" {
-		return &events.ExpiredError{}
-	}
-	return nil
-}
-
 // The errors of io.podman.events and org.varlink.service that have a type of
 // their own here.
 const (

@@ -64,14 +64,17 @@ func (c *Client) GetEvents(ctx context.Context, q Query) (*Page, error) {
 
 // History is a way through past events, from the oldest that is wanted to the
 // end of the store as it was when the call was made. It has a connection of its
-// own, and holds one page at a time. It is not safe for concurrent use, but for
-// Close.
+// own, and holds two pages: one is read while the user has the other. It is not
+// safe for concurrent use, but for Close.
 type History struct {
-	mu     sync.Mutex
 	conn   *conn
-	closed bool
+	closed chan struct{}
+	close  func() error
 
-	page   pageReply
+	ahead chan *pageReply // gets each page but the first; closed behind the last
+	ended error           // why there are no more, set before ahead is closed
+
+	page   *pageReply
 	next   int
 	last   bool // no page follows
 	err    error
@@ -88,37 +91,93 @@ func (c *Client) History(ctx context.Context, q Query) (*History, error) {
 		_ = cn.Close()
 		return nil, err
 	}
-	h := &History{conn: cn}
-	if err := h.turn(ctx); err != nil {
+	h := &History{conn: cn, closed: make(chan struct{}), ahead: make(chan *pageReply)}
+	page := new(pageReply)
+	continues, err := h.read(ctx, page)
+	if err != nil {
 		_ = cn.Close()
 		return nil, err
 	}
+	reading := make(chan struct{})
+	h.close = sync.OnceValue(func() error {
+		close(h.closed)
+		err := cn.Close()
+		<-reading
+		return err
+	})
+	h.turnTo(page)
+	h.last = !continues
+	go func() {
+		defer close(reading)
+		if continues {
+			h.readAhead()
+		}
+	}()
 	return h, nil
 }
 
-// turn reads the next page.
-func (h *History) turn(ctx context.Context) error {
+// read reads a page, and reports whether another one follows.
+func (h *History) read(ctx context.Context, page *pageReply) (continues bool, err error) {
 	frame, err := h.conn.receive(ctx, 0)
 	if err != nil {
-		return err
+		return false, err
 	}
-	continues, err := decode(frame, &h.page)
-	if err != nil {
-		return err
-	}
-	h.next, h.last = 0, !continues
-	if len(h.page.events) == 0 {
-		h.cursor = h.page.cursor
-	}
-	return nil
+	return decode(frame, page)
 }
 
-// Next returns the next event, and io.EOF behind the last one. When its context
+// readAhead reads the pages after the first into two in turn: the user is done
+// with one when he takes the other.
+func (h *History) readAhead() {
+	defer close(h.ahead)
+	var pages [2]pageReply
+	for n, continues := 0, true; continues; n++ {
+		page := &pages[n%2]
+		if continues, h.ended = h.read(context.Background(), page); h.ended != nil {
+			return
+		}
+		select {
+		case h.ahead <- page:
+		case <-h.closed:
+			return
+		}
+	}
+}
+
+// turn waits for the next page.
+func (h *History) turn(ctx context.Context) error {
+	select {
+	case page, more := <-h.ahead:
+		switch {
+		case more:
+			h.turnTo(page)
+		case h.ended != nil:
+			h.err = h.ended
+		default:
+			h.last = true
+		}
+		return h.err
+	case <-h.closed:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *History) turnTo(page *pageReply) {
+	h.page, h.next = page, 0
+	if len(page.events) == 0 {
+		h.cursor = page.cursor
+	}
+}
+
+// Next returns the next event, and io.EOF after the last one. When its context
 // ends it returns the context's error and may be called again; every other
 // error stays.
 func (h *History) Next(ctx context.Context) (events.Event, error) {
-	if h.isClosed() {
+	select {
+	case <-h.closed:
 		return events.Event{}, ErrClosed
+	default:
 	}
 	for h.next == len(h.page.events) {
 		switch {
@@ -128,12 +187,6 @@ func (h *History) Next(ctx context.Context) (events.Event, error) {
 			return events.Event{}, io.EOF
 		}
 		if err := h.turn(ctx); err != nil {
-			if h.isClosed() {
-				err = ErrClosed
-			}
-			if !errors.Is(err, ctx.Err()) {
-				h.err = err
-			}
 			return events.Event{}, err
 		}
 	}
@@ -155,25 +208,11 @@ func (h *History) All(ctx context.Context) iter.Seq2[events.Event, error] { retu
 func (h *History) Cursor() string { return h.cursor }
 
 // Buffered reports whether Next would return without waiting for the service.
-func (h *History) Buffered() bool { return h.next < len(h.page.events) || h.last || h.conn.in.ready() }
+func (h *History) Buffered() bool { return h.next < len(h.page.events) || h.last }
 
 // Close closes the connection. It may be called while Next waits, which then
 // returns ErrClosed.
-func (h *History) Close() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return nil
-	}
-	h.closed = true
-	return h.conn.Close()
-}
-
-func (h *History) isClosed() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.closed
-}
+func (h *History) Close() error { return h.close() }
 
 // all turns a Next into a sequence that ends at io.EOF or with an error.
 func all(ctx context.Context, next func(context.Context) (events.Event, error)) iter.Seq2[events.Event, error] {

@@ -50,10 +50,9 @@ type SubscribeOptions struct {
 	// with each sign of life. Cursor returns it.
 	OnMark func(cursor string)
 	// OnExpired is asked when the store no longer holds the place to resume
-	// from, or has become a store of another kind, which the cursor means nothing
-	// to (then err.Oldest is empty): true lets the subscription go on from the
-	// oldest event that the store holds then, which may repeat events that were
-	// delivered before; false, and a nil function, end the call with the error.
+	// from: true lets the subscription go on from the oldest event that the store
+	// holds when it asks again, which may repeat events that were delivered
+	// before; false, and a nil function, end the call with the error.
 	OnExpired func(err *events.ExpiredError) bool
 }
 
@@ -124,8 +123,8 @@ func (s *Subscription) start(ctx context.Context) error {
 // attempt is made, if that is the answer. What the error calls the oldest may be
 // gone by then.
 func (s *Subscription) goesOn(err error) bool {
-	expired := Expired(err)
-	if expired == nil || s.options.OnExpired == nil || !s.options.OnExpired(expired) {
+	var expired *events.ExpiredError
+	if !errors.As(err, &expired) || s.options.OnExpired == nil || !s.options.OnExpired(expired) {
 		return false
 	}
 	s.cursor, s.request.After, s.request.FromStart = "", "", true

@@ -208,17 +208,6 @@ func TestExpired_oldestIsThatOfTheCall(t *testing.T) {
 	}
 }
 
-// A cursor of another kind of store is no cursor to this one.
-func TestExpired_otherKindOfStore(t *testing.T) {
-	f := newFake(t)
-	f.add("a")
-	s := subscribe(t, f.client(), SubscribeOptions{
-		After:     "jCursorOfAJournal",
-		OnExpired: func(*events.ExpiredError) bool { return true },
-	})
-	check(t, "events", take(t, s, 1), "a")
-}
-
 func TestNextEndsWithItsContextAndGoesOnLater(t *testing.T) {
 	f := newFake(t)
 	s := subscribe(t, f.client(), SubscribeOptions{})

@@ -2,9 +2,7 @@ package events
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -81,87 +79,6 @@ func NewEvent(status Status) Event {
 func (e *Event) ToJSONString() (string, error) {
 	line, err := e.AppendJSON(nil)
 	return string(line), err
-}
-
-// shortID is the length that podman cuts an ID to where it truncates.
-const shortID = 12
-
-// humanTime is the form in which podman events prints a time.
-const humanTime = "2006-01-02 15:04:05.999999999 -0700 MST"
-
-// ToHumanReadable returns the line that podman events prints for the event,
-// with the labels sorted, which Podman prints in random order. With truncate
-// the ID is cut to 12 letters, without the algorithm of a digest.
-func (e *Event) ToHumanReadable(truncate bool) string {
-	id := e.ID
-	if truncate {
-		if _, digest, found := strings.Cut(id, ":"); found {
-			id = digest
-		}
-		id = id[:min(len(id), shortID)]
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s", e.Time.Format(humanTime), e.Type, e.Status)
-	switch e.Type {
-	case Container, Pod:
-		fmt.Fprintf(&b, " %s (image=%s, name=%s", id, e.Image, e.Name)
-		e.writeHumanDetails(&b)
-		b.WriteByte(')')
-	case Network:
-		e.writeHumanNetwork(&b, id)
-	case Image, Artifact:
-		fmt.Fprintf(&b, " %s %s", id, e.Name)
-		if e.Error != "" {
-			b.WriteString(" " + e.Error)
-		}
-	case System:
-		if e.Name != "" {
-			b.WriteString(" " + e.Name)
-		}
-	case Volume, Machine:
-		b.WriteString(" " + e.Name)
-	case Secret:
-		b.WriteString(" " + id)
-	default:
-		if id != "" {
-			b.WriteString(" " + id)
-		}
-		if e.Name != "" {
-			b.WriteString(" " + e.Name)
-		}
-	}
-	return Visible(b.String())
-}
-
-func (e *Event) writeHumanDetails(b *strings.Builder) {
-	if e.PodID != "" {
-		b.WriteString(", pod_id=" + e.PodID)
-	}
-	if e.HealthStatus != "" {
-		b.WriteString(", health_status=" + e.HealthStatus)
-	}
-	if e.HealthFailingStreak > 0 {
-		fmt.Fprintf(b, ", health_failing_streak=%d", e.HealthFailingStreak)
-	}
-	if e.HealthLog != "" {
-		b.WriteString(", health_log=" + e.HealthLog)
-	}
-	for _, key := range sortedKeys(e.Attributes) {
-		fmt.Fprintf(b, ", %s=%s", key, e.Attributes[key])
-	}
-}
-
-func (e *Event) writeHumanNetwork(b *strings.Builder, id string) {
-	switch driver := e.Attributes["driver"]; {
-	case e.Status == Create || e.Status == Remove:
-		fmt.Fprintf(b, " %s (name=%s", id, e.Network)
-		if driver != "" {
-			b.WriteString(", type=" + driver)
-		}
-		b.WriteByte(')')
-	default:
-		fmt.Fprintf(b, " %s (container=%s, name=%s)", id, id, e.Network)
-	}
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -13,7 +13,7 @@ import (
 // \n, \x1b or \u202e. Names, labels and messages in events are chosen by people
 // who run containers: what is printed as one line has to stay one line.
 func Visible(text string) string {
-	if !strings.ContainsFunc(text, isHidden) {
+	if isPlain(text) || !strings.ContainsFunc(text, isHidden) {
 		return text
 	}
 	var b strings.Builder
@@ -31,6 +31,9 @@ func Visible(text string) string {
 // VisibleJSON replaces the same characters in JSON text by JSON's escapes, which
 // changes none of its values. JSON that has none of them is returned as it is.
 func VisibleJSON(line []byte) []byte {
+	if isPlain(line) {
+		return line
+	}
 	text := string(line)
 	// What is below a blank JSON itself escapes.
 	i := strings.IndexFunc(text, isHidden)
@@ -50,6 +53,16 @@ func VisibleJSON(line []byte) []byte {
 		}
 	}
 	return out
+}
+
+// isPlain reports whether text has only printable ASCII, as almost all has.
+func isPlain[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 func appendEscapedRune(b []byte, r rune) []byte {

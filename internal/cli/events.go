@@ -211,7 +211,8 @@ func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (s
 	if !r.stream {
 		q := client.Query{Filters: f.filters, Since: f.since, Until: f.until, After: after, AllUsers: f.allUsers}
 		h, err := c.History(ctx, q)
-		if expired := client.Expired(err); expired != nil && r.goOn(expired) {
+		var expired *events.ExpiredError
+		if errors.As(err, &expired) && r.goOn(expired) {
 			q.After = ""
 			h, err = c.History(ctx, q)
 		}

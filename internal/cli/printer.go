@@ -23,7 +23,7 @@ func newPrinter(f *eventsFlags, stdout io.Writer) (printer, error) {
 	case f.format == "":
 		return humanPrinter(!f.noTrunc, f.widened(), stdout), nil
 	case isJSON(f.format):
-		return printJSON, nil
+		return jsonPrinter(), nil
 	}
 	return templatePrinter(f.format)
 }
@@ -35,14 +35,17 @@ func isJSON(format string) bool {
 	return format == "json" || format == "{{json.}}"
 }
 
-// printJSON prints the line of Podman's event log with one more member.
-func printJSON(w io.Writer, e *events.Event) error {
-	line, err := appendEventJSON(nil, e)
-	if err != nil {
+// jsonPrinter prints the line of Podman's event log with one more member.
+func jsonPrinter() printer {
+	var line []byte // reused
+	return func(w io.Writer, e *events.Event) (err error) {
+		if line, err = appendEventJSON(line[:0], e); err != nil {
+			return err
+		}
+		line = append(line, '\n')
+		_, err = w.Write(line)
 		return err
 	}
-	_, err = w.Write(append(line, '\n'))
-	return err
 }
 
 func appendEventJSON(line []byte, e *events.Event) ([]byte, error) {
@@ -57,27 +60,22 @@ func appendEventJSON(line []byte, e *events.Event) ([]byte, error) {
 	return events.VisibleJSON(line), nil
 }
 
-// humanPrinter prints the line of podman events, on a terminal in colour. Where the events may be of several users
-// it ends with the user of each.
+// humanPrinter prints the line of podman events, on a terminal in colour. Where the
+// events may be of several users it ends with the user of each.
 func humanPrinter(truncate, namesUser bool, stdout io.Writer) printer {
-	text := func(e *events.Event) string { return e.ToHumanReadable(truncate) }
-	if namesUser {
-		users := make(userNames)
-		text = func(e *events.Event) string { return e.ToHumanReadable(truncate) + " user=" + users.of(e) }
-	}
-	if !isTerminal(stdout) {
-		return func(w io.Writer, e *events.Event) error {
-			_, err := io.WriteString(w, text(e)+"\n")
-			return err
-		}
-	}
-	coloured := wantsColour()
+	coloured := isTerminal(stdout) && wantsColour()
+	users := make(userNames)
+	var line []byte // reused
 	return func(w io.Writer, e *events.Event) error {
-		line := text(e)
-		if coloured {
-			line = colour(line, e)
+		line = e.AppendHumanReadable(line[:0], truncate)
+		if namesUser {
+			line = append(append(line, " user="...), users.of(e)...)
 		}
-		_, err := io.WriteString(w, line+"\n")
+		if coloured {
+			line = append(line[:0], colour(string(line), e)...)
+		}
+		line = append(line, '\n')
+		_, err := w.Write(line)
 		return err
 	}
 }
