@@ -14,6 +14,8 @@ type arrivals struct {
 	path  string
 	disk  disk
 	watch *watcher
+	// rounds counts how often the thread has gone round.
+	rounds beat
 
 	mu      sync.Mutex
 	queue   []*generation
@@ -27,22 +29,25 @@ type arrivals struct {
 // behind has lost its way.
 const maxArrivals = 256
 
-// watchArrivals notes each file that appears at the path, until the store is
-// closed. It has a thread to itself, and does no more than open the file: one
+func newArrivals(d disk, path string, w *watcher) *arrivals {
+	return &arrivals{path: path, disk: d, watch: w}
+}
+
+// run notes each file that appears at the path, until the watcher is
+// interrupted. It has a thread to itself, and does no more than open the file: one
 // that is noted too late, after the next has taken its place, is one whose events
 // are lost.
-func (s *Store) watchArrivals() {
-	defer s.done.Done()
+func (q *arrivals) run() {
 	runtime.LockOSThread()
 	for {
-		isTime, ok := s.watch.waitForArrivals()
+		isTime, ok := q.watch.waitForArrivals()
 		if !ok {
 			return
 		}
-		if s.arrivals.note() || isTime {
-			s.watch.nudge(&s.watch.writes)
+		if q.note() || isTime {
+			q.watch.nudge(&q.watch.writes)
 		}
-		s.noted.done()
+		q.rounds.done()
 	}
 }
 
@@ -57,6 +62,7 @@ func (q *arrivals) note() (isNew bool) {
 }
 
 func (q *arrivals) look() {
+	changes := q.watch.dirsChanges()
 	for {
 		q.watch.update()
 		// After that, by which it may become known that another directory has to
@@ -90,8 +96,10 @@ func (q *arrivals) look() {
 		// that this is the next. If another has appeared since, that is seen the
 		// next time around.
 		if q.watch.isSameDir() && !g.isMount {
-			seen := q.watch.sawNew()
-			g.direct, g.early = seen == 1, seen == 0
+			seen, isNewDir := q.watch.sawNew(), changes != q.watch.dirsChanges()
+			// The first file may come with its directory, before that is watched.
+			isFirst := seen == 0 && isNewDir && q.newest == fileID{} && !q.watch.hasVanished()
+			g.direct, g.early = seen == 1 || isFirst, seen == 0 && !isNewDir
 		}
 		q.queue, q.newest = append(q.queue, g), g.file
 	}

@@ -80,13 +80,13 @@ func BenchmarkHistory(b *testing.B) {
 		}
 		for _, way := range []string{"in-turn", "blocks", "entries", "ahead"} {
 			b.Run(work.name+"/"+way, func(b *testing.B) {
-				s.indexer.index()
-				helpers := s.helpers
-				defer func() { s.helpers = helpers }()
+				s.indexer.index(nil)
+				helpers := s.past.helpers
+				defer func() { s.past.helpers = helpers }()
 				if way != "ahead" {
-					s.helpers = make(chan struct{}) // has room for none
+					s.past.helpers = make(chan struct{}) // has room for none
 				}
-				index := &s.cur.index
+				index := &s.chain.current.index
 				whole := index.blocks
 				defer func() { index.blocks = whole }()
 				if way == "blocks" {
@@ -132,7 +132,7 @@ func BenchmarkLast(b *testing.B) {
 	if q.Filters, err = events.ParseFilters([]string{"container=" + log.Container[:12], "status=died"}); err != nil {
 		b.Fatal(err)
 	}
-	s.indexer.index()
+	s.indexer.index(nil)
 	var batch store.Batch
 	for b.Loop() {
 		if _, err := s.Last(context.Background(), q, &batch); err != nil {
@@ -144,12 +144,12 @@ func BenchmarkLast(b *testing.B) {
 // BenchmarkIndex indexes a log.
 func BenchmarkIndex(b *testing.B) {
 	s, log := benchLog(b)
-	s.indexer.index()
+	s.indexer.index(nil)
 	b.SetBytes(log.Bytes)
 	b.ReportAllocs()
 	for b.Loop() {
-		s.cur.index = index{}
-		s.indexer.index()
+		s.chain.current.index = index{}
+		s.indexer.index(nil)
 	}
 }
 

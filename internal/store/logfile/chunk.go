@@ -20,7 +20,7 @@ const (
 type chunk struct {
 	data []byte // whole lines, each with its newline
 	off  int64  // of data in the file
-	// next is where reading goes on. It is behind data where a line too long
+	// next is where reading goes on. It is after data where a line too long
 	// to be looked at was passed over.
 	next    int64
 	tooLong int64 // offset of that line, -1 if there was none
@@ -118,7 +118,7 @@ func (g *generation) back(off int64) *backLines {
 	return &backLines{g: g, start: off, end: off}
 }
 
-// next returns the line in front, without its newline, and its offset. It is
+// next returns the line before, without its newline, and its offset. It is
 // valid until next is called again. A line too long to be looked at is empty.
 // ok is false at the start of the file.
 func (l *backLines) next() (b []byte, off int64, ok bool, err error) {

@@ -5,10 +5,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// setOrigin says which host and user a record is of: those that the line of a
+// setSource says which host and user a record is of: those that the line of a
 // collected log names, else the owner of the file.
-func (s *Store) setOrigin(rec *store.Record, g *generation) {
-	if s.collected {
+func (c *chain) setSource(rec *store.Record, g *generation) {
+	if c.collected {
 		rec.Host, rec.UID = line.Origin(rec.Line)
 		return
 	}

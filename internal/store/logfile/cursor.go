@@ -13,7 +13,7 @@ import (
 
 // A cursor of this store names an event by its content, so that it is found
 // again in whatever file the event has come to lie in, and is the same string
-// whoever reads the event:
+// for every reader:
 //
 //	f KIND TIME-AND-HASH CHECK [.TWIN.GENERATION] [@GENERATION.OFFSET]
 //
@@ -22,8 +22,8 @@ import (
 // but the hint, which tell a mangled cursor from one whose event is gone. TWIN
 // numbers events that are equal to the byte, nanosecond included, and near each
 // other; only within a generation does it mean anything, and the name of that is
-// mixed with it and with what is in front, so that no other number can be made of
-// it. The part behind '@' is a hint, given only where the cursor stands for a
+// mixed with it and with what is before it, so that no other number can be made of
+// it. The part after '@' is a hint, given only where the cursor stands for a
 // position and not for an event: it saves the search, and is proved by the
 // content at that place before it is believed. Numbers are in decimal without
 // leading zeros; no place has two spellings.
@@ -112,7 +112,7 @@ func appendGeneration(dst []byte, id uint64) []byte {
 	return base64Cursor.AppendEncode(dst, raw[:])
 }
 
-// check returns two letters over what is before them and behind.
+// check returns two letters over what is before them and after.
 func check(head, twin []byte) [checkLength]byte {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	sum := xxhash.Sum64(head)
@@ -193,11 +193,11 @@ func parseGeneration(text string) (uint64, bool) {
 func hashLine(b []byte) uint64 { return xxhash.Sum64(b) }
 
 // twinWindow is how many events back an equal one is looked for. Podman never
-// writes two equal events; whoever does, writes them near each other.
+// writes two equal events; a program that does writes them near each other.
 const twinWindow = 64
 
 // twins numbers equal events. Its state depends only on the twinWindow events
-// in front, and on how those equal ones are numbered.
+// before, and on how those equal ones are numbered.
 type twins struct {
 	n    int
 	ring [twinWindow]identity
@@ -207,7 +207,7 @@ type twins struct {
 	seen [512]uint16
 }
 
-// next returns the identity of the event behind those seen so far.
+// next returns the identity of the event after those seen so far.
 func (t *twins) next(time int64, hash uint64) identity {
 	id := identity{time: time, hash: hash}
 	seen := &t.seen[hash%uint64(len(t.seen))]

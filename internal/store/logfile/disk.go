@@ -10,8 +10,8 @@ import (
 )
 
 // disk makes the system calls by which a store touches files and directories.
-// There is one, kernel; tests have another, whose calls fail when they are told
-// to.
+// There is one, kernel; tests have another, whose calls fail on
+// demand.
 type disk interface {
 	// open opens a file for reading, or with the flags and the mode of open(2).
 	open(path string, flags int, mode uint32) (*os.File, error)
@@ -144,7 +144,7 @@ func retry(call func() error) error {
 	}
 }
 
-// control calls with the descriptor of a file, which nobody closes meanwhile.
+// control calls with the descriptor of a file, which is not closed meanwhile.
 func control(f *os.File, call func(fd int) error) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -154,16 +154,4 @@ func control(f *os.File, call func(fd int) error) error {
 		return controlErr
 	}
 	return err
-}
-
-// isOursAlone reports whether an error may keep this process from writing and
-// nobody else: it is one of its rights, of what its sandbox shows it, or of its
-// descriptors.
-func isOursAlone(err error) bool {
-	for _, errno := range []unix.Errno{unix.EROFS, unix.EACCES, unix.EPERM, unix.EMFILE} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
 }

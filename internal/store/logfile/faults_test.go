@@ -92,7 +92,7 @@ func runWithFaults(t *testing.T, own, whole bool, sync Sync, fails func(call str
 	if _, err := store.Cursors(s.Append(context.Background(), []events.Event{event(9999)})); err != nil {
 		t.Fatalf("it does not recover: %v", err)
 	}
-	if err := s.syncNow(); err != nil { // which else comes later, by the clock
+	if err := s.syncs.now(); err != nil { // which else comes later, by the clock
 		t.Fatal(err)
 	}
 	if fault := s.Status().Fault; fault != "" {
@@ -322,9 +322,9 @@ func TestAFaultPassesWithoutThatAnythingElseHappens(t *testing.T) {
 }
 
 func (w *watched) faultNow() error {
-	w.Store.mu.Lock()
-	defer w.Store.mu.Unlock()
-	return w.Store.fault
+	w.follower.mu.Lock()
+	defer w.follower.mu.Unlock()
+	return w.follower.fault
 }
 
 func TestALogThatIsTruncatedWithoutADescriptorToSpareIsToldAsALossLater(t *testing.T) {

@@ -16,8 +16,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// generation is one file that has been the log. What is below mu is guarded by
-// the store's mutex; the rest never changes, but for uid.
+// generation is one file that has been the log. What is said to be guarded is, by
+// the mutex that is named; the rest never changes once it is part of the chain, but
+// for uid.
 type generation struct {
 	seq  uint64
 	id   uint64 // of the file, the same in every process
@@ -36,21 +37,23 @@ type generation struct {
 	isMount bool // it is mounted over another file
 	index   index
 
+	join   int64  // where it continues its predecessor
+	lost   bool   // it cannot be proved to continue its predecessor
+	whole  bool   // nothing that was written to it or to one before is missing at its start
+	origin uint64 // of the time without a file that it ended, 0: it is not certain
+
+	// guarded by chain.mu
+	refs    int
+	retired bool
+	end     int64 // after the last whole line; valid once retired
+	cut     bool  // it was truncated in place: what was read is no longer there
+
+	skipped map[int64]struct{} // offsets of lines that are no events; guarded by skips.mu
+
 	passing sync.Mutex
 	// Of a line that is too long to be looked at: where it begins, and up to where
 	// it was found not to end.
 	passedFrom, passedTo int64
-
-	// guarded by Store.mu
-	refs    int
-	whole   bool   // nothing that was written to it or to one before is missing at its start
-	origin  uint64 // of the time without a file that it ended, 0: it is not certain
-	retired bool
-	end     int64 // behind the last whole line; valid once retired
-	join    int64 // where it continues its predecessor
-	lost    bool  // it cannot be proved to continue its predecessor
-	cut     bool  // it was truncated in place: what was read is no longer there
-	skips   map[int64]struct{}
 }
 
 // fileState is what is said of a file by the kernel, all of it at one moment.

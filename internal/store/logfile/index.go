@@ -14,15 +14,15 @@ import (
 )
 
 // index is what is known of the lines of a generation, from its start as far as
-// the indexer has come: blocks, and in each an entry for every event. Whoever
-// reads uses what there is and reads the rest as it stands in the file: the
+// the indexer has come: blocks, and in each an entry for every event. A reader
+// uses what there is and reads the rest as it stands in the file: the
 // index is never waited for. It is safe for concurrent use.
 type index struct {
 	mu     sync.RWMutex
 	blocks []block
 	bare   int   // how many blocks, from the first, have lost their entries
 	held   int64 // bytes of entries
-	twins  twins // behind the last block; the indexer's own
+	twins  twins // after the last block; the indexer's own
 }
 
 // block sums up a run of whole lines. It does not change, but that its entries
@@ -35,7 +35,7 @@ type block struct {
 	types          uint64 // bit n: there are events of the type with code n
 	statuses       uint64
 	// twins says that events in it are equal to others near them: then their
-	// cursors depend on what is in front, and the block has to be read in turn.
+	// cursors depend on what is before, and the block has to be read in turn.
 	twins   bool
 	shift   uint8   // of the times in entries
 	entries []entry // of its events in order, nil if they were dropped

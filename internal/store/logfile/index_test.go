@@ -96,8 +96,8 @@ func TestWhatIsPassedOverIsNothingThatIsWanted(t *testing.T) {
 	bigLog(t, path, r)
 	warm := open(t, path, Options{})
 	everything := warm.all("", store.Everything())
-	warm.indexer.index()
-	if n := len(warm.cur.index.blocks); n < 4 {
+	warm.indexer.index(nil)
+	if n := len(warm.chain.current.index.blocks); n < 4 {
 		t.Fatalf("the index has %d blocks", n)
 	}
 	for range 40 {

@@ -3,6 +3,7 @@ package logfile
 import (
 	"bytes"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,7 +12,7 @@ const (
 	// four million events. Beyond it the oldest events of the log lose theirs,
 	// and are found by reading them.
 	directoryBytes = 32 << 20
-	// indexPause is how long the indexer lets be, so that whoever starts the
+	// indexPause is how long the indexer lets be, so that a client that starts the
 	// service by asking it something has the machine for himself.
 	indexPause = 100 * time.Millisecond
 	// leastBlock is how much there has to be at the end of the log for another
@@ -20,85 +21,78 @@ const (
 )
 
 // indexer keeps the indexes of a store, in the background and on one processor
-// only. Nobody waits for it.
+// only. It is never waited for.
 type indexer struct {
-	s    *Store
+	chain *chain
+	skips *skips
+	grown chan struct{} // holds one when there is something to index
+	busy  atomic.Int32  // readings that are reading now
+
 	mu   sync.Mutex // held while it works
 	buf  []byte
 	made blockMaker
 }
 
-// keepIndex indexes what the log holds, and what it grows by, until the store
-// is closed.
-func (s *Store) keepIndex() {
-	defer s.done.Done()
+func newIndexer(c *chain, n *skips) *indexer {
+	return &indexer{chain: c, skips: n, grown: make(chan struct{}, 1)}
+}
+
+// run indexes what the log holds, and what it grows by, until it is stopped.
+func (x *indexer) run(stopped <-chan struct{}) {
 	for {
 		select {
-		case <-s.stopped:
+		case <-stopped:
 			return
-		case <-s.grown:
+		case <-x.grown:
 		}
 		select {
-		case <-s.stopped:
+		case <-stopped:
 			return
 		case <-time.After(indexPause):
 		}
-		s.indexer.index()
+		x.index(stopped)
 	}
 }
 
-// noteGrowth wakes the indexer if there is something for it.
-func (s *Store) noteGrowth() {
-	if s.cur == nil || s.off-s.cur.index.extent() < leastBlock {
+// noteGrowth wakes the indexer if there is something for it in a generation that
+// is read up to the offset.
+func (x *indexer) noteGrowth(g *generation, off int64) {
+	if g == nil || off-g.index.extent() < leastBlock {
 		return
 	}
 	select {
-	case s.grown <- struct{}{}:
+	case x.grown <- struct{}{}:
 	default:
 	}
 }
 
 // index brings the indexes up to date, the newest generation first.
-func (x *indexer) index() {
+func (x *indexer) index(stopped <-chan struct{}) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	s := x.s
-	s.mu.Lock()
-	chain := append([]*generation(nil), s.chain...)
-	ends := make([]int64, len(chain))
-	for i, g := range chain {
-		g.refs++
-		if ends[i] = g.end; g == s.cur {
-			ends[i] = s.off
-		}
-	}
-	s.mu.Unlock()
-	for i := len(chain) - 1; i >= 0; i-- {
-		x.indexOne(chain[i], ends[i], chain)
+	gs, ends := x.chain.stored()
+	defer x.chain.release(gs...)
+	for i := len(gs) - 1; i >= 0; i-- {
+		x.indexOne(gs[i], ends[i], gs, stopped)
 	}
 	x.buf, x.made = nil, blockMaker{}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, g := range chain {
-		s.release(g)
-	}
 }
 
 // indexOne indexes a generation up to the offset.
-func (x *indexer) indexOne(g *generation, end int64, chain []*generation) {
+func (x *indexer) indexOne(g *generation, end int64, all []*generation, stopped <-chan struct{}) {
 	off := g.index.extent()
 	var d decoded
-	for end-off >= leastBlock && !x.s.isClosed() {
+	for end-off >= leastBlock && !isClosed(stopped) {
 		c, buf, err := g.readChunk(x.buf, off, end)
 		if x.buf = buf; cap(buf) > chunkSize { // it grew for a long line: blocks stay small
 			x.buf = nil
 		}
 		if err != nil || c.next == off {
-			return // of an error those are told who read
+			return // readers get the error
 		}
 		x.made.begin()
 		if c.tooLong >= 0 {
-			x.s.noteSkip(g, c.tooLong, errLong)
+			x.skips.note(g, c.tooLong, errLong)
 		}
 		for at := 0; at < len(c.data); {
 			n := bytes.IndexByte(c.data[at:], '\n')
@@ -110,24 +104,24 @@ func (x *indexer) indexOne(g *generation, end int64, chain []*generation) {
 			}
 			found, err := d.decode(text)
 			if err != nil {
-				x.s.noteSkip(g, off+int64(start), err)
+				x.skips.note(g, off+int64(start), err)
 			}
 			if found {
 				x.made.add(start, &d, g.index.twins.next(d.fields.Time, d.hash).twin > 0)
 			}
 		}
 		g.index.add(x.made.end(&c))
-		x.trim(chain)
+		x.trim(all)
 		off = c.next
-		x.s.giveWay()
+		x.giveWay()
 	}
 }
 
 // trim drops entries beyond directoryBytes, the oldest first.
-func (x *indexer) trim(chain []*generation) {
+func (x *indexer) trim(all []*generation) {
 	left := int64(directoryBytes)
-	for i := len(chain) - 1; i >= 0; i-- {
-		index := &chain[i].index
+	for i := len(all) - 1; i >= 0; i-- {
+		index := &all[i].index
 		if index.memory() > left {
 			index.drop(left)
 		}
@@ -137,16 +131,16 @@ func (x *indexer) trim(chain []*generation) {
 
 // giveWay lets those who read go first: while one does, the indexer rests most
 // of the time.
-func (s *Store) giveWay() {
+func (x *indexer) giveWay() {
 	const rest = time.Millisecond
-	if s.busy.Load() > 0 {
+	if x.busy.Load() > 0 {
 		time.Sleep(rest)
 	}
 }
 
-func (s *Store) isClosed() bool {
+func isClosed(stopped <-chan struct{}) bool {
 	select {
-	case <-s.stopped:
+	case <-stopped:
 		return true
 	default:
 		return false

@@ -10,23 +10,22 @@ type verdict int
 
 const (
 	joined    verdict = iota // it continues the other at the offset
-	lost                     // files came and went in between, or it cannot be told
+	lost                     // files came and went in between, or it is not certain
 	unsettled                // it is still being filled: look again
 )
 
 // joiner finds the place at which a new generation continues an old one. It
 // goes by content: markers prove nothing, and neither do inodes.
 type joiner struct {
-	s      *Store
 	old    *generation
-	oldEnd int64 // behind the last whole line, up to which all was delivered
-	aside  int   // what Store.aside says of the old one
+	oldEnd int64 // after the last whole line, up to which all was delivered
 	new    *generation
+	isNext bool // the new one was the log right after the old one, which was set aside
 }
 
 // join returns the offset in the new generation of what is not in the old one.
 func (j *joiner) join() (int64, verdict, error) {
-	if j.aside > 0 && j.isNextAside() {
+	if j.isNext {
 		return 0, joined, nil
 	}
 	if j.oldEnd > 0 {
@@ -43,8 +42,8 @@ func (j *joiner) join() (int64, verdict, error) {
 }
 
 // byRotation looks for what Podman's rotation keeps of the old file: from half
-// its size, behind the next newline, to its end; at the start of the new file
-// or behind one marker.
+// its size, after the next newline, to its end; at the start of the new file
+// or after one marker.
 func (j *joiner) byRotation() (int64, verdict, error) {
 	oldSize, err := j.old.size()
 	if err != nil {
@@ -75,18 +74,17 @@ func (j *joiner) byRotation() (int64, verdict, error) {
 			// A torn last line of the old file is part of what was kept, and
 			// may have been completed since.
 			return start + j.oldEnd - kept, joined, nil
-		case j.beingFilled():
+		case j.new.isYoung():
 			return 0, unsettled, nil
 		}
 	}
 	return 0, lost, nil
 }
 
-// beingFilled reports whether the new file may still be being copied, as Podman
-// does where it cannot rename: the file is young, and shorter than what would
-// be kept.
-func (j *joiner) beingFilled() bool {
-	id, stat, err := j.s.disk.of(j.new.f)
+// isYoung reports whether the file may still be being copied, as Podman does where
+// it cannot rename: it was made just now.
+func (g *generation) isYoung() bool {
+	id, stat, err := g.disk.of(g.f)
 	if err != nil {
 		return false
 	}
@@ -98,7 +96,7 @@ func (j *joiner) beingFilled() bool {
 	return stat.Nlink > 0 && age >= 0 && age <= settleTime
 }
 
-// lineStart returns the offset of the first line that begins behind off.
+// lineStart returns the offset of the first line that begins after off.
 func (g *generation) lineStart(off int64) (int64, error) {
 	buf := make([]byte, 4<<10)
 	for {
@@ -178,7 +176,7 @@ func (j *joiner) byLastLines() (int64, verdict, error) {
 		for i := range before {
 			same = same && before[i].sameContent(last[i])
 		}
-		// With less in front than could be compared, the events there have to
+		// With less before than could be compared, the events there have to
 		// be all that the file has.
 		if same {
 			matched = append(matched, end)
@@ -216,12 +214,11 @@ func (g *generation) lastEvents(off int64, n int) ([]identity, error) {
 }
 
 // byWitness takes a file that has nothing of the old one for its successor if
-// it is certain that no other came between: the kernel has told of exactly one
+// it is certain that no other came between: the kernel has reported exactly one
 // file that appeared at the path.
 func (j *joiner) byWitness() (int64, verdict, error) {
-	j.s.arrivals.confirm(j.new)
 	switch {
-	case j.new.early && j.beingFilled():
+	case j.new.early && j.new.isYoung():
 		return 0, unsettled, nil
 	case !j.new.direct:
 		return 0, lost, nil
@@ -235,7 +232,7 @@ func (j *joiner) byWitness() (int64, verdict, error) {
 }
 
 // holdsOldEvents reports whether an event at the start of the new file is one of
-// the old: somebody deleted lines, or what copies the log was held up.
+// the old: lines were deleted, or what copies the log was held up.
 func (j *joiner) holdsOldEvents() (bool, error) {
 	c, _, err := j.new.readChunk(nil, 0, 1<<62)
 	if err != nil || len(c.data) == 0 {
@@ -261,28 +258,4 @@ func (j *joiner) holdsOldEvents() (bool, error) {
 		return !again
 	})
 	return again, err
-}
-
-// aside returns under which number the present generation was set aside by
-// eventsvc, and so still lies in the store, 0 if it was not.
-func (s *Store) aside() int {
-	if !s.own || s.cur == nil {
-		return 0
-	}
-	for n := 1; n <= keptSegments; n++ {
-		if id, _, err := s.disk.at(keptPath(s.path, n)); err == nil && id == s.cur.file {
-			return n
-		}
-	}
-	return 0
-}
-
-// isNextAside reports whether the new file was the log right after the old one,
-// which was set aside.
-func (j *joiner) isNextAside() bool {
-	if j.aside == 1 {
-		return true
-	}
-	id, _, err := j.s.disk.at(keptPath(j.s.path, j.aside-1))
-	return err == nil && id == j.new.file
 }

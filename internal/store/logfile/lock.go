@@ -23,9 +23,8 @@ var errLocked = errors.New("cannot lock the log: another process has held its lo
 // which excludes those of Podman and is not lost when another descriptor of the
 // file is closed.
 type fileLock struct {
-	disk    disk
-	path    string
-	timeout time.Duration
+	disk disk
+	path string
 
 	mu      sync.Mutex
 	file    *os.File
@@ -39,28 +38,26 @@ type fileLock struct {
 type lockWait struct {
 	file *os.File
 	id   fileID
-	done chan struct{} // closed when it is over and somebody wants the result
+	done chan struct{} // closed when it is over and the result is wanted
 	// guarded by fileLock.mu
 	err    error
 	wanted bool
-	last   bool // nobody can want it any more: the file is to be closed
+	last   bool // it is wanted no more: the file is to be closed
 }
 
-func newFileLock(d disk, path string, timeout time.Duration) *fileLock {
-	return &fileLock{disk: d, path: path, timeout: timeout}
-}
+func newFileLock(d disk, path string) *fileLock { return &fileLock{disk: d, path: path} }
 
-// lock takes the lock, or gives up at the deadline or when the context is done.
-// It is called by one goroutine at a time.
-func (l *fileLock) lock(ctx context.Context) error {
-	var timer *time.Timer // only for who has to wait
+// lock takes the lock, or gives up at the deadline, when the context is done or
+// the channel is closed. It is called by one goroutine at a time.
+func (l *fileLock) lock(ctx context.Context, deadline time.Time, closing <-chan struct{}) error {
+	var timer *time.Timer // only where there is a wait
 	for {
 		w, err := l.try()
 		if w == nil || err != nil {
 			return err
 		}
 		if timer == nil {
-			timer = time.NewTimer(l.timeout)
+			timer = time.NewTimer(time.Until(deadline))
 			defer timer.Stop()
 		}
 		select {
@@ -69,6 +66,8 @@ func (l *fileLock) lock(ctx context.Context) error {
 			err = errLocked
 		case <-ctx.Done():
 			err = ctx.Err()
+		case <-closing:
+			err = errClosed
 		}
 		if again, err := l.finish(w, err); !again {
 			return err
@@ -76,17 +75,7 @@ func (l *fileLock) lock(ctx context.Context) error {
 	}
 }
 
-// tryOnce takes the lock if nobody has it.
-func (l *fileLock) tryOnce() (locked bool, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.open(); err != nil || l.waiting != nil {
-		return false, err
-	}
-	return l.take()
-}
-
-// take takes the lock of the file that is open if nobody has it.
+// take takes the lock of the file that is open if it is free.
 func (l *fileLock) take() (locked bool, err error) {
 	err = l.disk.lock(l.file, unix.F_OFD_SETLK, unix.F_WRLCK)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
@@ -95,7 +84,7 @@ func (l *fileLock) take() (locked bool, err error) {
 	return err == nil, errors.Wrap(err, "cannot lock the log")
 }
 
-// try takes the lock if nobody has it, else it returns a wait for it.
+// try takes the lock if it is free, else it returns a wait for it.
 func (l *fileLock) try() (*lockWait, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

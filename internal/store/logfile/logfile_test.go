@@ -249,14 +249,14 @@ func TestUnseenGenerationsAreALoss(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 10))
 	w := open(t, path, Options{})
-	w.arrivals.mu.Lock() // whoever notes what appears at the path is held up
+	w.follower.arrivals.mu.Lock() // whoever notes what appears at the path is held up
 	n := 10
 	for range 5 {
 		appendTo(t, path, linesOf(n, n+10))
 		n += 10
 		rotate(t, path, 1)
 	}
-	w.arrivals.mu.Unlock()
+	w.follower.arrivals.mu.Unlock()
 	if err := w.Look(); err != nil {
 		t.Fatal(err)
 	}

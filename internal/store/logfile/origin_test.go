@@ -71,13 +71,13 @@ func TestOrigin_twoFilesUnseen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{})
 	origin := w.end()
-	w.arrivals.mu.Lock() // what notes the files that appear is held up
+	w.follower.arrivals.mu.Lock() // what notes the files that appear is held up
 	appendTo(t, path, linesOf(0, 5))
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	appendTo(t, path, linesOf(7, 8))
-	w.arrivals.mu.Unlock()
+	w.follower.arrivals.mu.Unlock()
 	equal(t, "followed", w.names(1), namesOf(7, 8))
 	if w.losses() != 1 {
 		t.Errorf("%d losses were reported", w.losses())
@@ -92,20 +92,20 @@ func TestOrigin_twoFilesInANewDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "events")
 	path := filepath.Join(dir, "events.log")
 	w := open(t, path, Options{})
-	w.arrivals.mu.Lock()
+	w.follower.arrivals.mu.Lock()
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if _, stat, err := identify(unix.AT_FDCWD, dir); err != nil || stat.Mask&unix.STATX_BTIME == 0 {
-		w.arrivals.mu.Unlock()
+		w.follower.arrivals.mu.Unlock()
 		t.Skipf("the file system does not say when a directory was made: %v", err)
 	}
-	time.Sleep(10 * time.Millisecond) // the clock of the file system goes on
+	time.Sleep(freshTime + 100*time.Millisecond)
 	appendTo(t, path, linesOf(0, 5))
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	w.arrivals.mu.Unlock()
+	w.follower.arrivals.mu.Unlock()
 	for deadline := time.Now().Add(10 * time.Second); !w.watches(dir); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the directory is not watched")
@@ -120,9 +120,9 @@ func TestOrigin_twoFilesInANewDirectory(t *testing.T) {
 
 // watches reports whether the names in a directory are watched.
 func (w *watched) watches(dir string) bool {
-	w.watch.mu.Lock()
-	defer w.watch.mu.Unlock()
-	for _, ways := range w.watch.watched {
+	w.follower.watch.mu.Lock()
+	defer w.follower.watch.mu.Unlock()
+	for _, ways := range w.follower.watch.watched {
 		for _, on := range ways {
 			if on.path == dir {
 				return true
@@ -130,6 +130,23 @@ func (w *watched) watches(dir string) bool {
 		}
 	}
 	return false
+}
+
+// A file that appears with its directory is the first.
+func TestOrigin_fileInANewDirectory(t *testing.T) {
+	for range 50 {
+		path := filepath.Join(t.TempDir(), "a", "b", "events.log")
+		w := open(t, path, Options{})
+		origin := w.end()
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		appendTo(t, path, linesOf(0, 3))
+		equal(t, "followed", w.names(3), namesOf(0, 3))
+		if names, gone := w.at(origin); gone || len(names) != 3 || w.losses() > 0 {
+			t.Errorf("%d losses; after the origin: %v, gone: %v", w.losses(), names, gone)
+		}
+	}
 }
 
 // What follows a truncation has another name in each process, and after each

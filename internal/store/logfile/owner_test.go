@@ -49,7 +49,7 @@ func TestOwner_changes(t *testing.T) {
 	w := open(t, path, Options{})
 	for _, indexed := range []bool{false, true} {
 		if indexed {
-			w.indexer.index()
+			w.indexer.index(nil)
 		}
 		if got := w.uids(1234); len(got) != 4000 {
 			t.Fatalf("indexed %v: the owner sees %d events", indexed, len(got))

@@ -12,7 +12,7 @@ import (
 type beat struct {
 	mu    sync.Mutex
 	count uint64
-	next  chan struct{} // closed with the next one, nil: nobody waits
+	next  chan struct{} // closed with the next one, nil: none is waited for
 }
 
 // done is called at the end of each round.
@@ -37,17 +37,17 @@ func (b *beat) now() (count uint64, next <-chan struct{}) {
 	return b.count, b.next
 }
 
-// Probe has the kernel wake both threads that follow the log, where they wait
-// for it to tell of events, and waits until each has gone round: the one notes which
-// file is at the path, the other reads what is new and tells the sink.
-func (s *Store) Probe(ctx context.Context) error {
-	if s.watch == nil || s.isClosed() {
+// probe has the kernel wake both threads that follow the log, where they wait for
+// it to report events, and waits until each has gone round: the one notes which
+// file is at the path, the other reads what is new and hands it to the sink.
+func (f *follower) probe(ctx context.Context) error {
+	if f.watch == nil {
 		return nil
 	}
-	if err := s.watch.rouse(ctx, &s.watch.arrivals, &s.noted); err != nil {
+	if err := f.watch.rouse(ctx, &f.watch.arrivals, &f.arrivals.rounds); err != nil {
 		return errors.WithMessage(err, "the thread that notices new log files is not responding")
 	}
-	err := s.watch.rouse(ctx, &s.watch.writes, &s.followed)
+	err := f.watch.rouse(ctx, &f.watch.writes, &f.rounds)
 	return errors.WithMessage(err, "the thread that reads the log is not responding")
 }
 

@@ -9,9 +9,9 @@ import (
 )
 
 // reading is one reader's way through the chain of generations. The generation
-// it is in is held open for it, and so are those behind, within limits.
+// it is in is held open for it, and so are those after it, within limits.
 type reading struct {
-	s     *Store
+	past  *past
 	query store.Query
 	g     *generation // nil: before the first file
 	off   int64
@@ -23,121 +23,73 @@ type reading struct {
 	plain bool      // the index is not to be trusted
 }
 
-// Read begins a reading of the past.
-func (s *Store) Read(ctx context.Context, start store.Start, query store.Query) (store.Reading, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.Look(); err != nil {
-		return nil, err
-	}
-	r := &reading{s: s, query: query}
-	s.mu.Lock()
-	s.readings[r] = struct{}{}
-	s.mu.Unlock()
-	var err error
-	switch {
-	case start.HasPos:
-		err = r.startAt(start.Pos)
-	case start.After != "":
-		err = r.startAfter(ctx, start.After)
-	default:
-		err = r.startOldest()
-	}
-	if err == nil {
-		err = r.setEnd()
-	}
-	if err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
-}
-
 // startOldest begins with the first event of the chain.
 func (r *reading) startOldest() error {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	if g := r.s.oldestLocked(); g != nil {
-		r.enter(g, 0)
-	} else if r.s.cur != nil { // the file is gone, and nothing is kept
-		r.enter(r.s.cur, r.s.off)
-		r.twins = r.s.twins
+	c := r.past.chain
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if gs := c.storedLocked(); len(gs) > 0 {
+		r.enter(gs[0], 0)
+	} else if c.current != nil { // the file is gone, and nothing is kept
+		r.enter(c.current, c.off)
+		r.twins = c.twins
 	}
 	return nil
-}
-
-// oldestLocked returns the first generation that is in the store, nil if there
-// is none.
-func (s *Store) oldestLocked() *generation {
-	if len(s.chain) == 0 || s.gone && len(s.chain) == 1 {
-		return nil
-	}
-	return s.chain[0]
 }
 
 // startAt begins at a position that this store gave out.
 func (r *reading) startAt(pos store.Pos) error {
 	if pos == (store.Pos{}) {
-		r.s.mu.Lock()
-		defer r.s.mu.Unlock()
 		return nil
 	}
-	r.s.mu.Lock()
-	g := r.s.generationLocked(pos.Generation)
-	if g == nil || g.cut {
-		err := r.s.expiredLocked()
-		r.s.mu.Unlock()
-		return err
+	if !r.enterAt(pos) {
+		return r.past.chain.expired()
 	}
-	r.enter(g, pos.Offset)
-	r.s.mu.Unlock()
 	var err error
-	r.twins, err = g.warm(pos.Offset)
+	r.twins, err = r.g.warm(pos.Offset)
 	return err
 }
 
-// generationLocked returns the generation with the number if it is held open.
-func (s *Store) generationLocked(seq uint64) *generation {
-	for _, g := range s.chain {
-		if g.seq == seq {
-			return g
-		}
+// enterAt moves the reading to a position, if that is still held.
+func (r *reading) enterAt(pos store.Pos) bool {
+	c := r.past.chain
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.generation(pos.Generation)
+	if g == nil || g.cut {
+		return false
 	}
-	for _, g := range s.held {
-		if g.seq == seq {
-			return g
-		}
-	}
-	return nil
+	r.enter(g, pos.Offset)
+	return true
 }
 
 // enter moves the reading to a place in a generation. It is called with the
-// store's mutex held.
+// chain's mutex held.
 func (r *reading) enter(g *generation, off int64) {
 	old := r.g
 	g.refs++
 	r.g, r.off, r.cold = g, off, false
 	if old != nil {
-		r.s.release(old)
+		r.past.chain.releaseLocked(old)
 	}
-	r.s.trimHeldLocked()
+	r.past.chain.trim()
 }
 
 // setEnd notes the end of the store as it is now.
 func (r *reading) setEnd() error {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	cur := r.s.cur
-	if cur == nil || r.s.gone {
-		r.end = r.s.posLocked()
+	c := r.past.chain
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.current
+	if g == nil || c.gone {
+		r.end = c.posLocked()
 		return nil
 	}
-	size, err := cur.size()
+	size, err := g.size()
 	if err != nil {
-		return r.s.unavailable(err)
+		return unavailable(err)
 	}
-	r.end = cur.pos(max(size, r.s.off))
+	r.end = g.pos(max(size, c.off))
 	return nil
 }
 
@@ -148,12 +100,12 @@ func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 
 // nextSome is Next for at most so many records, 0 for as many as a chunk has.
 func (r *reading) nextSome(ctx context.Context, b *store.Batch, most int) error {
-	r.s.busy.Add(1)
-	defer r.s.busy.Add(-1)
+	r.past.indexer.busy.Add(1)
+	defer r.past.indexer.busy.Add(-1)
 	b.Records, b.Arena = b.Records[:0], b.Arena[:0]
 	if r.atEnd {
 		r.atEnd = false
-		if err := r.s.Look(); err != nil {
+		if err := r.past.look(); err != nil {
 			return err
 		}
 		if err := r.setEnd(); err != nil {
@@ -204,7 +156,7 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 		err = r.warm()
 	}
 	if err != nil {
-		return false, r.s.unavailable(err)
+		return false, unavailable(err)
 	}
 	if c.next > r.off {
 		r.scan(&c, b, most)
@@ -223,7 +175,7 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 func (r *reading) stepSweep(b *store.Batch) error {
 	end, more, short, err := r.sweep.next(b)
 	if err != nil {
-		return r.s.unavailable(err)
+		return unavailable(err)
 	}
 	r.off, r.cold, r.plain = end, true, short
 	if !more || short {
@@ -243,51 +195,66 @@ func (r *reading) warm() (err error) {
 }
 
 // limit returns how far the present generation may be read, and whether it has
-// a successor. In front of the first file it looks whether there is one by now.
+// a successor. Before the first file it looks whether there is one by now.
 func (r *reading) limit() (limit int64, retired bool, err error) {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
+	limit, retired, isHeld := r.limitHeld()
+	if !isHeld {
+		return 0, false, r.past.chain.expired()
+	}
+	return limit, retired, nil
+}
+
+func (r *reading) limitHeld() (limit int64, retired, isHeld bool) {
+	c := r.past.chain
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if r.g == nil {
-		first := r.s.generationLocked(1)
+		first := c.generation(1)
 		switch {
-		case r.s.nextSeq == 1:
-			return 0, false, nil
+		case c.nextSeq == 1:
+			return 0, false, true
 		case first == nil || first.lost:
-			return 0, false, r.s.expiredLocked()
+			return 0, false, false
 		}
 		r.enter(first, first.join)
 	}
 	switch {
 	case r.g.cut:
-		return 0, false, r.s.expiredLocked()
+		return 0, false, false
 	case r.g.seq == r.end.Generation:
-		return r.end.Offset, false, nil
+		return r.end.Offset, false, true
 	case r.g.retired && r.g.seq < r.end.Generation:
-		return r.g.end, true, nil
+		return r.g.end, true, true
 	}
-	return r.off, false, nil // it was entered behind the end
+	return r.off, false, true // it was entered after the end
 }
 
 // cross goes on in the generation that continues the present one.
 func (r *reading) cross() (bool, error) {
-	r.s.mu.Lock()
-	next := r.s.generationLocked(r.g.seq + 1)
+	if !r.enterNext() {
+		return false, r.past.chain.expired()
+	}
+	var err error
+	r.twins, err = r.g.warm(r.off)
+	return true, err
+}
+
+func (r *reading) enterNext() bool {
+	c := r.past.chain
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := c.generation(r.g.seq + 1)
 	if next == nil || next.lost {
-		err := r.s.expiredLocked()
-		r.s.mu.Unlock()
-		return false, err
+		return false
 	}
 	r.enter(next, next.join)
-	r.s.mu.Unlock()
-	var err error
-	r.twins, err = next.warm(next.join)
-	return true, err
+	return true
 }
 
 // scan turns the lines of a chunk into records of the batch.
 func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 	if c.tooLong >= 0 {
-		r.s.noteSkip(r.g, c.tooLong, errLong)
+		r.past.skips.note(r.g, c.tooLong, errLong)
 	}
 	var d decoded
 	data, off := c.data, c.off
@@ -302,14 +269,14 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 		}
 		found, err := d.decode(text)
 		if err != nil {
-			r.s.noteSkip(r.g, start, err)
+			r.past.skips.note(r.g, start, err)
 		}
 		if !found {
 			continue
 		}
 		id := r.twins.next(d.fields.Time, d.hash)
 		rec := store.Record{Line: d.line, Fields: d.fields, Pos: r.g.pos(off)}
-		r.s.setOrigin(&rec, r.g)
+		r.past.chain.setSource(&rec, r.g)
 		if !r.query.Match(&rec) {
 			continue
 		}
@@ -325,13 +292,6 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 	r.off = c.next
 }
 
-// noteSkip counts a line that could not be decoded.
-func (s *Store) noteSkip(g *generation, off int64, reason error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.skip(g, off, reason)
-}
-
 // Pos returns the position reached.
 func (r *reading) Pos() store.Pos {
 	if r.g == nil {
@@ -343,9 +303,9 @@ func (r *reading) Pos() store.Pos {
 // Cursor names the position reached.
 func (r *reading) Cursor() (string, error) {
 	if err := r.warm(); err != nil {
-		return "", r.s.unavailable(err)
+		return "", unavailable(err)
 	}
-	return string(appendPosition(nil, r.g, r.off, &r.twins, r.s.origin)), nil
+	return string(r.past.chain.appendPosition(nil, r.g, r.off, &r.twins)), nil
 }
 
 // Close frees what the reading holds.
@@ -354,12 +314,13 @@ func (r *reading) Close() {
 		r.sweep.close()
 		r.sweep = nil
 	}
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	delete(r.s.readings, r)
+	c := r.past.chain
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.readings, r)
 	if r.g != nil {
-		r.s.release(r.g)
+		c.releaseLocked(r.g)
 		r.g = nil
 	}
-	r.s.trimHeldLocked()
+	c.trim()
 }

@@ -55,11 +55,11 @@ func TestALogTruncatedAndFilledToTheSameSizeIsALoss(t *testing.T) {
 	appendTo(t, path, linesOf(10, 20))
 	w := open(t, path, Options{})
 	w.mu.Lock() // the follower is held up
-	w.Store.mu.Lock()
+	w.follower.mu.Lock()
 	if err := os.WriteFile(path, []byte(linesOf(30, 40)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.Store.mu.Unlock()
+	w.follower.mu.Unlock()
 	w.mu.Unlock()
 	_ = w.Look()
 	if w.losses() != 1 {
@@ -197,10 +197,10 @@ func TestALogSetAsideByAnotherProcessIsFollowedAndNotHeldForEver(t *testing.T) {
 	if w.losses() != 0 {
 		t.Error("continuity was lost")
 	}
-	w.Store.mu.Lock()
-	defer w.Store.mu.Unlock()
-	if len(w.chain) > keptSegments+1 {
-		t.Errorf("%d files are held", len(w.chain))
+	w.follower.mu.Lock()
+	defer w.follower.mu.Unlock()
+	if len(w.chain.present) > keptSegments+1 {
+		t.Errorf("%d files are held", len(w.chain.present))
 	}
 }
 
@@ -213,12 +213,12 @@ func TestALogTruncatedAndThenReplacedBetweenTwoLooksIsALoss(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "events.log")
 			appendTo(t, path, linesOf(10, 20))
 			w := open(t, path, Options{})
-			w.Store.mu.Lock() // the follower is held up
+			w.follower.mu.Lock() // the follower is held up
 			if err := os.WriteFile(path, []byte(linesOf(30, 60)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			replace(path)
-			w.Store.mu.Unlock()
+			w.follower.mu.Unlock()
 			_ = w.Look()
 			if w.losses() != 1 {
 				t.Errorf("%d losses", w.losses())
@@ -264,10 +264,10 @@ func TestALogThatIsGoneIsNotLookedForByTheClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	for { // until it was noticed
-		w.Store.mu.Lock()
-		gone := w.gone
-		w.Store.mu.Unlock()
-		if _, _, timeout := w.watch.take(&waiter{}); timeout != -1 {
+		w.follower.mu.Lock()
+		gone := w.chain.gone
+		w.follower.mu.Unlock()
+		if _, _, timeout := w.follower.watch.take(&waiter{}); timeout != -1 {
 			t.Fatal("it is to be looked for again after a while")
 		}
 		if gone {

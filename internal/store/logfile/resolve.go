@@ -12,49 +12,29 @@ import (
 )
 
 // startAfter begins at the place that a cursor names. A place that is gone, or
-// cannot be told for certain, is an *events.ExpiredError.
+// is not certain, is an *events.ExpiredError.
 func (r *reading) startAfter(ctx context.Context, text string) error {
-	s := r.s
 	c, err := parseCursor(text)
+	chain := r.past.chain
 	if err != nil {
 		if store.IsCursorOfOtherKind(text, events.LogFile) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return s.expiredLocked()
+			return chain.expired()
 		}
 		return err
 	}
-	s.mu.Lock()
-	chain := append([]*generation(nil), s.chain...)
-	if s.gone && len(chain) == 1 && !(c.hinted && c.hint.genID == chain[0].id) {
-		chain = nil // what is gone is not searched, but a reader at its end may wait there
+	if c.kind == kindOrigin && chain.isBeforeFirst(c.genID) {
+		return nil
 	}
-	if c.kind == kindOrigin && c.genID == s.origin && s.cur == nil {
-		s.mu.Unlock()
-		return nil // there has been no file since
-	}
-	for _, g := range chain {
-		g.refs++
-	}
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, g := range chain {
-			s.release(g)
-		}
-	}()
-	f := finder{ctx: ctx, cursor: c, chain: chain}
+	gs := chain.searched(&c)
+	defer chain.release(gs...)
+	f := finder{ctx: ctx, cursor: c, chain: gs}
 	found, err := f.find()
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if found == nil {
-		return s.expiredLocked()
+	if found == nil || !r.enterAt(found.g.pos(found.off)) {
+		return chain.expired()
 	}
-	r.enter(found.g, found.off)
 	r.twins = found.twins
 	return nil
 }
@@ -88,7 +68,7 @@ func (f *finder) find() (*place, error) {
 }
 
 // byHint looks where the position was when the cursor was made, and believes
-// it if the event in front, or behind, is the one that the cursor names.
+// it if the event before, or after, is the one that the cursor names.
 func (f *finder) byHint() (*place, error) {
 	h := f.cursor.hint
 	for _, g := range f.chain {
@@ -202,12 +182,12 @@ func (f *finder) choose(candidates []candidate) (*place, error) {
 		if f.cursor.id.twin > 0 && same[0].g.id != f.cursor.genID {
 			continue
 		}
-		err := f.number(same, func(c candidate, before, behind *twins) {
-			if id, _ := behind.last(); id.twin != f.cursor.id.twin {
+		err := f.number(same, func(c candidate, before, after *twins) {
+			if id, _ := after.last(); id.twin != f.cursor.id.twin {
 				return
 			}
 			several = several || chosen != nil
-			chosen = &place{g: c.g, off: c.end, twins: *behind}
+			chosen = &place{g: c.g, off: c.end, twins: *after}
 			if f.cursor.kind == kindBefore {
 				chosen = &place{g: c.g, off: c.start, twins: *before}
 			}
@@ -228,8 +208,8 @@ func (f *finder) choose(candidates []candidate) (*place, error) {
 }
 
 // number goes through a generation once and calls found with each of the
-// candidates there, and how equal events are numbered before it and behind.
-func (f *finder) number(candidates []candidate, found func(c candidate, before, behind *twins)) error {
+// candidates there, and how equal events are numbered before it and after.
+func (f *finder) number(candidates []candidate, found func(c candidate, before, after *twins)) error {
 	g, off := candidates[0].g, candidates[0].start
 	t, err := g.warm(off)
 	if err != nil {

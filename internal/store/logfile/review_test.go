@@ -64,7 +64,7 @@ func TestAProbeNeedsNoWatchOfTheKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Dup3(other, w.watch.fd, unix.O_CLOEXEC); err != nil {
+	if err := unix.Dup3(other, w.follower.watch.fd, unix.O_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
 	_ = unix.Close(other)

@@ -10,14 +10,14 @@ import (
 
 // sweep reads a run of indexed blocks of a generation for one reading. Every
 // event in them is known not to be equal to one near it, so blocks can be read
-// out of turn: helpers do, on processors that nobody else needs, while the
+// out of turn: helpers do, on processors that are idle, while the
 // caller still works with what came before. What they have read is given out in
 // the order of the file.
 type sweep struct {
-	s      *Store
+	past   *past
 	g      *generation
-	choice *choice
-	limit  int64 // no block behind it is read
+	filter *prefilter
+	limit  int64 // no block after it is read
 
 	mu      sync.Mutex
 	number  int     // of the block that is next to be claimed
@@ -47,7 +47,7 @@ const (
 	taskBytes = chunkSize
 	// taskBlocks bounds the blocks of a task of which little has to be read.
 	taskBlocks = 64
-	// maxAhead is how many tasks a reading may be ahead of who reads it.
+	// maxAhead is how many tasks a reading may be ahead of its reader.
 	maxAhead = 3
 )
 
@@ -58,7 +58,7 @@ func (r *reading) newSweep(limit int64) *sweep {
 	if !ok || b.start != r.off || !b.outOfTurn(limit) {
 		return nil
 	}
-	return &sweep{s: r.s, g: r.g, choice: newChoice(&r.query), limit: limit, number: number, end: r.off}
+	return &sweep{past: r.past, g: r.g, filter: newPrefilter(&r.query), limit: limit, number: number, end: r.off}
 }
 
 // claim takes the next blocks for a task, nil if there are none. It is called
@@ -88,11 +88,11 @@ func (w *sweep) claim(helped bool) *task {
 // assign adds a block to a task, and returns how many bytes of it have to be
 // read.
 func (w *sweep) assign(t *task, b *block) (bytes int64) {
-	if q := w.choice.query; !w.s.collected && !q.HasUser(w.g.uid.Load()) || !b.mayMatch(q) {
+	if q := w.filter.query; !w.past.chain.collected && !q.HasUser(w.g.uid.Load()) || !b.mayMatch(q) {
 		return 0
 	}
 	first := len(t.parts)
-	t.parts, t.wanted = w.choice.parts(t.parts, t.wanted, b)
+	t.parts, t.wanted = w.filter.parts(t.parts, t.wanted, b)
 	for _, p := range t.parts[first:] {
 		bytes += p.end - p.start
 	}
@@ -110,7 +110,7 @@ func (w *sweep) newTask() *task {
 }
 
 // next gives out the records of the next task, perhaps none, and returns where
-// it ends. more is false behind the last block. The error is that of the file;
+// it ends. more is false after the last block. The error is that of the file;
 // short says that the file is not what the index says from there on.
 func (w *sweep) next(b *store.Batch) (end int64, more, short bool, err error) {
 	w.mu.Lock()
@@ -148,7 +148,7 @@ func (w *sweep) callHelp() {
 			return
 		}
 		select {
-		case w.s.helpers <- struct{}{}:
+		case w.past.helpers <- struct{}{}:
 		default:
 			return
 		}
@@ -159,7 +159,7 @@ func (w *sweep) callHelp() {
 
 // help reads ahead until that is far enough.
 func (w *sweep) help() {
-	defer func() { <-w.s.helpers }()
+	defer func() { <-w.past.helpers }()
 	for {
 		w.mu.Lock()
 		var t *task
@@ -240,11 +240,11 @@ func (w *sweep) consider(t *task, text []byte, off int64) {
 	rec := &b.Records[n]
 	found, stored, reason := findEvent(text, &rec.Fields)
 	if reason != nil {
-		w.s.noteSkip(w.g, off, reason)
+		w.past.skips.note(w.g, off, reason)
 	}
 	rec.Line, rec.Pos = found, w.g.pos(off+int64(len(text))+1)
-	w.s.setOrigin(rec, w.g)
-	if found == nil || !w.choice.query.Match(rec) {
+	w.past.chain.setSource(rec, w.g)
+	if found == nil || !w.filter.query.Match(rec) {
 		b.Records = b.Records[:n]
 		return
 	}

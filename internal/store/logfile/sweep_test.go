@@ -214,8 +214,8 @@ func TestEveryQueryFindsWhatANaiveReaderFinds(t *testing.T) {
 	appendTo(t, path, string(log))
 	all := readNaively(log)
 	w := open(t, path, Options{})
-	w.indexer.index()
-	blocks, inTurn := w.cur.index.blocks, 0
+	w.indexer.index(nil)
+	blocks, inTurn := w.chain.current.index.blocks, 0
 	for i := range blocks {
 		if !blocks[i].outOfTurn(int64(len(log))) {
 			inTurn++
@@ -227,13 +227,13 @@ func TestEveryQueryFindsWhatANaiveReaderFinds(t *testing.T) {
 	for round := range 80 {
 		q, text := randomQuery(t, r)
 		if round == 60 {
-			w.cur.index.drop(w.cur.index.memory() / 2) // as in a log of many millions
+			w.chain.current.index.drop(w.chain.current.index.memory() / 2) // as in a log of many millions
 		}
 		from := 0
 		start := store.Start{}
 		if r.IntN(2) == 0 {
 			from = r.IntN(len(all))
-			start = store.Start{Pos: w.cur.pos(all[from].end), HasPos: true}
+			start = store.Start{Pos: w.chain.current.pos(all[from].end), HasPos: true}
 			from++
 		}
 		var want []int64
@@ -323,7 +323,7 @@ func TestAReadingGoesOnWhereTheLogGrowsAndIsIndexedMeanwhile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if round%2 == 0 {
-			w.indexer.index()
+			w.indexer.index(nil)
 		}
 	}
 }
@@ -334,7 +334,7 @@ func TestAReadingAheadSurvivesRotation(t *testing.T) {
 		const before, after = 12000, 12500
 		appendTo(t, path, linesOf(0, before))
 		w := open(t, path, Options{})
-		w.indexer.index()
+		w.indexer.index(nil)
 		reading, err := w.Read(context.Background(), store.Start{}, store.Everything())
 		if err != nil {
 			t.Fatal(err)
@@ -368,7 +368,7 @@ func TestAReadingAheadSurvivesRotation(t *testing.T) {
 		if p.Rotations != 1 {
 			t.Fatalf("%d rotations", p.Rotations)
 		}
-		w.indexer.index()
+		w.indexer.index(nil)
 		w.names(after - before)
 		for err = next(); err == nil; err = next() {
 		}

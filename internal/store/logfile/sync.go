@@ -1,6 +1,7 @@
 package logfile
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -45,17 +46,21 @@ func ParseSync(word string) (Sync, error) {
 	return SyncNever, errors.Errorf("cannot sync %q: give always, interval or never", word)
 }
 
-// syncs is what has still to be made durable. It is noted under the locks of the
-// store and of the log, and done under neither: a slow disk holds up only those
-// who were promised that it is waited for.
-type syncs struct {
-	mode Sync
+// syncer makes durable what was written. What there is to do is noted under the
+// locks of the follower and of the log, and done under neither: a slow disk holds up
+// only those callers that asked to wait for it.
+type syncer struct {
+	mode  Sync
+	path  string
+	disk  disk
+	log   *slog.Logger
+	chain *chain
 
 	doing sync.Mutex // held while the disk is waited for
 
 	mu     sync.Mutex
 	todo   undurable
-	due    *time.Timer // does it, nil: somebody else will
+	due    *time.Timer // does it, nil: a caller will
 	failed error       // what the last try failed with
 }
 
@@ -80,7 +85,7 @@ func (u *undurable) isNothing() bool {
 	return u.written == nil && len(u.former) == 0 && u.successor == nil && !u.names
 }
 
-func (y *syncs) fault() string {
+func (y *syncer) fault() string {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	if y.failed == nil {
@@ -90,39 +95,36 @@ func (y *syncs) fault() string {
 }
 
 // dueLocked makes sure that what there is to do is done after a time.
-func (s *Store) dueLocked(after time.Duration) {
-	y := &s.syncs
+func (y *syncer) dueLocked(after time.Duration) {
 	switch {
 	case y.due == nil:
-		y.due = time.AfterFunc(after, func() { _ = s.syncNow() })
+		y.due = time.AfterFunc(after, func() { _ = y.now() })
 	case after == 0:
 		y.due.Reset(0)
 	}
 }
 
-// syncWritten is called by the leader when it has written. It returns when that
+// syncWritten is called when the file was written to. It returns when that
 // is as durable as was asked for.
-func (s *Store) syncWritten() error {
-	y := &s.syncs
+func (y *syncer) syncWritten(f *os.File) error {
 	if y.mode == SyncNever {
 		return nil
 	}
 	y.mu.Lock()
-	y.todo.written = s.appends.file
+	y.todo.written = f
 	if y.mode == SyncInterval {
-		s.dueLocked(SyncPeriod)
+		y.dueLocked(SyncPeriod)
 		y.mu.Unlock()
 		return nil
 	}
 	y.mu.Unlock()
-	return s.syncNow()
+	return y.now()
 }
 
-// syncNow makes durable what is not yet. The error is what may have become of
+// now makes durable what is not yet. The error is what may have become of
 // the file that is written to and of its name; what is wrong with others, too,
 // is in the status.
-func (s *Store) syncNow() error {
-	y := &s.syncs
+func (y *syncer) now() error {
 	y.doing.Lock()
 	defer y.doing.Unlock()
 	y.mu.Lock()
@@ -136,15 +138,13 @@ func (s *Store) syncNow() error {
 	if todo.isNothing() {
 		return nil
 	}
-	err, other := s.syncAll(&todo)
+	err, other := y.syncAll(&todo)
 	if todo.successor != nil {
-		s.mu.Lock()
-		s.release(todo.successor)
-		s.mu.Unlock()
+		y.chain.release(todo.successor)
 	}
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	// Who writes next is told again that there may be no name for it.
+	// The next writer gets the error again: there may be no name for its event.
 	y.todo.names = y.todo.names || todo.names
 	failed := err
 	if failed == nil {
@@ -152,9 +152,9 @@ func (s *Store) syncNow() error {
 	}
 	switch {
 	case failed == nil && y.failed != nil:
-		s.log.Info("events outlive a power failure again", "path", s.path)
+		y.log.Info("events outlive a power failure again", "path", y.path)
 	case failed != nil && (y.failed == nil || y.failed.Error() != failed.Error()):
-		s.log.Error("cannot sync the log", "path", s.path, "error", failed)
+		y.log.Error("cannot sync the log", "path", y.path, "error", failed)
 	}
 	y.failed = failed
 	return err
@@ -162,21 +162,21 @@ func (s *Store) syncNow() error {
 
 // syncAll waits for the disk. The first error is of what is written to, the
 // second of others. Names that are durable are no longer to do.
-func (s *Store) syncAll(todo *undurable) (err, other error) {
+func (y *syncer) syncAll(todo *undurable) (err, other error) {
 	for _, f := range todo.former {
 		if f.isDirty {
-			other = unconfirmed(s.disk.sync(f.File), other)
+			other = unconfirmed(y.disk.sync(f.File), other)
 		}
 		_ = f.Close()
 	}
 	if todo.successor != nil {
-		other = unconfirmed(s.disk.sync(todo.successor.f), other)
+		other = unconfirmed(y.disk.sync(todo.successor.f), other)
 	}
 	if todo.written != nil {
-		err = unconfirmed(s.disk.sync(todo.written), nil)
+		err = unconfirmed(y.disk.sync(todo.written), nil)
 	}
 	if todo.names {
-		failed := s.disk.syncNames(filepath.Dir(s.path))
+		failed := y.disk.syncNames(filepath.Dir(y.path))
 		err, todo.names = unconfirmed(failed, err), failed != nil
 	}
 	return err, other
@@ -193,20 +193,19 @@ func unconfirmed(err, before error) error {
 }
 
 // syncNames makes the names of the log's files durable, at the next sync.
-func (s *Store) syncNames() {
-	if s.syncs.mode == SyncNever {
+func (y *syncer) syncNames() {
+	if y.mode == SyncNever {
 		return
 	}
-	s.syncs.mu.Lock()
-	defer s.syncs.mu.Unlock()
-	s.syncs.todo.names = true
-	s.dueLocked(SyncPeriod)
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.todo.names = true
+	y.dueLocked(SyncPeriod)
 }
 
-// syncFormer makes durable what was written to the file that was appended to up
+// former makes durable what was written to the file that was appended to up
 // to now, and closes it.
-func (s *Store) syncFormer(f *os.File) {
-	y := &s.syncs
+func (y *syncer) former(f *os.File) {
 	if y.mode == SyncNever {
 		_ = f.Close()
 		return
@@ -221,23 +220,22 @@ func (s *Store) syncFormer(f *os.File) {
 		_ = y.todo.former[0].Close()
 		y.todo.former = y.todo.former[1:]
 	}
-	s.dueLocked(SyncPeriod)
+	y.dueLocked(SyncPeriod)
 }
 
 // syncSuccessor makes a file durable, soon, that took the place of another, to
 // which events may have been written here, now or before a restart: Podman's
 // rotation copies them, and syncs nothing.
-func (s *Store) syncSuccessor(g *generation) {
-	y := &s.syncs
+func (y *syncer) syncSuccessor(g *generation) {
 	if y.mode == SyncNever {
 		return
 	}
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	if y.todo.successor != nil {
-		s.release(y.todo.successor)
+		y.chain.release(y.todo.successor)
 	}
-	g.refs++
+	y.chain.retain(g)
 	y.todo.successor, y.todo.names = g, true
-	s.dueLocked(0)
+	y.dueLocked(0)
 }

@@ -75,9 +75,9 @@ func TestEventsThatComeTogetherShareOneSync(t *testing.T) {
 }
 
 func (w *watched) waiting() int {
-	w.appends.mu.Lock()
-	defer w.appends.mu.Unlock()
-	return len(w.appends.waiting)
+	w.appender.mu.Lock()
+	defer w.appender.mu.Unlock()
+	return len(w.appender.waiting)
 }
 
 func TestSettingAsideAndPodmansRotationAreSynced(t *testing.T) {

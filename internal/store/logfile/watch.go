@@ -5,10 +5,8 @@ import (
 	"cmp"
 	"encoding/binary"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/pkg/errors"
@@ -31,30 +29,20 @@ type watcher struct {
 
 	arrivals, writes waiter
 
-	mu      sync.Mutex
-	fd      int             // the inotify instance, -1: none
-	buf     []byte          // memory for drain: on the stack of each goroutine that looks it would stay
-	watched map[int32][]way // by watch descriptor
-	file    int32           // the watch descriptor of the file that is followed, 0: it is not watched
-	created int             // files that appeared at the path since sawNew was asked
-	armed   bool            // all is watched that has to be
-	above   bool            // and so are the names above
-	blind   bool            // but for a directory that may not be read
-	faults  [2]error        // why the log is polled: of directories, and of the file
-	retry   bool            // there is to be another look soon, whatever happens
-	closed  bool
-}
-
-// way is a directory on the way to the log, and where it leads.
-type way struct {
-	path string
-	// child is the name in it that leads to the log.
-	child string
-	// last says that the child is the log, or a link to it.
-	last bool
-	// turn says that the child leads elsewhere once it is another: it is a link, or
-	// was not there.
-	turn bool
+	mu       sync.Mutex
+	fd       int             // the inotify instance, -1: none
+	buf      []byte          // memory for drain: on the stack of each goroutine that looks it would stay
+	watched  map[int32][]way // by watch descriptor
+	file     int32           // the watch descriptor of the file that is followed, 0: it is not watched
+	created  int             // files that appeared at the path since sawNew was asked
+	vanished bool            // a directory or link on the way was deleted or moved away
+	changes  int             // of the directories in which files appear
+	armed    bool            // all is watched that has to be
+	above    bool            // and so are the names above
+	blind    bool            // but for a directory that may not be read
+	faults   [2]error        // why the log is polled: of directories, and of the file
+	retry    bool            // there is to be another look soon, whatever happens
+	closed   bool
 }
 
 // What is watched of a directory on the way: whether it stays where it is, and,
@@ -106,6 +94,9 @@ func (w *watcher) arm(above bool) {
 		w.armed = false
 		return
 	}
+	if !slices.Equal(dirsOf(w.watched), dirsOf(keep)) {
+		w.changes++
+	}
 	w.keepOnly(keep)
 	w.armed, w.above = true, above
 }
@@ -124,81 +115,6 @@ func (w *watcher) openInstance() error {
 	w.call(&w.arrivals, nil)
 	w.call(&w.writes, nil)
 	return nil
-}
-
-// maxLinks bounds the symbolic links on the way, as the kernel does.
-const maxLinks = 40
-
-// watchWay watches the directories on the way to the log, from the root down and
-// through links.
-func (w *watcher) watchWay(keep map[int32][]way, above bool) error {
-	dir, rest, links := "/", namesIn(w.path), 0
-	for len(rest) > 0 && links <= maxLinks {
-		on := way{path: dir, child: rest[0], last: len(rest) == 1}
-		rest = rest[1:]
-		if on.child == ".." { // of a link
-			dir = filepath.Dir(dir)
-			continue
-		}
-		target, isThere, err := w.watchStep(keep, on, above)
-		if err != nil || !isThere {
-			return err
-		}
-		switch {
-		case target == "":
-			dir = filepath.Join(dir, on.child)
-			continue
-		case filepath.IsAbs(target):
-			dir = "/"
-		}
-		links++
-		rest = append(namesIn(target), rest...)
-	}
-	return nil
-}
-
-// watchStep watches one directory on the way, and returns what its child links
-// to, "" if it is no link. The directory is watched before the child is looked at:
-// what becomes of that afterwards is reported.
-func (w *watcher) watchStep(keep map[int32][]way, on way, above bool) (target string, isThere bool, err error) {
-	wd, err := w.disk.watch(w.fd, on.path, watchNames|unix.IN_MASK_ADD)
-	isWatched := err == nil
-	switch {
-	case isMissing(err):
-		return "", false, nil
-	case errors.Is(err, os.ErrPermission):
-		w.blind = true
-	case err != nil:
-		return "", false, errors.Wrapf(err, "cannot watch the directory %s for changes%s", on.path, limitAdvice(err))
-	}
-	child := filepath.Join(on.path, on.child)
-	_, missing := os.Lstat(child)
-	target, _ = os.Readlink(child)
-	on.turn = target != "" || above && !on.last
-	if isWatched {
-		_, known := w.watched[int32(wd)]
-		if on.last && !known && len(w.watched) > 0 && !isFresh(on.path) {
-			w.created += 2 // files may have come and gone before it was watched
-		}
-		keep[int32(wd)] = append(keep[int32(wd)], on)
-		if !slices.ContainsFunc(keep[int32(wd)], func(on way) bool { return on.last || on.turn }) {
-			_, _ = w.disk.watch(w.fd, on.path, watchSelf) // its names do not matter
-		}
-	}
-	return target, missing == nil, nil
-}
-
-// namesIn returns the names in a path, without those that lead nowhere.
-func namesIn(path string) []string {
-	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
-}
-
-// isFresh reports whether no name has appeared in a directory or gone from it
-// since it was made. Where the file system does not say when that was it is
-// believed, which leaves out what happens before the kernel has woken the watcher.
-func isFresh(dir string) bool {
-	_, stat, err := identify(unix.AT_FDCWD, dir)
-	return err == nil && (stat.Mask&unix.STATX_BTIME == 0 || stat.Mtime == stat.Btime)
 }
 
 // isSameDir reports whether the directory at the path of the log's is the one
@@ -221,15 +137,20 @@ func (w *watcher) isSameDir() bool {
 	return same
 }
 
-func limitAdvice(err error) string {
-	if errors.Is(err, unix.ENOSPC) {
-		return " (raise fs.inotify.max_user_watches)"
-	}
-	return ""
+// hasVanished reports whether a directory or a link on the way was deleted or
+// moved away, and files with it.
+func (w *watcher) hasVanished() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.vanished
 }
 
-func isMissing(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
+// dirsChanges returns how often the directories in which the log appears, or what
+// links to it, have become others.
+func (w *watcher) dirsChanges() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changes
 }
 
 // armFile has the next write to the file reported, by whatever path it is made.
@@ -347,6 +268,9 @@ func (w *watcher) note(on way, name string, mask uint32, me *waiter) {
 	ours := name == on.child
 	if ours && on.last && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 {
 		w.created++
+	}
+	if ours && on.turn && mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0 {
+		w.vanished = true
 	}
 	isOther := ours && on.turn || mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0
 	// It may be allowed to be read, or searched, by now.

@@ -2,8 +2,8 @@ package logfile
 
 import "github.com/eventsvc/eventsvc/internal/store"
 
-// choice is what a query asks of an entry, before the line is looked at.
-type choice struct {
+// prefilter is what a query asks of an entry, before the line is looked at.
+type prefilter struct {
 	query    *store.Query
 	types    uint64 // an event of another type does not answer it
 	statuses uint64
@@ -13,26 +13,26 @@ type choice struct {
 	any      bool // every entry will do, apart from its time
 }
 
-func newChoice(q *store.Query) *choice {
-	c := &choice{query: q}
-	c.types, c.statuses = q.Filters.Passing()
+func newPrefilter(q *store.Query) *prefilter {
+	f := &prefilter{query: q}
+	f.types, f.statuses = q.Filters.Passing()
 	ids, names, ok := q.Filters.Objects()
 	for _, id := range ids {
 		ok = ok && len(id) >= idPrefix
-		c.ids[idMark(id)] = true
+		f.ids[idMark(id)] = true
 	}
 	for _, name := range names {
-		c.names[anyName], c.names[nameMark(name)] = true, true
+		f.names[anyName], f.names[nameMark(name)] = true, true
 	}
-	c.objects = ok
-	c.any = c.types&c.statuses == ^uint64(0) && !ok
-	return c
+	f.objects = ok
+	f.any = f.types&f.statuses == ^uint64(0) && !ok
+	return f
 }
 
 // passes reports whether the event of the entry can answer the query, apart from
 // its time.
-func (c *choice) passes(e entry) bool {
-	return c.types>>e.typ()&1 != 0 && c.statuses>>e.status()&1 != 0 && (!c.objects || c.ids[e.id()] || c.names[e.name()])
+func (f *prefilter) passes(e entry) bool {
+	return f.types>>e.typ()&1 != 0 && f.statuses>>e.status()&1 != 0 && (!f.objects || f.ids[e.id()] || f.names[e.name()])
 }
 
 // part is a part of a block that has to be read.
@@ -50,11 +50,11 @@ const mergeGap = 1 << 10
 
 // parts appends what has to be read of a block, and the offsets of the lines
 // of it that can be wanted.
-func (c *choice) parts(dst []part, wanted []int64, b *block) ([]part, []int64) {
-	q := c.query
+func (f *prefilter) parts(dst []part, wanted []int64, b *block) ([]part, []int64) {
+	q := f.query
 	since := q.Since != store.NoSince && q.Since >= b.oldest
 	until := q.Until != store.NoUntil && q.Until <= b.newest
-	if b.entries == nil || c.any && !since && !until {
+	if b.entries == nil || f.any && !since && !until {
 		return append(dst, part{b.start, b.end, every}), wanted
 	}
 	least, most := uint64(0), ^uint64(0)
@@ -66,7 +66,7 @@ func (c *choice) parts(dst []part, wanted []int64, b *block) ([]part, []int64) {
 	}
 	first := len(dst)
 	for i, e := range b.entries {
-		if !c.passes(e) || e.ticks() < least || e.ticks() > most {
+		if !f.passes(e) || e.ticks() < least || e.ticks() > most {
 			continue
 		}
 		start, end := b.start+e.offset(), b.end

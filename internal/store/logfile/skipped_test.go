@@ -19,8 +19,8 @@ func TestGarbageDoesNotFloodTheLogOfTheService(t *testing.T) {
 	if skipped := w.Status().Skipped; skipped != lines {
 		t.Errorf("%d lines are counted as left out, and not %d", skipped, lines)
 	}
-	w.Store.mu.Lock()
-	defer w.Store.mu.Unlock()
+	w.follower.mu.Lock()
+	defer w.follower.mu.Unlock()
 	told := strings.Count(said.String(), "left out a line")
 	if told < skipBurst || told > 10*skipBurst { // should it take longer than one pause
 		t.Errorf("the log is told of %d lines", told)

@@ -1,0 +1,141 @@
+package logfile
+
+import (
+	"bytes"
+	"time"
+	"unsafe"
+
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// emit turns the lines of a chunk into records and hands them to the sink, which
+// owns the memory of the chunk from then on. What is known of the lines, unless it
+// is nil, need not be read.
+func (f *follower) emit(c *chunk, of *known) {
+	g, numbers := f.chain.current, f.chain.twins
+	if c.tooLong >= 0 {
+		f.skips.note(g, c.tooLong, errLong)
+	}
+	records := make([]store.Record, 0, min(bytes.Count(c.data, []byte{'\n'}), len(c.data)/leastLine+1))
+	const cursorLength = 2 + idLength + checkLength
+	arena := make([]byte, 0, cursorLength*cap(records))
+	var d decoded
+	data, off := c.data, c.off
+	for len(data) > 0 {
+		n := bytes.IndexByte(data, '\n')
+		text := data[:n:n]
+		data = data[n+1:]
+		start := off
+		off += int64(n) + 1
+		if n == 0 {
+			continue
+		}
+		if of == nil || !of.next(text, &d) {
+			found, err := d.decode(text)
+			if err != nil {
+				f.skips.note(g, start, err)
+			}
+			if !found {
+				continue
+			}
+		}
+		id := numbers.next(d.fields.Time, d.hash)
+		from := len(arena)
+		arena = appendEventCursor(arena, id, g.id)
+		records = append(records, store.Record{
+			Line: d.line, Fields: d.fields, Pos: g.pos(off), Cursor: arena[from:len(arena):len(arena)],
+		})
+		f.chain.setSource(&records[len(records)-1], g)
+	}
+	f.chain.advance(c.next, &numbers)
+	f.read += uint64(len(records))
+	records = compact(records, cap(c.data)+cap(arena)+(cap(records)-len(records))*int(unsafe.Sizeof(store.Record{})))
+	if f.seen != nil {
+		f.seen(records)
+	}
+	f.sink(store.Emission{Records: records, Pos: f.chain.pos(), Cursor: f.chain.cursor()})
+}
+
+// emitPlace hands the sink a new position without records.
+func (f *follower) emitPlace(lost bool) {
+	f.sink(store.Emission{Pos: f.chain.pos(), Cursor: f.chain.cursor(), Lost: lost})
+}
+
+// leastLine is about how long the shortest line is that is an event.
+const leastLine = len(`{"Type":"a","Status":"a","Time":"2006-01-02T15:04:05Z"}` + "\n")
+
+// compact returns the records in memory of their own if they hold much more
+// than they fill: what is between them may be garbage of any length.
+func compact(records []store.Record, held int) []store.Record {
+	const slack = 4 << 10
+	filled := 0
+	for i := range records {
+		filled += len(records[i].Line) + len(records[i].Cursor)
+	}
+	if held <= 2*filled+slack {
+		return records
+	}
+	buf := make([]byte, 0, filled)
+	keep := func(b []byte) []byte {
+		from := len(buf)
+		buf = append(buf, b...)
+		return buf[from:len(buf):len(buf)]
+	}
+	own := make([]store.Record, len(records))
+	for i := range records {
+		own[i] = records[i]
+		own[i].Line, own[i].Cursor = keep(records[i].Line), keep(records[i].Cursor)
+	}
+	return own
+}
+
+// written is what was just written to the log, which the sink can have without
+// reading it back. It is made and used with the lock of the log and the mutex of
+// the follower held.
+type written struct {
+	file   fileID
+	off    int64     // where it was written
+	before time.Time // modification time of the file before that
+	data   []byte    // whole lines
+	of     *known    // of the events in them, nil: nothing
+}
+
+// knowsEnd reports whether following has come to the end of a file of this size,
+// which nothing has touched since: a whole line lies before it.
+func (f *follower) knowsEnd(file fileID, size int64, modified time.Time) bool {
+	g := f.chain.current
+	return g != nil && g.file == file && f.chain.off == size && modified.Equal(f.unchanged)
+}
+
+// take hands the sink what was just written, and seen the records: from memory if
+// following had come to the place where that was, in a file that nothing has touched
+// since, else by reading it as what others write.
+func (f *follower) take(w *written, seen func([]store.Record)) {
+	if f.sink == nil {
+		return
+	}
+	f.seen = seen
+	defer func() { f.seen = nil }()
+	if f.remember(w) {
+		f.setFault(nil)
+	} else if err := f.lookLocked(); err != nil {
+		f.log.Warn("cannot read back what was written", "path", f.path, "error", err)
+	}
+}
+
+func (f *follower) remember(w *written) bool {
+	if f.closed || len(w.data) == 0 || !f.knowsEnd(w.file, w.off, w.before) {
+		return false
+	}
+	c := chunk{data: w.data, off: w.off, next: w.off + int64(len(w.data)), tooLong: -1}
+	state, err := f.chain.current.stat()
+	if err != nil || state.size != c.next {
+		return false // something has written too, perhaps before it
+	}
+	f.unchanged = state.modified
+	before := f.read
+	f.emit(&c, w.of)
+	f.remembered += f.read - before
+	f.noteGrowth()
+	return true
+}

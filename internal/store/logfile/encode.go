@@ -1,0 +1,73 @@
+package logfile
+
+import (
+	"sync"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/line"
+)
+
+// encoded are events as they go into the log, and what is known of each of them
+// without reading it again.
+type encoded struct {
+	lines  []byte
+	hashes []uint64
+	times  []int64
+	fields []line.Fields
+	known  []bool // the fields are
+}
+
+// encodings are kept for the next callers, but for those that have grown long.
+var encodings = sync.Pool{New: func() any { return new(encoded) }}
+
+const maxKeptLines = 256 << 10 // bytes
+
+func (e *encoded) release() {
+	if cap(e.lines) <= maxKeptLines {
+		e.lines, e.hashes, e.times, e.fields, e.known = e.lines[:0], e.hashes[:0], e.times[:0], e.fields[:0], e.known[:0]
+		encodings.Put(e)
+	}
+}
+
+// add adds an event, unless it has no line. The error is an *events.FieldError.
+func (e *encoded) add(event *events.Event) error {
+	start, n := len(e.lines), len(e.fields)
+	e.fields = append(e.fields, line.Fields{})
+	lines, known, err := line.Append(e.lines, event, &e.fields[n])
+	if err == nil && len(lines)-start > line.MaxLine {
+		err = &events.FieldError{Field: "event", Reason: "it is too long"}
+	}
+	if err != nil {
+		e.fields = e.fields[:n]
+		return err
+	}
+	e.hashes = append(e.hashes, hashLine(lines[start:]))
+	e.times = append(e.times, events.UnixNano(event.Time))
+	e.known = append(e.known, known)
+	e.lines = append(lines, '\n')
+	return nil
+}
+
+// known goes through what is known of the events of a write, in their order.
+type known struct {
+	all []*encoded
+	i   int // of the next event of the first
+}
+
+// next fills in what is known of the event that the next line is. It returns
+// false if the line has to be read.
+func (k *known) next(text []byte, d *decoded) bool {
+	for len(k.all) > 0 && k.i == len(k.all[0].hashes) {
+		k.all, k.i = k.all[1:], 0
+	}
+	if len(k.all) == 0 {
+		return false
+	}
+	e, i := k.all[0], k.i
+	k.i++
+	if !e.known[i] {
+		return false
+	}
+	d.line, d.fields, d.hash = text, e.fields[i], e.hashes[i]
+	return true
+}

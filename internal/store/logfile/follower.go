@@ -1,0 +1,300 @@
+package logfile
+
+import (
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// follower reads what is new in the log, through rotation, and hands it to the
+// sink: each event once, in the order of the log, or an emission that says that
+// some may be lost. It is the only one that changes the chain.
+type follower struct {
+	path    string
+	own     bool // no Podman rotates the log
+	disk    disk
+	log     *slog.Logger
+	chain   *chain
+	skips   *skips
+	syncs   *syncer
+	indexer *indexer
+	// patience is how long a file that was replaced is tried to be read.
+	patience time.Duration
+
+	// Of following, which has begun if there is a watcher.
+	watch    *watcher
+	arrivals *arrivals
+	rounds   beat
+
+	// mu is held while the log is looked at, and while it is written to: what is
+	// written here is handed to the sink before anything else that is new.
+	mu          sync.Mutex
+	sink        store.Sink
+	seen        func([]store.Record) // gets what the sink gets; nil: nothing else does
+	unchanged   time.Time            // modification time of the present file when it last was what was read of it
+	barred      time.Time            // since when that cannot be read though it has a successor, zero: it can
+	fault       error                // what keeps the log from being read
+	read        uint64               // events
+	remembered  uint64               // of them, those that were not read back
+	successions successions
+	closed      bool
+}
+
+// start begins to follow the log, from its end on.
+func (f *follower) start(sink store.Sink) error {
+	w, err := newWatcher(f.disk, f.path)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.watch, f.arrivals, f.sink = w, newArrivals(f.disk, f.path, w), sink
+	if f.own {
+		f.openKept()
+	}
+	f.setFault(f.openFirst())
+	if f.fault != nil {
+		w.again()
+	}
+	f.noteGrowth()
+	return nil
+}
+
+// openFirst adopts the file that is the log when following begins, from its end
+// on.
+func (f *follower) openFirst() error {
+	f.arrivals.note()
+	g, _, err := f.arrivals.next()
+	if g == nil {
+		return err
+	}
+	f.arrivals.pop()
+	g.whole = f.own
+	f.watch.armFile(g.f)
+	size, err := g.size()
+	off, numbers := int64(0), twins{}
+	if err == nil {
+		off, err = g.wholeEnd(size)
+	}
+	if err == nil {
+		numbers, err = g.warm(off)
+	}
+	f.adopt(g, off, numbers)
+	f.syncs.syncSuccessor(g)
+	return err
+}
+
+// breath is the least time between two looks while there is much to see, which
+// makes one reading of what several writers do at once. Much is burst events or
+// more in a look: a writer that waits for each event is not delayed. It is also
+// what follows a look that has found nothing because what was written here was
+// handed on from memory: that will happen again, and looks become more and more
+// seldom meanwhile, down to one each longestBreath.
+const (
+	breath        = 300 * time.Microsecond
+	longestBreath = 4 * breath
+	burst         = 4
+)
+
+// run looks whenever something is written to the log, until the watcher is
+// interrupted.
+func (f *follower) run() {
+	runtime.LockOSThread()
+	var last time.Time
+	var before, ownBefore uint64
+	inVain := breath
+	for f.watch.waitForWrites() {
+		read, _ := f.counts()
+		if since := time.Since(last); since < breath && read >= before+burst {
+			pause(breath - since)
+		}
+		before = read
+		for more := true; more; f.rounds.done() {
+			var err error
+			if more, err = f.lookOnce(); err != nil {
+				f.log.Debug("cannot follow the log", "path", f.path, "error", err)
+			}
+		}
+		last = time.Now()
+		found, own := f.counts()
+		if found > read || own == ownBefore {
+			inVain = breath
+		} else {
+			pause(inVain)
+			inVain = min(2*inVain, longestBreath)
+		}
+		ownBefore = own
+	}
+}
+
+// pause sleeps in the kernel, as the wait for reports does.
+func pause(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&ts, nil)
+}
+
+// counts returns how many events were handed to the sink, and how many of them
+// from memory.
+func (f *follower) counts() (read, remembered uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.read, f.remembered
+}
+
+// look hands the sink at once what is new in the log. The error is an
+// *events.UnavailableError if the log is there and cannot be read.
+func (f *follower) look() error {
+	for {
+		more, err := f.lookOnce()
+		if !more {
+			return err
+		}
+	}
+}
+
+// lookOnce is a slice of a look, between which others get the lock.
+func (f *follower) lookOnce() (more bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lookSlice()
+}
+
+// lookLocked is look with the lock held.
+func (f *follower) lookLocked() error {
+	for {
+		more, err := f.lookSlice()
+		if !more {
+			return err
+		}
+	}
+}
+
+func (f *follower) lookSlice() (more bool, err error) {
+	if f.closed || f.sink == nil {
+		return false, nil
+	}
+	more, err = f.lookAtPath()
+	f.noteGrowth()
+	f.setFault(err)
+	if err != nil {
+		// What is wrong may pass without a report of the kernel.
+		f.watch.again()
+		return false, unavailable(err)
+	}
+	return more, nil
+}
+
+// lookAtPath reads what was appended, and follows the path to the files that took
+// the place of the present one, one after the other. more says that there is more
+// to be read.
+func (f *follower) lookAtPath() (more bool, err error) {
+	f.arrivals.note()
+	for {
+		g, missing, err := f.arrivals.next()
+		if g == nil {
+			return f.lookAtPresent(missing, err)
+		}
+		done, more, err := f.succeed(g)
+		if !done {
+			return more, err
+		}
+		f.arrivals.pop()
+	}
+}
+
+// lookAtPresent reads what was appended to the generation that has no successor.
+func (f *follower) lookAtPresent(missing bool, err error) (more bool, _ error) {
+	if f.chain.current == nil || err != nil {
+		return false, err
+	}
+	more, err = f.catchUp()
+	f.chain.setGone(missing)
+	return more, err
+}
+
+// sliceBytes is how much is read with the lock held, or one line that is longer.
+const sliceBytes = 1 << 20
+
+// advance reads the whole lines that were appended to the present generation
+// and hands them to the sink. more says that there are more.
+func (f *follower) advance() (more bool, err error) {
+	g := f.chain.current
+	for first := f.chain.off; ; {
+		size, err := g.size()
+		if err != nil {
+			return false, err
+		}
+		off := f.chain.off
+		if size <= off {
+			return false, nil
+		}
+		// The records keep this buffer alive: it is no larger than it has to be.
+		c, _, err := g.readChunk(make([]byte, min(size-off, chunkSize)), off, size)
+		if err != nil || c.next == off {
+			return false, err
+		}
+		f.emit(&c, nil)
+		if c.next-first >= sliceBytes {
+			return true, nil
+		}
+	}
+}
+
+// adopt makes a file the log that is followed.
+func (f *follower) adopt(g *generation, off int64, numbers twins) {
+	f.chain.adopt(g, off, numbers)
+	f.unchanged, f.barred = time.Time{}, time.Time{}
+}
+
+func (f *follower) noteGrowth() { f.indexer.noteGrowth(f.chain.current, f.chain.off) }
+
+// setFault remembers what keeps the log from being read, nil for nothing, and
+// logs it once.
+func (f *follower) setFault(err error) {
+	switch {
+	case err == nil && f.fault != nil:
+		f.log.Info("the log can be read again", "path", f.path)
+	case err != nil && (f.fault == nil || f.fault.Error() != err.Error()):
+		f.log.Warn("cannot read the log", "path", f.path, "error", err)
+	}
+	f.fault = err
+}
+
+// status returns what keeps the log from being read or watched, "" for nothing,
+// and how many events were handed to the sink.
+func (f *follower) status() (fault string, read uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fault != nil {
+		return unavailable(f.fault).Error(), f.read
+	}
+	if f.watch != nil {
+		if err := f.watch.polled(); err != nil {
+			fault = err.Error() + "; it is looked at four times a second instead"
+		}
+	}
+	return fault, f.read
+}
+
+// stop has the threads that follow end.
+func (f *follower) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	if f.watch != nil {
+		f.watch.interrupt()
+	}
+}
+
+// close frees what following holds, when its threads have ended.
+func (f *follower) close() {
+	if f.watch != nil {
+		f.watch.close()
+		f.arrivals.close()
+	}
+}

@@ -1,0 +1,71 @@
+package logfile
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// keptSegments is how many files of an own log are kept aside. Together with
+// the log itself they stay within Options.MaxSize.
+const keptSegments = 3
+
+// realPath is where the file of an own log lies: the end of the links, if the
+// path is one.
+func realPath(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return path
+}
+
+// keptPath is where the nth file set aside lies, the newest being the first.
+func keptPath(path string, n int) string { return fmt.Sprintf("%s.%d", path, n) }
+
+// openKept opens the files that were set aside before, as the older part of the
+// chain.
+func (f *follower) openKept() {
+	path := realPath(f.path)
+	for n := keptSegments; n >= 1; n-- {
+		g, err := openGeneration(f.disk, keptPath(path, n))
+		if err != nil {
+			f.setFault(ignoreMissing(err))
+			continue
+		}
+		size, err := g.size()
+		if err == nil {
+			size, err = g.wholeEnd(size)
+		}
+		if err != nil {
+			f.setFault(err)
+			_ = g.f.Close()
+			continue
+		}
+		g.whole = true
+		f.chain.adoptKept(g, size)
+	}
+}
+
+// aside returns under which number the present generation was set aside, and so
+// still lies in the store, 0 if it was not.
+func (f *follower) aside() int {
+	if !f.own {
+		return 0
+	}
+	path := realPath(f.path)
+	for n := 1; n <= keptSegments; n++ {
+		if id, _, err := f.disk.at(keptPath(path, n)); err == nil && id == f.chain.current.file {
+			return n
+		}
+	}
+	return 0
+}
+
+// isNextAside reports whether a file was the log right after the present
+// generation, which was set aside under that number.
+func (f *follower) isNextAside(aside int, g *generation) bool {
+	if aside == 1 {
+		return true
+	}
+	id, _, err := f.disk.at(keptPath(realPath(f.path), aside-1))
+	return err == nil && id == g.file
+}

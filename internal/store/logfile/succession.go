@@ -1,0 +1,182 @@
+package logfile
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/pkg/errors"
+)
+
+// settleTime is how long a file that is being filled by a rotation that is not
+// atomic is given to become what the rotation makes of it.
+const settleTime = 2 * time.Second
+
+// catchUp reads what there is of the present generation, anew if it was cut.
+func (f *follower) catchUp() (more bool, err error) {
+	f.watch.armFile(f.chain.current.f)
+	cut, err := f.wasCutInPlace()
+	if err == nil && cut {
+		err = f.replaceInPlace()
+	}
+	if err != nil {
+		return false, err
+	}
+	return f.advance()
+}
+
+// wasCutInPlace reports whether the file is no longer what was read of it: it was
+// truncated, and perhaps written to since.
+func (f *follower) wasCutInPlace() (bool, error) {
+	g, off := f.chain.current, f.chain.off
+	state, err := g.stat()
+	if err != nil {
+		return false, err
+	}
+	if state.size < off {
+		return true, nil
+	}
+	if off == 0 || state.size == off && state.modified.Equal(f.unchanged) {
+		return false, nil
+	}
+	found, _, err := g.idsBefore(off, 1)
+	if err != nil {
+		return false, err
+	}
+	last, known := f.chain.twins.last()
+	if known != (len(found) > 0) || known && !found[0].sameContent(last) {
+		return true, nil
+	}
+	f.unchanged = state.modified
+	return false, nil
+}
+
+// replaceInPlace begins anew with a file that was truncated. What was appended
+// between the last look and the truncation is lost, if there was anything.
+func (f *follower) replaceInPlace() error {
+	// What was before the first event of the file is not before what is there now:
+	// no cursor may take one for the other, and none that another process made.
+	g, err := f.chain.current.again(rand.Uint64())
+	if err != nil {
+		return err
+	}
+	f.log.Warn("the log was truncated in place; events may have been lost", "path", f.path)
+	g.lost = true
+	f.chain.retire(false, true)
+	f.adopt(g, 0, twins{})
+	f.emitPlace(true)
+	return nil
+}
+
+// succeed goes on to the file that has taken the place of the present
+// generation. done is false if that file is still being filled, or more of the
+// present one is to be read first.
+func (f *follower) succeed(g *generation) (done, more bool, err error) {
+	if f.chain.current == nil {
+		return f.beginWith(g), false, nil
+	}
+	if more, err = f.catchUp(); more {
+		return false, true, nil
+	}
+	// What is written next may be what shows how it goes on.
+	f.watch.forgetFile()
+	f.watch.armFile(g.f)
+	off, verdict, aside := int64(0), lost, 0
+	if err == nil {
+		aside = f.aside()
+		off, verdict, err = f.join(g, aside)
+	}
+	switch {
+	case err == nil:
+		f.barred = time.Time{}
+	case !f.isLostFor(err):
+		return false, false, err
+	default:
+		off, verdict, aside = 0, lost, 0
+	}
+	if verdict == unsettled {
+		f.chain.setGone(false) // till then the old file is the log
+		f.watch.again()
+		return false, false, nil
+	}
+	numbers, err := g.warm(off)
+	if err != nil {
+		return false, false, err
+	}
+	g.join, g.lost, g.whole = off, verdict == lost, off == 0 && verdict == joined
+	f.chain.retire(aside > 0, false)
+	f.adopt(g, off, numbers)
+	if g.lost {
+		f.log.Warn("the log was replaced and its continuity cannot be proved; events may have been lost", "path", f.path)
+	} else {
+		f.successions.note(f.log, f.path, g)
+	}
+	f.syncs.syncSuccessor(g)
+	f.chain.keep(keptSegments + 1)
+	f.emitPlace(g.lost)
+	return true, false, nil
+}
+
+// join returns the offset in a new generation at which it continues the present
+// one, which was set aside under that number.
+func (f *follower) join(g *generation, aside int) (int64, verdict, error) {
+	j := joiner{old: f.chain.current, oldEnd: f.chain.off, new: g, isNext: aside > 0 && f.isNextAside(aside, g)}
+	f.arrivals.confirm(g)
+	return j.join()
+}
+
+// beginWith adopts the first file that there is at the path. All that is in it is
+// new, and all that there is, if no other was there before it. done is false if
+// that is to be known in a moment.
+func (f *follower) beginWith(g *generation) (done bool) {
+	f.arrivals.confirm(g)
+	if g.early && g.isYoung() {
+		f.watch.again()
+		return false
+	}
+	g.lost = !g.direct
+	if g.direct {
+		g.whole, g.origin = true, f.chain.origin
+	}
+	f.adopt(g, 0, twins{})
+	f.emitPlace(g.lost)
+	return true
+}
+
+// oldPatience is how long a file is tried to be read that was replaced before it
+// was read to its end. Its successor is not read meanwhile: a disk that is slow
+// to recover costs no event, and one that never does costs this long.
+const oldPatience = 10 * time.Second
+
+// isLostFor reports whether the present generation, which has a successor, could
+// not be read for so long that it is given up, by the last error. What is left
+// of it counts as one line that was left out.
+func (f *follower) isLostFor(err error) bool {
+	var u *unreadable
+	if !errors.As(err, &u) || u.g != f.chain.current {
+		return false
+	}
+	if f.barred.IsZero() {
+		f.barred = time.Now()
+	}
+	if time.Since(f.barred) < f.patience {
+		return false
+	}
+	f.skips.note(u.g, f.chain.off, errors.WithMessage(err, "the rest of a file that was replaced is lost"))
+	return true
+}
+
+// successions are the new files that were not logged.
+type successions struct {
+	count  uint64
+	logged time.Time
+}
+
+// note logs that another file is the log now, now and then.
+func (n *successions) note(log *slog.Logger, path string, g *generation) {
+	n.count++
+	if now := time.Now(); now.Sub(n.logged) >= logPause {
+		log.Info("the log was rotated: going on in the new file", "path", path, "generation", g.seq, "rotations", n.count)
+		n.count, n.logged = 0, now
+	}
+}
