@@ -6,6 +6,9 @@ import (
 	"slices"
 
 	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 )
 
 // reopen opens the journal anew, with the files that it has now.
@@ -14,31 +17,39 @@ func (s *Store) reopen() error {
 	if err != nil {
 		return err
 	}
-	if err := h.readable(); err != nil {
-		h.close()
-		return err
+	if err := h.Readable(); err != nil {
+		h.Close()
+		return explain(err)
 	}
 	if s.h != nil {
-		s.h.close()
+		s.h.Close()
 	}
 	s.h = h
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.oldest.look(h.dirs)
+	s.oldest.Look(h)
 	return nil
 }
 
 // openPodman opens the journal for the entries of podman.
-func (s *Store) openPodman() (*handle, error) {
-	h, err := s.openHandle()
+func (s *Store) openPodman() (*sdjournal.Reader, error) {
+	h, err := s.journal.Reader()
 	if err != nil {
-		return nil, err
+		return nil, explain(err)
 	}
-	if err := h.setMatches(ofPodman); err != nil {
-		h.close()
+	if err := h.Match(ofPodman); err != nil {
+		h.Close()
 		return nil, err
 	}
 	return h, nil
+}
+
+// explain says what to do about files that may not be read.
+func explain(err error) error {
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		return errors.WithMessage(err, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
+	}
+	return err
 }
 
 // cross goes on with the files that the journal has now. Those that only got
@@ -47,11 +58,11 @@ func (s *Store) cross(looked uint64) error {
 	before := s.oldest
 	var rest []found
 	whole := false
-	if s.h.look() == nil {
-		before.noteTail()
+	if s.h.Check() == nil {
+		before.NoteTail()
 		if all, _, err := s.readTo(s.h, nil, crossSize); err == nil {
 			rest, whole = all, size(all) < crossSize
-		} else if !errors.Is(err, errStale) {
+		} else if !errors.Is(err, sdjournal.ErrStale) {
 			return err
 		}
 	}
@@ -59,23 +70,23 @@ func (s *Store) cross(looked uint64) error {
 	if err != nil {
 		return err
 	}
-	var end *place
+	var end *sdjournal.Place
 	if len(rest) > 0 {
 		again, reached, err := s.readTo(h, &rest[len(rest)-1].place, crossSize)
 		if err != nil {
-			h.close()
+			h.Close()
 			return err
 		}
 		end, whole = &reached, whole && size(again) < crossSize
 		rest = append(rest, again...)
-		slices.SortStableFunc(rest, func(a, b found) int { return a.place.compare(&b.place) })
+		slices.SortStableFunc(rest, func(a, b found) int { return a.place.Compare(&b.place) })
 		limit := mark{place: reached, known: true}
 		rest = slices.DeleteFunc(rest, func(f found) bool { return s.beyond(&f.place, &limit) })
 	}
-	s.h.close()
+	s.h.Close()
 	s.h = h
 	if whole {
-		before.seen = looked
+		before.Seen = looked
 	}
 	lost := s.oldestAfter(&before, looked)
 	if lost {
@@ -89,13 +100,14 @@ func (s *Store) cross(looked uint64) error {
 
 // oldestAfter looks how far the files reach back that the journal has now, and
 // reports whether something may have gone unread.
-func (s *Store) oldestAfter(before *oldest, looked uint64) (lost bool) {
+func (s *Store) oldestAfter(before *sdjournal.Reach, looked uint64) (lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lost = s.oldest.look(s.h.dirs) && !s.oldest.continues(before)
-	s.oldest.seen, s.oldest.source, s.oldest.tailSeq = before.seen, before.source, before.tailSeq
+	lost = s.oldest.Look(s.h) && !s.oldest.Continues(before)
+	s.oldest.Seen = before.Seen
+	s.oldest.KeepTail(before)
 	if lost {
-		s.oldest.seen = looked // it is told once
+		s.oldest.Seen = looked // it is told once
 	}
 	return lost
 }

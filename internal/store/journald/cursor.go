@@ -11,6 +11,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 )
 
 // A cursor of this store names an entry by its key, which journald's own cursor
@@ -25,7 +26,7 @@ import (
 // all of this, which only imported journals hold.
 type cursor struct {
 	kind byte
-	key  key
+	key  sdjournal.Key
 	twin uint32
 }
 
@@ -45,14 +46,14 @@ const (
 
 var base64Cursor = base64.RawURLEncoding
 
-func appendCursor(dst []byte, kind byte, k *key, twin uint32) []byte {
+func appendCursor(dst []byte, kind byte, k *sdjournal.Key, twin uint32) []byte {
 	start := len(dst)
 	dst = append(dst, cursorPrefix, kind)
 	var raw [keySize]byte
-	copy(raw[:], k.boot[:])
-	binary.BigEndian.PutUint64(raw[16:], k.monotonic)
-	binary.BigEndian.PutUint64(raw[24:], k.realtime)
-	binary.BigEndian.PutUint64(raw[32:], k.hash)
+	copy(raw[:], k.Boot[:])
+	binary.BigEndian.PutUint64(raw[16:], k.Monotonic)
+	binary.BigEndian.PutUint64(raw[24:], k.Realtime)
+	binary.BigEndian.PutUint64(raw[32:], k.Hash)
 	dst = base64Cursor.AppendEncode(dst, raw[:])
 	sum := check(dst[start:], twin)
 	dst = append(dst, sum[:]...)
@@ -100,9 +101,9 @@ func parseCursor(text string) (cursor, error) {
 	if c.kind != kindAfter && c.kind != kindBefore && c.kind != kindOrigin {
 		return fail("it is of a later version of this service")
 	}
-	copy(c.key.boot[:], raw)
-	c.key.monotonic = binary.BigEndian.Uint64(raw[16:])
-	c.key.realtime = binary.BigEndian.Uint64(raw[24:])
-	c.key.hash = binary.BigEndian.Uint64(raw[32:])
+	copy(c.key.Boot[:], raw)
+	c.key.Monotonic = binary.BigEndian.Uint64(raw[16:])
+	c.key.Realtime = binary.BigEndian.Uint64(raw[24:])
+	c.key.Hash = binary.BigEndian.Uint64(raw[32:])
 	return c, nil
 }

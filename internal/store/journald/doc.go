@@ -10,12 +10,10 @@
 // is opened, so that such a program starts on hosts without it. Built otherwise,
 // Open says what is missing.
 //
-// Words. An entry is what journald stores; an event is made of most entries of
-// podman. A file is opened by itself, and all of them are merged. A place is where an entry stands in the order of the journal, a key
-// what it is recognized by. A handle is the journal opened once; each has a
-// thread of its own. The mark is the place up to which the store has been
-// followed: whatever comes later in the order than the mark was written after
-// it.
+// The files are read by package sdjournal, which knows nothing of Podman. An entry
+// is what journald stores; an event is made of most entries of podman. The mark is
+// the place up to which the store has been followed: whatever comes later in the
+// order than the mark was written after it.
 package journald
 
 import (

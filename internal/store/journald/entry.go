@@ -4,10 +4,11 @@ package journald
 
 import (
 	"bytes"
-	"encoding/binary"
 	"strconv"
 
 	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 
 	"github.com/eventsvc/eventsvc/internal/line"
 	"github.com/eventsvc/eventsvc/internal/store"
@@ -26,17 +27,11 @@ type decoder struct {
 // is there more than once the first counts.
 func (d *decoder) read(fields []byte) {
 	d.values, d.uid, d.host, d.isEvent = line.Values{}, nil, nil, false
-	for len(fields) >= 4 {
-		n := int(binary.NativeEndian.Uint32(fields))
-		field := fields[4 : 4+n]
-		fields = fields[4+n:]
-		eq := bytes.IndexByte(field, '=')
-		if eq < 0 {
-			continue
-		}
-		to := d.target(field[:eq])
-		if to != nil && *to == nil {
-			*to = field[eq+1:]
+	for len(fields) > 0 {
+		var name, value []byte
+		name, value, fields = sdjournal.CutField(fields)
+		if to := d.target(name); to != nil && *to == nil {
+			*to = value
 		}
 	}
 	d.isEvent = d.values.Type != nil || d.values.Status != nil || d.values.Time != nil
@@ -133,3 +128,9 @@ func (d *decoder) hostname() string {
 	d.hosts[string(d.host)] = name
 	return name
 }
+
+// The fields that events are made of, and those that the index is.
+var (
+	eventFields = sdjournal.NewFields("PODMAN_", "ERROR=", "_UID=", "_HOSTNAME=")
+	indexFields = sdjournal.NewFields("PODMAN_TIME=", "PODMAN_ID=", "PODMAN_NAME=", "_UID=")
+)

@@ -10,10 +10,11 @@ import (
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// fieldsOf lays out fields as ev_fill does.
+// fieldsOf lays out fields as a reader does.
 func fieldsOf(lines string) []byte {
 	var b []byte
 	for _, field := range strings.Split(lines, "\n") {
@@ -57,7 +58,7 @@ func FuzzEntry(f *testing.F) {
 }
 
 func FuzzCursor(f *testing.F) {
-	k := key{monotonic: 1, realtime: 2, hash: 3}
+	k := sdjournal.Key{Monotonic: 1, Realtime: 2, Hash: 3}
 	f.Add(string(appendCursor(nil, kindAfter, &k, 0)))
 	f.Add(string(appendCursor(nil, kindBefore, &k, 7)))
 	f.Add("j")
@@ -84,27 +85,5 @@ func tryCursor(t *testing.T, text string) {
 	}
 	if again := string(appendCursor(nil, c.kind, &c.key, c.twin)); again != text || len(text) > 255 {
 		t.Errorf("%q was understood as %q", text, again)
-	}
-}
-
-func TestPlacesAreOrderedAsTheJournalOrdersThem(t *testing.T) {
-	at := func(source byte, seqnum uint64, boot byte, monotonic, realtime uint64) *place {
-		p := &place{seqnum: seqnum}
-		p.source[0], p.boot[0], p.monotonic, p.realtime = source, boot, monotonic, realtime
-		return p
-	}
-	for _, c := range []struct {
-		name          string
-		before, after *place
-	}{
-		{"The number decides where one journald gave it", at(1, 1, 1, 9, 9), at(1, 2, 1, 1, 1)},
-		{"The clock since the boot decides between journals of one boot", at(1, 9, 1, 1, 9), at(2, 1, 1, 2, 1)},
-		{"The clock decides between boots", at(1, 9, 1, 9, 1), at(2, 1, 2, 1, 2)},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if c.before.compare(c.after) >= 0 || c.after.compare(c.before) <= 0 || c.after.compare(c.after) != 0 {
-				t.Error("they are not")
-			}
-		})
 	}
 }

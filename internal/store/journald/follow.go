@@ -7,6 +7,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -23,33 +24,33 @@ func (s *Store) Attend(wanted bool) {
 // wakeUp has the follower go round once more.
 func (s *Store) wakeUp() {
 	if w := s.watch.Load(); w != nil {
-		w.poke(s.attended.Load())
+		w.Poke(s.attended.Load())
 	}
 }
 
 // follow looks at the journal when there may be something new, while somebody
 // wants that.
-func (s *Store) follow(w *watch) {
+func (s *Store) follow(w *sdjournal.Watch) {
 	defer s.done.Done()
-	defer w.close()
+	defer w.Close()
 	for {
 		if s.attended.Load() {
-			w.refresh()
+			w.Refresh()
 		}
-		w.wait()
+		w.Wait()
 		select {
 		case <-s.stop:
 			return
 		default:
 		}
-		for more := s.attended.Load(); more; w.wentRound() { // a slice at a time: it is alive
+		for more := s.attended.Load(); more; w.WentRound() { // a slice at a time: it is alive
 			more, _ = s.advance()
 		}
 		s.forward.Lock() // a holder that never gives it back is not alive
 		s.mu.Lock()
 		s.mu.Unlock() //nolint:staticcheck // it is empty on purpose
 		s.forward.Unlock()
-		w.wentRound()
+		w.WentRound()
 	}
 }
 
@@ -87,17 +88,17 @@ func (s *Store) tail() (m mark, err error) {
 		return m, nil
 	}
 	err = retry(func() error {
-		if err := s.h.seekTail(); err != nil {
+		if err := s.h.SeekTail(); err != nil {
 			return err
 		}
-		s.entries, _, err = s.h.fill(s.entries, true, 1, onlyPlaces)
+		s.entries, _, err = s.h.Previous(s.entries, 1, nil)
 		return err
 	})
-	if errors.Is(err, errStale) {
+	if errors.Is(err, sdjournal.ErrStale) {
 		return m, nil // the next slice says why, if it cannot go on either
 	}
 	if err == nil && len(s.entries) > 0 {
-		m = mark{place: s.entries[0].place, known: true}
+		m = mark{place: s.entries[0].Place, known: true}
 	}
 	return m, err
 }
@@ -122,7 +123,7 @@ func (s *Store) advance() (more bool, err error) {
 		return more, nil
 	}
 	if s.h != nil {
-		s.h.close()
+		s.h.Close()
 		s.h = nil
 	}
 	return false, unavailable(err)
@@ -134,7 +135,7 @@ const retries = 20
 
 func retry(f func() error) (err error) {
 	for range retries {
-		if err = f(); !errors.Is(err, errStale) {
+		if err = f(); !errors.Is(err, sdjournal.ErrStale) {
 			break
 		}
 	}
@@ -166,26 +167,26 @@ func (s *Store) expects() bool {
 
 // jump sets the mark at the end of the journal.
 func (s *Store) jump() error {
-	if s.h == nil || s.h.look() != nil || s.h.moved {
+	if s.h == nil || s.h.Check() != nil || s.h.Moved() {
 		if err := s.reopen(); err != nil {
 			return err
 		}
 	}
-	s.oldest.noteTail()
+	s.oldest.NoteTail()
 	s.noteSeen(uint64(time.Now().UnixMicro()))
-	if err := s.h.seekTail(); err != nil {
+	if err := s.h.SeekTail(); err != nil {
 		return err
 	}
 	var err error
-	if s.entries, _, err = s.h.fill(s.entries, true, 1, onlyPlaces); err != nil || len(s.entries) == 0 {
+	if s.entries, _, err = s.h.Previous(s.entries, 1, nil); err != nil || len(s.entries) == 0 {
 		return err
 	}
-	end := s.entries[0].place
+	end := s.entries[0].Place
 	if !s.beyond(&end, &s.mark) {
 		return nil
 	}
 	if !s.ofHost() {
-		if end.twin, err = countTwins(s.h, &end); err != nil {
+		if end.Twin, err = countTwins(s.h, &end); err != nil {
 			return err
 		}
 	}
@@ -197,19 +198,19 @@ func (s *Store) jump() error {
 }
 
 // countTwins returns how many entries before the one have its key.
-func countTwins(h *handle, p *place) (n uint32, err error) {
-	h.seek(p)
+func countTwins(h *sdjournal.Reader, p *sdjournal.Place) (n uint32, err error) {
+	h.Seek(p)
 	for {
-		entries, end, err := h.fill(nil, true, 8, onlyPlaces)
+		entries, end, err := h.Previous(nil, 8, nil)
 		if err != nil {
 			return 0, err
 		}
 		for i := range entries {
-			if q := &entries[i].place; q.key != p.key {
-				if q.compare(p) < 0 {
+			if q := &entries[i].Place; q.Key != p.Key {
+				if q.Compare(p) < 0 {
 					return n, nil
 				}
-			} else if q.source != p.source || q.seqnum < p.seqnum {
+			} else if q.Source != p.Source || q.Seqnum < p.Seqnum {
 				n++
 			}
 		}
@@ -219,7 +220,7 @@ func countTwins(h *handle, p *place) (n uint32, err error) {
 	}
 }
 
-func (s *Store) setMark(p place) {
+func (s *Store) setMark(p sdjournal.Place) {
 	s.mark = mark{pos: s.mark.pos + 1, place: p, known: true}
 	s.ring[s.mark.pos%ringSize] = s.mark
 }
@@ -235,24 +236,24 @@ func (s *Store) tell(records []store.Record, lost bool) {
 // the mark's boot is exactly if it was taken later, whatever copies of older
 // ones a flush to /var has made, and an entry of another boot only if that is
 // the present one.
-func (s *Store) beyond(p *place, m *mark) bool {
+func (s *Store) beyond(p *sdjournal.Place, m *mark) bool {
 	if !m.known {
 		return true
 	}
 	q := &m.place
 	if s.ofHost() {
 		switch {
-		case p.key == q.key:
+		case p.Key == q.Key:
 			return false
-		case p.boot == q.boot && p.monotonic != q.monotonic:
-			return p.monotonic > q.monotonic
-		case p.boot != q.boot && q.boot == s.boot:
+		case p.Boot == q.Boot && p.Monotonic != q.Monotonic:
+			return p.Monotonic > q.Monotonic
+		case p.Boot != q.Boot && q.Boot == s.journal.Boot():
 			return false
-		case p.boot != q.boot && p.boot == s.boot:
+		case p.Boot != q.Boot && p.Boot == s.journal.Boot():
 			return true
 		}
 	}
-	return p.compare(q) > 0
+	return p.Compare(q) > 0
 }
 
 // step gives the sink the next slice of what is new, and reports whether there
@@ -270,30 +271,30 @@ func (s *Store) step() (more bool, err error) {
 		if err := s.reopen(); err != nil {
 			return false, err
 		}
-		if before.seen != 0 && !s.oldest.reaches(before.seen) && !s.oldest.continues(&before) {
+		if before.Seen != 0 && !s.oldest.Reaches(before.Seen) && !s.oldest.Continues(&before) {
 			s.noteSeen(uint64(time.Now().UnixMicro()))
 			s.deliver(nil, nil, true)
 		}
 	}
 	looked, tail := uint64(time.Now().UnixMicro()), s.oldest
-	tail.noteTail()
+	tail.NoteTail()
 	end, found, err := s.peek()
-	if err != nil && !errors.Is(err, errStale) {
+	if err != nil && !errors.Is(err, sdjournal.ErrStale) {
 		return false, err
 	}
-	if s.h.moved {
+	if s.h.Moved() {
 		return true, s.cross(looked)
 	}
 	if err != nil {
 		return false, err
 	}
 	if !found {
-		s.oldest.source, s.oldest.tailSeq = tail.source, tail.tailSeq
+		s.oldest.KeepTail(&tail)
 		s.noteSeen(looked)
 		return false, nil
 	}
 	records, end, err := s.readTo(s.h, &end, sliceSize)
-	if errors.Is(err, errStale) && s.h.moved {
+	if errors.Is(err, sdjournal.ErrStale) && s.h.Moved() {
 		return true, nil
 	}
 	if err != nil {
@@ -308,39 +309,39 @@ func (s *Store) step() (more bool, err error) {
 func (s *Store) noteSeen(at uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.oldest.seen = at
+	s.oldest.Seen = at
 	if !s.mark.known {
 		s.mark.origin = at
 	}
 }
 
-// seekMark puts a handle behind the mark.
-func (s *Store) seekMark(h *handle) error {
+// seekMark puts a reader after the mark.
+func (s *Store) seekMark(h *sdjournal.Reader) error {
 	if !s.mark.known {
-		return h.seekHead()
+		return h.SeekHead()
 	}
-	h.seek(&s.mark.place)
+	h.Seek(&s.mark.place)
 	return nil
 }
 
 // peek finds an end for the next step: the last of some entries behind the mark.
 //
-// It seeks anew each time, which costs some microseconds: a handle that has
+// It seeks anew each time, which costs some microseconds: a reader that has
 // come to the end of a file looks at it again only when the file has more
 // entries than it had then. journald counts an entry before it links it to the
 // lists in which it is found; who comes in between would not see it until the
 // next one.
-func (s *Store) peek() (end place, found bool, err error) {
+func (s *Store) peek() (end sdjournal.Place, found bool, err error) {
 	if err := s.seekMark(s.h); err != nil {
 		return end, false, err
 	}
 	for {
 		var last bool
-		if s.entries, last, err = s.h.fill(s.entries, false, fillEntries, onlyPlaces); err != nil {
+		if s.entries, last, err = s.h.Next(s.entries, sdjournal.MaxEntries, nil); err != nil {
 			return end, false, err
 		}
 		for i := range s.entries {
-			if p := &s.entries[i].place; s.beyond(p, &s.mark) {
+			if p := &s.entries[i].Place; s.beyond(p, &s.mark) {
 				end, found = *p, true
 			}
 		}
@@ -356,14 +357,14 @@ func (s *Store) peek() (end place, found bool, err error) {
 // found is a record with its place; one without a line is of an entry that is
 // no event.
 type found struct {
-	place  place
+	place  sdjournal.Place
 	record store.Record
 	id     string // of what Append waits for
 }
 
 // readTo reads the entries from the mark to an end, nil for all there are, or to
 // where they have so many bytes. It returns how far it came.
-func (s *Store) readTo(h *handle, end *place, most int) (all []found, reached place, err error) {
+func (s *Store) readTo(h *sdjournal.Reader, end *sdjournal.Place, most int) (all []found, reached sdjournal.Place, err error) {
 	if err := s.seekMark(h); err != nil {
 		return nil, reached, err
 	}
@@ -375,22 +376,22 @@ func (s *Store) readTo(h *handle, end *place, most int) (all []found, reached pl
 	}
 	for size := 0; ; {
 		var last bool
-		if s.entries, last, err = h.fill(s.entries, false, fillEntries, allFields); err != nil {
+		if s.entries, last, err = h.Next(s.entries, sdjournal.MaxEntries, eventFields); err != nil {
 			return nil, reached, err
 		}
 		for i := range s.entries {
 			e := &s.entries[i]
-			if !s.beyond(&e.place, &s.mark) {
+			if !s.beyond(&e.Place, &s.mark) {
 				continue
 			}
-			if end != nil && s.beyond(&e.place, &limit) {
+			if end != nil && s.beyond(&e.Place, &limit) {
 				last = true
 				break
 			}
-			if known && e.place.key == before.key && !s.ofHost() {
-				e.place.twin = before.twin + 1
+			if known && e.Place.Key == before.Key && !s.ofHost() {
+				e.Place.Twin = before.Twin + 1
 			}
-			before, known = e.place, true
+			before, known = e.Place, true
 			f := s.decode(e, waited)
 			all = append(all, f)
 			if size += len(f.record.Line); size >= most {
@@ -412,35 +413,35 @@ func size(all []found) (n int) {
 }
 
 // decode makes a record of an entry, with memory of its own.
-func (s *Store) decode(e *entry, waited bool) found {
-	f := found{place: e.place}
-	if e.fault != nil {
-		s.noteSkip(&e.place, e.fault)
+func (s *Store) decode(e *sdjournal.Entry, waited bool) found {
+	f := found{place: e.Place}
+	if e.Fault != nil {
+		s.noteSkip(&e.Place, e.Fault)
 		return f
 	}
-	s.decoder.read(e.fields)
+	s.decoder.read(e.Fields)
 	if !s.decoder.isEvent {
 		return f
 	}
 	_, lacking, err := s.decoder.record(nil, !s.ofHost(), &f.record)
 	if err != nil {
 		f.record = store.Record{}
-		s.noteSkip(&e.place, err)
+		s.noteSkip(&e.Place, err)
 		return f
 	}
 	if lacking != nil {
-		s.noteSkip(&e.place, lacking)
+		s.noteSkip(&e.Place, lacking)
 	}
 	if waited {
 		f.id = identify(&s.decoder.values)
 	}
-	f.record.Cursor = appendCursor(nil, kindAfter, &e.place.key, e.place.twin)
+	f.record.Cursor = appendCursor(nil, kindAfter, &e.Place.Key, e.Place.Twin)
 	return f
 }
 
 // deliver gives the sink what was found, in order, and moves the mark to the
 // end, or to the last of it.
-func (s *Store) deliver(all []found, end *place, lost bool) {
+func (s *Store) deliver(all []found, end *sdjournal.Place, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var records []store.Record

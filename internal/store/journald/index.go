@@ -9,13 +9,14 @@ import (
 	"sync"
 
 	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
 // block sums up a run of entries: it begins with an entry and ends with the
 // next block.
 type block struct {
-	start  place
+	start  sdjournal.Place
 	newest int64 // time of an event in it, in nanoseconds since the epoch
 	count  int   // of entries
 }
@@ -30,7 +31,7 @@ type block struct {
 type index struct {
 	mu     sync.Mutex
 	blocks []block
-	end    place // what is after it is not in the index yet
+	end    sdjournal.Place // what is after it is not in the index yet
 	hasEnd bool
 	older  int                            // as in oldest, when it was begun
 	values map[string]map[string]struct{} // by field
@@ -127,7 +128,7 @@ func (r *reading) skipBySince(ctx context.Context) error {
 		if b.newest <= r.query.Since {
 			continue
 		}
-		if !r.hasFrom || b.start.compare(&r.from) > 0 {
+		if !r.hasFrom || b.start.Compare(&r.from) > 0 {
 			r.from, r.hasFrom, r.inclusive = b.start, true, true
 		}
 		return nil
@@ -152,20 +153,20 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer h.Close()
 	begun := x.hasEnd
 	if begun {
-		h.seek(&x.end)
-	} else if err := h.seekHead(); err != nil {
+		h.Seek(&x.end)
+	} else if err := h.SeekHead(); err != nil {
 		return err
 	}
-	var entries []entry
+	var entries []sdjournal.Entry
 	var d decoder
 	for last := false; !last; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if entries, last, err = h.fill(entries, false, fillEntries, forIndex); err != nil {
+		if entries, last, err = h.Next(entries, sdjournal.MaxEntries, indexFields); err != nil {
 			if !begun {
 				x.clear() // only from its head a file shows what it lacks
 			}
@@ -175,19 +176,19 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 		n := 0
 		for i := range entries {
 			e := &entries[i]
-			if x.hasEnd && e.place.compare(&x.end) <= 0 {
+			if x.hasEnd && e.Place.Compare(&x.end) <= 0 {
 				continue
 			}
-			if s.beyond(&e.place, base) {
+			if s.beyond(&e.Place, base) {
 				last = true
 				break
 			}
 			if n == 0 {
-				b.start = e.place
+				b.start = e.Place
 			}
 			n++
-			x.end, x.hasEnd = e.place, true
-			d.read(e.fields)
+			x.end, x.hasEnd = e.Place, true
+			d.read(e.Fields)
 			x.nobody = x.nobody || d.user() < 0
 			x.note("PODMAN_ID", d.values.ID)
 			x.note("PODMAN_NAME", d.values.Name)
@@ -202,13 +203,13 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 }
 
 // leastBlock is how many entries a block has to sum up to be one of its own.
-const leastBlock = fillEntries / 2
+const leastBlock = sdjournal.MaxEntries / 2
 
 func (x *index) add(b block, n int) {
 	if n == 0 {
 		return
 	}
-	if last := len(x.blocks) - 1; n < leastBlock && last >= 0 && x.blocks[last].count < fillEntries {
+	if last := len(x.blocks) - 1; n < leastBlock && last >= 0 && x.blocks[last].count < sdjournal.MaxEntries {
 		x.blocks[last].newest = max(x.blocks[last].newest, b.newest)
 		x.blocks[last].count += n
 		return

@@ -8,6 +8,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -25,7 +26,7 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (re
 
 // last also returns where the record is. It looks for none that is not behind the
 // mark, if there is one.
-func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch, behind *mark) (rec *store.Record, at place, err error) {
+func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch, behind *mark) (rec *store.Record, at sdjournal.Place, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, at, err
 	}
@@ -43,40 +44,40 @@ func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch, beh
 	if r.h == nil {
 		return nil, at, events.ErrEventNotFound
 	}
-	if err := r.h.seekTail(); err != nil {
+	if err := r.h.SeekTail(); err != nil {
 		return nil, at, err
 	}
 	const first = 4 // entries; one is often enough
-	for most := first; ; most = min(fillEntries, 4*most) {
+	for most := first; ; most = min(sdjournal.MaxEntries, 4*most) {
 		if err := ctx.Err(); err != nil {
 			return nil, at, err
 		}
 		var end bool
-		if r.entries, end, err = r.h.fill(r.entries, true, most, allFields); err != nil {
+		if r.entries, end, err = r.h.Previous(r.entries, most, eventFields); err != nil {
 			return nil, at, err
 		}
 		for i := range r.entries {
 			e := &r.entries[i]
-			if s.beyond(&e.place, &r.base) {
+			if s.beyond(&e.Place, &r.base) {
 				continue
 			}
-			if behind != nil && !s.beyond(&e.place, behind) {
+			if behind != nil && !s.beyond(&e.Place, behind) {
 				return nil, at, events.ErrEventNotFound
 			}
 			b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
 			if err := s.decodeTo(b, e, &r.decoder, &query); err != nil {
-				s.noteSkip(&e.place, err)
+				s.noteSkip(&e.Place, err)
 			}
 			if len(b.Records) == 0 {
 				continue
 			}
 			if !s.ofHost() {
-				if e.place.twin, err = countTwins(r.h, &e.place); err != nil {
+				if e.Place.Twin, err = countTwins(r.h, &e.Place); err != nil {
 					return nil, at, err
 				}
-				b.Records[0].Cursor = appendCursor(nil, kindAfter, &e.place.key, e.place.twin)
+				b.Records[0].Cursor = appendCursor(nil, kindAfter, &e.Place.Key, e.Place.Twin)
 			}
-			return &b.Records[0], e.place, nil
+			return &b.Records[0], e.Place, nil
 		}
 		if end {
 			return nil, at, events.ErrEventNotFound

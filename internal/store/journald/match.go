@@ -8,16 +8,12 @@ import (
 	"strings"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// matches is what the journal itself looks for: an entry has to match each
-// group, and of a group one of the alternatives. The matches of an alternative
-// are of one field, and one of them has to be there.
-type matches [][][]string
-
 // ofPodman lets everything pass that can be an event.
-var ofPodman = matches{{{"SYSLOG_IDENTIFIER=podman"}}}
+var ofPodman = sdjournal.Matches{{{"SYSLOG_IDENTIFIER=podman"}}}
 
 // ranks are how few entries a match on a field leaves, the fewest first.
 var ranks = map[string]int{
@@ -28,7 +24,7 @@ var ranks = map[string]int{
 // choose returns what the journal is to look for: the group that leaves the
 // fewest entries. To look for two things at once costs the journal a search for
 // each, at every entry; to look at an entry too many costs less.
-func (all matches) choose() matches {
+func choose(all sdjournal.Matches) sdjournal.Matches {
 	best, least := -1, len(ranks)
 	for i, group := range all {
 		rank := 0
@@ -45,7 +41,7 @@ func (all matches) choose() matches {
 		}
 	}
 	if best < 0 {
-		return append(append(matches(nil), ofPodman...), all...)
+		return append(append(sdjournal.Matches(nil), ofPodman...), all...)
 	}
 	return all[best : best+1]
 }
@@ -63,7 +59,7 @@ const (
 //
 // beginning lists the values of a field that begin with something, and allKnown
 // reports whether every entry says whose it is.
-func push(q *store.Query, beginning lister, allKnown func() (bool, error), directory bool) (all matches, none, lookedUp bool, err error) {
+func push(q *store.Query, beginning lister, allKnown func() (bool, error), directory bool) (all sdjournal.Matches, none, lookedUp bool, err error) {
 	p := pusher{list: beginning, directory: directory}
 	if q.UID != store.AnyUID {
 		known := true
@@ -114,7 +110,7 @@ func push(q *store.Query, beginning lister, allKnown func() (bool, error), direc
 type pusher struct {
 	list      lister
 	directory bool
-	all       matches
+	all       sdjournal.Matches
 	none      bool
 	lookedUp  bool
 }
@@ -241,7 +237,7 @@ type lister func(field, prefix string) (values []string, ok bool, err error)
 
 // listed returns what lists the values for a reading: the index of this host's
 // journal, or the journal itself, which takes its time.
-func (r *reading) listed(ctx context.Context, h *handle) lister {
+func (r *reading) listed(ctx context.Context, h *sdjournal.Reader) lister {
 	if r.s.ofHost() {
 		return func(field, prefix string) ([]string, bool, error) {
 			if err := r.extendIndex(ctx); err != nil {
@@ -253,7 +249,7 @@ func (r *reading) listed(ctx context.Context, h *handle) lister {
 	}
 	return func(field, prefix string) (values []string, ok bool, err error) {
 		seen, ok := 0, true
-		err = h.unique(field, func(value []byte) bool {
+		err = h.Unique(field, func(value []byte) bool {
 			if seen++; seen > maxValues || len(values) > maxAlternatives {
 				ok = false
 				return false

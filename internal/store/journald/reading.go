@@ -10,6 +10,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -22,20 +23,20 @@ type reading struct {
 	seen  uint64 // when all before base had been read, in µs since the epoch
 	base  mark
 	older int // as in oldest
-	h     *handle
+	h     *sdjournal.Reader
 
-	from      place // where this pass begins
-	hasFrom   bool  // else it begins with the oldest entry
-	inclusive bool  // the entry at from is part of it
-	before    place // the last entry that was looked at
+	from      sdjournal.Place // where this pass begins
+	hasFrom   bool            // else it begins with the oldest entry
+	inclusive bool            // the entry at from is part of it
+	before    sdjournal.Place // the last entry that was looked at
 	hasBefore bool
-	lookedUp  bool // the handle looks for values that the journal had when it was opened
+	lookedUp  bool // the reader looks for values that the journal had when it was opened
 	none      bool // nothing can answer the query
 	done      bool // the mark has been reached
 	atEnd     bool // io.EOF was returned for it
 	origin    string
 
-	entries []entry
+	entries []sdjournal.Entry
 	decoder decoder
 }
 
@@ -52,7 +53,7 @@ func (s *Store) newReading(ctx context.Context, start store.Start, query store.Q
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r := &reading{s: s, query: query, most: fillEntries}
+	r := &reading{s: s, query: query, most: sdjournal.MaxEntries}
 	if err := r.look(); err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (r *reading) look() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.base, r.seen, r.older = s.mark, s.oldest.seen, s.oldest.older
+	r.base, r.seen, r.older = s.mark, s.oldest.Seen, s.oldest.Older
 	return nil
 }
 
@@ -95,8 +96,8 @@ func (r *reading) open(ctx context.Context) error {
 		}
 	}
 	if r.hasFrom {
-		r.h.seek(&r.from)
-	} else if err := r.h.seekHead(); err != nil {
+		r.h.Seek(&r.from)
+	} else if err := r.h.SeekHead(); err != nil {
 		return asked(err)
 	}
 	r.before, r.hasBefore = r.from, r.hasFrom && !r.inclusive
@@ -108,7 +109,7 @@ func (r *reading) open(ctx context.Context) error {
 func asked(err error) error {
 	var expired *events.ExpiredError
 	var wrapped *events.UnavailableError
-	if err == nil || errors.Is(err, errStale) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+	if err == nil || errors.Is(err, sdjournal.ErrStale) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.As(err, &expired) || errors.As(err, &wrapped) {
 		return err
 	}
@@ -117,17 +118,17 @@ func asked(err error) error {
 
 // openMatching opens the journal for the entries that can answer the query.
 func (r *reading) openMatching(ctx context.Context) error {
-	h, err := r.s.openHandle()
+	h, err := r.s.journal.Reader()
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	pushed, none, lookedUp, err := push(&r.query, r.listed(ctx, h), func() (bool, error) { return r.everyUserKnown(ctx) }, !r.s.ofHost())
 	r.lookedUp = lookedUp
 	if err == nil && !none {
-		err = h.setMatches(pushed.choose())
+		err = h.Match(choose(pushed))
 	}
 	if err != nil || none {
-		h.close()
+		h.Close()
 		if err != nil {
 			return err
 		}
@@ -168,11 +169,11 @@ func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 			}
 			continue
 		}
-		err := errStale // who failed before tries again
+		err := sdjournal.ErrStale // who failed before tries again
 		if r.h != nil {
 			err = r.step(b)
 		}
-		if errors.Is(err, errStale) {
+		if errors.Is(err, sdjournal.ErrStale) {
 			b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
 			err = r.recover(ctx)
 		}
@@ -195,8 +196,8 @@ func (r *reading) again(ctx context.Context) (more bool, err error) {
 	if !r.s.holdsSince(seen) {
 		return false, r.s.expired()
 	}
-	if r.h != nil && (r.lookedUp || r.h.look() != nil || r.h.moved) {
-		r.closeHandle()
+	if r.h != nil && (r.lookedUp || r.h.Check() != nil || r.h.Moved()) {
+		r.closeReader()
 	}
 	return true, retry(func() error { return r.open(ctx) })
 }
@@ -204,13 +205,13 @@ func (r *reading) again(ctx context.Context) (more bool, err error) {
 // recover goes on after files of the journal were removed. What came after the
 // last entry that was looked at has to be there still.
 func (r *reading) recover(ctx context.Context) error {
-	r.closeHandle()
+	r.closeReader()
 	if err := r.look(); err != nil {
 		return err
 	}
 	if r.hasBefore {
 		r.s.mu.Lock()
-		reaches := r.s.oldest.reaches(r.before.realtime)
+		reaches := r.s.oldest.Reaches(r.before.Realtime)
 		r.s.mu.Unlock()
 		if !reaches {
 			return r.s.expired()
@@ -224,24 +225,24 @@ func (r *reading) recover(ctx context.Context) error {
 func (r *reading) step(b *store.Batch) error {
 	var end bool
 	var err error
-	if r.entries, end, err = r.h.fill(r.entries, false, r.most, allFields); err != nil {
+	if r.entries, end, err = r.h.Next(r.entries, r.most, eventFields); err != nil {
 		return err
 	}
 	// Whoever asks for one event need not read one of a million entries at a time.
-	r.most = min(fillEntries, 4*r.most)
+	r.most = min(sdjournal.MaxEntries, 4*r.most)
 	b.Records = slices.Grow(b.Records, len(r.entries))
 	for i := range r.entries {
 		e := &r.entries[i]
-		if !r.takes(&e.place) {
+		if !r.takes(&e.Place) {
 			continue
 		}
-		if r.s.beyond(&e.place, &r.base) {
+		if r.s.beyond(&e.Place, &r.base) {
 			r.finish()
 			return nil
 		}
-		r.before, r.hasBefore = e.place, true
+		r.before, r.hasBefore = e.Place, true
 		if err := r.s.decodeTo(b, e, &r.decoder, &r.query); err != nil {
-			r.s.noteSkip(&e.place, err)
+			r.s.noteSkip(&e.Place, err)
 		}
 	}
 	if end {
@@ -252,37 +253,37 @@ func (r *reading) step(b *store.Batch) error {
 
 // takes reports whether an entry is after the one before, and numbers it if it
 // has the same key.
-func (r *reading) takes(p *place) bool {
+func (r *reading) takes(p *sdjournal.Place) bool {
 	if r.hasFrom {
-		if c := p.compare(&r.from); c < 0 || c == 0 && !r.inclusive {
+		if c := p.Compare(&r.from); c < 0 || c == 0 && !r.inclusive {
 			return false
 		}
 	}
 	if !r.hasBefore {
-		if r.hasFrom && p.key == r.from.key {
-			p.twin = r.from.twin
+		if r.hasFrom && p.Key == r.from.Key {
+			p.Twin = r.from.Twin
 		}
 		return true
 	}
 	if r.s.ofHost() { // copies that a flush to /var has just made
-		return p.boot != r.before.boot || p.monotonic >= r.before.monotonic && p.key != r.before.key
+		return p.Boot != r.before.Boot || p.Monotonic >= r.before.Monotonic && p.Key != r.before.Key
 	}
-	if p.key == r.before.key {
-		if p.compare(&r.before) == 0 {
+	if p.Key == r.before.Key {
+		if p.Compare(&r.before) == 0 {
 			return false
 		}
-		p.twin = r.before.twin + 1
+		p.Twin = r.before.Twin + 1
 	}
 	return true
 }
 
 // decodeTo appends the record of an entry to the batch, if it is an event that
 // answers the query. An error says why it is none, or what it lacks.
-func (s *Store) decodeTo(b *store.Batch, e *entry, d *decoder, q *store.Query) error {
-	if e.fault != nil {
-		return e.fault
+func (s *Store) decodeTo(b *store.Batch, e *sdjournal.Entry, d *decoder, q *store.Query) error {
+	if e.Fault != nil {
+		return e.Fault
 	}
-	d.read(e.fields)
+	d.read(e.Fields)
 	if !d.isEvent {
 		return nil
 	}
@@ -296,7 +297,7 @@ func (s *Store) decodeTo(b *store.Batch, e *entry, d *decoder, q *store.Query) e
 		return err
 	}
 	start := len(b.Arena)
-	b.Arena = appendCursor(b.Arena, kindAfter, &e.place.key, e.place.twin)
+	b.Arena = appendCursor(b.Arena, kindAfter, &e.Place.Key, e.Place.Twin)
 	rec.Cursor = b.Arena[start:len(b.Arena):len(b.Arena)]
 	return lacking
 }
@@ -316,16 +317,16 @@ func (r *reading) Cursor() (string, error) {
 	case r.done:
 		return r.base.cursor(), nil
 	case r.hasBefore:
-		return string(appendCursor(nil, kindAfter, &r.before.key, r.before.twin)), nil
+		return string(appendCursor(nil, kindAfter, &r.before.Key, r.before.Twin)), nil
 	case r.hasFrom:
-		return string(appendCursor(nil, kindBefore, &r.from.key, r.from.twin)), nil
+		return string(appendCursor(nil, kindBefore, &r.from.Key, r.from.Twin)), nil
 	case r.origin == "":
 		err := retry(func() error {
 			first, ok, err := r.s.first()
 			// Without an entry everything that comes is after it.
-			r.origin = string(appendCursor(nil, kindOrigin, &key{realtime: max(r.seen, r.base.origin)}, 0))
+			r.origin = string(appendCursor(nil, kindOrigin, &sdjournal.Key{Realtime: max(r.seen, r.base.origin)}, 0))
 			if ok {
-				r.origin = string(appendCursor(nil, kindBefore, &first.key, 0))
+				r.origin = string(appendCursor(nil, kindBefore, &first.Key, 0))
 			}
 			return err
 		})
@@ -336,12 +337,12 @@ func (r *reading) Cursor() (string, error) {
 	return r.origin, nil
 }
 
-func (r *reading) closeHandle() {
+func (r *reading) closeReader() {
 	if r.h != nil {
-		r.h.close()
+		r.h.Close()
 		r.h = nil
 	}
 }
 
 // Close frees what the reading holds.
-func (r *reading) Close() { r.closeHandle() }
+func (r *reading) Close() { r.closeReader() }

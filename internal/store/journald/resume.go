@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -44,9 +45,9 @@ func (s *Store) markAt(pos store.Pos) (m mark, ok bool) {
 	}
 	at := m.origin
 	if m.known {
-		at = m.place.realtime
+		at = m.place.Realtime
 	}
-	return m, pos == m.storePos() && s.oldest.reaches(at)
+	return m, pos == m.storePos() && s.oldest.Reaches(at)
 }
 
 // holdsSince reports whether nothing that came after a time, in µs since the
@@ -54,7 +55,7 @@ func (s *Store) markAt(pos store.Pos) (m mark, ok bool) {
 func (s *Store) holdsSince(realtime uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return realtime == 0 || s.oldest.reaches(realtime)
+	return realtime == 0 || s.oldest.Reaches(realtime)
 }
 
 // expired is the error for a place that is gone.
@@ -75,10 +76,10 @@ func (s *Store) expired() error {
 func (r *reading) resolve(ctx context.Context, c *cursor) error {
 	s := r.s
 	s.mu.Lock()
-	reaches := s.oldest.reaches(c.key.realtime)
+	reaches := s.oldest.Reaches(c.key.Realtime)
 	m := s.mark
 	s.mu.Unlock()
-	if !reaches && c.kind == kindAfter && m.known && m.place.key == c.key && m.place.twin == c.twin {
+	if !reaches && c.kind == kindAfter && m.known && m.place.Key == c.key && m.place.Twin == c.twin {
 		// It is the last there was, and is gone, but nothing has come behind it.
 		r.from, r.hasFrom = m.place, true
 		return nil
@@ -89,7 +90,7 @@ func (r *reading) resolve(ctx context.Context, c *cursor) error {
 	if c.kind == kindOrigin {
 		return nil
 	}
-	var p *place
+	var p *sdjournal.Place
 	err := retry(func() (err error) {
 		p, err = s.find(ctx, c)
 		return err
@@ -110,19 +111,19 @@ func (r *reading) resolve(ctx context.Context, c *cursor) error {
 // is asked where it should be. If it is not there, it is looked for in all of
 // it: the clocks of a journal that was put together from several need not be in
 // order.
-func (s *Store) find(ctx context.Context, c *cursor) (*place, error) {
+func (s *Store) find(ctx context.Context, c *cursor) (*sdjournal.Place, error) {
 	h, err := s.openPodman()
 	if err != nil {
 		return nil, err
 	}
-	defer h.close()
+	defer h.Close()
 	const near = 64
-	h.seek(&place{key: c.key})
+	h.Seek(&sdjournal.Place{Key: c.key})
 	p, err := findKey(ctx, h, c, near)
 	if p != nil || err != nil {
 		return p, err
 	}
-	if err := h.seekHead(); err != nil {
+	if err := h.SeekHead(); err != nil {
 		return nil, err
 	}
 	return findKey(ctx, h, c, 0)
@@ -130,30 +131,30 @@ func (s *Store) find(ctx context.Context, c *cursor) (*place, error) {
 
 // findKey looks for the entry that a cursor names among the next entries, so
 // many at the most, 0: all. nil: it is not there.
-func findKey(ctx context.Context, h *handle, c *cursor, most int) (*place, error) {
-	var entries []entry
+func findKey(ctx context.Context, h *sdjournal.Reader, c *cursor, most int) (*sdjournal.Place, error) {
+	var entries []sdjournal.Entry
 	var twin uint32
 	for n := 0; most == 0 || n < most; n += len(entries) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		count := fillEntries
+		count := sdjournal.MaxEntries
 		if most > 0 {
 			count = most - n
 		}
 		var end bool
 		var err error
-		if entries, end, err = h.fill(entries, false, count, onlyPlaces); err != nil {
+		if entries, end, err = h.Next(entries, count, nil); err != nil {
 			return nil, err
 		}
 		for i := range entries {
-			p := &entries[i].place
-			if p.key != c.key {
+			p := &entries[i].Place
+			if p.Key != c.key {
 				continue
 			}
 			if twin == c.twin {
 				found := *p
-				found.twin = twin
+				found.Twin = twin
 				return &found, nil
 			}
 			twin++
@@ -166,18 +167,18 @@ func findKey(ctx context.Context, h *handle, c *cursor, most int) (*place, error
 }
 
 // first returns the place of the oldest entry, if there is one.
-func (s *Store) first() (p place, ok bool, err error) {
+func (s *Store) first() (p sdjournal.Place, ok bool, err error) {
 	h, err := s.openPodman()
 	if err != nil {
 		return p, false, err
 	}
-	defer h.close()
-	if err := h.seekHead(); err != nil {
+	defer h.Close()
+	if err := h.SeekHead(); err != nil {
 		return p, false, err
 	}
-	entries, _, err := h.fill(nil, false, 1, onlyPlaces)
+	entries, _, err := h.Next(nil, 1, nil)
 	if err != nil || len(entries) == 0 {
 		return p, false, err
 	}
-	return entries[0].place, true, nil
+	return entries[0].Place, true, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -19,11 +20,11 @@ import (
 type ends struct {
 	mu sync.Mutex
 
-	first     key  // of the oldest entry of podman, to which the following belongs
-	hasFirst  bool // there is one
+	first     sdjournal.Key // of the oldest entry of podman, to which the following belongs
+	hasFirst  bool          // there is one
 	oldest    time.Time
 	hasOldest bool
-	noneTo    place // if not: up to here there is no event
+	noneTo    sdjournal.Place // if not: up to here there is no event
 
 	newest    time.Time
 	newestAt  uint64 // when journald took it, in µs since the epoch
@@ -56,7 +57,7 @@ func (s *Store) Status() store.Status {
 	if err == nil && s.ends.hasNewest {
 		status.Newest = s.ends.newest
 	}
-	if n, last := s.damage.skipped(); n > 0 {
+	if n, last := s.journal.Lacking(); n > 0 {
 		status.Skipped += n
 		if status.LastSkipped == "" {
 			status.LastSkipped = last
@@ -68,7 +69,7 @@ func (s *Store) Status() store.Status {
 // findOldest finds the oldest event, unless it is known.
 func (s *Store) findOldest(ctx context.Context) error {
 	e := &s.ends
-	var first place
+	var first sdjournal.Place
 	var ok bool
 	err := retry(func() (err error) {
 		first, ok, err = s.first()
@@ -77,7 +78,7 @@ func (s *Store) findOldest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	same := ok && e.hasFirst && first.key == e.first && s.ofHost() // elsewhere what is older may come later
+	same := ok && e.hasFirst && first.Key == e.first && s.ofHost() // elsewhere what is older may come later
 	if !ok || same && e.hasOldest {
 		e.hasFirst, e.hasOldest = ok, ok
 		return nil
@@ -102,7 +103,7 @@ func (s *Store) findOldest(ctx context.Context) error {
 	default:
 		return err
 	}
-	e.first, e.hasFirst = first.key, r.base.known
+	e.first, e.hasFirst = first.Key, r.base.known
 	return nil
 }
 
@@ -111,7 +112,7 @@ func (s *Store) findNewest(ctx context.Context) error {
 	e := &s.ends
 	s.mu.Lock()
 	now := s.mark
-	there := s.oldest.reaches(e.newestAt)
+	there := s.oldest.Reaches(e.newestAt)
 	s.mu.Unlock()
 	var known *mark
 	if e.newestTo.known && there && s.ofHost() {
@@ -122,14 +123,14 @@ func (s *Store) findNewest(ctx context.Context) error {
 	}
 	var b store.Batch
 	var rec *store.Record
-	var at place
+	var at sdjournal.Place
 	err := retry(func() (err error) {
 		rec, at, err = s.last(ctx, store.Everything(), &b, known)
 		return err
 	})
 	switch {
 	case err == nil:
-		e.newest, e.newestAt, e.hasNewest = rec.Event().Time, at.realtime, true
+		e.newest, e.newestAt, e.hasNewest = rec.Event().Time, at.Realtime, true
 	case !errors.Is(err, events.ErrEventNotFound):
 		return err
 	case known == nil:

@@ -5,15 +5,13 @@ package journald
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pkg/errors"
-
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -22,36 +20,35 @@ type Store struct {
 	directory string
 	interval  time.Duration
 	log       *slog.Logger
-	boot      [16]byte // of this machine now
+	journal   *sdjournal.Journal
 	index     index
-	damage    damage
 	ends      ends
 	sending   chan struct{} // holds one while somebody sends to journald
 
 	attended atomic.Bool // somebody wants to know at once what is new
 	fresh    atomic.Bool // attended, but not looked at since
-	watch    atomic.Pointer[watch]
+	watch    atomic.Pointer[sdjournal.Watch]
 	stop     chan struct{}
 	done     sync.WaitGroup
 
 	// forward is held by the one that moves the mark on. Only then mu is taken, for
 	// as long as it takes to note something: no call waits for what is decoded.
 	forward sync.Mutex
-	h       *handle // that follows
+	h       *sdjournal.Reader // that follows
 	decoder decoder
-	entries []entry
+	entries []sdjournal.Entry
 
 	mu       sync.Mutex
 	closed   bool
 	sink     store.Sink
-	oldest   oldest // what the journal reached back to when it was looked at last
-	mark     mark   // written by the holder of forward alone
+	oldest   sdjournal.Reach // what the journal reached back to when it was looked at last
+	mark     mark            // written by the holder of forward alone
 	ring     [ringSize]mark
 	pending  map[string][]*pending
 	read     uint64
 	written  uint64
 	skipped  uint64
-	skips    map[key]struct{}
+	skips    map[sdjournal.Key]struct{}
 	lastSkip string
 	skipLog  limits.Throttle
 	fault    error
@@ -60,8 +57,8 @@ type Store struct {
 // mark is a place up to which the store has been followed.
 type mark struct {
 	pos    int64 // counts the marks and records since the store was opened
-	place  place
-	known  bool   // there is an entry at place; else there was none at all
+	place  sdjournal.Place
+	known  bool   // there is an entry at sdjournal.Place; else there was none at all
 	origin uint64 // if not: when that was, in µs since the epoch
 }
 
@@ -77,76 +74,49 @@ func (m *mark) storePos() store.Pos { return store.Pos{Generation: generation, O
 // cursor names the mark.
 func (m *mark) cursor() string {
 	if !m.known {
-		return string(appendCursor(nil, kindOrigin, &key{realtime: m.origin}, 0))
+		return string(appendCursor(nil, kindOrigin, &sdjournal.Key{Realtime: m.origin}, 0))
 	}
-	return string(appendCursor(nil, kindAfter, &m.place.key, m.place.twin))
+	return string(appendCursor(nil, kindAfter, &m.place.Key, m.place.Twin))
 }
 
 // Supported reports whether the journal can be read: nil, or why not and what to
 // do.
-func Supported() error { return load() }
+func Supported() error { return sdjournal.Supported() }
 
 // Open opens the journal for following, reading and appending.
 func Open(o Options) (store.Store, error) {
-	if err := load(); err != nil {
-		return nil, errors.WithMessage(err, "cannot open the journal")
-	}
-	if o.Directory != "" {
-		if st, err := os.Stat(o.Directory); err != nil || !st.IsDir() {
-			if err == nil {
-				err = errors.Errorf("%s is not a directory", o.Directory)
-			}
-			return nil, errors.Wrap(err, "cannot open the journal")
-		}
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Interval == 0 {
 		o.Interval = DefaultInterval
 	}
+	journal, err := sdjournal.Open(sdjournal.Options{Directory: o.Directory, Only: ofPodman[0][0][0], MaxEntry: limits.JournalEntry, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
 	s := &Store{
-		directory: o.Directory, interval: o.Interval, log: o.Logger, boot: bootID(),
+		directory: o.Directory, interval: o.Interval, log: o.Logger, journal: journal,
 		sending: make(chan struct{}, 1), stop: make(chan struct{}),
-		pending: make(map[string][]*pending), skips: make(map[key]struct{}),
+		pending: make(map[string][]*pending), skips: make(map[sdjournal.Key]struct{}),
 	}
 	s.mark.origin = uint64(time.Now().UnixMicro())
 	return s, nil
 }
 
-// bootID returns the ID of this boot as journald has it.
-func bootID() (id [16]byte) {
-	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	n := 0
-	for _, c := range b {
-		switch {
-		case n == 2*len(id):
-			return id
-		case c >= '0' && c <= '9':
-			id[n/2] = id[n/2]<<4 | (c - '0')
-		case c >= 'a' && c <= 'f':
-			id[n/2] = id[n/2]<<4 | (c - 'a' + 10)
-		default:
-			continue
-		}
-		n++
-	}
-	return id
-}
-
 // ofHost reports whether the journal is that of this host, which one journald
 // writes.
-func (s *Store) ofHost() bool { return s.directory == "" }
+func (s *Store) ofHost() bool { return s.journal.OfHost() }
 
 // Type returns events.Journald.
 func (s *Store) Type() events.EventerType { return events.Journald }
 
 // Path returns the directory of the journal.
-func (s *Store) Path() string { return newDirs(s.directory).path() }
+func (s *Store) Path() string { return s.journal.Path() }
 
 // Follow begins to tell the sink what is new.
 func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
-	w, err := newWatch(s.directory, s.interval)
+	w, err := s.journal.Watch(s.interval)
 	if err != nil {
 		return store.Pos{}, "", err
 	}
@@ -181,10 +151,10 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.h != nil {
-		s.h.close()
+		s.h.Close()
 		s.h = nil
 	}
-	s.oldest.close()
+	s.oldest.Close()
 	s.index.close()
 	return nil
 }
@@ -213,19 +183,19 @@ func unavailable(err error) error {
 const maxSkips = 1 << 16
 
 // noteSkip counts an entry that could not be decoded, or not in whole, once.
-func (s *Store) noteSkip(p *place, reason error) {
+func (s *Store) noteSkip(p *sdjournal.Place, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, again := s.skips[p.key]; again {
+	if _, again := s.skips[p.Key]; again {
 		return
 	}
 	if len(s.skips) >= maxSkips {
 		clear(s.skips) // rather count one twice than none any more
 	}
-	s.skips[p.key] = struct{}{}
+	s.skips[p.Key] = struct{}{}
 	s.skipped++
-	s.lastSkip = fmt.Sprintf("journal entry %s: %v", p.text(), reason)
+	s.lastSkip = fmt.Sprintf("journal entry %s: %v", p.Text(), reason)
 	if ok, more := s.skipLog.Pass(limits.DenialBurst, limits.DenialPause); ok {
-		s.log.Warn("left out an entry of the journal", "cursor", p.text(), "reason", reason, "unreported", more)
+		s.log.Warn("left out an entry of the journal", "cursor", p.Text(), "reason", reason, "unreported", more)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build systemd && cgo
 
-package journald
+package sdjournal
 
 /*
 #cgo LDFLAGS: -lpthread
@@ -9,7 +9,6 @@ package journald
 import "C"
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,9 +20,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch wakes the follower when the journal may hold something new.
-type watch struct {
-	w       *C.struct_ev_watch
+// Watch wakes a follower when the journal may hold something new. Its methods may
+// be called side by side, but for Wait, Refresh and Close, which are the
+// follower's.
+type Watch struct {
+	w       *C.struct_sdj_watch
 	changed *os.File // an eventfd
 	dirs    *dirs
 	waiting []waitingFile // that could not be opened
@@ -33,27 +34,30 @@ type watch struct {
 	round  chan struct{} // closed with the next one, nil: nobody waits
 }
 
-func newWatch(directory string, interval time.Duration) (*watch, error) {
+// Watch starts to look, once it is poked to, every so often whether the journal may
+// hold something new.
+func (j *Journal) Watch(interval time.Duration) (*Watch, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot follow the journal")
 	}
-	w := &watch{changed: os.NewFile(uintptr(fd), "eventfd"), dirs: newDirs(directory)}
-	if w.w = C.ev_watch_start(C.int(fd), C.long(interval)); w.w == nil {
+	match := matchOf(j.only)
+	w := &Watch{changed: os.NewFile(uintptr(fd), "eventfd"), dirs: newDirs(j.directory)}
+	if w.w = C.sdj_watch_start(C.int(fd), C.long(interval), &match); w.w == nil {
 		_ = w.changed.Close()
 		return nil, errors.New("cannot follow the journal: there can be no more threads")
 	}
 	return w, nil
 }
 
-// wait returns when one should look, or was poked.
-func (w *watch) wait() {
+// Wait returns when one should look, or was poked.
+func (w *Watch) Wait() {
 	var count [8]byte
 	_, _ = w.changed.Read(count[:])
 }
 
-// refresh has the thread look at the files that there are now.
-func (w *watch) refresh() {
+// Refresh has the thread look at the files that there are now.
+func (w *Watch) Refresh() {
 	changed, _ := w.dirs.check()
 	if !changed && !anyChanged(w.waiting) {
 		return
@@ -77,11 +81,11 @@ func (w *watch) refresh() {
 			}
 		}
 	}
-	C.ev_watch_set(w.w, unsafe.SliceData(files), C.int(len(files)), unsafe.SliceData(dirs), C.int(len(dirs)))
+	C.sdj_watch_set(w.w, unsafe.SliceData(files), C.int(len(files)), unsafe.SliceData(dirs), C.int(len(dirs)))
 }
 
-// poke wakes the follower by way of the thread, and says whether that is to look.
-func (w *watch) poke(active bool) {
+// Poke wakes the follower by way of the thread, and says whether that is to look.
+func (w *Watch) Poke(active bool) {
 	var on C.int
 	if active {
 		on = 1
@@ -89,21 +93,21 @@ func (w *watch) poke(active bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.w != nil {
-		C.ev_watch_poke(w.w, on)
+		C.sdj_watch_poke(w.w, on)
 	}
 }
 
-// close ends the thread. Nobody may wait any more.
-func (w *watch) close() {
+// Close ends the thread. Nobody may wait any more.
+func (w *Watch) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	C.ev_watch_end(w.w)
+	C.sdj_watch_end(w.w)
 	w.w = nil
 	_ = w.changed.Close()
 }
 
-// wentRound is called by the follower when it has looked.
-func (w *watch) wentRound() {
+// WentRound is called by the follower when it has looked.
+func (w *Watch) WentRound() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rounds++
@@ -113,30 +117,13 @@ func (w *watch) wentRound() {
 	}
 }
 
-// Probe has the thread that watches the journal wake the follower, and waits
-// until that has gone round: it has looked at the journal, if somebody wants
-// that, and could take its lock.
-func (s *Store) Probe(ctx context.Context) error {
-	w := s.watch.Load()
-	if w == nil {
-		return nil
+// Round returns a channel that is closed when the follower has gone round once
+// more.
+func (w *Watch) Round() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.round == nil {
+		w.round = make(chan struct{})
 	}
-	// Two rounds, as one may have been under way.
-	for range 2 {
-		w.mu.Lock()
-		if w.round == nil {
-			w.round = make(chan struct{})
-		}
-		next := w.round
-		w.mu.Unlock()
-		s.wakeUp()
-		select {
-		case <-next:
-		case <-s.stop:
-			return nil
-		case <-ctx.Done():
-			return errors.WithMessage(ctx.Err(), "cannot follow the journal: its reader is not responding")
-		}
-	}
-	return nil
+	return w.round
 }

@@ -1,6 +1,6 @@
 //go:build systemd && cgo
 
-package journald
+package sdjournal
 
 import (
 	"encoding/binary"
@@ -35,7 +35,7 @@ func readHeader(f io.ReaderAt) (h header, ok bool) {
 	return h, true
 }
 
-// oldest is how far the journal of this host reaches back, by its files.
+// Reach is how far the journal of this host reaches back, by its files.
 // Vacuuming removes the oldest files first, so what came after the head of the
 // oldest file of a lineage is all there, as far as that lineage goes.
 //
@@ -44,13 +44,13 @@ func readHeader(f io.ReaderAt) (h header, ok bool) {
 // known what was before it. That of a user's does if there were others in
 // front: if it goes on with the numbers of one, or if one was seen to vanish.
 // Else it is that of a user who was new.
-type oldest struct {
+type Reach struct {
 	known  bool
 	header header // of the oldest file of the system, or of the user whose files are all that can be read
 	behind uint64 // what came after this time is all there, in the lineages of users
-	seen   uint64 // when all that there was had been read, in µs since the epoch
+	Seen   uint64 // when all that there was had been read, in µs since the epoch
 	files  map[fileID]listedFile
-	older  int // counts when there appeared files that hold what is older than what had been seen
+	Older  int // counts when there appeared files that hold what is older than what had been seen
 
 	active  *os.File // the file that journald wrote to
 	tailSeq uint64   // of its last entry that was read
@@ -72,13 +72,14 @@ func lineageOf(name string) string {
 
 const systemLineage = "system"
 
-// look reads the heads of the files. It reports whether the oldest is younger
+// Look reads the heads of the files that a reader has. It reports whether the oldest is younger
 // than what has been read, so that older ones may have come and gone.
-func (o *oldest) look(d *dirs) (younger bool) {
+func (o *Reach) Look(r *Reader) (younger bool) {
+	d := r.dirs
 	if !d.host {
 		return false
 	}
-	for range retries {
+	for range tries {
 		now := &dirs{roots: d.roots, host: true}
 		now.check()
 		heads, files, ok := o.read(now)
@@ -91,14 +92,14 @@ func (o *oldest) look(d *dirs) (younger bool) {
 			break
 		}
 	}
-	return o.seen != 0 && !o.reaches(o.seen)
+	return o.Seen != 0 && !o.Reaches(o.Seen)
 }
 
 // read reads the heads of the files that are listed, and returns those of the
 // oldest file of each lineage. It returns false if a file has got another name
 // since.
-func (o *oldest) read(d *dirs) (heads map[string]header, files map[fileID]listedFile, ok bool) {
-	o.close()
+func (o *Reach) read(d *dirs) (heads map[string]header, files map[fileID]listedFile, ok bool) {
+	o.Close()
 	heads = make(map[string]header)
 	files = make(map[fileID]listedFile)
 	for dir, l := range d.known {
@@ -119,7 +120,7 @@ func (o *oldest) read(d *dirs) (heads map[string]header, files map[fileID]listed
 				heads[lineage] = h
 			}
 			if name == "system.journal" && (o.active == nil || !volatile) {
-				o.close()
+				o.Close()
 				o.active = f
 				continue
 			}
@@ -130,7 +131,7 @@ func (o *oldest) read(d *dirs) (heads map[string]header, files map[fileID]listed
 }
 
 // judge tells from the heads of the lineages what is there.
-func (o *oldest) judge(heads map[string]header, files map[fileID]listedFile) {
+func (o *Reach) judge(heads map[string]header, files map[fileID]listedFile) {
 	o.header, o.known = heads[systemLineage]
 	for lineage, h := range heads {
 		if lineage == systemLineage {
@@ -145,8 +146,8 @@ func (o *oldest) judge(heads map[string]header, files map[fileID]listedFile) {
 		}
 	}
 	for id, f := range files {
-		if _, there := o.files[id]; !there && f.headTime != 0 && f.headTime <= o.seen {
-			o.older++
+		if _, there := o.files[id]; !there && f.headTime != 0 && f.headTime <= o.Seen {
+			o.Older++
 			break
 		}
 	}
@@ -167,9 +168,9 @@ func (o *oldest) judge(heads map[string]header, files map[fileID]listedFile) {
 	o.files = files
 }
 
-// noteTail notes the last entry of the file that journald writes to. It is
+// NoteTail notes the last entry of the file that journald writes to. It is
 // asked before that is read to its end.
-func (o *oldest) noteTail() {
+func (o *Reach) NoteTail() {
 	o.tailSeq = 0
 	if o.active == nil {
 		return
@@ -179,21 +180,25 @@ func (o *oldest) noteTail() {
 	}
 }
 
-// continues reports whether the oldest file begins with the entry that followed
+// Continues reports whether the oldest file begins with the entry that followed
 // the last one that was read of the file before.
-func (o *oldest) continues(before *oldest) bool {
-	return before.tailSeq != 0 && o.behind <= before.seen && o.header.source == before.source && o.header.headSeq <= before.tailSeq+1
+func (o *Reach) Continues(before *Reach) bool {
+	return before.tailSeq != 0 && o.behind <= before.Seen && o.header.source == before.source && o.header.headSeq <= before.tailSeq+1
 }
 
-func (o *oldest) close() {
+// KeepTail takes what NoteTail noted in another.
+func (o *Reach) KeepTail(of *Reach) { o.source, o.tailSeq = of.source, of.tailSeq }
+
+// Close closes the file that it has open.
+func (o *Reach) Close() {
 	if o.active != nil {
 		_ = o.active.Close()
 		o.active = nil
 	}
 }
 
-// reaches reports whether nothing that came after the time has been vacuumed, as
+// Reaches reports whether nothing that came after the time has been vacuumed, as
 // far as the files tell.
-func (o *oldest) reaches(realtime uint64) bool {
+func (o *Reach) Reaches(realtime uint64) bool {
 	return (!o.known || o.header.headTime <= realtime) && o.behind <= realtime
 }

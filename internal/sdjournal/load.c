@@ -9,20 +9,20 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-struct ev_systemd ev_sd;
+struct sdj_systemd sdj_sd;
 
 // journald gives the space of files that it removes back at once, also under those who have them open: where the file system
 // knows no holes it cuts them, and who looks at a page of one then gets SIGBUS. The library leaves that to the program.
 // The thread that is inside is given a page of zeros instead, and the journal counts as cut.
-_Thread_local struct ev_journal *ev_inside;
+_Thread_local struct sdj_journal *sdj_inside;
 static struct sigaction before;
 static uintptr_t page_size;
 
 static void on_sigbus(int number, siginfo_t *info, void *context) {
-	if (ev_inside && info->si_code > 0) {
+	if (sdj_inside && info->si_code > 0) {
 		void *page = (void *) ((uintptr_t) info->si_addr & ~(page_size - 1));
 		if (mmap(page, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
-			ev_inside->cut = 1;
+			sdj_inside->cut = 1;
 			return;
 		}
 	}
@@ -44,15 +44,15 @@ static void *symbol(void *lib, const char *name, const char *older) {
 	return f || !older ? f : dlsym(lib, older);
 }
 
-const char *ev_load(void) {
-	if (ev_sd.open_files_fd)
+const char *sdj_load(void) {
+	if (sdj_sd.open_files_fd)
 		return NULL;
 	void *lib = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
 	if (!lib)
 		return dlerror();
 #define LOAD(field, name, older) \
-	if (!(ev_sd.field = (__typeof__(ev_sd.field)) symbol(lib, name, older))) { \
-		ev_sd.open_files_fd = NULL; \
+	if (!(sdj_sd.field = (__typeof__(sdj_sd.field)) symbol(lib, name, older))) { \
+		sdj_sd.open_files_fd = NULL; \
 		return "libsystemd.so.0 has no " name; \
 	}
 	LOAD(close, "sd_journal_close", NULL)
@@ -78,6 +78,6 @@ const char *ev_load(void) {
 #undef LOAD
 	const char *reason = catch_sigbus();
 	if (reason)
-		ev_sd.open_files_fd = NULL;
+		sdj_sd.open_files_fd = NULL;
 	return reason;
 }

@@ -1,15 +1,15 @@
 //go:build systemd && cgo
 
-#ifndef EVENTSVC_JOURNALD_SYSTEMD_H
-#define EVENTSVC_JOURNALD_SYSTEMD_H
+#ifndef SDJOURNAL_SYSTEMD_H
+#define SDJOURNAL_SYSTEMD_H
 
 #include "reader.h"
 
 #include <errno.h>
 #include <systemd/sd-journal.h>
 
-// The functions of libsystemd, once ev_load has found them.
-struct ev_systemd {
+// The functions of libsystemd, once sdj_load has found them.
+struct sdj_systemd {
 	__typeof__(&sd_journal_open_files_fd) open_files_fd;
 	__typeof__(&sd_journal_close) close;
 	__typeof__(&sd_journal_add_match) add_match;
@@ -31,17 +31,17 @@ struct ev_systemd {
 	__typeof__(&sd_journal_restart_unique) restart_unique;
 };
 
-extern struct ev_systemd ev_sd;
+extern struct sdj_systemd sdj_sd;
 
 // The journal that the thread is inside of, for what handles SIGBUS.
-extern _Thread_local struct ev_journal *ev_inside;
+extern _Thread_local struct sdj_journal *sdj_inside;
 
 // Runs what may look into files.
-#define EV_INSIDE(j, r, expression) \
+#define SDJ_INSIDE(j, r, expression) \
 	do { \
-		ev_inside = (j); \
+		sdj_inside = (j); \
 		(r) = (expression); \
-		ev_inside = NULL; \
+		sdj_inside = NULL; \
 		if ((j)->cut) \
 			(r) = -ESTALE; \
 	} while (0)

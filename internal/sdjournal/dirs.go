@@ -1,6 +1,6 @@
 //go:build systemd && cgo
 
-package journald
+package sdjournal
 
 import (
 	"maps"
@@ -188,7 +188,7 @@ var machineID = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(b))
 })
 
-// path returns the directory of the journal for people: of those of this host
+// path returns the directory of the journal, for messages: of those of this host
 // the one that lasts, if it is used.
 func (d *dirs) path() string {
 	if !d.host {

@@ -1,7 +1,7 @@
 //go:build systemd && cgo
 
 // Reads entries of the journal many at a time: calls from Go into C cost more than what they call. One call walks through hundreds
-// of entries and copies what events are made of into a buffer.
+// of entries and copies the fields that are asked for into a buffer.
 //
 // Each file of the journal is opened by itself, and they are merged here. libsystemd merges, too, but it leaves out a file that
 // it cannot open, and one that it stumbles over, without a word; of one file alone it can be told that it did.
@@ -14,37 +14,37 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int ev_open(struct ev_journal *j, int fd) {
-	struct ev_file *files = realloc(j->files, (size_t) (j->nfiles + 1) * sizeof *files);
+int sdj_open(struct sdj_journal *j, int fd) {
+	struct sdj_file *files = realloc(j->files, (size_t) (j->nfiles + 1) * sizeof *files);
 	if (!files)
 		return -ENOMEM;
 	j->files = files;
-	struct ev_file *f = files + j->nfiles;
+	struct sdj_file *f = files + j->nfiles;
 	memset(f, 0, sizeof *f);
 	struct stat st;
 	if (fstat(fd, &st) == 0)
 		f->blocks = (uint64_t) st.st_blocks;
 	sd_journal *opened = NULL;
 	int r;
-	EV_INSIDE(j, r, ev_sd.open_files_fd(&opened, &fd, 1, 0));
+	SDJ_INSIDE(j, r, sdj_sd.open_files_fd(&opened, &fd, 1, 0));
 	if (!opened)
 		return r < 0 ? r : -EIO;
 	f->sd = opened; // which owns the descriptor now
 	f->fd = fd;
 	j->nfiles++;
-	ev_sd.set_data_threshold(opened, 0); // else fields are cut at 64 KiB
+	sdj_sd.set_data_threshold(opened, 0); // else fields are cut at 64 KiB
 	return 0;
 }
 
-void ev_tolerate(struct ev_journal *j) { j->files[j->nfiles - 1].tolerated = 1; }
+void sdj_tolerate(struct sdj_journal *j) { j->files[j->nfiles - 1].tolerated = 1; }
 
-void ev_close(struct ev_journal *j) {
-	ev_inside = j;
+void sdj_close(struct sdj_journal *j) {
+	sdj_inside = j;
 	for (int i = 0; i < j->nfiles; i++) {
-		ev_unmap(&j->files[i].map);
-		ev_sd.close(j->files[i].sd);
+		sdj_unmap(&j->files[i].map);
+		sdj_sd.close(j->files[i].sd);
 	}
-	ev_inside = NULL;
+	sdj_inside = NULL;
 	free(j->files);
 	j->files = NULL;
 	j->nfiles = 0;
@@ -61,42 +61,42 @@ void ev_close(struct ev_journal *j) {
 		return 0; \
 	} while (0)
 
-int ev_match(struct ev_journal *j, const void *data, size_t length) { EACH_FILE(j, ev_sd.add_match(sd, data, length)); }
-int ev_or(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_disjunction(sd)); }
-int ev_and(struct ev_journal *j) { EACH_FILE(j, ev_sd.add_conjunction(sd)); }
+int sdj_match(struct sdj_journal *j, const void *data, size_t length) { EACH_FILE(j, sdj_sd.add_match(sd, data, length)); }
+int sdj_or(struct sdj_journal *j) { EACH_FILE(j, sdj_sd.add_disjunction(sd)); }
+int sdj_and(struct sdj_journal *j) { EACH_FILE(j, sdj_sd.add_conjunction(sd)); }
 
 // Reports whether libsystemd has given up a file. It has no size for it then, and has closed it.
-static int given_up(struct ev_file *f) {
+static int given_up(struct sdj_file *f) {
 	uint64_t usage;
-	return ev_sd.get_usage(f->sd, &usage) < 0 || (usage == 0 && f->blocks > 0);
+	return sdj_sd.get_usage(f->sd, &usage) < 0 || (usage == 0 && f->blocks > 0);
 }
 
-uint64_t ev_lacking(struct ev_journal *j, int file) {
-	const struct ev_file *f = j->files + file;
-	return j->whole && f->state == EV_AT_END && f->found < f->expected ? f->expected - f->found : 0;
+uint64_t sdj_lacking(struct sdj_journal *j, int file) {
+	const struct sdj_file *f = j->files + file;
+	return j->whole && f->state == SDJ_AT_END && f->found < f->expected ? f->expected - f->found : 0;
 }
 
 // Forgets where the files are.
-static void forget(struct ev_journal *j) {
+static void forget(struct sdj_journal *j) {
 	j->chosen = NULL;
 	j->has_last = j->whole = 0;
 	for (int i = 0; i < j->nfiles; i++)
-		j->files[i].state = EV_UNKNOWN;
+		j->files[i].state = SDJ_UNKNOWN;
 }
 
-int ev_seek_head(struct ev_journal *j) {
+int sdj_seek_head(struct sdj_journal *j) {
 	forget(j);
-	if ((j->whole = j->of_podman))
+	if ((j->whole = j->of_only))
 		for (int i = 0; i < j->nfiles; i++) {
-			j->files[i].expected = given_up(j->files + i) ? 0 : ev_count_podman(j->files[i].fd);
+			j->files[i].expected = given_up(j->files + i) ? 0 : sdj_count(j->files[i].fd, &j->only);
 			j->files[i].found = 0;
 		}
-	EACH_FILE(j, ev_sd.seek_head(sd));
+	EACH_FILE(j, sdj_sd.seek_head(sd));
 }
 
-int ev_seek_tail(struct ev_journal *j) {
+int sdj_seek_tail(struct sdj_journal *j) {
 	forget(j);
-	EACH_FILE(j, ev_sd.seek_tail(sd));
+	EACH_FILE(j, sdj_sd.seek_tail(sd));
 }
 
 static int nibble(char c) {
@@ -122,10 +122,10 @@ static const char *parse_number(const char *p, uint64_t *n) {
 }
 
 // Where the present entry is. The cursor of the journal is the one place where all that orders entries is said.
-static int place(struct ev_file *f, struct ev_entry *e) {
+static int place(struct sdj_file *f, struct sdj_entry *e) {
 	char *text = NULL;
 	memset(e, 0, sizeof *e);
-	int r = ev_sd.get_cursor(f->sd, &text);
+	int r = sdj_sd.get_cursor(f->sd, &text);
 	if (r < 0)
 		return r;
 	unsigned seen = 0;
@@ -150,7 +150,7 @@ static int place(struct ev_file *f, struct ev_entry *e) {
 
 // The order of the journal: by number if one journald numbered both, else by the clock since the boot if both are of one boot, else
 // by the clock; but what is of the boot that the machine is in comes after all others, whatever its clock was then.
-static int compare(const struct ev_entry *a, const struct ev_entry *b) {
+static int compare(const struct sdj_entry *a, const struct sdj_entry *b) {
 #define BY(field) \
 	if (a->field != b->field) \
 		return a->field < b->field ? -1 : 1
@@ -168,11 +168,11 @@ static int compare(const struct ev_entry *a, const struct ev_entry *b) {
 }
 
 // Moves one file on. An entry of which it cannot even be said where it is ends the file as one that libsystemd gives up does.
-static int load(struct ev_journal *j, struct ev_file *f, int back) {
-	int r = back ? ev_sd.previous(f->sd) : ev_sd.next(f->sd);
+static int load(struct sdj_journal *j, struct sdj_file *f, int back) {
+	int r = back ? sdj_sd.previous(f->sd) : sdj_sd.next(f->sd);
 	if (r > 0 && (r = place(f, &f->at)) >= 0) {
 		f->at.now = j->has_boot && memcmp(f->at.boot, j->boot, sizeof j->boot) == 0;
-		f->state = EV_AT_ENTRY;
+		f->state = SDJ_AT_ENTRY;
 		f->found++;
 		return 0;
 	}
@@ -182,27 +182,27 @@ static int load(struct ev_journal *j, struct ev_file *f, int back) {
 		j->failed = (int) (f - j->files);
 		return -EUCLEAN;
 	}
-	f->state = EV_AT_END;
+	f->state = SDJ_AT_END;
 	return 0;
 }
 
 // Chooses the file whose entry is the next. Returns 1, or 0 at the end.
-static int advance(struct ev_journal *j, int back) {
+static int advance(struct sdj_journal *j, int back) {
 	for (;;) {
-		struct ev_file *best = NULL;
+		struct sdj_file *best = NULL;
 		for (int i = 0; i < j->nfiles; i++) {
-			struct ev_file *f = j->files + i;
-			if (f->state == EV_UNKNOWN) {
+			struct sdj_file *f = j->files + i;
+			if (f->state == SDJ_UNKNOWN) {
 				int r = load(j, f, back);
 				if (r < 0)
 					return r;
 			}
-			if (f->state == EV_AT_ENTRY && (!best || (back ? compare(&f->at, &best->at) > 0 : compare(&f->at, &best->at) < 0)))
+			if (f->state == SDJ_AT_ENTRY && (!best || (back ? compare(&f->at, &best->at) > 0 : compare(&f->at, &best->at) < 0)))
 				best = f;
 		}
 		if (!best)
 			return 0;
-		best->state = EV_UNKNOWN;
+		best->state = SDJ_UNKNOWN;
 		if (j->has_last && compare(&best->at, &j->last) == 0)
 			continue; // a copy
 		j->last = best->at;
@@ -213,38 +213,38 @@ static int advance(struct ev_journal *j, int back) {
 }
 
 // Puts a file at its entry of a number.
-static int seek_number(struct ev_file *f, const struct ev_entry *at) {
+static int seek_number(struct sdj_file *f, const struct sdj_entry *at) {
 	char text[64], *p = text + sprintf(text, "s=");
 	for (int i = 0; i < 16; i++)
 		p += sprintf(p, "%02x", at->source[i]);
 	sprintf(p, ";i=%llx", (unsigned long long) at->seqnum);
-	return ev_sd.seek_cursor(f->sd, text);
+	return sdj_sd.seek_cursor(f->sd, text);
 }
 
 // Puts a file that does not have the entry behind a place of an earlier boot. By the clock libsystemd would pass over what
 // the present boot wrote before its clock was set.
-static int seek_across(struct ev_journal *j, struct ev_file *f, const char *cursor) {
-	int r = ev_sd.next(f->sd);
-	struct ev_entry clock, boot;
+static int seek_across(struct sdj_journal *j, struct sdj_file *f, const char *cursor) {
+	int r = sdj_sd.next(f->sd);
+	struct sdj_entry clock, boot;
 	if (r < 0)
 		return 0; // told when it is read
 	int by_clock = r > 0 && place(f, &clock) >= 0;
 	sd_id128_t id;
 	memcpy(id.bytes, j->boot, sizeof id.bytes);
-	if ((r = ev_sd.seek_monotonic(f->sd, id, 0)) < 0)
+	if ((r = sdj_sd.seek_monotonic(f->sd, id, 0)) < 0)
 		return r;
-	int by_boot = ev_sd.next(f->sd) > 0 && place(f, &boot) >= 0 && memcmp(boot.boot, j->boot, sizeof j->boot) == 0;
+	int by_boot = sdj_sd.next(f->sd) > 0 && place(f, &boot) >= 0 && memcmp(boot.boot, j->boot, sizeof j->boot) == 0;
 	if (by_boot && (!by_clock || boot.seqnum < clock.seqnum))
 		return seek_number(f, &boot);
-	return ev_sd.seek_cursor(f->sd, cursor);
+	return sdj_sd.seek_cursor(f->sd, cursor);
 }
 
-int ev_seek_cursor(struct ev_journal *j, const char *cursor, int past) {
+int sdj_seek_cursor(struct sdj_journal *j, const char *cursor, int past) {
 	forget(j);
 	for (int i = 0; i < j->nfiles; i++) {
-		int r = ev_sd.seek_cursor(j->files[i].sd, cursor);
+		int r = sdj_sd.seek_cursor(j->files[i].sd, cursor);
 		if (r >= 0 && past && j->has_boot)
-			EV_INSIDE(j, r, seek_across(j, j->files + i, cursor));
+			SDJ_INSIDE(j, r, seek_across(j, j->files + i, cursor));
 		if (r < 0)
 			return r;
 	}
@@ -255,19 +255,12 @@ static int begins(const char *data, size_t length, const char *prefix, size_t n)
 	return length >= n && memcmp(data, prefix, n) == 0;
 }
 
-#define BEGINS(data, length, prefix) begins(data, length, prefix, sizeof(prefix) - 1)
-
-static int wanted(const char *data, size_t length) {
-	switch (length ? data[0] : 0) {
-	case 'P': return BEGINS(data, length, "PODMAN_");
-	case '_': return BEGINS(data, length, "_UID=") || BEGINS(data, length, "_HOSTNAME=");
-	case 'E': return BEGINS(data, length, "ERROR=");
-	}
+// Reports whether a field begins with one of the beginnings.
+static int wanted(const char *beginnings, const char *data, size_t length) {
+	for (size_t n; (n = strlen(beginnings)); beginnings += n + 1)
+		if (length && *data == *beginnings && begins(data, length, beginnings, n))
+			return 1;
 	return 0;
-}
-
-static int indexed(const char *data, size_t length) {
-	return BEGINS(data, length, "_UID=") || BEGINS(data, length, "PODMAN_TIME=") || BEGINS(data, length, "PODMAN_ID=") || BEGINS(data, length, "PODMAN_NAME=");
 }
 
 // A buffer that is being filled. What does not fit is only counted.
@@ -275,8 +268,9 @@ struct out {
 	uint8_t *at, *end;
 	size_t size;
 	uint32_t fields;
-	int what;
-	int of_podman;
+	const char *wanted;
+	const struct sdj_match *only;
+	int matches; // it has that field
 	int packed;          // a field is compressed
 	uint64_t compressed; // bytes of those, and of what is too long by itself
 	uint64_t max_entry;
@@ -297,47 +291,47 @@ static void put(struct out *o, const void *data, size_t length) {
 }
 
 static void take(struct out *o, const void *data, size_t length) {
-	if (length == sizeof("SYSLOG_IDENTIFIER=podman") - 1 && BEGINS(data, length, "SYSLOG_IDENTIFIER=podman"))
-		o->of_podman = 1;
-	else if (o->what == EV_INDEX ? indexed(data, length) : wanted(data, length))
+	if (length == o->only->length && memcmp(data, o->only->data, length) == 0)
+		o->matches = 1;
+	if (wanted(o->wanted, data, length))
 		put(o, data, length);
 }
 
 // Takes a field that is not compressed. What is to be decompressed counts whole, also if it is not wanted.
-static int look_at_field(void *data, const struct ev_field *field) {
+static int look_at_field(void *data, const struct sdj_field *field) {
 	struct out *o = data;
 	if (field->data && field->length <= o->max_entry)
 		take(o, field->data, field->length);
 	else if (field->data)
-		o->compressed += wanted((const char *) field->data, field->length) ? field->length : 0;
+		o->compressed += wanted(o->wanted, (const char *) field->data, field->length) ? field->length : 0;
 	else
 		o->compressed = field->length > o->max_entry ? o->max_entry + 1 : o->compressed + field->length, o->packed = 1;
 	return o->compressed + o->size > o->max_entry;
 }
 
 // Returns 1 if the entry is too long.
-static int copy_fields(struct ev_file *f, struct out *o) {
+static int copy_fields(struct sdj_file *f, struct out *o) {
 	const struct out before = *o;
-	int r = ev_each_field(&f->map, f->fd, f->at.seqnum, look_at_field, o);
+	int r = sdj_each_field(&f->map, f->fd, f->at.seqnum, look_at_field, o);
 	if (r != 0 || !o->packed)
 		return r;
 	*o = before;
 	const void *data;
 	size_t length;
-	ev_sd.restart_data(f->sd);
-	while ((r = ev_sd.enumerate_data(f->sd, &data, &length)) > 0)
+	sdj_sd.restart_data(f->sd);
+	while ((r = sdj_sd.enumerate_data(f->sd, &data, &length)) > 0)
 		take(o, data, length);
 	return r;
 }
 
-static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out) {
+static int fill(struct sdj_journal *j, int back, uint32_t most, const char *fields_wanted, size_t max_entry, void *buffer, size_t capacity, struct sdj_fill *out) {
 	memset(out, 0, sizeof *out);
 	// Those of others count, too: one call is not to walk through the whole journal.
 	for (uint32_t visited = 0; visited < most; visited++) {
 		uint8_t *start = (uint8_t *) buffer + out->used;
 		size_t left = capacity - out->used;
-		if (left < sizeof(struct ev_entry)) {
-			out->need = sizeof(struct ev_entry);
+		if (left < sizeof(struct sdj_entry)) {
+			out->need = sizeof(struct sdj_entry);
 			break;
 		}
 		if (!j->chosen) {
@@ -349,11 +343,11 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 				break;
 			}
 		}
-		struct ev_entry *e = (struct ev_entry *) start;
+		struct sdj_entry *e = (struct sdj_entry *) start;
 		*e = j->chosen->at;
-		struct out fields = {.at = start + sizeof *e, .end = start + left, .what = what, .max_entry = max_entry};
-		int r = what == EV_PLACES ? 0 : copy_fields(j->chosen, &fields);
-		if (r == 0 && what != EV_PLACES && !fields.of_podman) {
+		struct out fields = {.at = start + sizeof *e, .end = start + left, .wanted = fields_wanted, .only = &j->only, .matches = !j->only.length, .max_entry = max_entry};
+		int r = !fields_wanted ? 0 : copy_fields(j->chosen, &fields);
+		if (r == 0 && fields_wanted && !fields.matches) {
 			j->chosen = NULL;
 			continue;
 		}
@@ -362,10 +356,10 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 		if (r == -ENOMEM)
 			return r;
 		if (r < 0) {
-			e->nfields = EV_DAMAGED;
+			e->nfields = SDJ_DAMAGED;
 			size = sizeof *e;
 		} else if (r > 0) {
-			e->nfields = EV_LONG;
+			e->nfields = SDJ_LONG;
 			size = sizeof *e;
 		} else if (size > left) {
 			out->need = size;
@@ -379,17 +373,17 @@ static int fill(struct ev_journal *j, int back, uint32_t most, int what, size_t 
 	return 0;
 }
 
-int ev_fill(struct ev_journal *j, int back, uint32_t most, int what, size_t max_entry, void *buffer, size_t capacity, struct ev_fill *out) {
+int sdj_fill(struct sdj_journal *j, int back, uint32_t most, const char *wanted, size_t max_entry, void *buffer, size_t capacity, struct sdj_fill *out) {
 	int r;
-	EV_INSIDE(j, r, fill(j, back, most, what, max_entry, buffer, capacity, out));
+	SDJ_INSIDE(j, r, fill(j, back, most, wanted, max_entry, buffer, capacity, out));
 	const unsigned often = 16;
 	if (++j->fills % often == 0)
 		for (int i = 0; i < j->nfiles; i++)
-			ev_release(&j->files[i].map);
+			sdj_release(&j->files[i].map);
 	return r;
 }
 
-static int unique(struct ev_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {
+static int unique(struct sdj_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {
 	const void *data;
 	size_t length;
 	int r;
@@ -401,7 +395,7 @@ static int unique(struct ev_journal *j, const char *field, int restart, void *bu
 	// A value that might not fit is not asked for: what was asked for cannot be put back. Long ones are none of ours.
 	const size_t longest = 4096;
 	while ((size_t) (o.end - o.at) > longest + sizeof(uint32_t)) {
-		r = j->unique < 0 ? 0 : ev_sd.enumerate_unique(j->files[j->unique].sd, &data, &length);
+		r = j->unique < 0 ? 0 : sdj_sd.enumerate_unique(j->files[j->unique].sd, &data, &length);
 		if (r < 0)
 			return r;
 		if (r > 0) {
@@ -414,17 +408,17 @@ static int unique(struct ev_journal *j, const char *field, int restart, void *bu
 			return 0;
 		}
 		sd_journal *sd = j->files[j->unique].sd;
-		if ((r = ev_sd.query_unique(sd, field)) < 0)
+		if ((r = sdj_sd.query_unique(sd, field)) < 0)
 			return r;
-		ev_sd.restart_unique(sd);
+		sdj_sd.restart_unique(sd);
 	}
 	*used = (uint64_t) (o.at - (uint8_t *) buffer);
 	*more = 1;
 	return 0;
 }
 
-int ev_unique(struct ev_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {
+int sdj_unique(struct sdj_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {
 	int r;
-	EV_INSIDE(j, r, unique(j, field, restart, buffer, capacity, used, more));
+	SDJ_INSIDE(j, r, unique(j, field, restart, buffer, capacity, used, more));
 	return r;
 }

@@ -1,10 +1,10 @@
 //go:build systemd && cgo
 
-// Looks every few milliseconds whether a journal has something new of podman. journald writes to mapped memory, and announces that
+// Looks every few milliseconds whether a journal has something new that matches. journald writes to mapped memory, and announces that
 // by truncating the file to its own size (IN_MODIFY), at most every 250 ms: to wait for that would be 125 ms late on average. It looks on a thread of C and wakes Go only when there is something, for a sleeping call into C has Go's
 // scheduler look after it again and again, which costs more than the looking.
 //
-// It reads the number of entries that a file has with SYSLOG_IDENTIFIER=podman, at the place where the file keeps it (systemd's
+// It reads the number of entries that a file has with the field that is matched, at the place where the file keeps it (systemd's
 // JOURNAL_FILE_FORMAT, which is stable).
 
 #define _GNU_SOURCE // ppoll
@@ -20,9 +20,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-static const char match[] = "SYSLOG_IDENTIFIER=podman";
-enum { MATCH = sizeof match - 1 };
 
 // Places in the head of a file, and in a data object.
 enum {
@@ -44,16 +41,17 @@ enum {
 
 struct file {
 	int fd;
-	uint64_t counter; // where the number is, 0: no entry of podman was there yet
+	uint64_t counter; // where the number is, 0: no entry that matches was there yet
 	uint64_t entries; // of all, when that was looked for
 	uint64_t number;
 };
 
-struct ev_watch {
+struct sdj_watch {
 	pthread_t thread;
 	int changed;     // eventfd to Go
 	int control;     // eventfd from Go
 	int active, end; // atomic
+	struct sdj_match match;
 	long interval;   // nanoseconds
 
 	pthread_mutex_t lock; // of what follows
@@ -73,17 +71,15 @@ static void sip_round(uint64_t v[4]) {
 	v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
 }
 
-// SipHash-2-4 of the match. Its length is a multiple of eight.
-static uint64_t hash_match(const uint8_t key[16]) {
-	_Static_assert(MATCH % 8 == 0, "a last word in part is not provided for");
+// SipHash-2-4.
+static uint64_t hash(const uint8_t key[16], const struct sdj_match *m) {
 	uint64_t k[2], word;
 	memcpy(k, key, sizeof k);
 	uint64_t v[4] = {k[0] ^ 0x736f6d6570736575u, k[1] ^ 0x646f72616e646f6du, k[0] ^ 0x6c7967656e657261u, k[1] ^ 0x7465646279746573u};
-	for (int i = 0; i <= MATCH; i += 8) {
-		if (i < MATCH)
-			memcpy(&word, match + i, sizeof word);
-		else
-			word = (uint64_t) MATCH << 56;
+	for (size_t i = 0; i <= m->length; i += 8) {
+		size_t rest = m->length - i;
+		word = rest < 8 ? (uint64_t) m->length << 56 : 0;
+		memcpy(&word, m->data + i, rest < 8 ? rest : 8);
 		v[3] ^= word;
 		sip_round(v), sip_round(v);
 		v[0] ^= word;
@@ -102,23 +98,24 @@ static uint64_t number_in(const uint8_t *b) {
 	return n;
 }
 
-// Looks for the place where the file counts the entries of podman.
-static void find_counter(struct file *f, const uint8_t head[HEAD]) {
+// Looks for the place where the file counts the entries that match.
+static void find_counter(struct file *f, const struct sdj_match *m, const uint8_t head[HEAD]) {
 	uint32_t flags;
 	memcpy(&flags, head + FLAGS, sizeof flags);
-	if (!(flags & KEYED)) {
-		f->counter = N_ENTRIES; // an older file: another hash, so all are counted
+	if (!(flags & KEYED) || !m->length) {
+		f->counter = N_ENTRIES; // all are wanted, or it is an older file with another hash
 		return;
 	}
 	uint64_t buckets = number_in(head + TABLE + 8) / 16, at;
-	if (!buckets || !get(f->fd, &at, sizeof at, number_in(head + TABLE) + hash_match(head + FILE_ID) % buckets * 16))
+	if (!buckets || !get(f->fd, &at, sizeof at, number_in(head + TABLE) + hash(head + FILE_ID, m) % buckets * 16))
 		return;
 	const uint64_t payload = OBJECT_PAYLOAD + (flags & COMPACT ? 8 : 0);
-	uint8_t object[OBJECT_PAYLOAD + 8 + MATCH];
+	uint8_t object[OBJECT_PAYLOAD + 8 + SDJ_MATCH];
 	for (int i = 0; at && i < 1000; i++) {
-		if (!get(f->fd, object, payload + MATCH, at))
+		if (!get(f->fd, object, payload + m->length, at))
 			return;
-		if (!object[OBJECT_FLAGS] && number_in(object + OBJECT_SIZE) == payload + MATCH && memcmp(object + payload, match, MATCH) == 0) {
+		if (!object[OBJECT_FLAGS] && number_in(object + OBJECT_SIZE) == payload + m->length &&
+			memcmp(object + payload, m->data, m->length) == 0) {
 			f->counter = at + OBJECT_ENTRIES;
 			return;
 		}
@@ -126,23 +123,23 @@ static void find_counter(struct file *f, const uint8_t head[HEAD]) {
 	}
 }
 
-uint64_t ev_count_podman(int fd) {
+uint64_t sdj_count(int fd, const struct sdj_match *m) {
 	struct file f = {.fd = fd};
 	uint8_t head[HEAD];
 	uint64_t n;
 	if (get(fd, head, sizeof head, 0))
-		find_counter(&f, head);
+		find_counter(&f, m, head);
 	return f.counter && f.counter != N_ENTRIES && get(fd, &n, sizeof n, f.counter) ? n : 0;
 }
 
 // Reports whether there is something new in the file.
-static int look_at(struct file *f) {
+static int look_at(struct file *f, const struct sdj_match *m) {
 	uint64_t n;
 	if (!f->counter) {
 		uint8_t head[HEAD];
 		if (!get(f->fd, &n, sizeof n, N_ENTRIES) || n == f->entries || !get(f->fd, head, sizeof head, 0))
 			return 0;
-		find_counter(f, head);
+		find_counter(f, m, head);
 		f->entries = n;
 	}
 	if (!f->counter || !get(f->fd, &n, sizeof n, f->counter) || n == f->number)
@@ -151,10 +148,10 @@ static int look_at(struct file *f) {
 	return 1;
 }
 
-static int look_at_all(struct ev_watch *w) {
+static int look_at_all(struct sdj_watch *w) {
 	int new = 0;
 	for (int i = 0; i < w->nfiles; i++)
-		new |= look_at(w->files + i);
+		new |= look_at(w->files + i, &w->match);
 	uint64_t times = 0;
 	struct stat st;
 	for (int i = 0; i < w->ndirectories; i++)
@@ -174,7 +171,7 @@ enum { AGAIN = sizeof again / sizeof *again };
 static const long second = 1000000000;
 
 static void *work(void *data) {
-	struct ev_watch *w = data;
+	struct sdj_watch *w = data;
 	int round = 0;
 	while (!__atomic_load_n(&w->end, __ATOMIC_SEQ_CST)) {
 		struct timespec timeout = {.tv_sec = w->interval / second, .tv_nsec = w->interval % second};
@@ -202,7 +199,7 @@ static void *work(void *data) {
 	return NULL;
 }
 
-static void release(struct ev_watch *w) {
+static void release(struct sdj_watch *w) {
 	for (int i = 0; i < w->nfiles; i++)
 		close(w->files[i].fd);
 	for (int i = 0; i < w->ndirectories; i++)
@@ -214,12 +211,13 @@ static void release(struct ev_watch *w) {
 	w->nfiles = w->ndirectories = 0;
 }
 
-struct ev_watch *ev_watch_start(int changed, long interval) {
-	struct ev_watch *w = calloc(1, sizeof *w);
+struct sdj_watch *sdj_watch_start(int changed, long interval, const struct sdj_match *match) {
+	struct sdj_watch *w = calloc(1, sizeof *w);
 	if (!w)
 		return NULL;
 	w->changed = changed;
 	w->interval = interval;
+	w->match = *match;
 	pthread_mutex_init(&w->lock, NULL);
 	w->control = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	// Go's signals are none of this thread's.
@@ -236,12 +234,12 @@ struct ev_watch *ev_watch_start(int changed, long interval) {
 	return NULL;
 }
 
-static void poke(struct ev_watch *w) {
+static void poke(struct sdj_watch *w) {
 	const uint64_t n = 1;
 	(void) !write(w->control, &n, sizeof n);
 }
 
-void ev_watch_end(struct ev_watch *w) {
+void sdj_watch_end(struct sdj_watch *w) {
 	__atomic_store_n(&w->end, 1, __ATOMIC_SEQ_CST);
 	poke(w);
 	pthread_join(w->thread, NULL);
@@ -250,7 +248,7 @@ void ev_watch_end(struct ev_watch *w) {
 	free(w);
 }
 
-void ev_watch_set(struct ev_watch *w, const int *files, int nfiles, const int *directories, int ndirectories) {
+void sdj_watch_set(struct sdj_watch *w, const int *files, int nfiles, const int *directories, int ndirectories) {
 	pthread_mutex_lock(&w->lock);
 	release(w);
 	w->files = calloc((size_t) nfiles + 1, sizeof *w->files);
@@ -268,7 +266,7 @@ void ev_watch_set(struct ev_watch *w, const int *files, int nfiles, const int *d
 	pthread_mutex_unlock(&w->lock);
 }
 
-void ev_watch_poke(struct ev_watch *w, int active) {
+void sdj_watch_poke(struct sdj_watch *w, int active) {
 	__atomic_store_n(&w->active, active, __ATOMIC_SEQ_CST);
 	poke(w);
 }

@@ -4,7 +4,7 @@
 // it is decompressed, whatever sd_journal_set_data_threshold(3) was given: a sender's 50 kB would become 768 MB here.
 
 #define _GNU_SOURCE
-#include "object.h"
+#include "field.h"
 
 #include <errno.h>
 #include <string.h>
@@ -51,25 +51,25 @@ static uint32_t u32(const uint8_t *b) {
 	return n;
 }
 
-void ev_unmap(struct ev_map *m) {
+void sdj_unmap(struct sdj_map *m) {
 	if (m->base)
 		munmap((void *) m->base, m->size);
 	memset(m, 0, sizeof *m);
 }
 
-void ev_release(struct ev_map *m) {
+void sdj_release(struct sdj_map *m) {
 	if (m->base)
 		madvise((void *) m->base, m->size, MADV_DONTNEED);
 }
 
 // Maps the file as long as it is now.
-static int map(struct ev_map *m, int fd) {
+static int map(struct sdj_map *m, int fd) {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (m->base && (uint64_t) st.st_size <= m->size)
 		return 0;
-	ev_unmap(m);
+	sdj_unmap(m);
 	if (st.st_size < HEAD)
 		return -EBADMSG;
 	void *base = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_SHARED, fd, 0);
@@ -81,7 +81,7 @@ static int map(struct ev_map *m, int fd) {
 }
 
 // Returns the object of a type at a place, NULL if there is none.
-static const uint8_t *object(const struct ev_map *m, uint64_t at, int type, uint64_t least) {
+static const uint8_t *object(const struct sdj_map *m, uint64_t at, int type, uint64_t least) {
 	if (at < HEAD || at % 8 || at > m->size || m->size - at < OBJECT)
 		return NULL;
 	const uint8_t *o = m->base + at;
@@ -89,10 +89,10 @@ static const uint8_t *object(const struct ev_map *m, uint64_t at, int type, uint
 	return o[TYPE] == type && size >= least && size <= m->size - at ? o : NULL;
 }
 
-static int compact(const struct ev_map *m) { return (u32(m->base + FLAGS) & COMPACT) != 0; }
+static int compact(const struct sdj_map *m) { return (u32(m->base + FLAGS) & COMPACT) != 0; }
 
 // The number of the entry that an array has at an index; the last number there is if it has none there.
-static uint64_t number_at(const struct ev_map *m, const uint8_t *array, uint64_t i, const uint8_t **entry) {
+static uint64_t number_at(const struct sdj_map *m, const uint8_t *array, uint64_t i, const uint8_t **entry) {
 	uint64_t at = compact(m) ? u32(array + ARRAY + 4 * i) : u64(array + ARRAY + 8 * i);
 	const uint8_t *o = at ? object(m, at, ENTRY_OBJECT, ITEMS) : NULL;
 	if (entry)
@@ -101,7 +101,7 @@ static uint64_t number_at(const struct ev_map *m, const uint8_t *array, uint64_t
 }
 
 // Finds the entry of a number. The next is mostly near the one before.
-static const uint8_t *find_entry(struct ev_map *m, uint64_t seqnum) {
+static const uint8_t *find_entry(struct sdj_map *m, uint64_t seqnum) {
 	uint64_t at = m->array, low = m->index;
 	const uint8_t *array = at ? object(m, at, ARRAY_OBJECT, ARRAY) : NULL;
 	if (!array || number_at(m, array, low, NULL) > seqnum) {
@@ -191,7 +191,7 @@ static uint64_t length_of(int compression, const uint8_t *b, uint64_t n) {
 	return UINT64_MAX;
 }
 
-int ev_each_field(struct ev_map *m, int fd, uint64_t seqnum, int (*found)(void *, const struct ev_field *), void *data) {
+int sdj_each_field(struct sdj_map *m, int fd, uint64_t seqnum, int (*found)(void *, const struct sdj_field *), void *data) {
 	int r = m->base ? 0 : map(m, fd);
 	if (r < 0)
 		return r;
@@ -209,7 +209,7 @@ int ev_each_field(struct ev_map *m, int fd, uint64_t seqnum, int (*found)(void *
 		const uint8_t *o = object(m, at, DATA_OBJECT, payload);
 		if (!o)
 			return -EBADMSG;
-		struct ev_field field = {.data = o + payload, .length = u64(o + SIZE) - payload};
+		struct sdj_field field = {.data = o + payload, .length = u64(o + SIZE) - payload};
 		if (o[COMPRESSION]) {
 			field.length = length_of(o[COMPRESSION], field.data, field.length);
 			field.data = NULL;

@@ -1,6 +1,6 @@
 //go:build systemd && cgo
 
-package journald
+package sdjournal
 
 /*
 #include "reader.h"
@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFile is a file of a journal that a handle has open.
+// openFile is a file of a journal that a reader has open.
 type openFile struct {
 	path string
 	id   fileID
@@ -69,10 +69,10 @@ func anyChanged(waiting []waitingFile) bool {
 	return false
 }
 
-// openAll opens the files that the handle's directories list, each by itself, so
+// openAll opens the files that the reader's directories list, each by itself, so
 // that none is left out unnoticed: what cannot be opened now, and may be later,
 // is waited for.
-func (h *handle) openAll() error {
+func (h *Reader) openAll() error {
 	for dir, l := range h.dirs.known {
 		for name := range l.files {
 			path := filepath.Join(dir, name)
@@ -81,14 +81,14 @@ func (h *handle) openAll() error {
 			switch {
 			case err == nil:
 			case errors.Is(err, unix.ENOENT): // it has just got another name, which the directories show
-			case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, errStale):
+			case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, ErrStale):
 				return err
 			default:
 				h.waiting = append(h.waiting, waitingFile{path: path, was: was})
 				if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 					h.denied = err
 				} else {
-					h.damage.leaveOut(path, was.size, err, h.log)
+					h.journal.damage.leaveOut(path, was.size, err, h.journal.log)
 				}
 			}
 		}
@@ -97,7 +97,7 @@ func (h *handle) openAll() error {
 }
 
 // openOne opens a file.
-func (h *handle) openOne(path string) error {
+func (h *Reader) openOne(path string) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return errors.Wrapf(err, "cannot open %s", path)
@@ -111,18 +111,18 @@ func (h *handle) openOne(path string) error {
 		return errors.Wrapf(err, "cannot open %s", path)
 	}
 	var r C.int
-	h.on(func() { r = C.ev_open(h.j, C.int(fd)) })
+	h.on(func() { r = C.sdj_open(h.j, C.int(fd)) })
 	if r < 0 {
 		_ = unix.Close(fd)
 		if syscall.Errno(-r) == unix.ESTALE {
-			return errStale
+			return ErrStale
 		}
 		return errors.Wrapf(errno(r), "cannot open %s", path)
 	}
 	f := openFile{path: path, id: fileID{st.Dev, st.Ino}}
 	h.files = append(h.files, f)
-	if h.damage.tolerates(f.id) {
-		h.on(func() { C.ev_tolerate(h.j) })
+	if h.journal.damage.tolerates(f.id) {
+		h.on(func() { C.sdj_tolerate(h.j) })
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func (d *damage) note(f openFile, log *slog.Logger) {
 	}
 }
 
-// lacks notes that a file has so many entries of podman less than it says.
+// lacks notes that a file has so many entries less than it says.
 func (d *damage) lacks(f openFile, n uint64, log *slog.Logger) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -170,8 +170,8 @@ func (d *damage) lacks(f openFile, n uint64, log *slog.Logger) {
 		return
 	}
 	d.lack[f.id] = n
-	d.last = fmt.Sprintf("journal file %s: it is damaged, %d entries of podman in it cannot be read", f.path, n)
-	log.Warn("a file of the journal is damaged: entries of podman in it cannot be read", "file", f.path, "entries", n)
+	d.last = fmt.Sprintf("journal file %s: it is damaged, %d entries in it cannot be read", f.path, n)
+	log.Warn("a file of the journal is damaged: entries in it cannot be read", "file", f.path, "entries", n)
 }
 
 // skipped returns how many entries cannot be read, and where the last of them
@@ -201,22 +201,14 @@ func (d *damage) leaveOut(path string, size uint64, reason error, log *slog.Logg
 	}
 }
 
-// explain says what to do about an error of the journal's files.
-func explain(err error) error {
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		return errors.WithMessage(err, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
-	}
-	return err
-}
-
-// readable returns nil if there is a file that can be read, or why not. An empty
-// directory that collects journals is one without events.
-func (h *handle) readable() error {
+// Readable returns nil if there is a file that can be read, or why not. An empty
+// directory that collects journals is one without entries.
+func (h *Reader) Readable() error {
 	switch {
 	case len(h.files) > 0:
 		return nil
 	case h.denied != nil:
-		return explain(h.denied)
+		return h.denied
 	case h.dirs.host && len(h.waiting) == 0:
 		return errors.Errorf("cannot read the journal: there is none of this machine in %s; is systemd-journald running?", strings.Join(h.dirs.roots, " or "))
 	}
