@@ -72,7 +72,13 @@ func dialer(address string) (Dialer, error) {
 // it, with options behind ';' that mean nothing to a client, or just the path.
 func socketPath(address string) (string, error) {
 	path, isUnix := strings.CutPrefix(address, unixPrefix)
+	scheme, rest, hasScheme := strings.Cut(address, "://")
 	switch {
+	case hasScheme && scheme == "ssh":
+		host, _, _ := strings.Cut(rest, "/")
+		return "", errors.New("ssh is asked for another way; give ssh-exec:" + host)
+	case hasScheme && scheme == "tcp":
+		return "", errors.New("nothing listens on the network; give ssh-exec:HOST")
 	case isUnix:
 		path, _, _ = strings.Cut(path, ";")
 	case !strings.ContainsRune(address, '/'):

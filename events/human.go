@@ -60,10 +60,12 @@ func (e *Event) AppendHumanReadable(dst []byte, truncate bool) []byte {
 func (e *Event) appendHumanDetails(dst []byte) []byte {
 	dst = appendIf(dst, ", pod_id=", e.PodID)
 	dst = appendIf(dst, ", health_status=", e.HealthStatus)
-	if e.HealthFailingStreak > 0 {
+	if e.HealthStatus != "" || e.HealthFailingStreak > 0 {
 		dst = strconv.AppendInt(append(dst, ", health_failing_streak="...), int64(e.HealthFailingStreak), 10)
 	}
-	dst = appendIf(dst, ", health_log=", e.HealthLog)
+	if e.HealthStatus != "" || e.HealthLog != "" {
+		dst = append(append(dst, ", health_log="...), e.HealthLog...)
+	}
 	var few [16]string
 	keys := few[:0]
 	for key := range e.Attributes {

@@ -78,13 +78,35 @@ func decode(t *testing.T, b []byte) []events.Event {
 	s := bufio.NewScanner(bytes.NewReader(b))
 	s.Buffer(nil, 1<<20)
 	for s.Scan() {
+		line := s.Bytes()
+		if bytes.Contains(line, []byte(`"Timestamp":`)) {
+			line = logged(t, line)
+		}
 		var e events.Event
-		if err := json.Unmarshal(s.Bytes(), &e); err != nil {
-			t.Fatalf("%v in %s", err, s.Bytes())
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatalf("%v in %s", err, line)
 		}
 		all = append(all, e)
 	}
 	return all
+}
+
+// logged turns a line of eventsvc events --format json into one of the log.
+func logged(t *testing.T, line []byte) []byte {
+	t.Helper()
+	members := make(map[string]any)
+	if err := json.Unmarshal(line, &members); err != nil {
+		t.Fatalf("%v in %s", err, line)
+	}
+	members["Time"] = members["Timestamp"]
+	for _, own := range []string{"time", "timeNano", "Timestamp", "UID", "Host", "Cursor"} {
+		delete(members, own)
+	}
+	line, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
 }
 
 // key is what an event is compared by: all of it, but in one form.

@@ -175,6 +175,9 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if hint := foreignFlag(err.Error()); hint != "" {
+			return errors.Errorf("%v; %s", err, hint)
+		}
 		return errors.Errorf("%v; see '%s --help'", err, c.CommandPath())
 	})
 	root.AddCommand(
@@ -235,6 +238,9 @@ func noWords(c *cobra.Command, words []string) error {
 	hint := fmt.Sprintf("see '%s --help'", c.CommandPath())
 	if strings.Contains(words[0], "=") && c.Flags().Lookup("filter") != nil {
 		hint = "give --filter " + words[0]
+	}
+	if (words[0] == "false" || words[0] == "true") && c.Flags().Lookup("stream") != nil {
+		hint = "give --stream=" + words[0]
 	}
 	return errors.Errorf("cannot use %q: '%s' takes no arguments; %s", words[0], c.CommandPath(), hint)
 }

@@ -53,6 +53,16 @@ func (f *cursorFile) read() (string, error) {
 	return cursor, nil
 }
 
+// checkWritable reports what would keep write from working, before anything is
+// printed whose cursor could not be kept.
+func (f *cursorFile) checkWritable() error {
+	dir := filepath.Dir(f.path)
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return errors.Errorf("cannot keep the cursor in %s: cannot write to %s: %v", f.path, dir, err)
+	}
+	return nil
+}
+
 // write puts the cursor into the file.
 func (f *cursorFile) write(cursor string) error {
 	if cursor == "" || cursor == f.kept {

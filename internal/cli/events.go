@@ -25,6 +25,7 @@ type eventsFlags struct {
 
 	afterCursor string
 	cursorFile  string
+	lines       int // the last of the past; allLines: as the other flags say
 	ifExpired   string
 	address     string
 }
@@ -51,17 +52,13 @@ Times, for --since and --until, which are exclusive:
 Without a zone they are in the zone in which times are printed (TZ). The
 interfaces of the service are in UTC.
 
-The format is 'json', which prints a line with the members of Podman's event
-log and the Cursor, or a Go template with the fields .Attributes
-.ContainerExitCode .ContainerInspectData .Cursor .Error .HealthFailingStreak
-.HealthLog .HealthStatus .Host .ID .Image .Name .Network .PodID .Status .Time
-.TimeNano .Type .UID and Podman's functions (json, join, lower, pad, split,
-title, truncate, upper).
-
-The line for people is always one line: control characters and what turns or
-hides text are printed as escapes, such as \n and \u202e, and so in JSON. A
-template prints what it is told to, line ends in names included: {{json .Name}}
-quotes them.
+The format is 'json', which prints a line for each event with the members of
+podman events --format json and Timestamp, UID, Host, Cursor; 'short', a line for
+the eyes; or a Go template with the fields .Attributes .ContainerExitCode
+.ContainerInspectData .Cursor .Error .HealthFailingStreak .HealthLog
+.HealthStatus .Host .ID .Image .Name .Network .PodID .Status .Time (in print
+Unix seconds) .TimeNano .Type .UID and Podman's functions (json, join, lower,
+pad, split, title, truncate, upper).
 
 With a cursor file nothing is missed and nothing is printed twice from one run
 to the next. If the service restarts meanwhile, the command connects again,
@@ -96,6 +93,8 @@ func (a *app) eventsCommand() *cobra.Command {
 	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
 	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
+	flags.IntVarP(&f.lines, "lines", "n", allLines, "begin with the last `NUMBER` of events that match")
+	flags.Lookup("lines").DefValue = ""
 	formatFlags(c, &f)
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
 	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and keep\n"+
@@ -111,9 +110,9 @@ func (a *app) eventsCommand() *cobra.Command {
 
 // formatFlags adds the flags that say how events are printed.
 func formatFlags(c *cobra.Command, f *eventsFlags) {
-	c.Flags().StringVar(&f.format, "format", "", "`FORMAT` is json, or a Go template for each event")
+	c.Flags().StringVar(&f.format, "format", "", "`FORMAT` is json, short, or a Go template for each event")
 	c.Flags().BoolVar(&f.noTrunc, "no-trunc", true, "do not cut IDs to 12 letters")
-	complete(c, "format", anyOf("json", "{{."), cobra.ShellCompDirectiveNoSpace)
+	complete(c, "format", anyOf("json", "short", "{{."), cobra.ShellCompDirectiveNoSpace)
 }
 
 // expiredFlag adds the flag that says what to do about a cursor that has expired.
@@ -163,6 +162,9 @@ func (a *app) events(ctx context.Context, f *eventsFlags) error {
 	if err := f.resolveTimes(); err != nil {
 		return err
 	}
+	if err := f.checkLines(); err != nil {
+		return err
+	}
 	ctx, stop := untilReaderGone(ctx, a.stdout)
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -181,10 +183,15 @@ func (a *app) events(ctx context.Context, f *eventsFlags) error {
 		return err
 	}
 	defer c.Close()
-	from, err := run.open(ctx, c, after)
-	if err == nil {
-		err = run.copy(ctx, from)
-		_ = from.Close()
+	if f.lines != allLines {
+		after, err = run.printLast(ctx, c)
+	}
+	if err == nil && (f.lines == allLines || f.stream) {
+		var from source
+		if from, err = run.open(ctx, c, after); err == nil {
+			err = run.copy(ctx, from)
+			_ = from.Close()
+		}
 	}
 	if failed := failure(ctx); failed != nil {
 		return failed
@@ -199,6 +206,9 @@ func (r *eventsRun) begin() (after string, err error) {
 	}
 	r.place = &cursorFile{path: r.flags.cursorFile}
 	kept, err := r.place.read()
+	if err == nil {
+		err = r.place.checkWritable()
+	}
 	if err != nil || kept != "" {
 		return kept, err
 	}

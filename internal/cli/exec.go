@@ -196,11 +196,7 @@ func (e *stopWork) Error() string { return e.cause.Error() }
 func (e *stopWork) Unwrap() error { return e.cause }
 
 func (a *app) runOnce(ctx context.Context, e *events.Event, words []string) error {
-	line, err := appendEventJSON(nil, e)
-	if err != nil {
-		return err
-	}
-	stdin, err := fileOf(append(line, '\n'))
+	stdin, err := fileOf(append(appendEventJSON(nil, e), '\n'))
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
@@ -57,7 +60,7 @@ func TestLinesAreThoseOfPodman(t *testing.T) {
 		{"--filter", "image=localhost/scratch:1"},
 		{"--filter", "label=a=b"},
 		{"--since", "2026-11-23T12:46:15Z"},
-		{"--format", "{{.ID}}|{{.Status}}|{{.Type}}|{{.Time}}|{{.Name}}|{{.Image}}|{{.PodID}}|{{.Network}}|{{.Attributes}}"},
+		{"--format", "{{.ID}}|{{.Status}}|{{.Type}}|{{.Time.UTC}}|{{.Name}}|{{.Image}}|{{.PodID}}|{{.Network}}|{{.Attributes}}"},
 		{"--format", `{{.Type}}\t{{.Name}}\n`},
 		{"--format", "{{json .Attributes}} {{json .Name}}", "--filter", "type=pod"},
 		{"--format", `{{upper .Name}} {{lower .Name}} {{title .Name}} {{truncate .ID 7}} {{pad .Name 1 2}} {{join (split .Image "/") "+"}}`},
@@ -71,6 +74,93 @@ func TestLinesAreThoseOfPodman(t *testing.T) {
 				t.Error("podman prints nothing: this compares nothing")
 			}
 			check(t, "the output", sortLabels(got), want)
+		})
+	}
+}
+
+// TestJSON_besideRealPodman lists every difference between our lines and those of a
+// real podman events --format json.
+func TestJSON_besideRealPodman(t *testing.T) {
+	const tree = "/var/cache/eventsvc-peers/booted"
+	lib := tree + "/usr/lib/x86_64-linux-gnu"
+	for _, peer := range []struct {
+		name    string
+		program []string
+		helpers string
+		// member by member: what of theirs is missing or different, with ours
+		differ func(theirs, ours map[string]any)
+	}{
+		{"4.3.1", []string{"podman"}, "", func(theirs, ours map[string]any) {
+			at, err := time.Parse(time.RFC3339Nano, theirs["Time"].(string)) // Podman 5 has time and timeNano
+			if err != nil || ours["timeNano"] != json.Number(fmt.Sprint(at.UnixNano())) {
+				t.Errorf("the time of %v is %v", theirs, ours)
+			}
+			delete(theirs, "Time")
+			delete(ours, "time")
+			delete(ours, "timeNano")
+			if _, ok := theirs["ContainerExitCode"]; !ok && ours["ContainerExitCode"] == json.Number("0") {
+				delete(ours, "ContainerExitCode") // it leaves out 0
+			}
+		}},
+		{"5.4.2", []string{
+			tree + "/lib64/ld-linux-x86-64.so.2", "--library-path", lib + ":" + lib + "/systemd", tree + "/usr/bin/podman",
+		}, tree + "/usr/lib/podman", func(_, _ map[string]any) {}},
+	} {
+		t.Run(peer.name, func(t *testing.T) {
+			if _, err := exec.LookPath(peer.program[0]); err != nil || os.Getuid() != 0 {
+				t.Skip("there is no podman", peer.name)
+			}
+			if version, _ := exec.Command(peer.program[0], append(peer.program[1:], "--version")...).Output(); !strings.Contains(string(version), peer.name) {
+				t.Skipf("%s is %s", peer.program, version)
+			}
+			dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // podman wants short paths
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(dir) })
+			log, conf := filepath.Join(dir, "events.log"), filepath.Join(dir, "containers.conf")
+			writeFile(t, conf, fmt.Sprintf("[engine]\nevents_logger = \"file\"\nevents_logfile_path = %q\nevents_logfile_max_size = \"10g\"\nlock_type = \"file\"\nhelper_binaries_dir = [%q, %q]\n",
+				log, "/usr/lib/podman", peer.helpers))
+			sampled := string(sampleLog)
+			if peer.helpers == "" {
+				sampled = onlyOldTypes(sampled)
+			}
+			writeFile(t, log, sampled)
+			r := newRig(t, sampled)
+			program := append(peer.program, "--root", dir+"/root", "--runroot", dir+"/run", "--tmpdir", dir+"/tmp", "--storage-driver", "vfs",
+				"events", "--stream=false", "--format", "json")
+			c := exec.Command(program[0], program[1:]...)
+			c.Env = append(os.Environ(), "CONTAINERS_CONF="+conf, "PODMAN_IGNORE_CGROUPSV1_WARNING=1")
+			out, err := c.Output()
+			if err != nil {
+				t.Skipf("podman does not list events here: %v", err)
+			}
+			theirs := strings.Split(strings.TrimSpace(string(out)), "\n")
+			stdout, _, _ := r.run("events", "--stream=false", "--format", "json")
+			ours := strings.Split(strings.TrimSpace(stdout), "\n")
+			for i, at := 0, 0; i < len(ours); i, at = i+1, at+1 {
+				b := members(t, ours[i])
+				if b["Type"] == "secret" && !strings.Contains(theirs[at], `"secret"`) { // which no version of it reads back
+					at--
+					continue
+				}
+				a := members(t, theirs[at])
+				if a["Attributes"] == nil { // ours are never null
+					a["Attributes"] = map[string]any{}
+				}
+				for _, own := range []string{"Timestamp", "UID", "Cursor"} {
+					delete(b, own)
+				}
+				for _, unprinted := range []string{"health_log", "health_failing_streak"} { // neither version prints them
+					if _, ok := a[unprinted]; !ok {
+						delete(b, unprinted)
+					}
+				}
+				peer.differ(a, b)
+				if !reflect.DeepEqual(a, b) {
+					t.Errorf("podman prints\n%s, eventsvc\n%s", theirs[at], ours[i])
+				}
+			}
 		})
 	}
 }

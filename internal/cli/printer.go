@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/pkg/errors"
 	"golang.org/x/term"
 
 	"github.com/eventsvc/eventsvc/events"
@@ -16,48 +17,43 @@ import (
 // printer prints an event.
 type printer func(w io.Writer, e *events.Event) error
 
+// The formats that have a name.
+const (
+	formatJSON  = "json"
+	formatShort = "short"
+)
+
 // newPrinter returns the printer for the format of the flags: that of podman
-// events for people if it is empty, "json", or a Go template.
+// events for people if it is empty, one that has a name, or a Go template.
 func newPrinter(f *eventsFlags, stdout io.Writer) (printer, error) {
 	switch {
 	case f.format == "":
 		return humanPrinter(!f.noTrunc, f.widened(), stdout), nil
 	case isJSON(f.format):
 		return jsonPrinter(), nil
+	case f.format == formatShort:
+		return shortPrinter(f.widened(), stdout), nil
+	case strings.HasPrefix(f.format, "table ") || f.format == "table":
+		return nil, errors.New("cannot use --format: events come one by one and make no table; leave 'table' out, or give short")
+	case !strings.Contains(f.format, "{{"):
+		return nil, unknownFormat(f.format)
 	}
 	return templatePrinter(f.format)
+}
+
+// unknownFormat says what to give instead: Podman prints such a word for each event.
+func unknownFormat(format string) error {
+	if strings.Contains(strings.ToLower(format), formatJSON) {
+		return errors.Errorf("cannot use --format %s: give json, which prints a line of JSON for each event", format)
+	}
+	return errors.Errorf("cannot use --format %q: give json, short, or a Go template such as '{{.Name}}'", format)
 }
 
 // isJSON reports whether the format asks for JSON lines, in the spellings that
 // Podman takes.
 func isJSON(format string) bool {
 	format = strings.ReplaceAll(strings.TrimSpace(format), " ", "")
-	return format == "json" || format == "{{json.}}"
-}
-
-// jsonPrinter prints the line of Podman's event log with one more member.
-func jsonPrinter() printer {
-	var line []byte // reused
-	return func(w io.Writer, e *events.Event) (err error) {
-		if line, err = appendEventJSON(line[:0], e); err != nil {
-			return err
-		}
-		line = append(line, '\n')
-		_, err = w.Write(line)
-		return err
-	}
-}
-
-func appendEventJSON(line []byte, e *events.Event) ([]byte, error) {
-	line, err := e.AppendJSON(line)
-	if err != nil {
-		return line, err
-	}
-	if e.Cursor != "" {
-		line = append(line[:len(line)-1], `,"Cursor":`...)
-		line = append(events.AppendString(line, e.Cursor), '}')
-	}
-	return events.VisibleJSON(line), nil
+	return format == formatJSON || format == "{{json.}}"
 }
 
 // humanPrinter prints the line of podman events, on a terminal in colour. Where the
@@ -99,11 +95,27 @@ const (
 
 func paint(code, text string) string { return "\x1b[" + code + "m" + text + "\x1b[0m" }
 
-// statusColours are those of statuses that catch the eye.
+// statusColours are those of statuses that catch the eye. Red is for what went wrong.
 var statusColours = map[events.Status]string{
 	events.Create: green, events.Start: green, events.Unpause: green, events.Restart: green, events.Pull: green,
-	events.Remove: red, events.Kill: red, events.PullError: red,
-	events.Stop: yellow, events.Pause: yellow, events.Exited: yellow, events.ExecDied: yellow, events.Untag: yellow,
+	events.Kill: yellow, events.Stop: yellow, events.Pause: yellow, events.Exited: yellow, events.ExecDied: yellow, events.Untag: yellow,
+}
+
+// wentWrong reports whether the event says so: an error, an exit code other than 0, or
+// a container that is not healthy.
+func wentWrong(e *events.Event) bool {
+	return e.Status == events.PullError || e.HealthStatus == "unhealthy" || e.ContainerExitCode != nil && *e.ContainerExitCode != 0
+}
+
+// statusColour returns the colour of a status.
+func statusColour(e *events.Event) string {
+	if wentWrong(e) {
+		return red
+	}
+	if code, known := statusColours[e.Status]; known {
+		return code
+	}
+	return cyan
 }
 
 // colour paints the time, type and status at the beginning of a line.
@@ -112,14 +124,7 @@ func colour(line string, e *events.Event) string {
 	if !found {
 		return line
 	}
-	status := paint(cyan, events.Visible(string(e.Status)))
-	code, known := statusColours[e.Status]
-	if e.ContainerExitCode != nil && *e.ContainerExitCode != 0 {
-		code, known = red, true
-	}
-	if known {
-		status = paint(code, events.Visible(string(e.Status)))
-	}
+	status := paint(statusColour(e), events.Visible(string(e.Status)))
 	return paint(dim, head) + " " + events.Visible(string(e.Type)) + " " + status + rest
 }
 

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -21,7 +23,7 @@ type templateEvent struct {
 	Name                string
 	Network             string
 	Status              events.Status
-	Time                time.Time
+	Time                templateTime
 	TimeNano            int64
 	Type                events.Type
 	HealthStatus        string
@@ -36,17 +38,27 @@ type templateEvent struct {
 	event *events.Event
 }
 
+// templateTime is what a template sees of a time: in print Unix seconds, as Podman 5
+// has it, and with the methods of a time, as Podman 4 has it.
+type templateTime struct{ time.Time }
+
+// String returns Unix seconds.
+func (t templateTime) String() string { return strconv.FormatInt(t.Unix(), 10) }
+
+// MarshalJSON returns the same as a number.
+func (t templateTime) MarshalJSON() ([]byte, error) { return []byte(t.String()), nil }
+
 func newTemplateEvent(e *events.Event) *templateEvent {
 	return &templateEvent{
 		ContainerExitCode: e.ContainerExitCode, ID: e.ID, Image: e.Image, Name: e.Name, Network: e.Network,
-		Status: e.Status, Time: e.Time, TimeNano: e.Time.UnixNano(), Type: e.Type, HealthStatus: e.HealthStatus,
+		Status: e.Status, Time: templateTime{e.Time}, TimeNano: e.Time.UnixNano(), Type: e.Type, HealthStatus: e.HealthStatus,
 		HealthLog: e.HealthLog, HealthFailingStreak: e.HealthFailingStreak, Error: e.Error, Details: e.Details,
 		UID: e.UID, Host: e.Host, Cursor: e.Cursor, event: e,
 	}
 }
 
 // MarshalJSON makes {{json .}} the line that --format json prints.
-func (e *templateEvent) MarshalJSON() ([]byte, error) { return appendEventJSON(nil, e.event) }
+func (e *templateEvent) MarshalJSON() ([]byte, error) { return appendEventJSON(nil, e.event), nil }
 
 // String makes {{.}} the line that is printed without a template.
 func (e *templateEvent) String() string { return e.event.ToHumanReadable(false) }
@@ -57,10 +69,7 @@ func (e *templateEvent) ToHumanReadable(truncate bool) string {
 }
 
 // ToJSONString returns the line that --format json prints.
-func (e *templateEvent) ToJSONString() (string, error) {
-	line, err := appendEventJSON(nil, e.event)
-	return string(line), err
-}
+func (e *templateEvent) ToJSONString() string { return string(appendEventJSON(nil, e.event)) }
 
 // templateFields are the fields, as errors name them.
 const templateFields = ".Attributes .ContainerExitCode .ContainerInspectData .Cursor .Error .HealthFailingStreak .HealthLog " +
@@ -70,12 +79,12 @@ const templateFields = ".Attributes .ContainerExitCode .ContainerInspectData .Cu
 var templateFunctions = template.FuncMap{
 	"join":     strings.Join,
 	"json":     compactJSON,
-	"lower":    strings.ToLower,
-	"pad":      pad,
+	"lower":    func(text any) string { return strings.ToLower(fmt.Sprint(text)) },
+	"pad":      func(text any, before, behind int) string { return pad(fmt.Sprint(text), before, behind) },
 	"split":    strings.Split,
-	"title":    title,
-	"truncate": cut,
-	"upper":    strings.ToUpper,
+	"title":    func(text any) string { return title(fmt.Sprint(text)) },
+	"truncate": func(text any, length int) string { return cut(fmt.Sprint(text), length) },
+	"upper":    func(text any) string { return strings.ToUpper(fmt.Sprint(text)) },
 }
 
 // pad puts blanks before and behind a text that is not empty.
@@ -109,9 +118,6 @@ func cut(text string, length int) string {
 // a newline and a tab, and a line ends in a newline even if the template does
 // not.
 func templatePrinter(format string) (printer, error) {
-	if strings.HasPrefix(format, "table ") {
-		return nil, errors.New("cannot use --format: events come one by one and make no table; leave 'table' out")
-	}
 	text := strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(format)
 	if !strings.HasSuffix(text, "\n") {
 		text += "\n"

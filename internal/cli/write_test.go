@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWritePrintsTheCursorAndEverybodyReadsTheEvent(t *testing.T) {
@@ -14,8 +17,9 @@ func TestWritePrintsTheCursorAndEverybodyReadsTheEvent(t *testing.T) {
 	check(t, "stderr", stderr, "")
 	got, _, _ := r.run("events", "--stream=false", "--format", "json")
 	check(t, "the event", got, `{"ContainerExitCode":0,"ID":"i","Image":"im","Name":"n","network":"net","Status":"exec_died",`+
-		`"Time":"2026-11-23T12:45:39.5Z","Type":"container","health_status":"healthy","health_log":"l","health_failing_streak":2,`+
-		`"error":"e","PodID":"p","Attributes":{"a":"b=c","d":""},"Cursor":"`+strings.TrimSpace(cursor)+`"}`+"\n")
+		`"time":1795437939,"timeNano":1795437939500000000,"Type":"container","health_status":"healthy","health_log":"l","health_failing_streak":2,`+
+		`"Error":"e","PodID":"p","Attributes":{"a":"b=c","d":""},"Timestamp":"`+
+		time.Date(2026, 11, 23, 12, 45, 39, 5e8, time.UTC).Local().Format(time.RFC3339Nano)+`","UID":`+strconv.Itoa(os.Getuid())+`,"Cursor":"`+strings.TrimSpace(cursor)+`"}`+"\n")
 }
 
 func TestWriteRefusesWhatIsNoEvent(t *testing.T) {

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// shortIDLetters is how much of an ID Podman shows to people.
+const shortIDLetters = 12
+
+// shortPrinter prints a line for the eyes: the local time of day, with a line for the
+// date where that changes, type and status, the ID cut short, the name, what came of
+// it, and then the rest, cut to the width of the terminal.
+func shortPrinter(namesUser bool, stdout io.Writer) printer {
+	day := ""
+	users := make(userNames)
+	terminal := isTerminal(stdout)
+	coloured := terminal && wantsColour()
+	return func(w io.Writer, e *events.Event) error {
+		var b strings.Builder
+		if today := e.Time.Format("Mon 2006-01-02"); today != day {
+			day = today
+			b.WriteString("-- " + day + "\n")
+		}
+		head := e.Time.Format("15:04:05") + " "
+		what := fmt.Sprintf("%-9s ", events.Visible(string(e.Type)))
+		status := events.Visible(string(e.Status))
+		rest := strings.Repeat(" ", max(1, 14-utf8.RuneCountInString(status))) + events.Visible(shortRest(e))
+		if namesUser {
+			rest += " user=" + users.of(e)
+		}
+		if terminal {
+			rest = cut(rest, terminalWidth(stdout)-utf8.RuneCountInString(head+what+status))
+		}
+		if coloured {
+			head, status = paint(dim, head), paint(statusColour(e), status)
+		}
+		b.WriteString(head + what + status + rest + "\n")
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
+}
+
+// shortRest returns what follows the status.
+func shortRest(e *events.Event) string {
+	id := e.ID
+	if _, digest, found := strings.Cut(id, ":"); found {
+		id = digest
+	}
+	parts := []string{fmt.Sprintf("%-*s", shortIDLetters, cut(id, shortIDLetters)), e.Name}
+	if e.Network != "" {
+		parts = append(parts, e.Network)
+	}
+	if e.ContainerExitCode != nil {
+		parts = append(parts, fmt.Sprintf("exit=%d", *e.ContainerExitCode))
+	}
+	if e.HealthStatus != "" {
+		parts = append(parts, e.HealthStatus)
+	}
+	if e.HealthFailingStreak > 0 {
+		parts = append(parts, fmt.Sprintf("failed=%d", e.HealthFailingStreak))
+	}
+	parts = append(parts, e.Error, e.Host, e.Image)
+	for _, key := range sortedKeys(e.Attributes) {
+		parts = append(parts, key+"="+e.Attributes[key])
+	}
+	return strings.TrimRight(strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), " "), " ")
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// terminalWidth returns how many letters fit a line.
+func terminalWidth(w io.Writer) int {
+	const usual = 80
+	if file, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return usual
+}
