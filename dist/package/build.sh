@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the deb and the rpm into dist/out; "make packages" calls it. The same commit gives the same bytes, on whatever day and
+# Builds the packages, deb and rpm, into dist/out; "make packages" calls it. The same commit gives the same bytes, on whatever day and
 # in whatever directory, as long as Go and the compiler are the same.
 #
 #   dist/package/build.sh [ARCH...]        default: the machine's own; amd64 and arm64 are known
@@ -22,7 +22,7 @@ export TZ=UTC LC_ALL=C
 umask 022
 
 mkdir -p "$out"
-rm -f "$out"/eventsvc[-_]*.deb "$out"/eventsvc[-_]*.rpm
+rm -f "$out"/{cockpit-,}eventsvc[-_]*.{deb,rpm}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -99,12 +99,13 @@ common() {
 	cp dist/package/copyright "$stage/doc/"
 	cp docs/*.md "$stage/doc/"
 	cp docs/recipes/* "$stage/recipes/"
-	changelog | gzip -9n >"$stage/doc/changelog.gz"
+	changelog eventsvc | gzip -9n >"$stage/doc/changelog.gz"
 }
 
+# changelog PACKAGE
 changelog() {
 	cat <<-TEXT
-		eventsvc ($VERSION) unstable; urgency=medium
+		$1 ($VERSION) unstable; urgency=medium
 
 		  * Built from commit $(git rev-parse HEAD).
 
@@ -155,5 +156,18 @@ for arch in "$@"; do
 	echo "changelog: $work/$arch/changelog.yaml" >>"$work/$arch/rpm.yaml"
 	rpm_changelog >"$work/$arch/changelog.yaml"
 	"$nfpm" package --config "$work/$arch/rpm.yaml" --packager rpm --target "$out/" >&2
+done
+
+# The Cockpit page, the same everywhere. cockpit/ holds nothing but its files.
+cp -r cockpit "$work/cockpit"
+mkdir "$work/cockpit-doc"
+changelog cockpit-eventsvc | gzip -9n >"$work/cockpit-doc/changelog.gz"
+find "$work/cockpit" "$work/cockpit-doc" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+sed "/^license:/d; s|dist/out/|$work/|" dist/package/nfpm-cockpit.yaml >"$work/cockpit-deb.yaml"
+sed "/^description:/{n;d}; s|dist/out/|$work/|; s|^arch: all|arch: noarch|" dist/package/nfpm-cockpit.yaml >"$work/cockpit-rpm.yaml"
+rpm_changelog >"$work/cockpit-changelog.yaml"
+echo "changelog: $work/cockpit-changelog.yaml" >>"$work/cockpit-rpm.yaml"
+for packager in deb rpm; do
+	"$nfpm" package --config "$work/cockpit-$packager.yaml" --packager "$packager" --target "$out/" >&2
 done
 (cd "$out" && ls -- *.deb *.rpm && sha256sum -- *.deb *.rpm >SHA256SUMS)

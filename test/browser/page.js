@@ -1,0 +1,172 @@
+// Drives the Cockpit page in Chromium, and prints what it sees: a line for each check, "ok" or "not ok".
+// browser_test.go starts the service, Podman and cockpit-ws, and says where they are in the environment.
+const { execFile } = require("node:child_process");
+const fs = require("node:fs");
+const puppeteer = require("puppeteer-core");
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const { PAGE, STRANGER, PODMAN, PODMAN_DIR, DAEMON_PID, PICTURES, BIG } = process.env;
+const patience = 30000;
+let failures = 0;
+
+function check(name, holds, more = "") {
+    if (!holds)
+        failures++;
+    console.log(`${holds ? "ok" : "not ok"} ${name}${more === "" ? "" : ": " + more}`);
+}
+
+const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+const podman = (...args) => new Promise((resolve, reject) =>
+    execFile(PODMAN, [PODMAN_DIR, ...args], (error, _out, stderr) => error && !args.includes("run") && !args.includes("start") ? reject(new Error(stderr)) : resolve()));
+const shell = script => new Promise((resolve, reject) => execFile("bash", ["-c", script], (error, out, stderr) => error ? reject(new Error(stderr)) : resolve(out)));
+
+async function opened(browser, url, { dark = false, width = 1280, height = 1000 } = {}) {
+    const page = await browser.newPage();
+    page.troubles = [];
+    page.on("pageerror", e => page.troubles.push(e.message));
+    page.on("console", m => m.type() === "error" && page.troubles.push(m.text()));
+    await page.setViewport({ width, height, deviceScaleFactor: 1 });
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }]);
+    await page.goto(url, { waitUntil: "load" });
+    return page;
+}
+
+const state = page => page.$eval("#state", e => e.className + " " + e.textContent);
+const live = page => page.waitForFunction(() => document.getElementById("state").className === "live", { timeout: patience });
+const rows = (page, status) => page.$$eval("#events tbody tr:not(.details)", (all, s) => all.filter(r => !s || r.cells[2].textContent === s).map(r => r.cells[3].textContent), status);
+const shows = (page, name) => page.waitForFunction(n => [...document.querySelectorAll("#events tbody td:nth-child(4)")].some(c => c.textContent === n), { timeout: patience, polling: 20 }, name);
+
+async function set(page, id, text) {
+    await page.$eval("#" + id, (e, t) => { e.value = t; e.dispatchEvent(new Event("input", { bubbles: true })); e.dispatchEvent(new Event("change", { bubbles: true })) }, text);
+}
+
+async function accessible(page, name) {
+    // The page's policy forbids inline scripts; the debugger's evaluate is not one.
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+    check(`axe, ${name}`, found.violations.length === 0, found.violations.map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(" | ")}`).join("; "));
+}
+
+const picture = async (page, name) => PICTURES && page.screenshot({ path: `${PICTURES}/${name}.png` });
+
+(async () => {
+    const browser = await puppeteer.launch({
+        executablePath: process.env.CHROMIUM || "/usr/bin/chromium", headless: true,
+        args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"], userDataDir: process.env.PROFILE,
+    });
+    const page = await opened(browser, PAGE);
+    const began = Date.now();
+    await live(page);
+    await shows(page, "web");
+    check("history", (await rows(page, "died")).includes("web"), `${(await rows(page)).length} rows, live ${Date.now() - began} ms after load`);
+    const lane = await page.$$eval("#lanes tbody tr", all => all.map(r => [...r.cells].filter((_c, i) => i !== 1).map(c => c.textContent).join(" ")));
+    check("lanes, those with trouble first", lane[0] === "api 11 10 11 137" && lane[1] === "web 3 2 3 3", lane.slice(0, 3).join(", "));
+
+    // Live: from Podman's own stamp to the row on the screen.
+    const delay = page.evaluate(() => new Promise(resolve => new MutationObserver(() => {
+        for (const r of document.querySelectorAll("#events tbody tr"))
+            if (r.event?.name === "newborn" && r.event.status === "create")
+                resolve(Date.now() - r.event.timestampUSec / 1000);
+    }).observe(document.querySelector("#events tbody"), { childList: true })));
+    await podman("volume", "create", "newborn");
+    const ms = Math.round(await delay);
+    check("live within a second", ms < 1000, `${ms} ms`);
+
+    // HTML in names and labels is text.
+    await podman("create", "--name", "markup", "--label", "x=<img src=x onerror=window.attacked=1><b>bold</b>", process.env.IMAGE, "true");
+    await shows(page, "markup");
+    await page.evaluate(() => [...document.querySelectorAll("button.expand")].find(b => b.textContent === "markup").click());
+    await page.waitForSelector("tr.details");
+    const details = await page.$eval("tr.details", r => r.textContent);
+    check("details have all fields, and HTML as text", details.includes("<b>bold</b>") && details.includes("cursor") && details.includes("image") &&
+        !await page.evaluate(() => window.attacked || document.querySelector("tr.details img, tr.details b")));
+    await accessible(page, "light, with details");
+    await picture(page, "cockpit-light");
+    await page.evaluate(() => document.querySelector("button.expand[aria-expanded=true]").click());
+
+    // Filters, and what is wrong with one.
+    await set(page, "filter", "event=died");
+    await live(page);
+    await page.waitForFunction(() => document.querySelectorAll("#events tbody tr").length > 0, { timeout: patience });
+    await sleep(300);
+    check("filter", new Set(await page.$$eval("#events tbody tr", all => all.map(r => r.cells[2].textContent))).size === 1);
+    await set(page, "filter", "evnt=died");
+    await page.waitForFunction(() => document.getElementById("filter-error").textContent, { timeout: patience });
+    check("a wrong filter is explained", true, await page.$eval("#filter-error", e => e.textContent));
+    await accessible(page, "wrong filter");
+    await set(page, "filter", "");
+    await live(page);
+    await shows(page, "web");
+
+    // Search, pause, keyboard.
+    await set(page, "search", "newborn");
+    await page.waitForFunction(() => [...document.querySelectorAll("#events tbody td:nth-child(4)")].every(c => c.textContent === "newborn"), { timeout: patience });
+    check("search", (await rows(page)).length > 0);
+    await set(page, "search", "");
+    await page.focus("#pause");
+    await page.keyboard.press("Enter");
+    await podman("volume", "create", "meanwhile");
+    await page.waitForFunction(() => /\d/.test(document.getElementById("pause").textContent), { timeout: patience });
+    check("pause by the keyboard", !(await rows(page)).includes("meanwhile"), await page.$eval("#pause", e => e.textContent));
+    await page.keyboard.press("Enter");
+    await shows(page, "meanwhile");
+
+    // The service is killed while Podman goes on.
+    const writing = shell(process.env.SIXTY);
+    await sleep(1500);
+    process.kill(Number(fs.readFileSync(DAEMON_PID, "utf8")), "SIGKILL");
+    await page.waitForFunction(() => document.getElementById("state").className === "lost", { timeout: patience });
+    await writing;
+    await page.waitForFunction(() => document.getElementById("state").textContent.startsWith("Live again"), { timeout: patience });
+    await shows(page, "sixty-60");
+    await set(page, "search", "sixty-");
+    await sleep(500);
+    const sixty = await rows(page, "create");
+    check("60 of 60 over SIGKILL of the service", sixty.length === 60 && new Set(sixty).size === 60, `${sixty.length} rows, ${new Set(sixty).size} different; ${await state(page)}`);
+    await set(page, "search", "");
+    check("no error in the console", page.troubles.length === 0, page.troubles.join("; "));
+    await page.close();
+
+    for (const [name, how] of [["dark", { dark: true }], ["narrow", { width: 390, height: 900 }]]) {
+        const other = await opened(browser, PAGE, how);
+        await live(other);
+        await shows(other, "web");
+        await sleep(400);
+        await accessible(other, name);
+        if (name === "narrow")
+            check("narrow: nothing to scroll sideways", await other.evaluate(() => document.documentElement.scrollWidth <= innerWidth), await other.evaluate(() => document.documentElement.scrollWidth));
+        await picture(other, "cockpit-" + name);
+        await other.close();
+    }
+    // Cockpit's own switch goes before the browser's.
+    const switched = await opened(browser, PAGE);
+    await switched.evaluate(() => { localStorage.setItem("shell:style", "dark"); window.dispatchEvent(new CustomEvent("cockpit-style")) });
+    check("Cockpit's switch to dark", await switched.$eval("html", e => e.dataset.theme) === "dark");
+    await switched.evaluate(() => localStorage.removeItem("shell:style"));
+    await switched.close();
+
+    // A user without rights.
+    const stranger = await opened(browser, STRANGER);
+    await stranger.waitForFunction(() => !document.getElementById("help").hidden, { timeout: patience });
+    check("without rights it says how to get them", /administrative access/.test(await stranger.$eval("#help-text", e => e.textContent)), await stranger.$eval("#help-title", e => e.textContent));
+    await accessible(stranger, "without rights");
+    await picture(stranger, "cockpit-rights");
+    await stranger.close();
+
+    // A hundred thousand events, names of 4 kB, right-to-left text.
+    await shell(BIG);
+    const big = await opened(browser, PAGE);
+    await big.evaluate(() => { let last = performance.now(); window.longest = 0; setInterval(() => { const now = performance.now(); window.longest = Math.max(window.longest, now - last - 20); last = now }, 20) });
+    const started = Date.now();
+    await big.waitForFunction(() => document.getElementById("state").className === "live", { timeout: 60000 });
+    const took = Date.now() - started;
+    await sleep(500);
+    const longest = Math.round(await big.evaluate(() => window.longest));
+    const heap = Math.round((await big.metrics()).JSHeapUsedSize / 1048576);
+    check("100,000 events do not freeze it", heap < 300 && longest < 10000, `${took} ms to live, longest pause ${longest} ms, heap ${heap} MiB`);
+    check("long names do not break the page", await big.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await accessible(big, "100,000 events");
+    await big.close();
+    await browser.close();
+    process.exit(failures ? 1 : 0);
+})().catch(e => { console.log("not ok", e.stack); process.exit(1) });
