@@ -32,11 +32,9 @@ type appender struct {
 
 	mu      sync.Mutex
 	waiting []*write
-	fault   error     // what the last write failed with
-	at      store.Pos // how far the log was followed then
-	count   uint64    // events that were written
-	ownFile fileID    // to which was last written
-	ownEnd  int64     // after that
+	fault   error  // what the last write failed with
+	others  uint64 // how often others had been seen to write then
+	count   uint64 // events that were written
 
 	// Of the caller whose turn it is.
 	file *os.File // kept open for appending
@@ -211,33 +209,34 @@ func (a *appender) makeDir() error {
 // setFault remembers what keeps events from being written, nil for nothing, and
 // logs it once. What others wrote before proves nothing.
 func (a *appender) setFault(err error) {
+	others := uint64(0)
 	if err != nil {
 		_ = a.follower.look()
+		others = a.follower.writesOfOthers()
 	}
-	at := a.follower.chain.pos()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.setFaultLocked(err, at)
+	a.setFaultLocked(err, others)
 }
 
-func (a *appender) setFaultLocked(err error, at store.Pos) {
+func (a *appender) setFaultLocked(err error, others uint64) {
 	switch {
 	case err == nil && a.fault != nil:
 		a.log.Info("events can be written again", "path", a.path)
 	case err != nil && (a.fault == nil || a.fault.Error() != err.Error()):
 		a.log.Warn("cannot write events", "path", a.path, "error", err)
 	}
-	a.fault, a.at = err, at
+	a.fault, a.others = err, others
 }
 
 // status returns what keeps events from being written, "" for nothing, and how
 // many were.
 func (a *appender) status() (fault string, count uint64) {
-	at, file := a.follower.chain.place()
+	others := a.follower.writesOfOthers()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.fault != nil && !isOursAlone(a.fault) && a.at.Before(at) && (file != a.ownFile || at.Offset > a.ownEnd) {
-		a.setFaultLocked(nil, at) // another process can write
+	if a.fault != nil && !isOursAlone(a.fault) && others > a.others {
+		a.setFaultLocked(nil, others) // another process can write
 	}
 	if a.fault != nil {
 		fault = a.fault.Error()

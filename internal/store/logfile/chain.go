@@ -111,16 +111,6 @@ func (c *chain) posLocked() store.Pos {
 	return c.current.pos(c.off)
 }
 
-// place is pos with the file that it is in.
-func (c *chain) place() (at store.Pos, file fileID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current != nil {
-		file = c.current.file
-	}
-	return c.posLocked(), file
-}
-
 // cursor names how far the log was followed.
 func (c *chain) cursor() string {
 	c.mu.Lock()

@@ -49,6 +49,9 @@ func (f *follower) emit(c *chunk, of *known) {
 	}
 	f.chain.advance(c.next, &numbers)
 	f.read += uint64(len(records))
+	if len(records) > 0 && (g.file != f.ownFile || c.next > f.ownEnd) {
+		f.others++
+	}
 	records = compact(records, cap(c.data)+cap(arena)+(cap(records)-len(records))*int(unsafe.Sizeof(store.Record{})))
 	if f.seen != nil {
 		f.seen(records)

@@ -41,6 +41,9 @@ type follower struct {
 	fault       error                // what keeps the log from being read
 	read        uint64               // events
 	remembered  uint64               // of them, those that were not read back
+	others      uint64               // how often events were read that were not written here
+	ownFile     fileID               // to which was last written here
+	ownEnd      int64                // after that
 	successions successions
 	closed      bool
 }
@@ -144,6 +147,13 @@ func (f *follower) counts() (read, remembered uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.read, f.remembered
+}
+
+// writesOfOthers returns how often events were read that were not written here.
+func (f *follower) writesOfOthers() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.others
 }
 
 // look hands the sink at once what is new in the log. The error is an

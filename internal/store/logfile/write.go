@@ -80,7 +80,7 @@ func (a *appender) writeLines(all []*write) (stored []*write, w *written, err er
 		}
 	}
 	n, err := a.writeWhole(out, state.size)
-	a.setOwnEnd(state.size + int64(n))
+	a.follower.ownFile, a.follower.ownEnd = a.id, state.size+int64(n)
 	w = &written{file: a.id, off: state.size, before: state.modified, of: of}
 	if err == nil {
 		w.data = out
@@ -91,12 +91,6 @@ func (a *appender) writeLines(all []*write) (stored []*write, w *written, err er
 		}
 	}
 	return all, w, err
-}
-
-func (a *appender) setOwnEnd(end int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.ownFile, a.ownEnd = a.id, end
 }
 
 // collect hands on what was written, and learns the cursors on the way.
