@@ -62,6 +62,7 @@ test: build ## run all tests; at the end it says what was skipped, and why
 test-peers: build ## install Podman, varlinkctl, D-Bus tools (root, Debian 12) and run the end-to-end tests, skipping none
 	test/peers/install.sh
 	test/peers/trixie.sh
+	test/peers/nats.sh
 	EVENTSVC_REQUIRE_PEERS=1 $(GO) test -count=1 -tags '$(TAGS)' ./test/...
 
 race: build ## run all tests under the race detector (needs a C compiler)

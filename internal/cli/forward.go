@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/fleet"
+)
+
+// natsFlags are the flags of all commands that speak to NATS.
+type natsFlags struct {
+	server   fleet.Server
+	logLevel string
+	config   string
+	check    bool
+}
+
+// add adds the flags; url is the name of the one that says where NATS is.
+func (f *natsFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.server.Creds, "creds", "", "get in with this credentials `FILE`")
+	flags.StringVar(&f.server.NKey, "nkey", "", "get in with the nkey seed in this `FILE`")
+	flags.StringVar(&f.server.CA, "tls-ca", "", "check the server's certificate by those in `FILE` (default those of the system)")
+	flags.StringVar(&f.server.Cert, "tls-cert", "", "certificate `FILE` of this client")
+	flags.StringVar(&f.server.Key, "tls-key", "", "key `FILE` of this client")
+}
+
+// addService adds the flags of commands that run as a service.
+func (f *natsFlags) addService(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` is debug, info, warn or error: what is logged")
+	flags.StringVar(&f.config, configFlag, "", "read options from this `FILE`, by their names without the dashes")
+	flags.BoolVar(&f.check, checkFlag, false, "print what would be done, and do nothing")
+	complete(c, "log-level", anyOf(logLevels...), 0)
+}
+
+// readConfig lets the configuration file set what the command line did not, and
+// prints the result if that was asked for.
+func (a *app) readConfig(f *natsFlags, flags *pflag.FlagSet) (log *slog.Logger, done bool, err error) {
+	set := &options{flags: flags, origins: map[string]string{}}
+	flags.VisitAll(func(o *pflag.Flag) {
+		if o.Changed && isOption(o) {
+			set.origins[o.Name] = commandLine
+		}
+	})
+	if f.config != "" {
+		if set, err = readOptions(flags, config.Host()); err != nil {
+			return nil, false, err
+		}
+	}
+	level, err := parseLogLevel(f.logLevel)
+	if err != nil {
+		return nil, false, set.blame(err, "log-level")
+	}
+	if f.check {
+		for _, line := range orNone(set.describe()) {
+			fmt.Fprintln(a.stdout, line)
+		}
+	}
+	return newLog(a.stderr, level), f.check, nil
+}
+
+// checkURL refuses what is no address of NATS.
+func checkURL(flag, url string) error {
+	for _, one := range strings.Split(url, ",") {
+		if !strings.HasPrefix(one, "nats://") && !strings.HasPrefix(one, "tls://") {
+			return errors.Errorf("cannot use --%s %q: give nats://HOST:PORT or tls://HOST:PORT", flag, one)
+		}
+	}
+	return nil
+}
+
+const forwardLong = `Publish the events of this host to NATS JetStream, each once and in order, so
+that 'eventsvc collect' and any other consumer of the stream has them.
+
+It reads the local service, all users' events that it may read, and keeps no
+state: the last message of this host in the stream says how far it is, and the
+server refuses a message after any other. While NATS or the service is away it
+waits; nothing is lost while the log of this host holds it, and what is lost is
+reported in the stream by one event system/events-lost.
+
+The host is named by its machine ID, or by --host. Subjects are
+containers.events.HOST.TYPE.STATUS in the stream EVENTS, and
+containers.hosts.HOST in the stream HOSTS; each message is a CloudEvent.`
+
+const forwardExample = `  eventsvc forward --to nats://nats.example.com --create
+  eventsvc forward --to tls://nats.example.com --creds /etc/eventsvc/h7.creds --filter type=container`
+
+// forwardFlags are the flags of eventsvc forward.
+type forwardFlags struct {
+	natsFlags
+	forwarder fleet.Forwarder
+}
+
+func (a *app) forwardCommand() *cobra.Command {
+	var f forwardFlags
+	c := &cobra.Command{
+		Use:     "forward --to URL",
+		Short:   "Publish the events of this host to NATS JetStream",
+		Long:    forwardLong,
+		Example: forwardExample,
+		Args:    noWords,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.forward(c.Context(), &f, c.Flags()) },
+	}
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.server.URL, "to", "", "`URL` of NATS: nats://HOST:PORT or tls://HOST:PORT; several with commas between")
+	flags.StringVar(&f.forwarder.Host, "host", "", "`NAME` of this host: letters, digits, '-' and '_' (default its machine ID)")
+	flags.StringArrayVarP(&f.forwarder.Filters, "filter", "f", nil, "forward only events that match `FILTER`, KEY=VALUE; may be given again")
+	f.add(c)
+	flags.BoolVar(&f.forwarder.Create, "create", false, "make the streams if they are not there")
+	flags.IntVar(&f.forwarder.Replicas, "replicas", 1, "with --create: keep the streams on this `NUMBER` of servers")
+	flags.Var((*span)(&f.forwarder.MaxAge), "max-age", "with --create: remove events from the stream after this `TIME`; 0: never (default)")
+	addressFlag(c, &f.forwarder.Address)
+	f.addService(c)
+	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	return c
+}
+
+func (a *app) forward(ctx context.Context, f *forwardFlags, flags *pflag.FlagSet) error {
+	log, done, err := a.readConfig(&f.natsFlags, flags)
+	if err != nil {
+		return err
+	}
+	if f.server.URL == "" {
+		return errors.New("cannot forward: --to does not say where; give it the URL of NATS, such as nats://localhost:4222")
+	}
+	if err := checkURL("to", f.server.URL); err != nil {
+		return err
+	}
+	if _, err := events.ParseFilters(f.forwarder.Filters); err != nil {
+		return err
+	}
+	if f.forwarder.Host == "" {
+		if f.forwarder.Host, err = fleet.MachineID(); err != nil {
+			return err
+		}
+	}
+	if err := fleet.CheckHost(f.forwarder.Host); err != nil {
+		return err
+	}
+	if done {
+		address := f.forwarder.Address
+		if address == "" {
+			address = client.DefaultAddress()
+		}
+		fmt.Fprintf(a.stdout, "events of %s go to %s as host %s\n", address, f.server.URL, f.forwarder.Host)
+		return nil
+	}
+	f.forwarder.Server, f.forwarder.Log = f.server, log
+	var last fleet.Presence
+	return a.runService(ctx, log, f.forwarder.Run, func(every time.Duration) string {
+		p := f.forwarder.Presence()
+		rate := float64(p.Sent-last.Sent) / every.Seconds()
+		last = p
+		state := "catching up, at " + p.EventTime.Format(time.RFC3339)
+		if p.CaughtUp {
+			state = "caught up"
+		}
+		return fmt.Sprintf("%d events forwarded, %.0f/s, %s; %d checkpoints read again, %d gaps", p.Sent, rate, state, p.Checkpoints, p.Gaps)
+	})
+}
+
+// The times between two reports of progress, on a terminal and to systemd.
+const (
+	progressEvery = time.Second
+	statusEvery   = 10 * time.Second
+)
+
+// runService runs until the context ends, and reports progress: to systemd, and on
+// a terminal in one line that is written over.
+func (a *app) runService(ctx context.Context, log *slog.Logger, run func(context.Context) error, progress func(every time.Duration) string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	tell := manager{log}
+	tell.tell(systemd.SdNotifyReady)
+	every, onTerminal := statusEvery, isTerminal(a.stderr)
+	if onTerminal {
+		every = progressEvery
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-ended:
+			tell.tell(systemd.SdNotifyStopping)
+			if onTerminal {
+				fmt.Fprintln(a.stderr)
+			}
+			log.Info("stopped", "after", progress(every))
+			return err
+		case <-ticker.C:
+			text := progress(every)
+			tell.tell("STATUS=" + text)
+			if onTerminal {
+				fmt.Fprintf(a.stderr, "\r\x1b[K%s", text)
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+)
+
+// Source is where a collector gets lines from.
+type Source interface {
+	// Collect appends lines to the log, each with its origin and with what the
+	// source needs to know where it left off, until something goes wrong. It is
+	// then called again, and goes on by what is in the log.
+	Collect(ctx context.Context, sink *Sink) error
+}
+
+// Sink is the log of a collector, for one source.
+type Sink struct {
+	collector *Collector
+}
+
+// Collector collects lines from sources into a log. It is safe for concurrent use
+// by its sources.
+type Collector struct {
+	log *slog.Logger
+
+	mu     sync.Mutex
+	file   *Log // guarded by mu
+	counts Counts
+}
+
+// Counts are what a collector has done since it started.
+type Counts struct {
+	Events  uint64 // written to the log
+	Gaps    uint64 // reported in the log
+	Proofs  uint64 // how often the place was proved again
+	Refused uint64 // messages and lines that are no events
+	// Lag is how old the newest event was when it was written, and Behind how
+	// many messages the source then held that were not collected yet.
+	Lag    time.Duration
+	Behind uint64
+}
+
+// NewCollector returns a collector into the log.
+func NewCollector(file *Log, log *slog.Logger) *Collector { return &Collector{file: file, log: log} }
+
+// Counts returns what was done so far.
+func (c *Collector) Counts() Counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts
+}
+
+// Run collects from all sources until the context ends, and then returns nil.
+func (c *Collector) Run(ctx context.Context, sources ...Source) error {
+	var running sync.WaitGroup
+	for _, source := range sources {
+		running.Go(func() { c.collect(ctx, source) })
+	}
+	running.Wait()
+	return nil
+}
+
+func (c *Collector) collect(ctx context.Context, source Source) {
+	pause := firstPause
+	told := ""
+	for {
+		before := c.Counts().Events
+		err := source.Collect(ctx, &Sink{collector: c})
+		if ctx.Err() != nil {
+			return
+		}
+		after := c.Counts().Events
+		if err != nil && (err.Error() != told || after > before) {
+			told = err.Error()
+			c.log.Warn("collecting was interrupted; going on from the end of the log", "error", err)
+		}
+		if after > before {
+			pause = firstPause
+		}
+		select {
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		case <-ctx.Done():
+			return
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// Append writes whole lines.
+func (s *Sink) Append(lines []byte, done Counts) error {
+	c := s.collector
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(lines) > 0 {
+		if err := c.file.Append(lines); err != nil {
+			return err
+		}
+	}
+	c.counts.Events += done.Events
+	c.counts.Gaps += done.Gaps
+	c.counts.Proofs += done.Proofs
+	c.counts.Refused += done.Refused
+	if done.Events > 0 {
+		c.counts.Lag, c.counts.Behind = done.Lag, done.Behind
+	}
+	return nil
+}
+
+// Tail calls see with the lines of the log, newest first.
+func (s *Sink) Tail(most int64, see func(line []byte) bool) error {
+	s.collector.mu.Lock()
+	defer s.collector.mu.Unlock()
+	return s.collector.file.Tail(most, see)
+}
+
+// errAgain ends a round so that the place is proved again.
+var errAgain = errors.New("the connection was made again")

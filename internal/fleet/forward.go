@@ -1,0 +1,227 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/client"
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// Forwarder publishes the events of the local service to JetStream. Its fields
+// must not be changed once it runs.
+type Forwarder struct {
+	Server Server
+	// Host is the name of this host, as CheckHost has it.
+	Host string
+	// Address is that of the local service; Filters choose its events.
+	Address string
+	Filters []string
+	// Create makes the streams if they are not there; Replicas and MaxAge are
+	// theirs.
+	Create   bool
+	Replicas int
+	MaxAge   time.Duration
+	Log      *slog.Logger
+
+	most int // longest message that the stream takes, in bytes
+
+	mu       sync.Mutex
+	presence Presence // guarded by mu
+}
+
+// ErrForeign is returned when another machine forwards under the same name.
+var ErrForeign = errors.New("another machine forwards events under the name of this host: give each its own machine ID " +
+	"(systemd-machine-id-setup) or name it with --host")
+
+// mostForeign is how often in succession the stream may be found to continue with
+// events that this host has not got.
+const mostForeign = 10
+
+// The waits after an error: doubled each time, and cut at random.
+const (
+	firstPause = 20 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// Presence returns the state of the forwarder.
+func (f *Forwarder) Presence() Presence {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.presence
+}
+
+func (f *Forwarder) note(change func(p *Presence)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.presence)
+}
+
+// Run forwards until the context ends, and then returns nil. Whatever goes wrong
+// on the way is tried again, from the checkpoint on.
+func (f *Forwarder) Run(ctx context.Context) error {
+	f.presence.Host = f.Host
+	nc, err := f.Server.connect(ctx, "eventsvc forward "+f.Host, "_INBOX_"+f.Host, f.Log)
+	if err != nil {
+		return ignoreEnd(ctx, err)
+	}
+	defer nc.Close()
+	f.most = int(nc.MaxPayload()) - headroomOfPayload
+	var beats sync.WaitGroup
+	beatContext, stop := context.WithCancel(ctx)
+	beats.Go(func() { f.beat(beatContext, nc) })
+	defer beats.Wait()
+	defer stop()
+	pause, foreign := firstPause, 0
+	var told string
+	for {
+		sent := f.Presence().Sent
+		err := f.forward(ctx, nc, &foreign)
+		if ctx.Err() != nil || errors.Is(err, ErrForeign) {
+			return ignoreEnd(ctx, err)
+		}
+		if f.Presence().Sent > sent {
+			pause = firstPause
+		}
+		if err != nil && err.Error() != told {
+			told = err.Error()
+			f.Log.Warn("forwarding was interrupted; going on from the checkpoint", "error", err)
+		}
+		f.note(func(p *Presence) { p.Checkpoints++ })
+		select {
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		case <-ctx.Done():
+			return nil
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// ignoreEnd drops an error that comes of the end of the context.
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// beat says that this host is there: at once, and then from time to time.
+func (f *Forwarder) beat(ctx context.Context, nc *nats.Conn) {
+	ticker := time.NewTicker(presenceEvery)
+	defer ticker.Stop()
+	for {
+		p := f.Presence()
+		if p.Cursor != "" { // else it would hide what an earlier forwarder said
+			if err := p.say(ctx, nc); err != nil && ctx.Err() == nil {
+				f.Log.Warn("cannot say that this host is there", "error", err)
+			}
+		}
+		wait := ticker.C
+		if p.Cursor == "" {
+			wait = time.After(time.Second)
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// forward forwards from the checkpoint on, until something goes wrong.
+func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) error {
+	if f.Create {
+		if err := CreateStreams(ctx, nc, f.Replicas, f.MaxAge); err != nil {
+			return err
+		}
+	}
+	from, err := readCheckpoint(ctx, nc, f.Host)
+	if err != nil {
+		return err
+	}
+	f.note(func(p *Presence) { p.Cursor = from.cursor })
+	local, err := client.New(f.Address)
+	if err != nil {
+		return err
+	}
+	defer local.Close()
+	var lost *events.ExpiredError
+	begun := false // later a gap ends the round: the next begins at the checkpoint, and reports it
+	s, err := local.Subscribe(ctx, client.SubscribeOptions{
+		Filters: f.Filters, AllUsers: true, After: from.cursor, FromStart: from.cursor == "",
+		OnExpired: func(e *events.ExpiredError) bool { lost = e; return !begun },
+	})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	begun = true
+	p := &publisher{nc: nc, host: f.Host, last: from.seq}
+	gap := lost
+	read := f.read(ctx, s)
+	defer read.stop()
+	if gap != nil {
+		if *foreign++; *foreign >= mostForeign {
+			return ErrForeign
+		}
+		if err := f.publishLost(ctx, p, from.cursor, gap.Oldest); err != nil {
+			return err
+		}
+	}
+	for {
+		batch, err := read.next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := f.publishEvents(ctx, p, batch); err != nil {
+			return err
+		}
+		if gap == nil {
+			*foreign = 0
+		}
+		f.note(func(p *Presence) { p.CaughtUp = read.isEmpty() })
+	}
+}
+
+// publishLost reports a gap, once: the cursor of the report is where it goes on.
+func (f *Forwarder) publishLost(ctx context.Context, p *publisher, after, oldest string) error {
+	e := newLost(f.Host, after, oldest, time.Now())
+	f.Log.Warn("events were lost: the log of this host no longer holds what follows the checkpoint", "after", after, "oldest", oldest)
+	if err := f.publishEvents(ctx, p, []events.Event{e}); err != nil {
+		return err
+	}
+	f.note(func(p *Presence) { p.Gaps++ })
+	return nil
+}
+
+// publishEvents publishes events and notes how far it is.
+func (f *Forwarder) publishEvents(ctx context.Context, p *publisher, batch []events.Event) error {
+	messages := make([]*nats.Msg, 0, len(batch))
+	longest := 0
+	for i := range batch {
+		m, err := newFitting(f.Host, &batch[i], f.most)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, m)
+		longest = max(longest, m.Size())
+	}
+	if err := p.publish(ctx, messages); err != nil {
+		if isCode(err, codeTooLong) && longest > headroomOfPayload {
+			f.most = longest - 1 // what is that long goes without its long parts next time
+		}
+		return err
+	}
+	last := &batch[len(batch)-1]
+	f.note(func(p *Presence) {
+		p.Sent += uint64(len(batch))
+		p.Cursor, p.EventTime = last.Cursor, last.Time.UTC()
+	})
+	return nil
+}

@@ -1,0 +1,210 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/line"
+)
+
+// FromStream collects the stream EVENTS.
+type FromStream struct {
+	Server Server
+	Log    *slog.Logger
+}
+
+// How a stream is read.
+const (
+	// pulledBytes bounds what is asked for ahead.
+	pulledBytes = 4 << 20
+	// mostAppended is about how much is written to the log at once.
+	mostAppended = 1 << 20
+	// tailBytes bounds how far back in the log is looked for what the stream
+	// and the log have in common, once the stream is not what it was.
+	tailBytes = 64 << 20
+	// proofEvery is how often it is made sure that the stream was not put back
+	// behind what was read.
+	proofEvery = 30 * time.Second
+)
+
+// start is where a stream is read from.
+type start struct {
+	created time.Time
+	seq     uint64 // the first message to be read
+	last    uint64 // of the stream when it was looked at
+	// lost says that the stream no longer holds what follows this message; 0: it
+	// does.
+	lost uint64
+	// known are the events that are in the log though they are after seq, because
+	// the stream was put back to an older state and they were sent again.
+	known map[uint64]struct{}
+}
+
+// Collect collects the stream until the connection breaks.
+func (f *FromStream) Collect(ctx context.Context, sink *Sink) error {
+	again := make(chan struct{}, 1)
+	nc, err := f.Server.connect(ctx, "eventsvc collect", "_INBOX_collect", f.Log, nats.ReconnectHandler(func(*nats.Conn) {
+		select {
+		case again <- struct{}{}:
+		default:
+		}
+	}))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return errors.Wrap(err, "cannot use JetStream")
+	}
+	for {
+		err := f.round(ctx, js, sink, again)
+		if !errors.Is(err, errAgain) {
+			return err
+		}
+	}
+}
+
+// round proves the place and reads on from there.
+func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Sink, again <-chan struct{}) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, at, err := f.prove(ctx, js, sink)
+	if err != nil {
+		return err
+	}
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.seq,
+	})
+	if err != nil {
+		return errors.Wrap(err, "cannot read the stream")
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxBytes(pulledBytes))
+	if err != nil {
+		return errors.Wrap(err, "cannot read the stream")
+	}
+	received := make(chan jetstream.Msg, 1024)
+	failed := make(chan error, 1)
+	go func() {
+		defer close(received)
+		for {
+			m, err := messages.Next()
+			if err != nil {
+				failed <- errors.Wrap(err, "cannot read the stream")
+				return
+			}
+			select {
+			case received <- m:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	defer func() {
+		cancel()
+		messages.Stop()
+		for range received { // until the reader has ended
+		}
+	}()
+	return f.read(ctx, stream, &at, sink, received, failed, again)
+}
+
+// read appends what is received.
+func (f *FromStream) read(ctx context.Context, stream jetstream.Stream, at *start, sink *Sink,
+	received <-chan jetstream.Msg, failed <-chan error, again <-chan struct{},
+) error {
+	proof := time.NewTicker(proofEvery)
+	defer proof.Stop()
+	var lines []byte
+	for {
+		select {
+		case m, ok := <-received:
+			if !ok {
+				return <-failed
+			}
+			var done Counts
+			lines = lines[:0]
+			for more := true; more; {
+				var err error
+				if lines, err = f.add(lines, m, at, &done); err != nil {
+					return err
+				}
+				if more = len(lines) < mostAppended; more {
+					select {
+					case m, more = <-received:
+					default:
+						more = false
+					}
+				}
+			}
+			if err := sink.Append(lines, done); err != nil {
+				return err
+			}
+		case <-again:
+			return errAgain
+		case <-proof.C:
+			if i, err := stream.Info(ctx); err == nil && (i.State.LastSeq+1 < at.seq || !i.Created.Equal(at.created)) {
+				return errAgain
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// add appends the line of a message, after the report of a gap before it.
+func (f *FromStream) add(lines []byte, m jetstream.Msg, at *start, done *Counts) ([]byte, error) {
+	md, err := m.Metadata()
+	if err != nil {
+		return lines, errors.Wrap(err, "cannot understand a message of the stream")
+	}
+	seq := md.Sequence.Stream
+	lost := at.lost
+	if seq > at.seq {
+		lost = at.seq - 1 // age or a limit of the stream has passed this reader
+	}
+	if lost > 0 || seq > at.seq && at.seq == 1 {
+		report, err := lineLost(EventsStream, lost, seq, at.created, time.Now())
+		if err != nil {
+			return lines, err
+		}
+		f.Log.Warn("events were lost: the stream no longer holds what follows the last collected", "after", lost, "oldest", seq)
+		lines = append(lines, report...)
+		done.Gaps++
+	}
+	at.lost, at.seq = 0, seq+1
+	data := m.Data()
+	host, cursor, ok := f.check(m.Subject(), data)
+	if !ok {
+		done.Refused++
+		f.Log.Warn("a message of the stream is no event of its host; it is left out", "subject", m.Subject(), "sequence", seq)
+		return lines, nil
+	}
+	if len(at.known) > 0 {
+		if _, known := at.known[eventKey(host, cursor)]; known {
+			return lines, nil
+		}
+	}
+	done.Events++
+	done.Lag, done.Behind = time.Since(md.Timestamp), md.NumPending
+	return appendPlace(lines, data, place{created: at.created.UnixNano(), seq: seq}), nil
+}
+
+// check reports whether a message is an event of the host that its subject names,
+// for which the server checks the rights of the sender.
+func (f *FromStream) check(subject string, data []byte) (host, cursor string, ok bool) {
+	rest, found := strings.CutPrefix(subject, eventsPrefix)
+	host, _, dotted := strings.Cut(rest, ".")
+	_, named, cursor, _, ok := line.OriginCursor(data)
+	var fields line.Fields
+	ok = ok && found && dotted && named == host && CheckHost(host) == nil && bytes.HasSuffix(data, []byte(`"}`)) &&
+		bytes.IndexByte(data, '\n') < 0 && len(data) <= line.MaxLine && line.Scan(data, &fields)
+	return host, cursor, ok
+}

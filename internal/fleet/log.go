@@ -1,0 +1,197 @@
+package fleet
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// Log is the log of a collector: lines of Podman's form, each with its origin. The
+// file and those that it was set aside as are named as a log of eventsvc's own. One
+// process writes to it; it is not safe for concurrent use.
+type Log struct {
+	path string
+	most int64 // size at which it is set aside, in bytes; 0: never
+	file *os.File
+	lock *os.File
+	size int64
+}
+
+// keptLogs is how many files are kept aside, as the service expects them.
+const keptLogs = 3
+
+// logMode lets the collector and the service of its user read the log.
+const logMode = 0o600
+
+// OpenLog opens the log for appending, and makes it if it is not there. The log
+// and what is kept aside of it stay within maxSize bytes; 0: no bound. A collector
+// that has the log open already is an error.
+func OpenLog(path string, maxSize int64) (*Log, error) {
+	l := &Log{path: path, most: maxSize / (keptLogs + 1)}
+	var err error
+	// Not the lock of the log, which its other writers take: held all the time.
+	l.lock, err = os.OpenFile(path+".collect.lock", os.O_CREATE|os.O_RDWR, logMode)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot open the log")
+	}
+	if err := unix.Flock(int(l.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = l.lock.Close()
+		return nil, errors.Errorf("cannot collect into %s: another collector does", path)
+	}
+	if err := l.open(); err != nil {
+		_ = l.lock.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Log) open() error {
+	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, logMode)
+	if err != nil {
+		return errors.Wrap(err, "cannot open the log")
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		_ = f.Close()
+		return errors.Wrap(err, "cannot open the log")
+	}
+	l.file, l.size = f, size
+	return l.endLine()
+}
+
+// endLine takes back a line that was written in part: what was not acknowledged
+// comes again.
+func (l *Log) endLine() error {
+	whole, err := lastNewline(l.file, l.size)
+	if err != nil || whole == l.size {
+		return err
+	}
+	if err := l.file.Truncate(whole); err != nil {
+		return errors.Wrap(err, "cannot take back a line of the log that was written in part")
+	}
+	l.size = whole
+	return nil
+}
+
+// lastNewline returns the offset after the last newline before size.
+func lastNewline(f io.ReaderAt, size int64) (int64, error) {
+	buf := make([]byte, 64<<10)
+	for size > 0 {
+		start := max(0, size-int64(len(buf)))
+		n, err := f.ReadAt(buf[:size-start], start)
+		if err != nil {
+			return 0, errors.Wrap(err, "cannot read the end of the log")
+		}
+		if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 {
+			return start + int64(i) + 1, nil
+		}
+		size = start
+	}
+	return 0, nil
+}
+
+// Append writes whole lines in one go, all or none of them.
+func (l *Log) Append(lines []byte) error {
+	if l.most > 0 && l.size > 0 && l.size+int64(len(lines)) > l.most {
+		if err := l.setAside(); err != nil {
+			return err
+		}
+	}
+	n, err := l.file.Write(lines)
+	l.size += int64(n)
+	if err != nil {
+		err = errors.Wrap(err, "cannot write to the log")
+		if back := l.endLine(); back != nil {
+			return back
+		}
+		return err
+	}
+	return nil
+}
+
+// setAside renames the log and begins a new one.
+func (l *Log) setAside() error {
+	aside := func(n int) string { return fmt.Sprintf("%s.%d", l.path, n) }
+	for n := keptLogs; n > 1; n-- {
+		if err := os.Rename(aside(n-1), aside(n)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return errors.Wrap(err, "cannot set the log aside")
+		}
+	}
+	if err := os.Rename(l.path, aside(1)); err != nil {
+		return errors.Wrap(err, "cannot set the log aside")
+	}
+	_ = l.file.Close()
+	return l.open()
+}
+
+// Tail calls see with the lines from the newest on, until it returns false, at
+// most some bytes of them. A line is valid during the call.
+func (l *Log) Tail(most int64, see func(line []byte) bool) error {
+	paths := []string{l.path}
+	for n := 1; n <= keptLogs; n++ {
+		paths = append(paths, fmt.Sprintf("%s.%d", l.path, n))
+	}
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return errors.Wrap(err, "cannot read the log")
+		}
+		more, read, err := tailOf(f, most, see)
+		_ = f.Close()
+		if most -= read; err != nil || !more || most <= 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// tailOf is Tail for one file. It returns how much it has read.
+func tailOf(f *os.File, most int64, see func(line []byte) bool) (more bool, read int64, err error) {
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return false, 0, errors.Wrap(err, "cannot read the log")
+	}
+	if end, err = lastNewline(f, end); err != nil {
+		return false, 0, err
+	}
+	var rest []byte // of a line that begins before what was read
+	for end > 0 && read < most {
+		start := max(0, end-256<<10)
+		data := make([]byte, end-start, int(end-start)+len(rest))
+		if _, err := f.ReadAt(data, start); err != nil {
+			return false, read, errors.Wrap(err, "cannot read the log")
+		}
+		read += end - start
+		end = start
+		data = append(data, rest...)
+		for {
+			text := bytes.TrimSuffix(data, []byte{'\n'})
+			i := bytes.LastIndexByte(text, '\n')
+			if i < 0 && start > 0 {
+				rest = data
+				break
+			}
+			if len(text) > i+1 && !see(text[i+1:]) {
+				return false, read, nil
+			}
+			if i < 0 {
+				break
+			}
+			data = data[:i+1]
+		}
+	}
+	return true, read, nil
+}
+
+// Close closes the log.
+func (l *Log) Close() error {
+	_ = l.lock.Close()
+	return errors.Wrap(l.file.Close(), "cannot close the log")
+}

@@ -1,0 +1,103 @@
+package fleet
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/line"
+)
+
+// The headers of a message, besides those of CloudEvents.
+const (
+	cursorHeader = "Eventsvc-Cursor"
+
+	fenceHeader        = "Nats-Expected-Last-Subject-Sequence"
+	fenceSubjectHeader = "Nats-Expected-Last-Subject-Sequence-Subject"
+	batchHeader        = "Nats-Batch-Id"
+	batchPlaceHeader   = "Nats-Batch-Sequence"
+	batchCommitHeader  = "Nats-Batch-Commit"
+)
+
+// truncatedLabel is what an event has whose inspect data, health log or labels
+// were left out because the stream takes no message that long.
+const truncatedLabel = "io.podman.events.truncated"
+
+// hostSubject is the subject of all events of a host. It is what the fence looks
+// at, so that every writer of a host has to use exactly this string.
+func hostSubject(host string) string { return eventsPrefix + host + ".>" }
+
+// newMessage returns the message of an event of the host: the line of Podman's log
+// with its origin, and the headers of a CloudEvent in binary mode. Whoever
+// forwards the event, the bytes are the same.
+func newMessage(host string, e *events.Event) (*nats.Msg, error) {
+	plain := *e
+	plain.Extra = nil // members that no interface shows could pretend an origin
+	text, err := plain.AppendJSON(make([]byte, 0, 512))
+	if err != nil {
+		return nil, errors.WithMessage(err, "cannot encode an event")
+	}
+	uid := int64(-1)
+	if e.UID != nil {
+		uid = int64(*e.UID)
+	}
+	kind, status := string(e.Type), string(e.Status)
+	m := nats.NewMsg(eventsPrefix + host + "." + token(kind) + "." + token(status))
+	m.Data = line.AppendOrigin(text, host, uid, e.Cursor)
+	// The names of CloudEvents are lower case, and kept so.
+	m.Header[cursorHeader] = []string{e.Cursor}
+	m.Header["ce-specversion"] = []string{"1.0"}
+	m.Header["ce-id"] = []string{e.Cursor}
+	m.Header["ce-source"] = []string{"/hosts/" + host + "/podman"}
+	m.Header["ce-type"] = []string{"io.podman." + token(kind) + "." + token(status)}
+	m.Header["ce-time"] = []string{e.Time.UTC().Format(time.RFC3339Nano)}
+	m.Header["ce-datacontenttype"] = []string{"application/json"}
+	if e.Name != "" {
+		m.Header["ce-subject"] = []string{url.PathEscape(e.Name)}
+	}
+	return m, nil
+}
+
+// newFitting is newMessage for an event whose message may be longer than the
+// stream takes, in bytes: it leaves out what is long.
+func newFitting(host string, e *events.Event, most int) (*nats.Msg, error) {
+	m, err := newMessage(host, e)
+	if err != nil || m.Size() <= most {
+		return m, err
+	}
+	short := *e
+	short.ContainerInspectData, short.HealthLog = "", ""
+	short.Attributes = map[string]string{}
+	for key, value := range e.Attributes {
+		short.Attributes[key] = value
+	}
+	short.Attributes[truncatedLabel] = "true"
+	if m, err = newMessage(host, &short); err != nil || m.Size() <= most {
+		return m, err
+	}
+	short.Attributes = map[string]string{truncatedLabel: "true"}
+	return newMessage(host, &short)
+}
+
+// lostStatus is the status of the event that reports a gap.
+const lostStatus = "events-lost"
+
+// newLost returns the event that stands for those that are lost between two
+// cursors. Its own cursor is that from which reading goes on.
+func newLost(host, after, oldest string, now time.Time) events.Event {
+	return events.Event{
+		Type: events.System, Status: lostStatus, Time: now, Name: host, Cursor: oldest,
+		Details: events.Details{Attributes: map[string]string{"after": after, "oldest": oldest, "host": host}},
+	}
+}
+
+// fence lets the server take the message only if the sequence is still that of the
+// last message of its host.
+func fence(m *nats.Msg, host string, last uint64) {
+	m.Header[fenceHeader] = []string{strconv.FormatUint(last, 10)}
+	m.Header[fenceSubjectHeader] = []string{hostSubject(host)}
+}

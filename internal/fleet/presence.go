@@ -1,0 +1,52 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/version"
+)
+
+// presenceEvery is how often a host says that it is there.
+const presenceEvery = 5 * time.Minute
+
+// Presence is what a host says of itself in the stream HOSTS.
+type Presence struct {
+	Host     string    `json:"host"`
+	Hostname string    `json:"hostname"`
+	Version  string    `json:"version"`
+	BootID   string    `json:"bootId"`
+	Time     time.Time `json:"time"`
+	// Cursor is that of the last event that is in the stream, and EventTime its
+	// time.
+	Cursor    string    `json:"cursor"`
+	EventTime time.Time `json:"eventTime"`
+	// CaughtUp says that there was nothing more to forward.
+	CaughtUp bool `json:"caughtUp"`
+	// Sent, Checkpoints and Gaps count since the forwarder started: events, how
+	// often the checkpoint was read again, and gaps that were reported.
+	Sent        uint64 `json:"sent"`
+	Checkpoints uint64 `json:"checkpoints"`
+	Gaps        uint64 `json:"gaps"`
+}
+
+// say publishes the presence.
+func (p *Presence) say(ctx context.Context, nc *nats.Conn) error {
+	p.Version, p.Time = version.Version, time.Now().UTC()
+	p.Hostname, _ = os.Hostname()
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // what cannot be read stays empty
+	p.BootID = strings.TrimSpace(string(boot))
+	m := nats.NewMsg(hostsPrefix + p.Host)
+	var err error
+	if m.Data, err = json.Marshal(p); err != nil {
+		return errors.Wrap(err, "cannot encode the presence")
+	}
+	var a ack
+	return request(ctx, nc, m, &a)
+}

@@ -1,0 +1,132 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+	"github.com/pkg/errors"
+)
+
+// The codes of JetStream that are looked at.
+const (
+	codeTooLong       = 10054 // the message exceeds what the stream takes
+	codeNoStream      = 10059
+	codeFence         = 10071 // another message is the last of the host
+	codeNoConsumer    = 10014
+	leastBatch        = 32 // waiting events; fewer are published one by one, which is quicker for each
+	mostBatch         = 500
+	mostBatchBytes    = 4 << 20
+	headroomOfPayload = 4 << 10
+)
+
+// apiError is an error that JetStream replied with.
+type apiError struct {
+	Code        int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+func (e *apiError) Error() string { return fmt.Sprintf("NATS: %s (%d)", e.Description, e.Code) }
+
+// isCode reports whether the error is JetStream's with that code.
+func isCode(err error, code int) bool {
+	var e *apiError
+	return errors.As(err, &e) && e.Code == code
+}
+
+// request sends a message and reads the JSON of its reply.
+func request(ctx context.Context, nc *nats.Conn, m *nats.Msg, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	reply, err := nc.RequestMsgWithContext(ctx, m)
+	if err != nil {
+		return errors.Wrapf(err, "no answer to %s", m.Subject)
+	}
+	if len(reply.Data) == 0 {
+		return nil // the first message of a batch is accepted so
+	}
+	var failed struct {
+		Error *apiError `json:"error"`
+	}
+	if err := json.Unmarshal(reply.Data, &failed); err != nil {
+		return errors.Wrapf(err, "cannot understand the answer to %s", m.Subject)
+	}
+	if failed.Error != nil {
+		return failed.Error
+	}
+	return errors.Wrapf(json.Unmarshal(reply.Data, into), "cannot understand the answer to %s", m.Subject)
+}
+
+// publisher publishes the events of one host. It is not safe for concurrent use.
+type publisher struct {
+	nc   *nats.Conn
+	host string
+	last uint64 // sequence of the host's last message
+	// singles counts rounds without batches, after the server refused one: it
+	// allows few at a time for each stream.
+	singles int
+}
+
+// publish publishes messages in their order. On an error some or all of them may
+// be in the stream: the checkpoint has to be read again.
+func (p *publisher) publish(ctx context.Context, messages []*nats.Msg) error {
+	if len(messages) < leastBatch || p.singles > 0 {
+		p.singles = max(0, p.singles-1)
+		for _, m := range messages {
+			if err := p.one(ctx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := p.batch(ctx, messages)
+	var refused *apiError
+	if errors.As(err, &refused) && refused.Code != codeFence {
+		p.singles = 8
+	}
+	return err
+}
+
+type ack struct {
+	Seq uint64 `json:"seq"`
+}
+
+func (p *publisher) one(ctx context.Context, m *nats.Msg) error {
+	fence(m, p.host, p.last)
+	var a ack
+	if err := request(ctx, p.nc, m, &a); err != nil {
+		return err
+	}
+	p.last = a.Seq
+	return nil
+}
+
+// batch publishes messages as one atomic batch. The first asks for a reply, for
+// without one the server refuses a batch in silence.
+func (p *publisher) batch(ctx context.Context, messages []*nats.Msg) error {
+	fence(messages[0], p.host, p.last)
+	id := nuid.Next()
+	var a ack
+	for i, m := range messages {
+		m.Header[batchHeader] = []string{id}
+		m.Header[batchPlaceHeader] = []string{strconv.Itoa(i + 1)}
+		var err error
+		switch i {
+		case len(messages) - 1:
+			m.Header[batchCommitHeader] = []string{"1"}
+			err = request(ctx, p.nc, m, &a)
+		case 0:
+			err = request(ctx, p.nc, m, &a)
+		default:
+			err = errors.Wrap(p.nc.PublishMsg(m), "cannot publish")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.last = a.Seq
+	return nil
+}

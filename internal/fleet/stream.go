@@ -1,0 +1,46 @@
+package fleet
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/pkg/errors"
+)
+
+// CreateStreams makes the streams EVENTS and HOSTS, unless they are there: what is
+// there is left as it is. The messages of EVENTS are removed after maxAge; 0:
+// never.
+func CreateStreams(ctx context.Context, nc *nats.Conn, replicas int, maxAge time.Duration) error {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return errors.Wrap(err, "cannot use JetStream")
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	for _, c := range streamConfigs(replicas, maxAge) {
+		_, err := js.Stream(ctx, c.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			_, err = js.CreateStream(ctx, c)
+		}
+		if err != nil {
+			return errors.Wrapf(err, "cannot create the stream %s", c.Name)
+		}
+	}
+	return nil
+}
+
+func streamConfigs(replicas int, maxAge time.Duration) []jetstream.StreamConfig {
+	return []jetstream.StreamConfig{
+		{
+			Name: EventsStream, Subjects: []string{eventsPrefix + ">"}, Replicas: max(1, replicas), MaxAge: maxAge,
+			Storage: jetstream.FileStorage, Compression: jetstream.S2Compression,
+			AllowAtomicPublish: true, AllowDirect: true, DenyDelete: true,
+		},
+		{
+			Name: HostsStream, Subjects: []string{hostsPrefix + ">"}, Replicas: max(1, replicas), MaxMsgsPerSubject: 1,
+			Storage: jetstream.FileStorage, AllowDirect: true, DenyDelete: true,
+		},
+	}
+}
