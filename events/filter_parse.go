@@ -229,10 +229,7 @@ func (c *clause) parseWord() string {
 		c.value, c.code = string(t), uint8(CodeOfType(t))
 		return ""
 	}
-	s, err := StringToStatus(c.value)
-	if same, ok := sameStatus[c.value]; ok {
-		s, err = same, nil
-	}
+	s, err := FilterStatus(c.value)
 	if err != nil {
 		if hint := foreignStatus(c.value); hint != "" {
 			return hint

@@ -10,6 +10,15 @@ var sameStatus = map[string]Status{
 	"delete": Remove, "destroy": Remove, "exec_die": ExecDied, "exec_start": Exec, "load": LoadFromArchive, "rm": Remove,
 }
 
+// FilterStatus returns the status that a filter event=word asks for, words of Docker
+// included. An unknown word is a *WordError, an empty one ErrEventStatusBlank.
+func FilterStatus(word string) (Status, error) {
+	if same, ok := sameStatus[word]; ok {
+		return same, nil
+	}
+	return StringToStatus(word)
+}
+
 // healthWord begins the events of Docker that have a verdict: "health_status: healthy".
 const healthWord = "health_status:"
 

@@ -11,12 +11,14 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/state"
 )
 
 // waitFlags are the flags of eventsvc wait.
 type waitFlags struct {
 	eventsFlags
 	timeout time.Duration
+	orNow   bool
 }
 
 const waitLong = `Wait until an event happens that passes the filters, print it and end with 0.
@@ -36,12 +38,26 @@ has the event alone.
 
 Without a command only what happens from now on counts, and what a script
 started before may be over by then. With --since or --after-cursor the past
-counts, too.`
+counts, too.
+
+With --or-now it ends at once if it is so already: if the newest of the events
+that decide it, for the object by its name, matches. What decides it:
+
+  start, restart    create, start, restart, restore, died, remove
+  died, exit-code   create, start, restart, restore, died
+  health            start, restart, restore, died, remove, health_status
+  create, remove    create, remove
+  pause, unpause    both, and what decides start
+  mount, tag, pull  and their opposites
+
+It is told from the events that the store still holds, and from nothing else. What
+follows is seen without a gap.`
 
 const waitExample = `  eventsvc wait --filter container=web --filter event=died -- podman start web
   eventsvc wait --timeout 30s --filter container=db --filter event=start
   code=$(eventsvc wait -f container=job -f event=died --format '{{.ContainerExitCode}}' -- podman start job)
-  eventsvc wait --filter event=died --after-cursor "$cursor"`
+  eventsvc wait --filter event=died --after-cursor "$cursor"
+  eventsvc wait --or-now --filter container=db --filter health=healthy && start-the-app`
 
 // errTimedOut is returned when nothing happened in time.
 var errTimedOut = errors.New("timed out: no matching event")
@@ -61,6 +77,8 @@ func (a *app) waitCommand() *cobra.Command {
 	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "wait for an event that matches `FILTER`, KEY=VALUE; may be given again")
 	allUsersFlag(c, &f.eventsFlags)
 	flags.Var((*span)(&f.timeout), "timeout", "give up after this `TIME`, such as 90s, 10m or seconds; 0: never (default)")
+	flags.BoolVar(&f.orNow, "or-now", false, "end at once if it is so already: if the newest of the events that\n"+
+		"decide it matches")
 	flags.StringVar(&f.since, "since", "", "an event later than this `TIME` counts, too")
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "an event behind the one with this `CURSOR` counts, too")
 	formatFlags(c, &f.eventsFlags)
@@ -98,6 +116,12 @@ func (a *app) wait(ctx context.Context, f *waitFlags, words []string) error {
 	if err := f.resolveTimes(); err != nil {
 		return err
 	}
+	var question *state.Question
+	if f.orNow {
+		if question, err = f.question(len(words) > 0); err != nil {
+			return errors.WithMessage(err, "cannot use --or-now")
+		}
+	}
 	if len(words) > 0 {
 		if err := findCommand(words); err != nil {
 			return err
@@ -118,7 +142,18 @@ func (a *app) wait(ctx context.Context, f *waitFlags, words []string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	run.cancel, run.stream = cancel, true
-	from, err := run.open(ctx, c, f.afterCursor)
+	after := f.afterCursor
+	if question != nil {
+		var e events.Event
+		var so bool
+		if e, so, after, err = run.now(ctx, c, question); err != nil {
+			return causeOf(ctx, err)
+		}
+		if so {
+			return run.printAll(e)
+		}
+	}
+	from, err := run.open(ctx, c, after)
 	if err != nil {
 		return causeOf(ctx, err)
 	}
