@@ -1,7 +1,8 @@
 // Command man writes the manual pages of eventsvc into a directory: one for each
-// command, made from its own help text, and io.podman.events(7), made from the
-// comments of the contract. So a page never says anything else than --help and
-// "varlinkctl introspect" do.
+// command, made from its own help text; eventsvc.toml(5), from the options of
+// serve; io.podman.events(7), from the comments of the contract; and
+// io.podman.Events1(7), from the introspection data. So a page never says anything
+// else than --help, "varlinkctl introspect" and D-Bus introspection do.
 //
 //	go run ./dist/man [-date 2026-11-23] [-version 0.1.0] DIR
 package main
@@ -21,6 +22,9 @@ import (
 // contract is read from the directory that the program is run in, the top of
 // the repository.
 const contract = "io.podman.events.varlink"
+
+// introspection are the files with the introspection data of the D-Bus objects.
+var introspection = []string{"dbus/io.podman.Events1.xml", "dbus/subscription.xml"}
 
 func main() {
 	date := flag.String("date", "", "`DATE` of the pages; without it they have none")
@@ -54,7 +58,11 @@ func write(dir, date, version string) error {
 	if err != nil {
 		return fmt.Errorf("cannot make a page of %s: %w", contract, err)
 	}
-	for _, p := range append(commandPages(cli.Command()), interfacePage) {
+	objectPage, err := dbusPage(introspection...)
+	if err != nil {
+		return err
+	}
+	for _, p := range append(commandPages(cli.Command()), optionsPage(cli.Command()), interfacePage, objectPage) {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, ".\\\" Made by dist/man.\n.TH %s %s %q %q %q\n", p.name, p.section, date, "eventsvc "+version, manuals[p.section])
 		// Neither hyphenated words nor stretched lines: commands and names are to be found by search.
@@ -68,7 +76,7 @@ func write(dir, date, version string) error {
 }
 
 // manuals are the titles of the sections of the manual.
-var manuals = map[string]string{"1": "User Commands", "7": "Varlink Interfaces", "8": "System Administration"}
+var manuals = map[string]string{"1": "User Commands", "5": "File Formats", "7": "Interfaces", "8": "System Administration"}
 
 // sections are those of commands that are not for users.
 var sections = map[string]string{"serve": "8"}

@@ -34,7 +34,7 @@ func pages(t *testing.T) map[string]string {
 
 func TestEveryCommandHasAPage(t *testing.T) {
 	all := pages(t)
-	for _, name := range []string{"eventsvc.1", "eventsvc-serve.8", "io.podman.events.7"} {
+	for _, name := range []string{"eventsvc.1", "eventsvc-serve.8", "eventsvc.toml.5", "io.podman.events.7", "io.podman.Events1.7"} {
 		if all[name] == "" {
 			t.Errorf("there is no %s", name)
 		}
@@ -49,6 +49,8 @@ func TestEveryCommandHasAPage(t *testing.T) {
 func TestPagesSayWhatTheHelpSays(t *testing.T) {
 	all := pages(t)
 	for _, test := range []struct{ page, want string }{
+		{"eventsvc.toml.5", `\fBallow\-read\fR = \fIa list of strings\fR`},
+		{"io.podman.Events1.7", `.SS Method Subscribe(s token, as filters, a{sv} options) \-> (o subscription, s cursor)`},
 		{"eventsvc-serve.8", ".TH eventsvc-serve 8 \"2026-11-23\" \"eventsvc 1.2.3\""},
 		{"eventsvc-serve.8", `\fB\-\-allow\-read\fR=\fIWHO\fR`},
 		{"eventsvc-events.1", `\fB\-f\fR, \fB\-\-filter\fR=`},
