@@ -187,15 +187,11 @@ func (r *pageReply) scan(s *scan) error {
 			if s.null() {
 				continue
 			}
+			var part copied
 			for range s.elements() {
-				// A copy for each event: whoever keeps one does not keep the page.
-				one := scan{text: strings.Clone(s.raw())}
 				var e events.Event
-				if bad := scanEvent(&one, &e); bad != nil && err == nil {
+				if bad := part.event(s, &e); bad != nil && err == nil {
 					err = bad
-				}
-				if !one.atEnd() || one.text == "null" {
-					s.giveUp()
 				}
 				r.events = append(r.events, e)
 			}
@@ -210,6 +206,42 @@ func (r *pageReply) scan(s *scan) error {
 		}
 	}
 	return err
+}
+
+// copySize is how much of a page is copied at a time, in bytes: a program that
+// keeps one event does not keep the page.
+const copySize = 8 << 10
+
+// copied is a copy of a part of a page.
+type copied struct {
+	scan
+	start int // where it begins in the page
+}
+
+// event reads the event that comes next in the page. Where the copy does not hold
+// all of it, it is made anew from there on.
+func (c *copied) event(page *scan, e *events.Event) error {
+	if page.peek() == 'n' {
+		page.giveUp()
+		return nil
+	}
+	size := copySize
+	for {
+		if c.pos = page.pos - c.start; c.pos < len(c.text) {
+			err := scanEvent(&c.scan, e)
+			if !c.odd {
+				page.pos = c.start + c.pos
+				return err
+			}
+		}
+		rest := page.text[page.pos:]
+		if c.start == page.pos && len(c.text) == len(rest) {
+			page.giveUp() // not for want of text
+			return nil
+		}
+		*c, *e = copied{scan{text: strings.Clone(rest[:min(size, len(rest))])}, page.pos}, events.Event{}
+		size *= 8
+	}
 }
 
 func (r *pageReply) unmarshal(text []byte) error {

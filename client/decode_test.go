@@ -90,6 +90,36 @@ func TestFastPathIsTaken(t *testing.T) {
 	}
 }
 
+// A page is copied in parts, and events may be longer than one.
+func TestDecode_pageOfLongEvents(t *testing.T) {
+	page := strings.Builder{}
+	page.WriteString(`{"parameters":{"cursor":"c","complete":true,"events":[ `)
+	const many = 60
+	for n := range many {
+		if n > 0 {
+			page.WriteString(" ,\n")
+		}
+		name := strings.Repeat("x", n*n*40%100_000) // up to 100 kB
+		page.WriteString(`{"cursor":"c","time":"2026-11-23T12:44:42Z","type":"pod","status":"create","name":"` + name + `","attributes":{"a":"]}"}}`)
+	}
+	page.WriteString(" ]}}")
+	var slow struct{ Parameters json.RawMessage }
+	if err := json.Unmarshal([]byte(page.String()), &slow); err != nil {
+		t.Fatal(err)
+	}
+	var want, got pageReply
+	if err := want.unmarshal(slow.Parameters); err != nil {
+		t.Fatal(err)
+	}
+	s := scan{text: page.String()}
+	if err := new(envelope).scan(&s, &got); err != nil || !s.atEnd() {
+		t.Fatalf("scan gave up at %d of %d, %v", s.pos, len(s.text), err)
+	}
+	if len(got.events) != many || !reflect.DeepEqual(got, want) {
+		t.Errorf("scan reads %d events, or others", len(got.events))
+	}
+}
+
 // FuzzDecode holds the fast way against encoding/json.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(fullFrame))

@@ -231,14 +231,3 @@ func (s *scan) skipDepth(depth int) {
 		}
 	}
 }
-
-// raw goes after a value and returns its text.
-func (s *scan) raw() string {
-	s.peek()
-	start := s.pos
-	s.skip()
-	if s.odd {
-		return ""
-	}
-	return s.text[start:s.pos]
-}

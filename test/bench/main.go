@@ -18,6 +18,7 @@ type part struct {
 }
 
 var parts = []part{
+	{"command", commands},
 	{"history", history},
 	{"start", start},
 	{"latency", latency},
