@@ -181,7 +181,7 @@ func (a *app) rootCommand() *cobra.Command {
 		return errors.Errorf("%v; see '%s --help'", err, c.CommandPath())
 	})
 	root.AddCommand(
-		a.serveCommand(), a.eventsCommand(), a.timelineCommand(), a.waitCommand(), a.execCommand(), a.writeCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(), a.forwardCommand(), a.collectCommand(),
+		a.serveCommand(), a.eventsCommand(), a.timelineCommand(), a.waitCommand(), a.execCommand(), a.writeCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(), a.forwardCommand(), a.collectCommand(), a.hostsCommand(), a.fleetCommand(),
 		a.versionCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
 	)

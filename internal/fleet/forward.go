@@ -111,23 +111,24 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return nil
 }
 
-// beat says that this host is there: at once, and then from time to time.
+// beat says that this host is there: from time to time, and when its state has
+// changed. It says nothing before it knows how far it is, since that would hide
+// what an earlier forwarder knew.
 func (f *Forwarder) beat(ctx context.Context, nc *nats.Conn) {
-	ticker := time.NewTicker(presenceEvery)
+	ticker := time.NewTicker(presenceLook)
 	defer ticker.Stop()
+	var said Presence
 	for {
 		p := f.Presence()
-		if p.Cursor != "" { // else it would hide what an earlier forwarder said
-			if err := p.say(ctx, nc); err != nil && ctx.Err() == nil {
+		if p.Cursor != "" && (time.Since(said.Time) > presenceEvery || p.CaughtUp != said.CaughtUp || p.Gaps != said.Gaps) {
+			if err := p.say(ctx, nc); err == nil {
+				said = p
+			} else if ctx.Err() == nil {
 				f.Log.Warn("cannot say that this host is there", "error", err)
 			}
 		}
-		wait := ticker.C
-		if p.Cursor == "" {
-			wait = time.After(time.Second)
-		}
 		select {
-		case <-wait:
+		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
@@ -153,9 +154,15 @@ func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) er
 	defer local.Close()
 	var lost *events.ExpiredError
 	begun := false // later a gap ends the round: the next begins at the checkpoint, and reports it
-	s, err := local.Subscribe(ctx, client.SubscribeOptions{
+	var s *client.Subscription
+	s, err = local.Subscribe(ctx, client.SubscribeOptions{
 		Filters: f.Filters, AllUsers: true, After: from.cursor, FromStart: from.cursor == "",
 		OnExpired: func(e *events.ExpiredError) bool { lost = e; return !begun },
+		OnMark: func(string) {
+			if s != nil && s.Live() {
+				f.note(func(p *Presence) { p.CaughtUp = true })
+			}
+		},
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,9 @@ import (
 // presenceEvery is how often a host says that it is there.
 const presenceEvery = 5 * time.Minute
 
+// presenceLook is how often it looks whether there is something to say.
+const presenceLook = 2 * time.Second
+
 // Presence is what a host says of itself in the stream HOSTS.
 type Presence struct {
 	Host     string    `json:"host"`

@@ -1,0 +1,70 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sort"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/pkg/errors"
+)
+
+// goneAfter is how long after its last sign a host counts as gone.
+const goneAfter = 2*presenceEvery + time.Minute
+
+// State says in a word how a host is: "gone" if it has given no sign, "behind" if
+// it has events that are not in the stream yet, or "ok".
+func (p *Presence) State(now time.Time) string {
+	switch {
+	case now.Sub(p.Time) > goneAfter:
+		return "gone"
+	case !p.CaughtUp:
+		return "behind"
+	}
+	return "ok"
+}
+
+// Hosts returns what each host has last said of itself, by name.
+func Hosts(ctx context.Context, server Server, log *slog.Logger) ([]Presence, error) {
+	ctx, cancel := context.WithTimeout(ctx, 6*requestTimeout)
+	defer cancel()
+	nc, err := server.connect(ctx, "eventsvc hosts", "_INBOX_collect", log)
+	if err != nil {
+		return nil, err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot use JetStream")
+	}
+	consumer, err := js.OrderedConsumer(ctx, HostsStream, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot read the stream "+HostsStream)
+	}
+	var hosts []Presence
+	const page = 1000
+	for {
+		batch, err := consumer.FetchNoWait(page)
+		if err != nil {
+			return nil, errors.Wrap(err, "cannot read the stream "+HostsStream)
+		}
+		n := 0
+		for m := range batch.Messages() {
+			n++
+			var p Presence
+			if json.Unmarshal(m.Data(), &p) == nil && m.Subject() == hostsPrefix+p.Host {
+				hosts = append(hosts, p)
+			}
+		}
+		if err := batch.Error(); err != nil {
+			return nil, errors.Wrap(err, "cannot read the stream "+HostsStream)
+		}
+		if n < page {
+			break
+		}
+	}
+	sort.Slice(hosts, func(i, j int) bool { return hosts[i].Host < hosts[j].Host })
+	return hosts, nil
+}

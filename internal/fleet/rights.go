@@ -1,0 +1,61 @@
+package fleet
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteConfig writes a configuration of nats-server for hosts: each may publish
+// its own events and presence, and read back its own last message; the user
+// "collect" may read the streams, and "admin" may do everything.
+func WriteConfig(w io.Writer, hosts []string) error {
+	var b strings.Builder
+	b.WriteString(`# nats-server configuration for a fleet of eventsvc. Add listen, tls and cluster. Passwords are made for this file: keep it
+# private, or replace each by an nkey.
+jetstream { store_dir: "/var/lib/nats" }
+accounts { FLEET { jetstream: enabled, users: [
+`)
+	fmt.Fprintf(&b, "  { user: admin, password: %q }\n", rand.Text())
+	b.WriteString(userLine("collect", collectorRights()))
+	for _, host := range hosts {
+		if err := CheckHost(host); err != nil {
+			return err
+		}
+		b.WriteString(userLine(host, hostRights(host)))
+	}
+	b.WriteString("] } }\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func userLine(user string, publish []string) string {
+	return fmt.Sprintf("  { user: %q, password: %q, permissions: { publish: { allow: [\"%s\"] }, subscribe: { allow: [\"_INBOX_%s.>\"] } } }\n",
+		user, rand.Text(), strings.Join(publish, `", "`), user)
+}
+
+// hostRights are the subjects that a forwarder publishes to.
+func hostRights(host string) []string {
+	rights := []string{hostSubject(host), hostsPrefix + host}
+	for stream, subject := range map[string]string{EventsStream: hostSubject(host), HostsStream: hostsPrefix + host} {
+		name := stream + "." + host + "-cp"
+		rights = append(rights, "$JS.API.CONSUMER.DELETE."+name, "$JS.API.CONSUMER.CREATE."+name+"."+subject, "$JS.API.CONSUMER.MSG.NEXT."+name)
+	}
+	return rights
+}
+
+// collectorRights are those of a collector and of 'eventsvc hosts'.
+func collectorRights() []string {
+	var rights []string
+	for _, stream := range []string{EventsStream, HostsStream} {
+		for _, call := range []string{"STREAM.INFO.", "STREAM.MSG.GET.", "DIRECT.GET."} {
+			rights = append(rights, "$JS.API."+call+stream)
+		}
+		for _, call := range []string{"CREATE.", "INFO.", "DELETE.", "MSG.NEXT."} {
+			rights = append(rights, "$JS.API.CONSUMER."+call+stream+".>")
+		}
+		rights = append(rights, "$JS.API.CONSUMER.CREATE."+stream, "$JS.API.DIRECT.GET."+stream+".>")
+	}
+	return rights
+}

@@ -1,0 +1,201 @@
+package fleet
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// stream returns the stream of events, once a forwarder has made it.
+func stream(t *testing.T, s *server) (jetstream.JetStream, jetstream.Stream) {
+	t.Helper()
+	nc, err := nats.Connect(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2000 {
+		if found, err := js.Stream(t.Context(), "EVENTS"); err == nil {
+			return js, found
+		}
+		time.Sleep(5 * time.Millisecond) // for the forwarder, which makes it
+	}
+	t.Fatal("there is no stream")
+	return nil, nil
+}
+
+// An event that is longer than the server takes goes without its inspect data, and
+// says so; a long one that fits goes whole.
+func TestForward_longEvents(t *testing.T) {
+	s := startNATS(t, "max_payload: 512k")
+	h := newHost(t, "h0")
+	h.forward(s)
+	f, err := os.OpenFile(h.log, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, size := range []int{256 << 10, 600 << 10} {
+		if _, err := f.Write(eventLine(h.written, strings.Repeat("x", size))); err != nil {
+			t.Fatal(err)
+		}
+		h.written++
+	}
+	h.write(10)
+	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
+	_, events := stream(t, s)
+	for seq, want := range map[uint64]bool{1: false, 2: true} {
+		m, err := events.GetMsg(t.Context(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(m.Data), "io.podman.events.truncated"); got != want {
+			t.Errorf("message %d of %d bytes: truncated %v, want %v", seq, len(m.Data), got, want)
+		}
+	}
+}
+
+// The stream's retention has removed all that a quiet host had sent: nothing is
+// sent again.
+func TestForward_quietHost(t *testing.T) {
+	s := startNATS(t)
+	h := newHost(t, "h0")
+	h.write(100)
+	forwarder := h.forward(s)
+	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
+	awaitHosts(t, s, "h0")
+	forwarder.end(syscall.SIGKILL)
+	_, events := stream(t, s)
+	if err := events.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	forwarder.start()
+	h.write(10)
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		g := inStream(t, s)["h0"]
+		if g != nil && g.next == h.written {
+			if g.gaps != 100 || g.repeated != 0 || g.lost != 0 {
+				t.Fatalf("%+v", *g)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", g)
+		}
+		time.Sleep(20 * time.Millisecond) // between two looks at the stream
+	}
+}
+
+// The stream no longer holds what a collector that was away needs: exactly one
+// event says so.
+func TestCollect_streamPassedCollector(t *testing.T) {
+	s := startNATS(t)
+	h := newHost(t, "h0")
+	h.forward(s)
+	h.write(100)
+	c := startCollector(t, s)
+	await(t, "log", func() map[string]*got { return inLog(t, c.log) }, h)
+	c.end(syscall.SIGTERM)
+	h.write(100)
+	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
+	_, events := stream(t, s)
+	if err := events.Purge(t.Context(), jetstream.WithPurgeSequence(151)); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	for round := range 2 {
+		h.write(10)
+		deadline := time.Now().Add(30 * time.Second)
+		for {
+			all := inLog(t, c.log)
+			if g := all["h0"]; g.next == h.written {
+				if g.gaps != 50 || g.repeated != 0 || all[""] == nil || all[""].lost != 1 {
+					t.Fatalf("round %d: %+v, reports %+v", round, *g, all[""])
+				}
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("round %d: %+v", round, *all["h0"])
+			}
+			time.Sleep(20 * time.Millisecond) // between two looks at the log
+		}
+		c.end(syscall.SIGKILL)
+		c.start()
+	}
+}
+
+// A stream that takes no more, and a server that is away, lose nothing.
+func TestFleet_streamFull(t *testing.T) {
+	s := startNATS(t)
+	h := newHost(t, "h0")
+	h.forward(s)
+	js, events := stream(t, s)
+	config := events.CachedInfo().Config
+	config.MaxMsgs, config.Discard = 50, jetstream.DiscardNew
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	h.write(200)
+	for inStream(t, s)["h0"] == nil || inStream(t, s)["h0"].next < 40 { // batches may not fill it to the last
+		time.Sleep(20 * time.Millisecond) // between two looks at the stream
+		if i, err := events.Info(t.Context()); err == nil && i.State.Msgs == 0 {
+			break // a batch that does not fit goes in as a whole or not at all
+		}
+	}
+	config.MaxMsgs = -1
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
+	s.end(syscall.SIGKILL)
+	h.write(200)
+	s.again()
+	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
+}
+
+// Two machines with one name notice it, and at least one of them ends with an
+// error that says what to do.
+func TestForward_twoMachinesWithOneName(t *testing.T) {
+	s := startNATS(t)
+	one, two := newHost(t, "h0"), newHost(t, "h0")
+	one.write(10)
+	two.write(10)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	ended := make(chan string, 2)
+	for _, h := range []*host{one, two} {
+		go func() {
+			c := exec.CommandContext(ctx, binary, "forward", "--to", s.url, "--host", "h0", "--address", "unix:"+h.socket, "--create")
+			out, _ := c.CombinedOutput()
+			ended <- string(out)
+		}()
+	}
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case out := <-ended:
+			if !strings.Contains(out, "machine ID") {
+				t.Errorf("it ended without saying why:\n%s", out)
+			}
+			cancel()
+			<-ended
+			return
+		case <-ticker.C: // both have something to say
+			one.write(1)
+			two.write(1)
+		}
+	}
+}
