@@ -5,6 +5,7 @@
 
 #define _GNU_SOURCE
 #include "field.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,8 +15,11 @@
 enum {
 	// Of the head of the file.
 	FLAGS = 12,
+	FILE_ID = 24,
+	FIELD_TABLE = 120, // of hashes: offset and size
 	ENTRY_ARRAY = 176,
 	HEAD = 208,
+	KEYED = 1 << 2,
 	COMPACT = 1 << 4,
 
 	// Of every object.
@@ -25,10 +29,16 @@ enum {
 	OBJECT = 16,
 
 	DATA_OBJECT = 1,
+	NEXT_VALUE = 32, // of the same field
 	DATA = 64, // where the payload begins, eight bytes later in compact files
 	XZ = 1,
 	LZ4 = 2,
 	ZSTD = 4,
+
+	FIELD_OBJECT = 2,
+	NEXT_FIELD = 24, // of the same hash
+	FIRST_VALUE = 32,
+	NAME = 40,
 
 	ENTRY_OBJECT = 3,
 	SEQNUM = 16,
@@ -191,6 +201,20 @@ static uint64_t length_of(int compression, const uint8_t *b, uint64_t n) {
 	return UINT64_MAX;
 }
 
+// Finds the field at a place. Returns its object, NULL if there is none.
+static const uint8_t *value_at(const struct sdj_map *m, uint64_t at, struct sdj_field *field) {
+	const uint64_t payload = DATA + (compact(m) ? 8 : 0);
+	const uint8_t *o = object(m, at, DATA_OBJECT, payload);
+	if (!o)
+		return NULL;
+	*field = (struct sdj_field) {.data = o + payload, .length = u64(o + SIZE) - payload};
+	if (o[COMPRESSION]) {
+		field->length = length_of(o[COMPRESSION], field->data, field->length);
+		field->data = NULL;
+	}
+	return o;
+}
+
 int sdj_each_field(struct sdj_map *m, int fd, uint64_t seqnum, int (*found)(void *, const struct sdj_field *), void *data) {
 	int r = m->base ? 0 : map(m, fd);
 	if (r < 0)
@@ -202,20 +226,49 @@ int sdj_each_field(struct sdj_map *m, int fd, uint64_t seqnum, int (*found)(void
 		if (!(entry = find_entry(m, seqnum)))
 			return -EBADMSG;
 	}
-	const uint64_t item = compact(m) ? 4 : 16, payload = DATA + (compact(m) ? 8 : 0), count = (u64(entry + SIZE) - ITEMS) / item;
+	const uint64_t item = compact(m) ? 4 : 16, count = (u64(entry + SIZE) - ITEMS) / item;
 	for (uint64_t i = 0; i < count; i++) {
 		const uint8_t *place = entry + ITEMS + i * item;
-		uint64_t at = compact(m) ? u32(place) : u64(place);
-		const uint8_t *o = object(m, at, DATA_OBJECT, payload);
-		if (!o)
+		struct sdj_field field;
+		if (!value_at(m, compact(m) ? u32(place) : u64(place), &field))
 			return -EBADMSG;
-		struct sdj_field field = {.data = o + payload, .length = u64(o + SIZE) - payload};
-		if (o[COMPRESSION]) {
-			field.length = length_of(o[COMPRESSION], field.data, field.length);
-			field.data = NULL;
-		}
 		if ((r = found(data, &field)) != 0)
 			return r;
 	}
+	return 0;
+}
+
+int sdj_first_value(struct sdj_map *m, int fd, const char *name, size_t length, uint64_t *first) {
+	int r = map(m, fd);
+	if (r < 0)
+		return r;
+	if (!(u32(m->base + FLAGS) & KEYED))
+		return -EOPNOTSUPP;
+	uint64_t table = u64(m->base + FIELD_TABLE), size = u64(m->base + FIELD_TABLE + 8);
+	if (size < 16 || table > m->size || size > m->size - table)
+		return -EBADMSG;
+	*first = 0;
+	uint64_t at = u64(m->base + table + sdj_hash(m->base + FILE_ID, name, length) % (size / 16) * 16);
+	for (int i = 0; at && i < 1000; i++) {
+		const uint8_t *o = object(m, at, FIELD_OBJECT, NAME);
+		if (!o)
+			return -EBADMSG;
+		if (u64(o + SIZE) == NAME + length && memcmp(o + NAME, name, length) == 0) {
+			*first = u64(o + FIRST_VALUE);
+			break;
+		}
+		at = u64(o + NEXT_FIELD);
+	}
+	return 0;
+}
+
+int sdj_value(struct sdj_map *m, int fd, uint64_t at, struct sdj_field *value, uint64_t *next) {
+	int r = at < m->size ? 0 : map(m, fd);
+	if (r < 0)
+		return r;
+	const uint8_t *o = value_at(m, at, value);
+	if (!o)
+		return -EBADMSG;
+	*next = u64(o + NEXT_VALUE);
 	return 0;
 }

@@ -24,6 +24,11 @@ struct sdj_field {
 // -EBADMSG if the file has no such entry, or it is damaged.
 int sdj_each_field(struct sdj_map *m, int fd, uint64_t seqnum, int (*found)(void *, const struct sdj_field *), void *data);
 
+// Finds the first value of a field in a file, 0: there is none. Returns -EOPNOTSUPP if the file is too old.
+int sdj_first_value(struct sdj_map *m, int fd, const char *name, size_t length, uint64_t *at);
+// Returns a value, and where the next of the same field is, 0: there is none.
+int sdj_value(struct sdj_map *m, int fd, uint64_t at, struct sdj_field *value, uint64_t *next);
+
 // Gives back the memory of the file's pages that were looked at. They are read again when they are needed.
 void sdj_release(struct sdj_map *m);
 void sdj_unmap(struct sdj_map *m);

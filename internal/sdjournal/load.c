@@ -71,9 +71,6 @@ const char *sdj_load(void) {
 	LOAD(enumerate_data, "sd_journal_enumerate_available_data", "sd_journal_enumerate_data")
 	LOAD(restart_data, "sd_journal_restart_data", NULL)
 	LOAD(set_data_threshold, "sd_journal_set_data_threshold", NULL)
-	LOAD(query_unique, "sd_journal_query_unique", NULL)
-	LOAD(enumerate_unique, "sd_journal_enumerate_available_unique", "sd_journal_enumerate_unique")
-	LOAD(restart_unique, "sd_journal_restart_unique", NULL)
 	LOAD(open_files_fd, "sd_journal_open_files_fd", NULL)
 #undef LOAD
 	const char *reason = catch_sigbus();

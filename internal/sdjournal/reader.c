@@ -255,12 +255,25 @@ static int begins(const char *data, size_t length, const char *prefix, size_t n)
 	return length >= n && memcmp(data, prefix, n) == 0;
 }
 
-// Reports whether a field begins with one of the beginnings.
+// Returns the number of the beginning that a field has, from 1 on; 0: none.
 static int wanted(const char *beginnings, const char *data, size_t length) {
-	for (size_t n; (n = strlen(beginnings)); beginnings += n + 1)
+	int i = 1;
+	for (size_t n; (n = strlen(beginnings)); beginnings += n + 1, i++)
 		if (length && *data == *beginnings && begins(data, length, beginnings, n))
-			return 1;
+			return i;
 	return 0;
+}
+
+// Returns the bits of the beginnings if all are whole names, which an entry has once.
+static uint64_t all_names(const char *beginnings) {
+	uint64_t all = 0;
+	int i = 1;
+	for (size_t n; (n = strlen(beginnings)); beginnings += n + 1, i++) {
+		if (beginnings[n - 1] != '=' || i >= 64)
+			return UINT64_MAX;
+		all |= 1ull << i;
+	}
+	return all;
 }
 
 // A buffer that is being filled. What does not fit is only counted.
@@ -270,7 +283,8 @@ struct out {
 	uint32_t fields;
 	const char *wanted;
 	const struct sdj_match *only;
-	int matches; // it has that field
+	int matches;         // it has that field
+	uint64_t found; // bits of the beginnings that it has
 	int packed;          // a field is compressed
 	uint64_t compressed; // bytes of those, and of what is too long by itself
 	uint64_t max_entry;
@@ -293,8 +307,11 @@ static void put(struct out *o, const void *data, size_t length) {
 static void take(struct out *o, const void *data, size_t length) {
 	if (length == o->only->length && memcmp(data, o->only->data, length) == 0)
 		o->matches = 1;
-	if (wanted(o->wanted, data, length))
+	int i = wanted(o->wanted, data, length);
+	if (i) {
 		put(o, data, length);
+		o->found |= 1ull << i % 64;
+	}
 }
 
 // Takes a field that is not compressed. What is to be decompressed counts whole, also if it is not wanted.
@@ -313,7 +330,7 @@ static int look_at_field(void *data, const struct sdj_field *field) {
 static int copy_fields(struct sdj_file *f, struct out *o) {
 	const struct out before = *o;
 	int r = sdj_each_field(&f->map, f->fd, f->at.seqnum, look_at_field, o);
-	if (r != 0 || !o->packed)
+	if (r != 0 || !o->packed || (o->matches && o->found == all_names(o->wanted)))
 		return r;
 	*o = before;
 	const void *data;
@@ -384,37 +401,36 @@ int sdj_fill(struct sdj_journal *j, int back, uint32_t most, const char *wanted,
 }
 
 static int unique(struct sdj_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {
-	const void *data;
-	size_t length;
-	int r;
+	struct out o = {.at = buffer, .end = (uint8_t *) buffer + capacity};
 	*used = 0;
 	*more = 0;
 	if (restart)
-		j->unique = -1;
-	struct out o = {.at = buffer, .end = (uint8_t *) buffer + capacity};
-	// A value that might not fit is not asked for: what was asked for cannot be put back. Long ones are none of ours.
-	const size_t longest = 4096;
-	while ((size_t) (o.end - o.at) > longest + sizeof(uint32_t)) {
-		r = j->unique < 0 ? 0 : sdj_sd.enumerate_unique(j->files[j->unique].sd, &data, &length);
+		j->unique = -1, j->unique_at = 0;
+	for (;;) {
+		while (j->unique_at) {
+			struct sdj_file *f = j->files + j->unique;
+			struct sdj_field value;
+			uint64_t next;
+			int r = sdj_value(&f->map, f->fd, j->unique_at, &value, &next);
+			if (r < 0)
+				return r;
+			if (!value.data || value.length + sizeof(uint32_t) > capacity)
+				return -EOPNOTSUPP; // it is not looked at
+			if (value.length + sizeof(uint32_t) > (size_t) (o.end - o.at)) {
+				*more = 1;
+				return 0;
+			}
+			put(&o, value.data, value.length);
+			*used = (uint64_t) (o.at - (uint8_t *) buffer);
+			j->unique_at = next;
+		}
+		if (++j->unique >= j->nfiles)
+			return 0;
+		struct sdj_file *f = j->files + j->unique;
+		int r = given_up(f) ? -EOPNOTSUPP : sdj_first_value(&f->map, f->fd, field, strlen(field), &j->unique_at);
 		if (r < 0)
 			return r;
-		if (r > 0) {
-			if (length <= longest)
-				put(&o, data, length);
-			continue;
-		}
-		if (++j->unique >= j->nfiles) {
-			*used = (uint64_t) (o.at - (uint8_t *) buffer);
-			return 0;
-		}
-		sd_journal *sd = j->files[j->unique].sd;
-		if ((r = sdj_sd.query_unique(sd, field)) < 0)
-			return r;
-		sdj_sd.restart_unique(sd);
 	}
-	*used = (uint64_t) (o.at - (uint8_t *) buffer);
-	*more = 1;
-	return 0;
 }
 
 int sdj_unique(struct sdj_journal *j, const char *field, int restart, void *buffer, size_t capacity, uint64_t *used, int *more) {

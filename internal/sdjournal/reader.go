@@ -347,6 +347,11 @@ func cutFields(b []byte, n int) []byte {
 	return b[:size]
 }
 
+// ErrUnlisted is returned by Unique if not all values can be listed: one is
+// compressed, or longer than a quarter of a megabyte, or a file is damaged, or
+// was made by journald before version 246.
+var ErrUnlisted = errors.New("cannot list the values of the field")
+
 // Unique calls found with each distinct value of a field, until it returns
 // false. The values are those of all entries, whatever matches are set.
 func (h *Reader) Unique(field string, found func(value []byte) bool) error {
@@ -357,16 +362,20 @@ func (h *Reader) Unique(field string, found func(value []byte) bool) error {
 	for {
 		var used C.uint64_t
 		var more C.int
-		err := h.call("search", func() C.int {
+		var r C.int
+		h.on(func() {
 			name := C.CString(field)
 			defer C.free(unsafe.Pointer(name))
-			return C.sdj_unique(h.j, name, restart, unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &used, &more)
+			r = C.sdj_unique(h.j, name, restart, unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &used, &more)
 		})
-		if err != nil {
-			return err
-		}
 		if err := h.Check(); err != nil {
 			return err
+		}
+		if r == -C.int(syscall.EOPNOTSUPP) || r == -C.int(syscall.EBADMSG) {
+			return ErrUnlisted
+		}
+		if r < 0 {
+			return errors.Wrap(errno(r), "cannot search the journal")
 		}
 		for b := h.buf[:used]; len(b) > 0; {
 			n := binary.NativeEndian.Uint32(b)

@@ -57,6 +57,7 @@ struct sdj_journal {
 	struct sdj_entry last; // the last that was chosen
 	unsigned fills;       // how often it was read
 	int unique;           // the file whose values are listed
+	uint64_t unique_at;   // and where the next one is
 	int failed;           // the file that -EUCLEAN is about
 	int cut;              // a file was cut short under it: nothing that it says can be believed
 	struct sdj_match only; // a field that every entry that is read has

@@ -132,6 +132,25 @@ func TestReader_match(t *testing.T) {
 	}
 }
 
+// TestReader_unique: values that would have to be decompressed are not listed, and
+// that is said.
+func TestReader_unique(t *testing.T) {
+	dir := t.TempDir()
+	var x export
+	for i := range 3 {
+		x.entry("COLOR="+fmt.Sprint(i), "LONG="+strings.Repeat("0", 4096))
+	}
+	x.into(t, filepath.Join(dir, "system.journal"))
+	_, r := open(t, Options{Directory: dir})
+	for field, want := range map[string]int{"COLOR": 3, "NUMBER": 3, "NONE": 0, "LONG": -1} {
+		n := 0
+		err := r.Unique(field, func([]byte) bool { n++; return true })
+		if want < 0 && !errors.Is(err, ErrUnlisted) || want >= 0 && (err != nil || n != want) {
+			t.Errorf("%s has %d values, want %d: %v", field, n, want, err)
+		}
+	}
+}
+
 // TestReader_manyFiles: entries of several files come in one order, also from one
 // that was written later.
 func TestReader_manyFiles(t *testing.T) {

@@ -26,9 +26,6 @@ struct sdj_systemd {
 	__typeof__(&sd_journal_enumerate_data) enumerate_data;
 	__typeof__(&sd_journal_restart_data) restart_data;
 	__typeof__(&sd_journal_set_data_threshold) set_data_threshold;
-	__typeof__(&sd_journal_query_unique) query_unique;
-	__typeof__(&sd_journal_enumerate_unique) enumerate_unique;
-	__typeof__(&sd_journal_restart_unique) restart_unique;
 };
 
 extern struct sdj_systemd sdj_sd;

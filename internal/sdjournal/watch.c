@@ -71,15 +71,14 @@ static void sip_round(uint64_t v[4]) {
 	v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
 }
 
-// SipHash-2-4.
-static uint64_t hash(const uint8_t key[16], const struct sdj_match *m) {
+uint64_t sdj_hash(const uint8_t key[16], const void *data, size_t length) {
 	uint64_t k[2], word;
 	memcpy(k, key, sizeof k);
 	uint64_t v[4] = {k[0] ^ 0x736f6d6570736575u, k[1] ^ 0x646f72616e646f6du, k[0] ^ 0x6c7967656e657261u, k[1] ^ 0x7465646279746573u};
-	for (size_t i = 0; i <= m->length; i += 8) {
-		size_t rest = m->length - i;
-		word = rest < 8 ? (uint64_t) m->length << 56 : 0;
-		memcpy(&word, m->data + i, rest < 8 ? rest : 8);
+	for (size_t i = 0; i <= length; i += 8) {
+		size_t rest = length - i;
+		word = rest < 8 ? (uint64_t) length << 56 : 0;
+		memcpy(&word, (const uint8_t *) data + i, rest < 8 ? rest : 8);
 		v[3] ^= word;
 		sip_round(v), sip_round(v);
 		v[0] ^= word;
@@ -107,7 +106,7 @@ static void find_counter(struct file *f, const struct sdj_match *m, const uint8_
 		return;
 	}
 	uint64_t buckets = number_in(head + TABLE + 8) / 16, at;
-	if (!buckets || !get(f->fd, &at, sizeof at, number_in(head + TABLE) + hash(head + FILE_ID, m) % buckets * 16))
+	if (!buckets || !get(f->fd, &at, sizeof at, number_in(head + TABLE) + sdj_hash(head + FILE_ID, m->data, m->length) % buckets * 16))
 		return;
 	const uint64_t payload = OBJECT_PAYLOAD + (flags & COMPACT ? 8 : 0);
 	uint8_t object[OBJECT_PAYLOAD + 8 + SDJ_MATCH];

@@ -14,6 +14,9 @@ struct sdj_match {
 	char data[SDJ_MATCH];
 };
 
+// Returns the hash of some bytes in a file with keyed hashes: SipHash-2-4 with its ID.
+uint64_t sdj_hash(const uint8_t id[16], const void *data, size_t length);
+
 // Returns how many entries with a field a journal file says that it has, 0 if that is not known.
 uint64_t sdj_count(int fd, const struct sdj_match *m);
 

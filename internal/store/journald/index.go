@@ -189,7 +189,7 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 			n++
 			x.end, x.hasEnd = e.Place, true
 			d.read(e.Fields)
-			x.nobody = x.nobody || d.user() < 0
+			x.nobody = x.nobody || e.Fault == nil && d.user() < 0
 			x.note("PODMAN_ID", d.values.ID)
 			x.note("PODMAN_NAME", d.values.Name)
 			x.note("PODMAN_NETWORK_NAME", d.values.Network)

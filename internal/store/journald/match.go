@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pkg/errors"
+
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
@@ -259,6 +261,9 @@ func (r *reading) listed(ctx context.Context, h *sdjournal.Reader) lister {
 			}
 			return true
 		})
+		if errors.Is(err, sdjournal.ErrUnlisted) {
+			return nil, false, nil
+		}
 		return values, ok, err
 	}
 }
