@@ -83,7 +83,7 @@ func TestIntrospectionSaysWhatIsServed(t *testing.T) {
 			t.Errorf("the signal has %s, and there are %d properties", signature, len(iface.Properties))
 		}
 	}
-	if seen != 6 {
+	if seen != 7 {
 		t.Errorf("%d methods are described", seen)
 	}
 	for _, path := range []string{"/", "/io", "/io/podman", eventsPath} {

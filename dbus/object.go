@@ -66,6 +66,7 @@ func (s *Server) interfaceOf() *dbuswire.Interface {
 		Methods: map[string]dbuswire.Method{
 			"GetEvents":    method("asa{sv}", false, (*call).getEvents),
 			"GetLastEvent": method("as", false, (*call).getLastEvent),
+			"GetState":     method("asa{sv}", false, (*call).getState),
 			"WriteEvent":   method("a{sv}", true, (*call).writeEvent),
 			"Subscribe":    method("sasa{sv}", true, (*call).subscribe),
 			"Unsubscribe":  method("o", true, (*call).unsubscribe),

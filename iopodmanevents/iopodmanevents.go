@@ -90,6 +90,22 @@ type NewEvent struct {
 	Attributes          *map[string]string `json:"attributes,omitempty"`
 }
 
+// What events tell of the present state of an object. A field that they do not tell of is absent
+type ObjectState struct {
+	Type         EventType   `json:"type"`
+	Status       EventStatus `json:"status"`
+	Since        string      `json:"since"`
+	Id           *string     `json:"id,omitempty"`
+	Name         *string     `json:"name,omitempty"`
+	Image        *string     `json:"image,omitempty"`
+	ExitCode     *int64      `json:"exitCode,omitempty"`
+	HealthStatus *string     `json:"healthStatus,omitempty"`
+	HealthSince  *string     `json:"healthSince,omitempty"`
+	Restarts     int64       `json:"restarts"`
+	Uid          *int64      `json:"uid,omitempty"`
+	Host         *string     `json:"host,omitempty"`
+}
+
 // The filter cannot be understood
 type InvalidFilter struct {
 	Filter string `json:"filter"`
@@ -594,6 +610,83 @@ func (m WriteEvent_methods) Upgrade(ctx context.Context, c *varlink.Connection, 
 	}, nil
 }
 
+// The present state of objects, as the events tell that the store holds: those that were created and not removed, at most
+// 1000. Subscribe with the cursor as 'after' goes on without a gap
+type GetState_methods struct{}
+
+func GetState() GetState_methods { return GetState_methods{} }
+
+func (m GetState_methods) Call(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, allUsers_in_ *bool) (objects_out_ []ObjectState, cursor_out_ string, oldest_out_ *string, err_ error) {
+	receive, err_ := m.Send(ctx, c, 0, filters_in_, since_in_, allUsers_in_)
+	if err_ != nil {
+		return
+	}
+	objects_out_, cursor_out_, oldest_out_, _, err_ = receive(ctx)
+	return
+}
+
+func (m GetState_methods) Send(ctx context.Context, c *varlink.Connection, flags uint64, filters_in_ *[]string, since_in_ *string, allUsers_in_ *bool) (func(ctx context.Context) ([]ObjectState, string, *string, uint64, error), error) {
+	var in struct {
+		Filters  *[]string `json:"filters,omitempty"`
+		Since    *string   `json:"since,omitempty"`
+		AllUsers *bool     `json:"allUsers,omitempty"`
+	}
+	in.Filters = filters_in_
+	in.Since = since_in_
+	in.AllUsers = allUsers_in_
+	receive, err := c.Send(ctx, "io.podman.events.GetState", in, flags)
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context) (objects_out_ []ObjectState, cursor_out_ string, oldest_out_ *string, flags uint64, err error) {
+		var out struct {
+			Objects []ObjectState `json:"objects"`
+			Cursor  string        `json:"cursor"`
+			Oldest  *string       `json:"oldest,omitempty"`
+		}
+		flags, err = receive(ctx, &out)
+		if err != nil {
+			err = Dispatch_Error(err)
+			return
+		}
+		objects_out_ = []ObjectState(out.Objects)
+		cursor_out_ = out.Cursor
+		oldest_out_ = out.Oldest
+		return
+	}, nil
+}
+
+func (m GetState_methods) Upgrade(ctx context.Context, c *varlink.Connection, filters_in_ *[]string, since_in_ *string, allUsers_in_ *bool) (func(ctx context.Context) (objects_out_ []ObjectState, cursor_out_ string, oldest_out_ *string, flags uint64, conn varlink.ReadWriterContext, err_ error), error) {
+	var in struct {
+		Filters  *[]string `json:"filters,omitempty"`
+		Since    *string   `json:"since,omitempty"`
+		AllUsers *bool     `json:"allUsers,omitempty"`
+	}
+	in.Filters = filters_in_
+	in.Since = since_in_
+	in.AllUsers = allUsers_in_
+	receive, err := c.Upgrade(ctx, "io.podman.events.GetState", in)
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context) (objects_out_ []ObjectState, cursor_out_ string, oldest_out_ *string, flags uint64, conn varlink.ReadWriterContext, err error) {
+		var out struct {
+			Objects []ObjectState `json:"objects"`
+			Cursor  string        `json:"cursor"`
+			Oldest  *string       `json:"oldest,omitempty"`
+		}
+		flags, conn, err = receive(ctx, &out)
+		if err != nil {
+			err = Dispatch_Error(err)
+			return
+		}
+		objects_out_ = []ObjectState(out.Objects)
+		cursor_out_ = out.Cursor
+		oldest_out_ = out.Oldest
+		return
+	}, nil
+}
+
 // State of the service
 type GetStatus_methods struct{}
 
@@ -693,6 +786,7 @@ type iopodmaneventsInterface interface {
 	Subscribe(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, fromStart_ *bool, heartbeatSec_ *int64, allUsers_ *bool) error
 	GetLastEvent(ctx context.Context, c VarlinkCall, filters_ *[]string, allUsers_ *bool) error
 	WriteEvent(ctx context.Context, c VarlinkCall, event_ NewEvent) error
+	GetState(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, allUsers_ *bool) error
 	GetStatus(ctx context.Context, c VarlinkCall) error
 }
 
@@ -807,6 +901,18 @@ func (c *VarlinkCall) ReplyWriteEvent(ctx context.Context, cursor_ string) error
 	return c.Reply(ctx, &out)
 }
 
+func (c *VarlinkCall) ReplyGetState(ctx context.Context, objects_ []ObjectState, cursor_ string, oldest_ *string) error {
+	var out struct {
+		Objects []ObjectState `json:"objects"`
+		Cursor  string        `json:"cursor"`
+		Oldest  *string       `json:"oldest,omitempty"`
+	}
+	out.Objects = []ObjectState(objects_)
+	out.Cursor = cursor_
+	out.Oldest = oldest_
+	return c.Reply(ctx, &out)
+}
+
 func (c *VarlinkCall) ReplyGetStatus(ctx context.Context, version_ string, backend_ string, path_ *string, oldest_ *string, newest_ *string, eventsRead_ int64, eventsWritten_ int64, subscribers_ int64, skipped_ int64, lastSkipped_ *string, fault_ *string) error {
 	var out struct {
 		Version       string  `json:"version"`
@@ -862,6 +968,12 @@ func (s *VarlinkInterface) GetLastEvent(ctx context.Context, c VarlinkCall, filt
 // Writes an event to the store, and replies once it is there. It then reaches subscribers as every other event does
 func (s *VarlinkInterface) WriteEvent(ctx context.Context, c VarlinkCall, event_ NewEvent) error {
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.WriteEvent")
+}
+
+// The present state of objects, as the events tell that the store holds: those that were created and not removed, at most
+// 1000. Subscribe with the cursor as 'after' goes on without a gap
+func (s *VarlinkInterface) GetState(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, allUsers_ *bool) error {
+	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.GetState")
 }
 
 // State of the service
@@ -924,6 +1036,18 @@ func (s *VarlinkInterface) VarlinkDispatch(ctx context.Context, call varlink.Cal
 			return call.ReplyInvalidParameter(ctx, "parameters")
 		}
 		return s.iopodmaneventsInterface.WriteEvent(ctx, VarlinkCall{call}, in.Event)
+
+	case "GetState":
+		var in struct {
+			Filters  *[]string `json:"filters,omitempty"`
+			Since    *string   `json:"since,omitempty"`
+			AllUsers *bool     `json:"allUsers,omitempty"`
+		}
+		err := call.GetParameters(&in)
+		if err != nil {
+			return call.ReplyInvalidParameter(ctx, "parameters")
+		}
+		return s.iopodmaneventsInterface.GetState(ctx, VarlinkCall{call}, in.Filters, in.Since, in.AllUsers)
 
 	case "GetStatus":
 		return s.iopodmaneventsInterface.GetStatus(ctx, VarlinkCall{call})
@@ -1168,6 +1292,35 @@ type NewEvent (
   attributes: ?[string]string
 )
 
+# What events tell of the present state of an object. A field that they do not tell of is absent
+type ObjectState (
+  # The kind of object
+  type: EventType,
+  # The newest status that changed its state: create, start, died, pause, pull and the like, not remove; health_status where
+  # the store holds nothing but verdicts
+  status: EventStatus,
+  # When that was, RFC 3339 with nine fraction digits, in UTC
+  since: string,
+  # Full ID of the object
+  id: ?string,
+  # Name of the object
+  name: ?string,
+  # Image of the container
+  image: ?string,
+  # Exit code of the container, if status is died
+  exitCode: ?int,
+  # Newest verdict of a health check since the container was started
+  healthStatus: ?string,
+  # When the verdict became that
+  healthSince: ?string,
+  # How often the container was started again, of what the store holds, or later than since
+  restarts: int,
+  # User whose engine it is in
+  uid: ?int,
+  # Host it is on; set only where the store collects several
+  host: ?string
+)
+
 # [Supports 'more' flag]
 # Past events, oldest first; never waits for new ones, a bound in the future included. Without 'more' one page, with 'more'
 # page after page until the end of the store as it was when the call came, or until limit. If nothing matches, one reply
@@ -1243,6 +1396,24 @@ method WriteEvent(
 ) -> (
   # The cursor of the event
   cursor: string
+)
+
+# The present state of objects, as the events tell that the store holds: those that were created and not removed, at most
+# 1000. Subscribe with the cursor as 'after' goes on without a gap
+method GetState(
+  # Which objects, by what their events have; filters on event, health and exit-code are an InvalidFilter
+  filters: ?[]string,
+  # Only restarts later than this time are counted
+  since: ?string,
+  # Objects of every user that the caller may read; absent or false: see Users
+  allUsers: ?bool
+) -> (
+  # The objects, in the order in which their state changed last
+  objects: []ObjectState,
+  # Up to where events were looked at
+  cursor: string,
+  # Time of the oldest event in the store: of what happened before nothing is known; absent if there is none
+  oldest: ?string
 )
 
 # State of the service

@@ -84,6 +84,46 @@ func sent(err error) error {
 	return nil
 }
 
+// GetState answers with the present state of objects.
+func (f *eventsFace) GetState(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string, since *string, allUsers *bool) error {
+	call := varlinkwire.CallOf(c.Conn)
+	if call.Oneway() {
+		return nil
+	}
+	p := core.Parameters{Since: since, AllUsers: allUsers != nil && *allUsers}
+	if filters != nil {
+		p.Filters = *filters
+	}
+	ctx, stop, err := call.Watch(ctx)
+	if err != nil {
+		return f.fail(call, err, "")
+	}
+	defer stop()
+	s, err := f.core.State(ctx, Caller(call), p)
+	if err != nil {
+		return f.fail(call, err, "")
+	}
+	objects := make([]iopodmanevents.ObjectState, len(s.Objects))
+	for i, o := range s.Objects {
+		w := iopodmanevents.ObjectState{
+			Type: iopodmanevents.EventType(o.Type.Varlink()), Status: iopodmanevents.EventStatus(o.Status.Varlink()),
+			Since: string(eventjson.AppendTime(nil, o.Since)), Id: optional(o.ID), Name: optional(o.Name), Image: optional(o.Image),
+			HealthStatus: optional(o.Health), Restarts: int64(o.Restarts), Host: optional(o.Host),
+		}
+		if o.ExitCode != nil {
+			w.ExitCode = new(int64(*o.ExitCode))
+		}
+		if o.Health != "" {
+			w.HealthSince = optionalTime(o.HealthSince)
+		}
+		if o.UID != nil {
+			w.Uid = new(int64(*o.UID))
+		}
+		objects[i] = w
+	}
+	return c.ReplyGetState(ctx, objects, s.Cursor, optionalTime(s.Oldest))
+}
+
 // GetStatus answers with the state of the service.
 func (f *eventsFace) GetStatus(ctx context.Context, c iopodmanevents.VarlinkCall) error {
 	call := varlinkwire.CallOf(c.Conn)

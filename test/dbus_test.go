@@ -48,7 +48,7 @@ func TestDBusBusctlFindsItsWayAndCalls(t *testing.T) {
 	contains(t, r.busctl("tree", busName), "/io/podman/Events1", "/io/podman/Events1/subscription")
 	shown := squeeze(r.busctl("introspect", busName, objectPath))
 	contains(t, shown,
-		".GetEvents method asa{sv} a(ssssta{sv})sb -", ".GetLastEvent method as (ssssta{sv}) -", ".WriteEvent method a{sv} s -",
+		".GetEvents method asa{sv} a(ssssta{sv})sb -", ".GetLastEvent method as (ssssta{sv}) -", ".GetState method asa{sv} a(ssssta{sv})st -", ".WriteEvent method a{sv} s -",
 		".Subscribe method sasa{sv} os -", ".Unsubscribe method o - -", ".OpenStream method asa{sv} h -",
 		".Event signal ssssta{sv} - -", `.Version property s "1.2.3" const`, `.Backend property s "file" const`,
 		`.LogPath property s "`+r.log+`" const`, ".Subscribers property u 0 -", ".SkippedLines property t 0 -",
