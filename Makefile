@@ -49,8 +49,8 @@ go-version:
 
 # Go knows best what is up to date, so it is always asked. -buildvcs=false: the version is stamped above, and Go would refuse
 # to build in a checkout that belongs to another user.
-build: go-version ## build bin/eventsvc
-	$(GO) build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/eventsvc ./cmd/eventsvc
+build: go-version ## build bin/eventsvc and bin/eventsvc-updater
+	$(GO) build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/eventsvc ./cmd/eventsvc-updater
 
 run: build ## build eventsvc and let it serve container events over Varlink; Ctrl-C ends it
 	@exec bin/eventsvc demo

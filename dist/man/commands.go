@@ -77,6 +77,30 @@ func commandPage(c *cobra.Command) page {
 	return page{pageName(c), section(c), r.Bytes()}
 }
 
+// updaterPage makes the page of the program behind auto-update, with all its
+// commands.
+func updaterPage(root *cobra.Command) page {
+	var r roff
+	name(&r, root)
+	r.heading("SYNOPSIS")
+	r.line(bold(root.Use))
+	for _, c := range root.Commands() {
+		r.item("")
+		r.line(bold(root.Name() + " " + c.Use))
+	}
+	r.heading("DESCRIPTION")
+	r.prose(root.Long)
+	r.heading("OPTIONS")
+	root.NonInheritedFlags().VisitAll(func(f *pflag.Flag) { option(&r, f) })
+	r.heading("COMMANDS")
+	for _, c := range root.Commands() {
+		r.item(bold(c.Use))
+		r.line(escape(c.Short))
+	}
+	seeAlso(&r, "eventsvc(1)", "podman-auto-update(1)", "podman-systemd.unit(5)")
+	return page{root.Name(), section(root), r.Bytes()}
+}
+
 func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
 
 func reference(c *cobra.Command) string { return bold(pageName(c)) + "(" + section(c) + ")" }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventsvc/eventsvc/internal/autoupdate/command"
 	"github.com/eventsvc/eventsvc/internal/cli"
 )
 
@@ -62,7 +63,7 @@ func write(dir, date, version string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range append(commandPages(cli.Command()), optionsPage(cli.Command()), interfacePage, objectPage) {
+	for _, p := range append(commandPages(cli.Command()), updaterPage(command.Command()), optionsPage(cli.Command()), interfacePage, objectPage) {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, ".\\\" Made by dist/man.\n.TH %s %s %q %q %q\n", p.name, p.section, date, "eventsvc "+version, manuals[p.section])
 		// Neither hyphenated words nor stretched lines: commands and names are to be found by search.
@@ -79,7 +80,7 @@ func write(dir, date, version string) error {
 var manuals = map[string]string{"1": "User Commands", "5": "File Formats", "7": "Interfaces", "8": "System Administration"}
 
 // sections are those of commands that are not for users.
-var sections = map[string]string{"serve": "8"}
+var sections = map[string]string{"serve": "8", "eventsvc-updater": "8"}
 
 func section(c *cobra.Command) string {
 	if s := sections[c.Name()]; s != "" {

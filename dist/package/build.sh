@@ -68,10 +68,13 @@ build() {
 		ln -sfn /usr/include/systemd "$out/include/systemd"
 	fi
 	# -s -w: no symbols for a debugger; the stacks that Go prints stay as they are.
-	GOARCH=$arch CGO_ENABLED=1 CC=$cc CGO_CFLAGS="-O2 -g0 -ffile-prefix-map=$PWD=. $include" \
-		$go build -trimpath -buildvcs=false -buildmode=pie -tags "${TAGS-systemd}" \
-		-ldflags "-s -w -buildid= -linkmode=external -extldflags=-Wl,-z,relro,-z,now -X github.com/eventsvc/eventsvc/internal/version.Version=$VERSION" \
-		-o "$stage/eventsvc" ./cmd/eventsvc
+	local program
+	for program in eventsvc eventsvc-updater; do
+		GOARCH=$arch CGO_ENABLED=1 CC=$cc CGO_CFLAGS="-O2 -g0 -ffile-prefix-map=$PWD=. $include" \
+			$go build -trimpath -buildvcs=false -buildmode=pie -tags "${TAGS-systemd}" \
+			-ldflags "-s -w -buildid= -linkmode=external -extldflags=-Wl,-z,relro,-z,now -X github.com/eventsvc/eventsvc/internal/version.Version=$VERSION" \
+			-o "$stage/$program" "./cmd/$program"
+	done
 	rm -rf "$out/include"
 }
 

@@ -110,7 +110,7 @@ func (a *app) run(ctx context.Context, arguments []string) int {
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
-	if err != nil && code != exitOK && code < exitSignal {
+	if err != nil && err.Error() != "" && code != exitOK && code < exitSignal {
 		a.complain(err)
 	}
 	return code
@@ -182,7 +182,7 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		a.serveCommand(), a.eventsCommand(), a.timelineCommand(), a.waitCommand(), a.execCommand(), a.writeCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(), a.forwardCommand(), a.collectCommand(), a.hostsCommand(), a.fleetCommand(),
-		a.versionCommand(),
+		a.versionCommand(), a.autoUpdateCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
 	)
 	return root

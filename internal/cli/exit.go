@@ -49,6 +49,7 @@ func exitCode(ctx context.Context, err error) int {
 	var expired *events.ExpiredError
 	var connection *client.ConnectionError
 	var command *commandError
+	var update updaterError
 	switch {
 	case err == nil, errors.Is(err, errReaderGone), errors.Is(err, syscall.EPIPE) && !errors.As(err, &connection):
 		return exitOK
@@ -56,6 +57,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitSignal + int(signal)
 	case errors.As(err, &command):
 		return command.code
+	case errors.As(err, &update):
+		return update.code
 	case errors.Is(err, errTimedOut):
 		return exitTimedOut
 	case errors.As(err, &expired):

@@ -20,6 +20,8 @@ packages=(
 	busybox-static jq socat procps
 	# A C compiler for the race detector and for the build tag systemd, a linter for these scripts.
 	gcc libc6-dev libsystemd-dev pkg-config shellcheck
+	# The registry that auto-update is tested with.
+	docker-registry
 	# What lets system calls of the daemon fail.
 	strace
 	ca-certificates git make

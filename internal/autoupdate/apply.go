@@ -1,0 +1,244 @@
+package autoupdate
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+)
+
+// spareBytes is the room that must be left after a pull.
+const spareBytes = 64 << 20
+
+// previousName is the name under which the image before an update is kept, so
+// that "podman image prune" does not remove it.
+func previousName(image string) string {
+	return fmt.Sprintf("localhost/eventsvc-previous:%x", sha256.Sum256([]byte(image)))[:40]
+}
+
+// apply updates all lanes, side by side.
+func (r *run) apply(ctx context.Context, lanes []lane) {
+	var all sync.WaitGroup
+	for _, l := range lanes {
+		all.Go(func() {
+			for _, b := range l {
+				start := r.Clock.Now()
+				r.applyBatch(ctx, b)
+				for _, t := range b.targets {
+					t.result.Milliseconds = r.Clock.Now().Sub(start).Milliseconds()
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// settle is the longest settle time of a batch.
+func (b *batch) settle() time.Duration {
+	d := time.Duration(0)
+	for _, t := range b.targets {
+		d = max(d, t.Settle)
+	}
+	if len(b.targets) == 0 {
+		d = DefaultSettle
+	}
+	return d
+}
+
+// end gives all containers of the batch one outcome.
+func (b *batch) end(o Outcome, reason string) {
+	for _, t := range b.targets {
+		t.end(o, reason)
+	}
+}
+
+func (r *run) applyBatch(ctx context.Context, b *batch) {
+	if b.undo {
+		r.rollBack(ctx, b, b.units, errors.New("the run that failed was interrupted"), nil)
+		return
+	}
+	if err := r.fetch(ctx, b); err != nil {
+		// This run has restarted nothing: the old image gets its name back.
+		for _, c := range b.changes {
+			_ = r.tagBack(context.WithoutCancel(ctx), c)
+		}
+		if !b.resumed {
+			_ = r.forget(b)
+			b.end(Failed, err.Error())
+			return
+		}
+	}
+	wanted := make(map[string]string)
+	for _, c := range b.changes {
+		wanted[c.name] = c.newID
+	}
+	dependants := r.active(ctx, b.units)
+	moved, err := r.move(ctx, b, wanted)
+	if err == nil {
+		if down := r.revive(ctx, dependants); len(down) > 0 {
+			err = errors.Errorf("units that need it do not start: %s", strings.Join(down, ", "))
+		}
+	}
+	switch {
+	case err == nil:
+		r.succeed(ctx, b)
+	case ctx.Err() != nil: // the next run goes on
+		b.end(Failed, "interrupted: "+ctx.Err().Error())
+	case r.NoRollback:
+		_ = r.punish(b, err)
+		_ = r.forget(b)
+		b.end(Failed, err.Error())
+		r.seeWhatIsDown(ctx, b)
+	default:
+		r.rollBack(ctx, b, moved, err, dependants)
+	}
+}
+
+// fetch pulls the images of a batch.
+func (r *run) fetch(ctx context.Context, b *batch) error {
+	err := r.update(func(s *State) {
+		for _, c := range b.changes {
+			units := slices.Clone(b.units)
+			s.Unfinished[c.name] = Unfinished{OldID: c.oldID, From: c.from, To: c.to.Digest, Units: units}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range b.changes {
+		if err := r.Podman.Tag(ctx, c.oldID, previousName(c.name)); err != nil {
+			return err
+		}
+		if c.policy == PolicyRegistry {
+			if err := r.pull(ctx, c); err != nil {
+				return err
+			}
+		}
+		images, err := r.Podman.Images(ctx, c.name)
+		if err == nil && len(images) == 0 {
+			err = errNoImage
+		}
+		if err != nil {
+			return errors.WithMessagef(err, "cannot find image %s after the pull", c.name)
+		}
+		c.newID = images[0].ID
+		if c.policy == PolicyRegistry && c.to.Instance != "" && !slices.Contains(images[0].Digests, c.to.Digest) &&
+			!slices.Contains(images[0].Digests, c.to.Instance) {
+			return errors.Errorf("cannot use image %s: its registry announced %s and served another", c.name, c.to.Digest)
+		}
+	}
+	return nil
+}
+
+func (r *run) pull(ctx context.Context, c *change) error {
+	free, err := r.Podman.FreeBytes(ctx)
+	if err != nil {
+		return err
+	}
+	// Layers are kept compressed and unpacked for a while.
+	if need := 2*uint64(max(0, c.to.Size)) + spareBytes; free < need {
+		return errors.Errorf("cannot pull %s: the storage has %d MB free, %d MB are needed", c.name, free>>20, need>>20)
+	}
+	r.step("pull", c.name, 0)
+	return r.Podman.Pull(ctx, c.name, c.authFile)
+}
+
+// move restarts the units: one first, and if that is well the others, side by
+// side unless systemd restarts one of them with another. It returns the units
+// that it touched.
+func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (moved []string, err error) {
+	inTurn := b.units
+	if !r.related(ctx, b.units) {
+		inTurn = b.units[:1]
+	}
+	for i, unit := range inTurn {
+		if err := r.restart(ctx, unit, wanted, b.settle()); err != nil {
+			return b.units[:i+1], err
+		}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var all sync.WaitGroup
+	for _, unit := range b.units[len(inTurn):] {
+		all.Go(func() {
+			if err := r.restart(ctx, unit, wanted, b.settle()); err != nil {
+				stop(err) // the first one counts
+			}
+		})
+	}
+	all.Wait()
+	return b.units, context.Cause(ctx)
+}
+
+// related reports whether systemd stops one of the units with another.
+func (r *run) related(ctx context.Context, units []string) bool {
+	for _, name := range units {
+		u, err := r.Systemd.Unit(ctx, name)
+		if err != nil || slices.ContainsFunc(u.Dependants, func(d string) bool { return slices.Contains(units, d) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// forget takes the batch from the unfinished ones.
+func (r *run) forget(b *batch) error {
+	return r.update(func(s *State) {
+		for _, c := range b.changes {
+			delete(s.Unfinished, c.name)
+		}
+	})
+}
+
+func (r *run) succeed(ctx context.Context, b *batch) {
+	err := r.update(func(s *State) {
+		for _, c := range b.changes {
+			delete(s.Unfinished, c.name)
+			if c.newID == c.oldID {
+				continue
+			}
+			s.Previous[c.name] = Previous{ImageID: c.oldID, Digest: c.from}
+			if s.Holds[c.name].Failures > 0 {
+				delete(s.Holds, c.name)
+			}
+		}
+	})
+	if err != nil {
+		b.end(Failed, err.Error())
+		return
+	}
+	for _, t := range b.targets {
+		c := b.changes[slices.IndexFunc(b.changes, func(c *change) bool { return c.name == t.Image })]
+		t.result.From = c.from
+		if t.result.To == "" {
+			t.result.To = c.to.Digest
+		}
+		if c.newID == c.oldID {
+			t.end(Unchanged, "an interrupted run was undone")
+		} else {
+			t.end(Updated, "")
+		}
+	}
+	r.renew(ctx, b)
+	r.step("done", strings.Join(b.units, " "), 0)
+}
+
+// renew gives the results the IDs of the containers that run now.
+func (r *run) renew(ctx context.Context, b *batch) {
+	all, err := r.Podman.Containers(ctx)
+	if err != nil {
+		return
+	}
+	for _, t := range b.targets {
+		if i := slices.IndexFunc(all, func(c Container) bool { return c.Name == t.Name }); i >= 0 {
+			t.Managed.Container = all[i]
+			id := newResult(t.Managed)
+			t.result.Container, t.result.ContainerID = id.Container, id.ContainerID
+		}
+	}
+}

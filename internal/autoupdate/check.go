@@ -1,0 +1,184 @@
+package autoupdate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// checks is how many images are asked for at the same time.
+	checks = 8
+	// checkTime bounds the questions about one image.
+	checkTime = 10 * time.Second
+)
+
+// question is what one registry is asked once: containers of one image name with
+// the same credentials.
+type question struct{ name, authFile string }
+
+// check finds out which containers have a new image. It ends those that have
+// none, or cannot have it now; the others keep an empty result.
+func (r *run) check(ctx context.Context, targets []*target) {
+	r.step("check", fmt.Sprintf("%d containers", len(targets)), 0)
+	var ids []string
+	for _, t := range targets {
+		if t.result.Result == "" && !slices.Contains(ids, t.ImageID) {
+			ids = append(ids, t.ImageID)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	images, err := r.Podman.Images(ctx, ids...)
+	byQuestion := make(map[question][]*target)
+	for _, t := range targets {
+		if t.result.Result != "" {
+			continue
+		}
+		i := slices.IndexFunc(images, func(i Image) bool { return i.ID == t.ImageID })
+		if i < 0 {
+			t.end(Failed, fmt.Sprintf("cannot find the image of the container: %v", errors.Join(err, errNoImage)))
+			continue
+		}
+		t.image = images[i]
+		if len(t.image.Digests) > 0 {
+			t.result.From = t.image.Digests[0]
+		}
+		q := question{name: t.Image}
+		if t.Policy == PolicyRegistry {
+			q.authFile = t.AuthFile
+		}
+		byQuestion[q] = append(byQuestion[q], t)
+	}
+	var away sync.Map // registries that do not answer, with the reason
+	var all sync.WaitGroup
+	turns := make(chan struct{}, checks)
+	for q, ts := range byQuestion {
+		all.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			if ts[0].Policy == PolicyLocal {
+				r.checkLocal(ctx, q.name, ts)
+			} else {
+				r.checkRegistry(ctx, q, ts, &away)
+			}
+		})
+	}
+	all.Wait()
+	r.hold(targets)
+}
+
+var errNoImage = errors.New("there is no such image")
+
+// checkLocal compares with the image that the name refers to in the storage.
+func (r *run) checkLocal(ctx context.Context, name string, targets []*target) {
+	images, err := r.Podman.Images(ctx, name)
+	for _, t := range targets {
+		switch {
+		case err != nil:
+			t.end(Failed, err.Error())
+		case len(images) == 0:
+			t.end(Failed, fmt.Sprintf("cannot find image %s: %v", name, errNoImage))
+		case images[0].ID == t.ImageID:
+			t.end(Unchanged, "")
+		default:
+			t.remote = Remote{Digest: "local:" + images[0].ID, Instance: "local:" + images[0].ID}
+			if len(images[0].Digests) > 0 {
+				t.result.To = images[0].Digests[0]
+			}
+		}
+	}
+}
+
+// checkRegistry compares with what the registry has.
+func (r *run) checkRegistry(ctx context.Context, q question, targets []*target, away *sync.Map) {
+	end := func(o Outcome, reason string) {
+		for _, t := range targets {
+			if t.result.Result == "" {
+				t.end(o, reason)
+			}
+		}
+	}
+	if r.Registry.Pinned(q.name) {
+		end(Held, "pinned: the image name has a digest")
+		return
+	}
+	host := r.Registry.Host(q.name)
+	if reason, is := away.Load(host); is {
+		end(Deferred, fmt.Sprint(reason))
+		return
+	}
+	failed := func(err error) {
+		if errors.Is(err, ErrTemporary) {
+			reason := fmt.Sprintf("cannot ask %s: %v", host, err)
+			away.Store(host, reason)
+			end(Deferred, reason)
+			return
+		}
+		end(Failed, fmt.Sprintf("cannot check %s: %v", q.name, err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	digest, err := r.Registry.Digest(ctx, q.name, q.authFile)
+	if err != nil {
+		failed(err)
+		return
+	}
+	platforms := make(map[string]Remote)
+	for _, t := range targets {
+		if slices.Contains(t.image.Digests, digest) {
+			t.end(Unchanged, "")
+			continue
+		}
+		platform := t.image.OS + "/" + t.image.Architecture + "/" + t.image.Variant
+		remote, known := platforms[platform]
+		if !known {
+			if remote, err = r.Registry.Resolve(ctx, q.name, q.authFile, t.image); err != nil {
+				failed(err)
+				return
+			}
+			platforms[platform] = remote
+		}
+		if slices.Contains(t.image.Digests, remote.Instance) {
+			t.end(Unchanged, "")
+			continue
+		}
+		t.remote = remote
+		t.result.To = remote.Digest
+	}
+}
+
+// hold ends those whose new image must not be applied yet.
+func (r *run) hold(targets []*target) {
+	now := r.Clock.Now()
+	seen := false
+	for _, t := range targets {
+		if t.result.Result != "" {
+			continue
+		}
+		if h, ok := r.state.Holds[t.Image]; ok && h.holds(t.remote.Digest, now) {
+			reason := h.Reason
+			if !h.Until.IsZero() {
+				reason = fmt.Sprintf("on hold until %s: %s", h.Until.Format(time.RFC3339), h.Reason)
+			}
+			t.end(Held, reason)
+			continue
+		}
+		first, ok := r.state.Seen[t.Image]
+		if !ok || first.Digest != t.remote.Digest {
+			first = Seen{t.remote.Digest, now}
+			r.state.Seen[t.Image] = first
+			seen = true
+		}
+		if age := now.Sub(first.First); age < t.MinAge {
+			t.end(Pending, fmt.Sprintf("seen for %v, label %s asks for %v", age.Round(time.Second), LabelMinAge, t.MinAge))
+		}
+	}
+	if seen {
+		_ = r.update(func(*State) {})
+	}
+}

@@ -1,0 +1,233 @@
+// Package command is the command line of eventsvc-updater, which "eventsvc
+// auto-update" is, too.
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/autoupdate"
+	"github.com/eventsvc/eventsvc/internal/autoupdate/eventlog"
+	"github.com/eventsvc/eventsvc/internal/autoupdate/podman"
+	"github.com/eventsvc/eventsvc/internal/autoupdate/registry"
+	"github.com/eventsvc/eventsvc/internal/autoupdate/units"
+	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/version"
+)
+
+// Main runs the command line of the process and returns its exit code. A signal
+// ends it in order: what is under way is left to the next run.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	a := &app{stdout: os.Stdout, stderr: os.Stderr}
+	root := a.root()
+	root.SetArgs(os.Args[1:])
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(a.stderr, root.CommandPath()+": "+events.Visible(err.Error()))
+		return autoupdate.ExitUsage
+	}
+	return a.code
+}
+
+// Command returns the commands, for what describes them: the manual pages.
+func Command() *cobra.Command { return (&app{}).root() }
+
+type app struct {
+	stdout, stderr io.Writer
+	code           int
+
+	stateDir, address, format string
+	progress, checkConfig     bool
+	options                   autoupdate.Options
+}
+
+const long = `Auto-update looks for new images of the containers that run in systemd units and
+have the label io.containers.autoupdate (AutoUpdate= in a Quadlet file), pulls
+them, restarts the units, and watches each until it has settled: the unit stays
+active, the container runs the new image, and it is healthy if it has a health
+check. If not, all units of that image go back to the old one, and the digest is
+not tried again for a day, then two, four and so on, until it changes.
+
+Without UNIT it does so for all units. Each outcome is written as an event of
+type container and status auto-update.
+
+The labels io.eventsvc.autoupdate.mode (apply, pull, check), .settle (how long a
+restarted container is watched, 10s) and .min-age (how long a new digest must
+have been seen) change that for one container.
+
+The exit code is
+
+  0    nothing is wrong
+  1    the command line was wrong, or the program itself failed
+  2    something could not be checked, pulled or updated
+  3    something was rolled back
+  4    a unit is down because of this run`
+
+func (a *app) root() *cobra.Command {
+	name := os.Getenv("EVENTSVC_COMMAND")
+	if name == "" {
+		name = "eventsvc-updater"
+	}
+	rollback := true
+	root := &cobra.Command{
+		Use: name + " [flags] [UNIT...]", Short: "Update the containers of systemd units, and verify it", Long: long,
+		SilenceErrors: true, SilenceUsage: true, Version: version.Version,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, units []string) error {
+			a.options.Units, a.options.NoRollback = units, !rollback
+			return a.run(c.Context())
+		},
+	}
+	all := root.PersistentFlags()
+	all.StringVar(&a.stateDir, "state-dir", "", "keep the state in `DIR` (default: /var/lib/eventsvc-updater, a user's in ~/.local/state)")
+	all.StringVar(&a.address, "address", "", "`ADDRESS` of the event service (default: the one of this user)")
+	all.StringVar(&a.format, "format", "table", "print as `FORMAT`: table, json, or a Go template")
+	all.DurationVar(&a.options.LockTime, "lock-timeout", 30*time.Second, "how long to wait for another run to end")
+	f := root.Flags()
+	f.BoolVar(&a.options.DryRun, "dry-run", false, "only look for new images")
+	f.BoolVar(&a.options.PullOnly, "pull-only", false, "pull new images, restart nothing")
+	f.BoolVar(&rollback, "rollback", true, "go back to the old image if an update fails")
+	f.StringVar(&a.options.AuthFile, "authfile", os.Getenv("REGISTRY_AUTH_FILE"), "credentials of registries are in `FILE`")
+	f.BoolVar(&a.options.BesidePodman, "beside-podman", false, "run although podman-auto-update.timer is enabled")
+	f.BoolVar(&a.progress, "progress", isTerminal(os.Stderr), "print each step on stderr (default: if that is a terminal)")
+	f.BoolVar(&a.checkConfig, "check-config", false, "check the state directory, Podman, systemd and the event service, and exit")
+	root.AddCommand(
+		&cobra.Command{
+			Use: "list", Short: "List the managed containers, and why one cannot be updated", Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error { return a.list(c.Context()) },
+		},
+		&cobra.Command{
+			Use: "rollback UNIT", Short: "Put the image before the last update back, and hold the newer one", Args: cobra.ExactArgs(1),
+			RunE: func(c *cobra.Command, words []string) error { return a.rollback(c.Context(), words[0]) },
+		},
+		&cobra.Command{
+			Use: "hold IMAGE [DIGEST]", Short: "Keep an image from being updated, at all or to one digest", Args: cobra.RangeArgs(1, 2),
+			RunE: func(c *cobra.Command, words []string) error {
+				return a.updater(nil, nil).Hold(c.Context(), words[0], append(words, "")[1], a.options.LockTime)
+			},
+		},
+		&cobra.Command{
+			Use: "release IMAGE", Short: "End the hold of an image", Args: cobra.ExactArgs(1),
+			RunE: func(c *cobra.Command, words []string) error {
+				return a.updater(nil, nil).Release(c.Context(), words[0], a.options.LockTime)
+			},
+		},
+		&cobra.Command{
+			Use: "runs", Short: "Print the last runs and what is on hold", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error { return a.runs() },
+		},
+	)
+	return root
+}
+
+func (a *app) updater(systemd autoupdate.Systemd, feed autoupdate.Feed) *autoupdate.Updater {
+	u := &autoupdate.Updater{
+		Podman: podman.Program{}, Systemd: systemd, Registry: registry.Registry{}, Feed: feed, Clock: autoupdate.SystemClock{},
+		Dir: a.directory(),
+	}
+	if a.progress {
+		u.Progress = a.step
+	}
+	return u
+}
+
+// directory is where the state is: where systemd says, or where systemd would put it.
+func (a *app) directory() string {
+	const name = "eventsvc-updater"
+	if a.stateDir != "" {
+		return a.stateDir
+	}
+	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
+		return dir
+	}
+	if os.Geteuid() == 0 {
+		return filepath.Join("/var/lib", name)
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, name)
+	}
+	home, _ := os.UserHomeDir()
+	return filepath.Join(home, ".local/state", name)
+}
+
+// with connects to systemd and to the events.
+func (a *app) with(ctx context.Context, do func(*autoupdate.Updater) error) error {
+	manager, err := units.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer manager.Close()
+	feed, err := eventlog.Open(ctx, a.address, hostStore)
+	if err != nil {
+		return err
+	}
+	if c, ok := feed.(io.Closer); ok {
+		defer c.Close()
+	}
+	return do(a.updater(manager, feed))
+}
+
+// hostStore is the store that the Podman of this host uses.
+func hostStore() (events.EventerOptions, error) {
+	found, err := config.Discover(config.Host())
+	return events.EventerOptions{EventerType: found.Backend, LogFilePath: found.Path}, err
+}
+
+func (a *app) run(ctx context.Context) error {
+	if a.options.DryRun && !a.checkConfig {
+		report, err := a.updater(nil, nil).Run(ctx, a.options)
+		return a.report(report, err)
+	}
+	return a.with(ctx, func(u *autoupdate.Updater) error {
+		if a.checkConfig {
+			if _, err := u.List(ctx); err != nil {
+				return err
+			}
+			if _, _, err := u.Runs(); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.stdout, "state in", a.directory())
+			return nil
+		}
+		return a.report(u.Run(ctx, a.options))
+	})
+}
+
+func (a *app) rollback(ctx context.Context, unit string) error {
+	return a.with(ctx, func(u *autoupdate.Updater) error {
+		report, err := u.Rollback(ctx, unit, a.options.LockTime)
+		if err == nil {
+			// It was asked for: only a unit that is down is a failure.
+			for i := range report.Results {
+				if report.Results[i].Result == autoupdate.RolledBack {
+					report.Results[i].Error = ""
+				}
+			}
+		}
+		err = a.report(report, err)
+		if a.code == autoupdate.ExitRolledBack {
+			a.code = autoupdate.ExitOK
+		}
+		return err
+	})
+}
+
+// report prints a run.
+func (a *app) report(r autoupdate.Report, err error) error {
+	if err != nil {
+		return err
+	}
+	a.code = r.ExitCode()
+	return errors.Wrap(a.print(r.Results), "cannot print the result")
+}

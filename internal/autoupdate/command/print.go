@@ -1,0 +1,124 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"text/template"
+	"time"
+
+	"github.com/pkg/errors"
+	"golang.org/x/term"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/autoupdate"
+)
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// step prints what a run does.
+func (a *app) step(s autoupdate.Step) {
+	line := s.Name + " " + s.Object
+	if s.For > 0 {
+		line += fmt.Sprintf(" (%v)", s.For)
+	}
+	fmt.Fprintln(a.stderr, events.Visible(line))
+}
+
+// rows prints rows as a table, as JSON or by a template.
+func rows[T any](a *app, all []T, heads string, cells func(T) []string) error {
+	switch a.format {
+	case "table":
+		w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+		fmt.Fprintln(w, strings.ReplaceAll(heads, " ", "\t"))
+		for _, one := range all {
+			line := cells(one)
+			for i := range line {
+				line[i] = events.Visible(line[i])
+			}
+			fmt.Fprintln(w, strings.TrimRight(strings.Join(line, "\t"), "\t"))
+		}
+		return w.Flush()
+	case "json":
+		if all == nil {
+			all = []T{}
+		}
+		e := json.NewEncoder(a.stdout)
+		e.SetIndent("", "     ")
+		e.SetEscapeHTML(false)
+		return e.Encode(all)
+	}
+	text := strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(a.format)
+	if !strings.Contains(text, "{{") {
+		return errors.Errorf("cannot use --format %s: must be table, json or a Go template", a.format)
+	}
+	t, err := template.New("format").Parse(strings.TrimPrefix(text, "table ") + "\n")
+	if err != nil {
+		return errors.Wrap(err, "cannot use --format")
+	}
+	for _, one := range all {
+		if err := t.Execute(a.stdout, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// short is a digest as a table shows it.
+func short(digest string) string {
+	_, hex, ok := strings.Cut(digest, ":")
+	if !ok || len(hex) < 12 {
+		return digest
+	}
+	return hex[:12]
+}
+
+func (a *app) print(results []autoupdate.Result) error {
+	return rows(a, results, "UNIT CONTAINER IMAGE POLICY UPDATED RESULT FROM TO ERROR", func(r autoupdate.Result) []string {
+		return []string{r.Unit, r.Container, r.Image, r.Policy, r.Updated, string(r.Result), short(r.From), short(r.To), r.Error}
+	})
+}
+
+func (a *app) list(ctx context.Context) error {
+	managed, err := a.updater(nil, nil).List(ctx)
+	if err != nil {
+		return err
+	}
+	return rows(a, managed, "UNIT CONTAINER IMAGE POLICY MODE PROBLEM", func(m autoupdate.Managed) []string {
+		return []string{m.Unit, m.Name, m.Image, string(m.Policy), string(m.Mode), m.Problem}
+	})
+}
+
+func (a *app) runs() error {
+	runs, holds, err := a.updater(nil, nil).Runs()
+	if err != nil {
+		return err
+	}
+	err = rows(a, runs, "RUN START MS EXIT RESULTS", func(r autoupdate.Report) []string {
+		counts := make(map[autoupdate.Outcome]int)
+		for _, c := range r.Results {
+			counts[c.Result]++
+		}
+		return []string{
+			r.ID, r.Start.Format(time.RFC3339), fmt.Sprint(r.End.Sub(r.Start).Milliseconds()), fmt.Sprint(r.ExitCode()),
+			strings.TrimSuffix(strings.TrimPrefix(fmt.Sprint(counts), "map["), "]"),
+		}
+	})
+	if err != nil || a.format != "table" || len(holds) == 0 {
+		return err
+	}
+	fmt.Fprintln(a.stdout)
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "HELD\tDIGEST\tUNTIL\tREASON")
+	for image, h := range holds {
+		until := "released"
+		if !h.Until.IsZero() {
+			until = h.Until.Format(time.RFC3339)
+		}
+		fmt.Fprintln(w, strings.Join([]string{image, short(h.Digest), until, events.Visible(h.Reason)}, "\t"))
+	}
+	return w.Flush()
+}

@@ -1,0 +1,118 @@
+package autoupdate
+
+import (
+	"context"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+)
+
+// Image is an image in Podman's storage.
+type Image struct {
+	// ID is the full ID.
+	ID string
+	// Digests are those of the manifest and of the indexes that it was pulled by.
+	Digests []string
+	// OS, Architecture and Variant are its platform.
+	OS, Architecture, Variant string
+}
+
+// ContainerState is what a container does now.
+type ContainerState struct {
+	Container
+	// Running reports whether its process runs.
+	Running bool
+	// HasHealthCheck reports whether it has a health check, Health what the
+	// check says: starting, healthy, unhealthy.
+	HasHealthCheck bool
+	Health         string
+}
+
+// Podman is the container engine of one user.
+type Podman interface {
+	// Containers lists the running containers, infra containers included.
+	Containers(ctx context.Context) ([]Container, error)
+	// Inspect returns what containers do, given by name or ID; those that do
+	// not exist are left out.
+	Inspect(ctx context.Context, names ...string) ([]ContainerState, error)
+	// Images returns images by name or ID; those that do not exist are left out.
+	Images(ctx context.Context, names ...string) ([]Image, error)
+	// Pull pulls an image by its name.
+	Pull(ctx context.Context, name, authFile string) error
+	// Tag gives an image a name.
+	Tag(ctx context.Context, id, name string) error
+	// FreeBytes is the room where images are stored.
+	FreeBytes(ctx context.Context) (uint64, error)
+}
+
+// Unit is a unit of systemd.
+type Unit struct {
+	// Name is its name.
+	Name string
+	// ActiveState and Result are systemd's words: "active", "failed"; "success",
+	// "exit-code".
+	ActiveState, Result string
+	// Invocation names this start of the unit.
+	Invocation string
+	// Dependants are the units that systemd stops with this one.
+	Dependants []string
+}
+
+// Systemd is a service manager.
+type Systemd interface {
+	// Unit returns a unit.
+	Unit(ctx context.Context, name string) (Unit, error)
+	// Restart restarts a unit, Start starts it. Both return the result of the
+	// job, "done" if it succeeded.
+	Restart(ctx context.Context, name string) (string, error)
+	Start(ctx context.Context, name string) (string, error)
+	// Enabled reports whether a unit file is enabled.
+	Enabled(ctx context.Context, name string) (bool, error)
+}
+
+// Remote is what a registry has under a name.
+type Remote struct {
+	// Digest is what the name refers to: a manifest or an index.
+	Digest string
+	// Instance is the digest of the manifest for the platform asked for; equal
+	// to Digest unless that is an index.
+	Instance string
+	// Size is how many bytes the layers have, 0 if that is not known.
+	Size int64
+}
+
+// Registry asks registries. It is safe for concurrent use.
+type Registry interface {
+	// Digest is what a name refers to now, by one small request.
+	Digest(ctx context.Context, name, authFile string) (string, error)
+	// Resolve finds the manifest for the platform of an image.
+	Resolve(ctx context.Context, name, authFile string, like Image) (Remote, error)
+	// Host is the registry of a name.
+	Host(name string) string
+	// Pinned reports whether the name has a digest.
+	Pinned(name string) bool
+}
+
+// Feed delivers container events.
+type Feed interface {
+	// Follow subscribes; every event after its return is delivered. The channel
+	// is closed when the context ends, or when nothing more can be delivered.
+	Follow(ctx context.Context) (<-chan events.Event, error)
+	// Write stores an event.
+	Write(ctx context.Context, e events.Event) error
+}
+
+// Clock is the time; a test has its own.
+type Clock interface {
+	Now() time.Time
+	After(d time.Duration) <-chan time.Time
+}
+
+// SystemClock is the clock of the system.
+type SystemClock struct{}
+
+// Now returns the time.
+func (SystemClock) Now() time.Time { return time.Now() }
+
+// After sends the time once d is over.
+func (SystemClock) After(d time.Duration) <-chan time.Time { return time.After(d) }

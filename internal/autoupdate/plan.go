@@ -1,0 +1,192 @@
+package autoupdate
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// change is a new image under a name.
+type change struct {
+	name     string
+	authFile string
+	policy   Policy
+	// oldID is the image to go back to, from its digest.
+	oldID, from string
+	to          Remote
+	// newID is the image that the units must run, once it is known.
+	newID string
+}
+
+// batch is what has to change together: units that share an image or of which
+// one runs several. All of them move, or none.
+type batch struct {
+	changes []*change
+	targets []*target
+	units   []string
+	// undo reports whether an interrupted run has put the digest on hold: the
+	// batch only goes back.
+	undo bool
+	// resumed reports whether an interrupted run may have restarted some units.
+	resumed bool
+}
+
+// lane is batches that must not run at the same time, because systemd stops
+// units of one with those of another.
+type lane []*batch
+
+// sets joins names that belong together.
+type sets map[string]string
+
+func (s sets) root(name string) string {
+	for s[name] != "" && s[name] != name {
+		name = s[name]
+	}
+	return name
+}
+
+func (s sets) join(a, b string) {
+	if a, b = s.root(a), s.root(b); a != b {
+		s[a] = b
+	}
+}
+
+// plan joins the containers with a new image, and what an interrupted run left,
+// into lanes.
+func (r *run) plan(ctx context.Context, targets []*target) []lane {
+	changes := make(map[string]*change)
+	together := make(sets)
+	units := make(map[string][]string) // by image name
+	add := func(name, unit string) {
+		together.join("image "+name, "unit "+unit)
+		if !slices.Contains(units[name], unit) {
+			units[name] = append(units[name], unit)
+		}
+	}
+	undo := make(map[string]bool)
+	for _, t := range targets {
+		if u, is := r.state.Unfinished[t.Image]; is && slices.Contains(u.Units, t.Unit) {
+			c := &change{name: t.Image, authFile: t.AuthFile, policy: t.Policy, oldID: u.OldID, from: u.From, to: t.remote}
+			undo[t.Image] = undo[t.Image] || t.result.Result == Held
+			// Whatever the check said: what the unit runs was never verified.
+			t.result.Result = ""
+			if changes[t.Image] == nil {
+				changes[t.Image] = c
+			}
+		}
+	}
+	for name, u := range r.state.Unfinished {
+		if len(r.Units) > 0 && !slices.ContainsFunc(u.Units, func(n string) bool { return slices.Contains(r.Units, n) }) {
+			continue
+		}
+		if changes[name] == nil { // none of its containers runs
+			changes[name] = &change{name: name, policy: PolicyRegistry, oldID: u.OldID, from: u.From}
+		}
+		if changes[name].to.Digest == "" {
+			changes[name].to = Remote{Digest: u.To}
+		}
+		h, held := r.state.Holds[name]
+		undo[name] = undo[name] || held && h.holds(u.To, r.Clock.Now())
+		for _, unit := range u.Units {
+			add(name, unit)
+		}
+	}
+	var chosen []*target
+	for _, t := range targets {
+		if t.result.Result != "" {
+			continue
+		}
+		if _, unfinished := r.state.Unfinished[t.Image]; !unfinished {
+			switch {
+			case t.Mode == ModeCheck:
+				t.end(Pending, "label "+LabelMode+"=check")
+				continue
+			case t.Mode == ModePull || r.PullOnly:
+				r.pullOnly(ctx, t)
+				continue
+			}
+		}
+		chosen = append(chosen, t)
+		if changes[t.Image] == nil {
+			changes[t.Image] = &change{
+				name: t.Image, authFile: t.AuthFile, policy: t.Policy, oldID: t.ImageID, from: t.result.From, to: t.remote,
+			}
+		}
+		add(t.Image, t.Unit)
+	}
+
+	batches := make(map[string]*batch)
+	for _, name := range sortedKeys(changes) {
+		root := together.root("image " + name)
+		b := batches[root]
+		if b == nil {
+			b = new(batch)
+			batches[root] = b
+		}
+		b.changes = append(b.changes, changes[name])
+		b.undo = b.undo || undo[name]
+		if _, unfinished := r.state.Unfinished[name]; unfinished {
+			b.resumed = true
+		}
+		for _, u := range units[name] {
+			if !slices.Contains(b.units, u) {
+				b.units = append(b.units, u)
+			}
+		}
+	}
+	for _, t := range chosen {
+		b := batches[together.root("image "+t.Image)]
+		b.targets = append(b.targets, t)
+	}
+	return r.lanes(ctx, batches)
+}
+
+// lanes puts batches that touch each other's units into one lane.
+func (r *run) lanes(ctx context.Context, batches map[string]*batch) []lane {
+	related := make(sets)
+	for _, root := range sortedKeys(batches) {
+		b := batches[root]
+		slices.Sort(b.units)
+		for _, name := range b.units {
+			related.join("batch "+root, name)
+			u, err := r.Systemd.Unit(ctx, name)
+			if err != nil {
+				continue // apply meets the same error
+			}
+			for _, d := range u.Dependants {
+				related.join(name, d)
+			}
+		}
+	}
+	byRoot := make(map[string]lane)
+	for _, root := range sortedKeys(batches) {
+		l := related.root("batch " + root)
+		byRoot[l] = append(byRoot[l], batches[root])
+	}
+	var all []lane
+	for _, l := range sortedKeys(byRoot) {
+		all = append(all, byRoot[l])
+	}
+	return all
+}
+
+// pullOnly pulls the image of a container that is not to be restarted.
+func (r *run) pullOnly(ctx context.Context, t *target) {
+	if t.Policy == PolicyRegistry {
+		r.step("pull", t.Image, 0)
+		if err := r.Podman.Pull(ctx, t.Image, t.AuthFile); err != nil {
+			t.end(Failed, err.Error())
+			return
+		}
+	}
+	t.end(Pending, "pulled, not applied")
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, strings.Compare)
+	return keys
+}

@@ -1,0 +1,196 @@
+// Package registry asks container registries which image a name refers to, the
+// way Podman would: with the mirrors of registries.conf, the credentials of
+// auth.json and the certificates of certs.d. It alone imports the image library.
+// It pulls nothing.
+package registry
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/docker/distribution/registry/api/errcode"
+	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
+	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/manifest"
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
+	"go.podman.io/image/v5/types"
+
+	"github.com/eventsvc/eventsvc/internal/autoupdate"
+)
+
+// Registry asks registries. It is safe for concurrent use.
+type Registry struct{}
+
+var _ autoupdate.Registry = Registry{}
+
+// system is how registries are reached.
+func system(authFile string) *types.SystemContext {
+	return &types.SystemContext{AuthFilePath: authFile, DockerRegistryUserAgent: "eventsvc-updater"}
+}
+
+// parse reads a full name; a short one could mean several registries.
+func parse(name string) (reference.Named, error) {
+	ref, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, errors.Wrapf(err, "cannot use image name %q", name)
+	}
+	if first, _, more := strings.Cut(name, "/"); !more || !strings.ContainsAny(first, ".:") && first != "localhost" {
+		return nil, errors.Errorf("cannot use image name %q: it has no registry; name the image in full", name)
+	}
+	return reference.TagNameOnly(ref), nil
+}
+
+// Host is the registry of a name; the name itself if it cannot be read.
+func (Registry) Host(name string) string {
+	ref, err := parse(name)
+	if err != nil {
+		return name
+	}
+	return reference.Domain(ref)
+}
+
+// Pinned reports whether the name has a digest.
+func (Registry) Pinned(name string) bool {
+	ref, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return false
+	}
+	_, digested := ref.(reference.Digested)
+	return digested
+}
+
+// source is a place that has the image.
+type source struct {
+	ref types.ImageReference
+	sys *types.SystemContext
+}
+
+// sources are the mirrors and the registry of a name, in the order to ask them.
+func sources(name, authFile string) ([]source, error) {
+	ref, err := parse(name)
+	if err != nil {
+		return nil, err
+	}
+	sys := system(authFile)
+	configured, err := sysregistriesv2.FindRegistry(sys, ref.Name())
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot read registries.conf")
+	}
+	if configured == nil {
+		r, err := docker.NewReference(ref)
+		return []source{{r, sys}}, errors.Wrapf(err, "cannot use image name %q", name)
+	}
+	if configured.Blocked {
+		return nil, errors.Errorf("cannot ask %s: registries.conf blocks it", reference.Domain(ref))
+	}
+	places, err := configured.PullSourcesFromReference(ref)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot read the mirrors of registries.conf")
+	}
+	var all []source
+	for _, p := range places {
+		s := *sys
+		if p.Endpoint.Insecure {
+			s.DockerInsecureSkipTLSVerify = types.OptionalBoolTrue
+		}
+		r, err := docker.NewReference(p.Reference)
+		if err != nil {
+			return nil, errors.Wrapf(err, "cannot use image name %q", name)
+		}
+		all = append(all, source{r, &s})
+	}
+	return all, nil
+}
+
+// first asks one source after the other until one answers.
+func first[T any](name, authFile string, ask func(source) (T, error)) (answer T, err error) {
+	all, err := sources(name, authFile)
+	if err != nil {
+		return answer, err
+	}
+	for _, s := range all {
+		if answer, err = ask(s); err == nil {
+			return answer, nil
+		}
+	}
+	return answer, judge(err)
+}
+
+// judge marks the errors that may be gone later.
+func judge(err error) error {
+	var network net.Error
+	var code errcode.Error
+	var several errcode.Errors
+	temporary := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, docker.ErrTooManyRequests) || errors.As(err, &network)
+	if errors.As(err, &several) && len(several) > 0 {
+		_ = errors.As(several[0], &code)
+	} else {
+		_ = errors.As(err, &code)
+	}
+	if code.Code != 0 {
+		status := code.Code.Descriptor().HTTPStatusCode
+		temporary = temporary || status >= 500 && code.Code != errcode.ErrorCodeUnknown || status == http.StatusTooManyRequests
+	}
+	for _, word := range []string{"toomanyrequests", "HTTP status: 5", "status code 5", "HTTP 5", "HTTP 429"} {
+		temporary = temporary || strings.Contains(err.Error(), word)
+	}
+	if temporary {
+		return fmt.Errorf("%w: %w", autoupdate.ErrTemporary, err)
+	}
+	return err
+}
+
+// Digest is what a name refers to now, by a HEAD request.
+func (Registry) Digest(ctx context.Context, name, authFile string) (string, error) {
+	d, err := first(name, authFile, func(s source) (digest.Digest, error) { return docker.GetDigest(ctx, s.sys, s.ref) })
+	return d.String(), err
+}
+
+// Resolve finds the manifest for the platform of an image.
+func (Registry) Resolve(ctx context.Context, name, authFile string, like autoupdate.Image) (autoupdate.Remote, error) {
+	return first(name, authFile, func(s source) (autoupdate.Remote, error) { return s.resolve(ctx, like) })
+}
+
+func (s source) resolve(ctx context.Context, like autoupdate.Image) (remote autoupdate.Remote, err error) {
+	sys := *s.sys
+	sys.OSChoice, sys.ArchitectureChoice, sys.VariantChoice = like.OS, like.Architecture, like.Variant
+	// The mirrors are asked one by one here already.
+	src, err := s.ref.NewImageSource(ctx, &sys)
+	if err != nil {
+		return remote, err
+	}
+	defer src.Close()
+	raw, kind, err := src.GetManifest(ctx, nil)
+	if err != nil {
+		return remote, err
+	}
+	whole, err := manifest.Digest(raw)
+	if err != nil {
+		return remote, err
+	}
+	remote = autoupdate.Remote{Digest: whole.String(), Instance: whole.String()}
+	if !manifest.MIMETypeIsMultiImage(kind) {
+		m, err := manifest.FromBlob(raw, kind)
+		if err != nil {
+			return remote, err
+		}
+		for _, l := range m.LayerInfos() {
+			if l.Size > 0 {
+				remote.Size += l.Size
+			}
+		}
+		return remote, nil
+	}
+	list, err := manifest.ListFromBlob(raw, kind)
+	if err != nil {
+		return remote, err
+	}
+	instance, err := list.ChooseInstance(&sys)
+	remote.Instance = instance.String()
+	return remote, err
+}

@@ -1,0 +1,225 @@
+package autoupdate
+
+import (
+	"errors"
+	"maps"
+	"testing"
+	"time"
+)
+
+const image = "registry.test/app"
+
+// outcomes are those of a report, by container.
+func outcomes(r Report) map[string]Outcome {
+	all := make(map[string]Outcome)
+	for _, c := range r.Results {
+		all[c.ContainerName] = c.Result
+	}
+	return all
+}
+
+func (w *world) want(o Options, code int, want map[string]Outcome) Report {
+	w.t.Helper()
+	r, err := w.run(o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if got := outcomes(r); !maps.Equal(got, want) {
+		w.t.Errorf("outcomes %v, want %v (%+v)", got, want, r.Results)
+	}
+	if r.ExitCode() != code {
+		w.t.Errorf("exit code %d, want %d", r.ExitCode(), code)
+	}
+	return r
+}
+
+func TestRun_asksOncePerImage(t *testing.T) {
+	w := newWorld(t)
+	for _, n := range []string{"a", "b", "c"} {
+		w.add(n, image)
+	}
+	w.want(Options{}, 0, map[string]Outcome{"a": Unchanged, "b": Unchanged, "c": Unchanged})
+	if w.asked != 1 {
+		t.Errorf("asked the registry %d times, want once", w.asked)
+	}
+}
+
+func TestRun_updatesAndTells(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", image)
+	w.registry[image] = "new"
+	w.want(Options{DryRun: true}, 0, map[string]Outcome{"a": Pending})
+	w.want(Options{}, 0, map[string]Outcome{"a": Updated})
+	if n := len(w.events); n != 3 { // none of the dry run
+		t.Fatalf("%d events, want begin, outcome and end", n)
+	}
+	if e := w.events[1]; e.Attributes["io.podman.autoupdate.result"] != "updated" || e.Attributes["io.podman.autoupdate.to"] != "sha256:new" {
+		t.Errorf("the outcome has attributes %v", e.Attributes)
+	}
+}
+
+// An image that fails in one unit is taken back in all, is not tried again, and
+// the next one is.
+func TestRun_rollsBackTheWholeImage(t *testing.T) {
+	for _, kind := range []string{"exit", "sick"} {
+		w := newWorld(t)
+		for _, n := range []string{"a", "b", "c"} {
+			w.add(n, image)
+		}
+		old := w.units["a"].imageID
+		w.registry[image], w.bad["new"] = "new", kind
+		w.want(Options{}, 3, map[string]Outcome{"a": RolledBack, "b": Held, "c": Held})
+		for n, u := range w.units {
+			if u.imageID != old || !u.active {
+				t.Errorf("%s: unit %s runs %s, active %v", kind, n, u.imageID, u.active)
+			}
+		}
+		w.restarted = nil
+		w.want(Options{}, 0, map[string]Outcome{"a": Held, "b": Held, "c": Held})
+		if len(w.restarted) > 0 {
+			t.Errorf("%s: restarted %v for a digest on hold", kind, w.restarted)
+		}
+		w.registry[image] = "newer"
+		w.want(Options{}, 0, map[string]Outcome{"a": Updated, "b": Updated, "c": Updated})
+	}
+}
+
+func TestRun_holdsGrow(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", image)
+	w.registry[image], w.bad["new"] = "new", "exit"
+	for _, days := range []int{1, 2, 4} {
+		w.want(Options{}, 3, map[string]Outcome{"a": RolledBack})
+		st := w.state()
+		h := st.Holds[image]
+		if got := time.Until(h.Until).Round(time.Hour); got != time.Duration(days)*24*time.Hour {
+			t.Errorf("on hold for %v, want %d days", got, days)
+		}
+		h.Until = time.Now().Add(-time.Second)
+		st.Holds[image] = h
+		if err := (store{w.dir}).save(st); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRun_revivesDependants(t *testing.T) {
+	w := newWorld(t)
+	w.add("web", "registry.test/web")
+	w.add("db", image).dependants = []string{"web"}
+	w.registry[image], w.bad["new"] = "new", "exit"
+	w.want(Options{}, 3, map[string]Outcome{"db": RolledBack, "web": Unchanged})
+	if !w.units["web"].active {
+		t.Error("a unit that needs the one that was rolled back is down")
+	}
+}
+
+func TestRun_oneRegistryAway(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", image)
+	w.add("b", "other.test/app")
+	w.registry[image], w.registry["other.test/app"] = "new", "new"
+	w.away["other.test"] = true
+	w.want(Options{}, 2, map[string]Outcome{"a": Updated, "b": Deferred})
+}
+
+func TestRun_registryLies(t *testing.T) {
+	w := newWorld(t)
+	old := w.add("a", image).imageID
+	w.registry[image], w.lie = "new", "sha256:lie"
+	w.want(Options{}, 2, map[string]Outcome{"a": Failed})
+	if w.tags[image] != old || len(w.restarted) > 0 {
+		t.Errorf("the name means %s, restarted %v; want nothing changed", w.tags[image], w.restarted)
+	}
+}
+
+func TestRun_diskFull(t *testing.T) {
+	w := newWorld(t)
+	old := w.add("a", image).imageID
+	w.registry[image], w.full = "new", true
+	w.want(Options{}, 2, map[string]Outcome{"a": Failed})
+	if w.tags[image] != old {
+		t.Error("it pulled into a full disk")
+	}
+}
+
+func TestRun_labels(t *testing.T) {
+	w := newWorld(t)
+	w.add("check", image, LabelMode, "check")
+	w.add("young", image, LabelMinAge, "1h")
+	w.add("wrong", image, LabelMode, "sometimes")
+	w.add("off", image, LabelPolicy, "disabled")
+	w.registry[image] = "new"
+	w.want(Options{}, 2, map[string]Outcome{"check": Pending, "young": Pending, "wrong": Failed})
+}
+
+func TestRun_noRollback(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", image)
+	w.registry[image], w.bad["new"] = "new", "exit"
+	w.want(Options{NoRollback: true}, 4, map[string]Outcome{"a": Failed})
+}
+
+func TestRun_besidePodman(t *testing.T) {
+	w := newWorld(t)
+	w.podmanTimer = true
+	if _, err := w.run(Options{}); !errors.Is(err, ErrBeside) {
+		t.Errorf("error %v, want %v", err, ErrBeside)
+	}
+	w.want(Options{BesidePodman: true}, 0, map[string]Outcome{})
+}
+
+func TestRun_onlyOneAtATime(t *testing.T) {
+	w := newWorld(t)
+	release, err := store{w.dir}.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if _, err := w.run(Options{LockTime: time.Millisecond}); !errors.Is(err, ErrBusy) {
+		t.Errorf("error %v, want %v", err, ErrBusy)
+	}
+}
+
+// A run that is killed at any call is put right by the next: all units of an image
+// run the same one, the good new one or else the old one, and nothing is left open.
+func TestRun_killedAtAnyCall(t *testing.T) {
+	for _, kind := range []string{"", "exit", "sick"} {
+		for kill := 1; ; kill++ {
+			w := newWorld(t)
+			for _, n := range []string{"a", "b", "c"} {
+				w.add(n, image)
+			}
+			old := w.units["a"].imageID
+			w.registry[image], w.bad["new"] = "new", kind
+			w.kill = kill
+			_, err := w.run(Options{})
+			w.revive()
+			if err == nil && kill > 1 {
+				if kill < 20 {
+					t.Fatalf("a run has only %d calls", kill)
+				}
+				break
+			}
+			if !errors.Is(err, errKilled) {
+				t.Fatal(err)
+			}
+			r, err := w.run(Options{LockTime: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{"": "new", "exit": old, "sick": old}[kind]
+			for n, u := range w.units {
+				if u.imageID != want || !u.active {
+					t.Errorf("%s image, killed at call %d: unit %s runs %s, active %v, want %s: %+v", kind, kill, n, u.imageID, u.active, want, r.Results)
+				}
+			}
+			if w.tags[image] != want {
+				t.Errorf("%s image, killed at call %d: the name means %s, want %s", kind, kill, w.tags[image], want)
+			}
+			if left := w.state().Unfinished; len(left) > 0 {
+				t.Errorf("%s image, killed at call %d: left %v", kind, kill, left)
+			}
+		}
+	}
+}

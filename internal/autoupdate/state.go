@@ -1,0 +1,173 @@
+package autoupdate
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// keptRuns is how many reports the state keeps.
+const keptRuns = 50
+
+// State is what runs have to remember. Podman and systemd are always asked what
+// is; the state only says what was meant.
+type State struct {
+	// Holds are by image name.
+	Holds map[string]Hold `json:",omitempty"`
+	// Seen is when a digest was first seen, by image name.
+	Seen map[string]Seen `json:",omitempty"`
+	// Previous is the image before the last update, by image name.
+	Previous map[string]Previous `json:",omitempty"`
+	// Unfinished are the changes that a run has begun and not ended, by image name.
+	Unfinished map[string]Unfinished `json:",omitempty"`
+	// Runs are the last reports, the newest last.
+	Runs []Report `json:",omitempty"`
+}
+
+// Hold keeps a digest of an image, or with Digest empty any, from being applied.
+type Hold struct {
+	Digest string `json:",omitempty"`
+	// Until is when the hold ends; zero: by a release only.
+	Until time.Time `json:",omitzero"`
+	// Failures counts how often the digest failed; 0 for a hold by hand.
+	Failures int `json:",omitempty"`
+	// Reason is why.
+	Reason string `json:",omitempty"`
+}
+
+// holds reports whether the digest is on hold.
+func (h Hold) holds(digest string, now time.Time) bool {
+	return (h.Digest == "" || h.Digest == digest) && (h.Until.IsZero() || now.Before(h.Until))
+}
+
+// Seen is a digest and when it was first seen here.
+type Seen struct {
+	Digest string
+	First  time.Time
+}
+
+// Previous is the image before an update.
+type Previous struct {
+	ImageID string
+	Digest  string `json:",omitempty"`
+}
+
+// Unfinished is a change of an image that has begun.
+type Unfinished struct {
+	// OldID is the image to go back to.
+	OldID string
+	From  string
+	To    string
+	// Units are those that change with it.
+	Units []string
+}
+
+// store keeps the state in a directory.
+type store struct{ dir string }
+
+func (s store) path() string { return filepath.Join(s.dir, "auto-update.json") }
+
+// load reads the state. One that cannot be read as JSON is set aside, since
+// nothing in it is worth a host that is never updated again.
+func (s store) load() (State, error) {
+	st := State{}
+	text, err := os.ReadFile(s.path())
+	if err == nil {
+		if err = json.Unmarshal(text, &st); err != nil {
+			st = State{}
+			err = os.Rename(s.path(), s.path()+".broken")
+		}
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if st.Holds == nil {
+		st.Holds = make(map[string]Hold)
+	}
+	if st.Seen == nil {
+		st.Seen = make(map[string]Seen)
+	}
+	if st.Previous == nil {
+		st.Previous = make(map[string]Previous)
+	}
+	if st.Unfinished == nil {
+		st.Unfinished = make(map[string]Unfinished)
+	}
+	return st, errors.Wrap(err, "cannot read the state of auto-update")
+}
+
+// save replaces the state atomically; it is on the disk when save returns.
+func (s store) save(st State) (err error) {
+	if n := len(st.Runs) - keptRuns; n > 0 {
+		st.Runs = st.Runs[n:]
+	}
+	text, err := json.Marshal(st)
+	if err != nil {
+		return errors.Wrap(err, "cannot write the state of auto-update")
+	}
+	defer func() { err = errors.Wrap(err, "cannot write the state of auto-update") }()
+	f, err := os.CreateTemp(s.dir, "auto-update-*.new")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone by then if all went well
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), s.path())
+	}
+	if err != nil {
+		return err
+	}
+	d, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// lock takes the lock of the directory, which only one run has at a time. It
+// waits until the context ends. The kernel frees it when the process dies.
+func (s store) lock(ctx context.Context) (release func(), err error) {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return nil, errors.Wrap(err, "cannot make the state directory")
+	}
+	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot open the lock of auto-update")
+	}
+	// flock cannot be waited for with a deadline.
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			// What a killed run left half written is of no use.
+			if old, _ := filepath.Glob(filepath.Join(s.dir, "auto-update-*.new")); len(old) > 0 {
+				for _, path := range old {
+					_ = os.Remove(path)
+				}
+			}
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			_ = f.Close()
+			return nil, errors.Wrap(err, "cannot take the lock of auto-update")
+		}
+		select {
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, ErrBusy
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
