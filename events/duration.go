@@ -29,18 +29,16 @@ var uneven = map[string]bool{"M": true, "month": true, "months": true, "y": true
 // value is nothing like a duration.
 func parseDuration(value string) (d time.Duration, signed, ok bool, reason string) {
 	text, ago := strings.CutSuffix(value, " ago")
-	sign := time.Duration(1)
+	backwards := ago
 	if text != "" && (text[0] == '-' || text[0] == '+') {
-		if signed = true; text[0] == '-' {
-			sign = -1
-		}
+		backwards, signed = backwards || text[0] == '-', true
 		text = text[1:]
 	}
 	if ago {
 		if signed {
 			return 0, true, true, "it has both a sign and 'ago'; give one of them"
 		}
-		signed, sign = true, -1
+		signed = true
 	}
 	if text == "0" {
 		return 0, signed, true, ""
@@ -63,7 +61,10 @@ func parseDuration(value string) (d time.Duration, signed, ok bool, reason strin
 		}
 		ok = true
 	}
-	return sign * d, signed, ok, ""
+	if backwards {
+		d = -d
+	}
+	return d, signed, ok, ""
 }
 
 func isNumeral(r rune) bool { return r >= '0' && r <= '9' || r == '.' }
@@ -93,7 +94,7 @@ func multiply(number string, unit time.Duration) (time.Duration, bool) {
 	if d > math.MaxInt64/unit {
 		return 0, false
 	}
-	d *= unit
+	d = time.Duration(int64(d) * int64(unit))
 	// A day has fewer than 10^14 ns: what comes after so many digits is nothing.
 	rest := float64(0)
 	for i := len(fraction) - 1; i >= 0; i-- {

@@ -34,20 +34,20 @@ func TestTimes_pastedFromTheOutput(t *testing.T) {
 		}
 		time.Local = zone //nolint:gosmopolitan // as above
 		r := newRig(t, sample)
-		print := func(args ...string) string {
+		show := func(args ...string) string {
 			stdout, stderr, code := r.run(append([]string{"events", "--stream=false"}, args...)...)
 			if code != exitOK {
 				t.Fatalf("%q: %s", args, stderr)
 			}
 			return stdout
 		}
-		for line := range strings.Lines(print()) {
+		for line := range strings.Lines(show()) {
 			shown := line[:len("2026-11-23 12:00:00")]
 			at, err := time.ParseInLocation(time.DateTime, shown, zone)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := print("--since", at.Add(-time.Second).Format(time.DateTime), "--until", at.Add(time.Second).Format(time.DateTime))
+			got := show("--since", at.Add(-time.Second).Format(time.DateTime), "--until", at.Add(time.Second).Format(time.DateTime))
 			if !strings.Contains(got, line) {
 				t.Errorf("%s: around %s there is only\n%s, and not\n%s", name, shown, got, line)
 			}
