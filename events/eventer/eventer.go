@@ -92,15 +92,11 @@ func (e *eventer) take(store.Emission) {
 
 // attend counts those who wait for something new.
 func (e *eventer) attend(streams int) {
-	st, ok := e.st.(store.Attentive)
-	if !ok {
-		return
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	before := e.streams
 	if e.streams += streams; (before == 0) != (e.streams == 0) {
-		st.Attend(e.streams > 0)
+		e.st.Attend(e.streams > 0)
 	}
 }
 

@@ -89,7 +89,7 @@ func (s *stalling) Look() error { <-s.held; return s.Store.Look() }
 // Probe hides that of the log file after the lock.
 func (s *stalling) Probe(ctx context.Context) error {
 	<-s.held
-	return s.Store.(store.Prober).Probe(ctx)
+	return s.Store.Probe(ctx)
 }
 
 func TestWatchdogIsFedOnlyWhileTheFeedMoves(t *testing.T) {

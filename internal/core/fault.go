@@ -117,7 +117,7 @@ func (c *Core) FaultOf(err error, peer *access.Peer, cursor string) *Fault {
 		return &Fault{CursorExpired, []Parameter{{"oldest", expired.Oldest}}, expired.Error()}
 	case errors.Is(err, events.ErrEventNotFound):
 		return &Fault{Kind: EventNotFound, Message: "no event matches"}
-	case errors.Is(err, feed.ErrClosed), errors.Is(err, ErrStopping):
+	case errors.Is(err, feed.ErrClosed), errors.Is(err, ErrStopping), errors.Is(err, context.Canceled):
 		f := &Fault{Kind: ShuttingDown, Message: ErrStopping.Error()}
 		if cursor != "" {
 			f.Parameters = []Parameter{{"cursor", cursor}}

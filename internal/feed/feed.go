@@ -219,7 +219,7 @@ func (f *Feed) add(s *Subscription) {
 	defer f.mu.Unlock()
 	f.subs[s] = struct{}{}
 	if len(f.subs) == 1 {
-		f.attend(true)
+		f.st.Attend(true)
 	}
 	f.noteChange(s)
 }
@@ -232,15 +232,9 @@ func (f *Feed) remove(s *Subscription) {
 	}
 	delete(f.subs, s)
 	if len(f.subs) == 0 {
-		f.attend(false)
+		f.st.Attend(false)
 	}
 	f.noteChange(s)
-}
-
-func (f *Feed) attend(wanted bool) {
-	if st, ok := f.st.(store.Attentive); ok {
-		st.Attend(wanted)
-	}
 }
 
 func (f *Feed) noteChange(s *Subscription) {

@@ -1,23 +1,14 @@
 package feed
 
-import (
-	"context"
-
-	"github.com/eventsvc/eventsvc/internal/store"
-)
+import "context"
 
 // Probe returns nil once the feed has shown that it is alive: that a new event
 // would be noticed, read and handed to subscribers. It goes through the store's
 // follower and its lock, and through that of the feed. If something there does
 // not move, it returns the context's error, or never.
 func (f *Feed) Probe(ctx context.Context) error {
-	if p, ok := f.st.(store.Prober); ok {
-		if err := p.Probe(ctx); err != nil {
-			return err
-		}
-	} else {
-		// What comes of it is no matter: a store that cannot be read is alive.
-		_ = f.st.Look()
+	if err := f.st.Probe(ctx); err != nil {
+		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -235,17 +235,6 @@ func Cursors(results []Written) ([]string, error) {
 	return cursors, nil
 }
 
-// Attentive is a store that is told of nothing new: it has to look again and
-// again. It does so only while somebody attends. When nobody does, and nobody
-// writes through it either, it may pass over what is new without telling the
-// sink of it: there is nobody whom it could be told. What its sink gets then is
-// an emission without records, so that positions and cursors stay true.
-type Attentive interface {
-	// Attend says whether somebody wants to know at once what is new. Looking
-	// at the past needs none. It does not block, and does not call the sink.
-	Attend(wanted bool)
-}
-
 // Store is a log of events. It is safe for concurrent use.
 type Store interface {
 	// Type is the kind of store.
@@ -257,6 +246,18 @@ type Store interface {
 	// it is now on, and returns that end and a cursor for it. It goes on until
 	// Close. It is called once, before anything else but Type and Path.
 	Follow(sink Sink) (Pos, string, error)
+	// Attend says whether a reader wants to know at once what is new; at first
+	// none does. A store that has to poll polls only then. Otherwise, as long as
+	// nothing is written through it either, it may pass over what is new: the sink
+	// gets an emission without records, so that positions and cursors stay true.
+	// Reading the past needs no attention. Attend does not block, and does not
+	// call the sink.
+	Attend(wanted bool)
+	// Probe returns nil once what follows the store has gone round once more,
+	// through the locks that it takes for an event, so that it is alive; the
+	// context's error if it has not by then. A store that cannot be read, and
+	// knows it, is alive.
+	Probe(ctx context.Context) error
 	// Look tells the sink at once what is new, and returns when the sink has
 	// it. It is for those who know that there is something.
 	Look() error

@@ -166,6 +166,9 @@ func (s *Store) Append(ctx context.Context, batch []events.Event) []store.Writte
 	return s.appender.append(ctx, batch)
 }
 
+// Attend does nothing: the log is followed in any case.
+func (s *Store) Attend(bool) {}
+
 // Probe returns nil once both threads that follow the log have gone round.
 func (s *Store) Probe(ctx context.Context) error {
 	if isClosed(s.stopped) {

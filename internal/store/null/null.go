@@ -27,6 +27,12 @@ func unreadable() error {
 	return &events.UnavailableError{Backend: events.Null, Reason: events.ErrNoReading.Error()}
 }
 
+// Attend does nothing.
+func (s *Store) Attend(bool) {}
+
+// Probe returns nil: there is nothing that could stand still.
+func (s *Store) Probe(context.Context) error { return nil }
+
 // Look says that there is nothing to read.
 func (s *Store) Look() error { return unreadable() }
 
