@@ -101,7 +101,7 @@ common() {
 	} >"$stage/dbus/io.podman.Events1.xml"
 	cp dist/package/copyright "$stage/doc/"
 	cp docs/*.md "$stage/doc/"
-	cp docs/recipes/* "$stage/recipes/"
+	cp docs/recipes/* dist/metrics/* "$stage/recipes/"
 	changelog eventsvc | gzip -9n >"$stage/doc/changelog.gz"
 }
 

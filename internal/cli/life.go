@@ -15,7 +15,7 @@ import (
 type duties struct {
 	reloader *reloader
 	hangups  <-chan struct{}
-	metrics  *varlinkwire.Listener // nil: they are shown nowhere
+	metrics  *metricsListener // nil: they are shown nowhere
 }
 
 // live serves until the end, and does its duties meanwhile.
@@ -41,16 +41,6 @@ func (d *daemon) live(ctx context.Context, listeners []*varlinkwire.Listener, g 
 		g.wait()
 	}
 	return err
-}
-
-// showMetrics answers those who look at the metrics. That it cannot is no reason
-// to end the service.
-func (d *daemon) showMetrics(ctx context.Context, l *varlinkwire.Listener) {
-	defer l.Close()
-	d.log.Info("showing metrics", "address", l.Address())
-	if err := d.metrics.Serve(ctx, l.Socket()); err != nil {
-		d.log.Error("metrics are shown no more", "error", err)
-	}
 }
 
 // statusPause is the least time between two status lines: clients come and go

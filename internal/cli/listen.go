@@ -23,18 +23,6 @@ func (f *serveFlags) listenAddresses() ([]varlinkwire.Address, error) {
 	return addresses, nil
 }
 
-// metricsAddress is the address of --metrics.
-func (f *serveFlags) metricsAddress() (varlinkwire.Address, error) {
-	address, err := varlinkwire.ParseAddress(f.metrics)
-	if err == nil && address.ReadOnly {
-		err = errors.New("every write there would be refused; leave readonly out")
-	}
-	if listen, _ := f.listenAddresses(); err == nil && hasPath(listen, address.Path) {
-		err = errors.Errorf("cannot listen on %q: the service itself is to listen there; choose another path", address.Path)
-	}
-	return address, errors.WithMessage(err, "cannot show metrics")
-}
-
 func hasPath(addresses []varlinkwire.Address, path string) bool {
 	for _, address := range addresses {
 		if address.Path == path {

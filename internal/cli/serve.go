@@ -118,11 +118,12 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.Var((*span)(&f.idleAfter), "exit-idle-time", "end when nothing has needed the service for this `TIME`, such as 90s, 10m or\n"+
 		"seconds; for a service that systemd starts on demand; 0: never (default)")
 	flags.StringVar(&f.metrics, "metrics", "", "where to show metrics to Prometheus, over HTTP: `ADDRESS` is unix:PATH[,mode=0600]\n"+
-		"(default nowhere)")
+		"or 127.0.0.1:PORT; one that the network can reach needs ,public behind it. The\n"+
+		"service then stays, whatever --exit-idle-time (default nowhere)")
 	flags.String(configFlag, "", "read this configuration `FILE` alone")
 	flags.BoolVar(&f.check, checkFlag, false, "print what would be served, from where and why, and touch nothing")
 	complete(c, "log-level", anyOf(logLevels...), 0)
-	complete(c, "metrics", anyOf("unix:"), cobra.ShellCompDirectiveNoSpace)
+	complete(c, "metrics", anyOf("unix:", "127.0.0.1:"), cobra.ShellCompDirectiveNoSpace)
 	complete(c, "exit-idle-time", anyOf("1m", "5m", "0"), 0)
 	complete(c, "backend", anyOf(config.Auto, config.File, config.Journald, config.None), 0)
 	complete(c, "log-max-size", anyOf("10m", "100m", "1g"), 0)
@@ -280,20 +281,6 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 		}
 	}
 	return p, nil
-}
-
-// listenForMetrics returns the socket on which metrics are shown, nil if they
-// are not.
-func (f *serveFlags) listenForMetrics() (*varlinkwire.Listener, error) {
-	if f.metrics == "" {
-		return nil, nil
-	}
-	address, err := f.metricsAddress()
-	if err != nil {
-		return nil, err
-	}
-	l, err := address.Listen()
-	return l, errors.WithMessage(err, "cannot show metrics")
 }
 
 // spareProcs is how many more threads may run Go code than the machine has

@@ -83,6 +83,9 @@ func (f *Feed) Start() error {
 		return err
 	}
 	f.chunks = []*chunk{{start: pos, end: pos, cursor: cursor, more: make(chan struct{})}}
+	if f.observer != nil {
+		f.st.Attend(true) // it counts also while no client follows
+	}
 	return nil
 }
 
@@ -231,7 +234,7 @@ func (f *Feed) remove(s *Subscription) {
 		return
 	}
 	delete(f.subs, s)
-	if len(f.subs) == 0 {
+	if len(f.subs) == 0 && f.observer == nil {
 		f.st.Attend(false)
 	}
 	f.noteChange(s)

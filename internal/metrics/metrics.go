@@ -57,6 +57,8 @@ type Metrics struct {
 	mu     sync.Mutex
 	events [maxCodes][maxCodes]uint64 // by type and status
 
+	containers containers
+
 	catchUps, losses, writeFailures prometheus.Counter
 	writes, age                     prometheus.Histogram
 }
@@ -71,7 +73,8 @@ func New(version string, s Sources) (*Metrics, error) {
 	}
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), sources: s,
-		catchUps: counter("catch_ups_total", "Times that a subscriber fell behind memory and went on from the store."),
+		containers: containers{names: make(map[string]*container), exits: make(map[exit]*[classes]uint64)},
+		catchUps:   counter("catch_ups_total", "Times that a subscriber fell behind memory and went on from the store."),
 		losses: counter("continuity_losses_total",
 			"Times that the log was replaced so that events may have been lost, which every follower gets an error for."),
 		writeFailures: counter("write_failures_total", "Calls to write events that failed."),
@@ -111,7 +114,8 @@ func (list inTurn) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// Emitted counts new events. It takes some nanoseconds for each.
+// Emitted counts new events. It takes some nanoseconds for each, and some
+// microseconds for a start, an end or a health check of a container.
 func (m *Metrics) Emitted(records []feed.Record, lost bool) {
 	m.mu.Lock()
 	for i := range records {
@@ -119,6 +123,7 @@ func (m *Metrics) Emitted(records []feed.Record, lost bool) {
 		m.events[f.Type%maxCodes][f.Status%maxCodes]++
 	}
 	m.mu.Unlock()
+	m.containers.count(records)
 	if lost {
 		m.losses.Inc()
 	}

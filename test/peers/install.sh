@@ -25,6 +25,8 @@ packages=(
 	# What lets system calls of the daemon fail.
 	strace
 	ca-certificates git make
+	# What scrapes the metrics, and checks the alert rules.
+	prometheus
 	# What looks at the packages that "make packages" builds.
 	lintian rpm
 )

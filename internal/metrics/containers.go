@@ -1,0 +1,175 @@
+package metrics
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/feed"
+)
+
+// The bounds of what is counted by name. Whoever runs containers chooses names and
+// images: beyond so many a new one counts as other.
+const (
+	maxNames     = 500
+	maxExits     = 4 * maxNames // pairs of a name and an image
+	maxNameBytes = 128
+	other        = "other"
+)
+
+var (
+	exitsDesc    = describe("exits_total", "Ends of containers, by class of exit code.", "name", "image", "code")
+	restartsDesc = describe("restarts_total", "Starts of a container that followed its end.", "name")
+	healthDesc   = describe("health", "The last verdict of a container's health check: 1 healthy, 0 unhealthy.", "name")
+)
+
+// containers are what happened to containers since the service began.
+type containers struct {
+	mu    sync.Mutex
+	names map[string]*container
+	exits map[exit]*[classes]uint64
+}
+
+// container is what is known by a name.
+type container struct {
+	restarts uint64
+	died     bool
+	judged   bool // its health is known
+	healthy  bool
+}
+
+type exit struct{ name, image string }
+
+// The classes of exit codes, as shells and Podman use them.
+const classes = 4
+
+var classWords = [classes]string{"0", "1-125", "126-127", "128+"}
+
+func classOf(code int) int {
+	switch {
+	case code == 0:
+		return 0
+	case code == 126 || code == 127:
+		return 2
+	case code >= 128 || code < 0:
+		return 3
+	}
+	return 1
+}
+
+var (
+	containerCode = events.CodeOfType(events.Container)
+	startCode     = events.CodeOfStatus(events.Start)
+	diedCode      = events.CodeOfStatus(events.Exited)
+	removeCode    = events.CodeOfStatus(events.Remove)
+	healthCode    = events.CodeOfStatus(events.HealthStatus)
+)
+
+// count takes in new events. Those that say nothing here are not decoded.
+func (c *containers) count(records []feed.Record) {
+	for i := range records {
+		f := &records[i].Fields
+		if f.Type != containerCode {
+			continue
+		}
+		switch f.Status {
+		case startCode, diedCode, removeCode, healthCode:
+			e := records[i].Event()
+			c.add(&e)
+		}
+	}
+}
+
+func (c *containers) add(e *events.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := cut(e.Name)
+	this := c.names[name]
+	if this == nil {
+		if e.Status == events.Remove {
+			return
+		}
+		if len(c.names) >= maxNames {
+			name = other
+			this = c.names[name]
+		}
+		if this == nil {
+			this = new(container)
+			c.names[name] = this
+		}
+	}
+	switch e.Status {
+	case events.Start:
+		// Shown as 0 before it first fails, so that Prometheus sees the increase.
+		c.exitOf(name, cut(e.Image))
+		if this.died {
+			this.restarts++
+		}
+		this.died = false
+	case events.Exited:
+		this.died = name != other
+		code := 0
+		if e.ContainerExitCode != nil {
+			code = *e.ContainerExitCode
+		}
+		c.exitOf(name, cut(e.Image))[classOf(code)]++
+	case events.Remove:
+		this.judged = false
+	case events.HealthStatus:
+		switch strings.ToLower(e.HealthStatus) {
+		case "healthy", "unhealthy":
+			this.judged, this.healthy = name != other, strings.EqualFold(e.HealthStatus, "healthy")
+		}
+	}
+}
+
+func (c *containers) exitOf(name, image string) *[classes]uint64 {
+	if name == other {
+		image = other
+	}
+	key := exit{name, image}
+	if c.exits[key] == nil && len(c.exits) >= maxExits {
+		key.image = other
+	}
+	if c.exits[key] == nil {
+		c.exits[key] = new([classes]uint64)
+	}
+	return c.exits[key]
+}
+
+// collect sends the numbers.
+func (c *containers) collect(metrics chan<- prometheus.Metric) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, by := range c.exits {
+		for class, n := range by {
+			metrics <- prometheus.MustNewConstMetric(exitsDesc, prometheus.CounterValue, float64(n), key.name, key.image, classWords[class])
+		}
+	}
+	for name, this := range c.names {
+		metrics <- prometheus.MustNewConstMetric(restartsDesc, prometheus.CounterValue, float64(this.restarts), name)
+		if this.judged {
+			value := 0.0
+			if this.healthy {
+				value = 1
+			}
+			metrics <- prometheus.MustNewConstMetric(healthDesc, prometheus.GaugeValue, value, name)
+		}
+	}
+}
+
+// cut bounds the length of a label's value.
+func cut(text string) string {
+	if len(text) <= maxNameBytes {
+		return text
+	}
+	end := maxNameBytes
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "+" + strconv.Itoa(len(text)-end)
+}
