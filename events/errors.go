@@ -3,6 +3,8 @@ package events
 import (
 	"errors"
 	"fmt"
+
+	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
 // Sentinel errors. Their texts are read by people: test with errors.Is.
@@ -28,7 +30,7 @@ type WordError struct {
 }
 
 func newWordError(kind, word string, words []string) *WordError {
-	return &WordError{Kind: kind, Word: word, Nearest: nearest(word, words)}
+	return &WordError{Kind: kind, Word: word, Nearest: nearest.Word(word, words)}
 }
 
 func (e *WordError) Error() string {

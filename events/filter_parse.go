@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
 // rawPrefix marks a type or status of a newer libpod.
@@ -259,14 +261,14 @@ func (c *clause) parseHealth() string {
 		return ""
 	}
 	reason := "unknown verdict of a health check " + strconv.Quote(c.value)
-	if near := nearest(c.value, append(verdicts[:len(verdicts):len(verdicts)], changedVerdict)); near != "" {
+	if near := nearest.Word(c.value, append(verdicts[:len(verdicts):len(verdicts)], changedVerdict)); near != "" {
 		return reason + ", did you mean " + strconv.Quote(near) + "?"
 	}
 	return reason + "; give " + strings.Join(verdicts, ", ") + " or " + changedVerdict + " (a word of a newer libpod is written health=raw:WORD)"
 }
 
 func unknownKeyReason(key string) string {
-	if near := nearest(key, filterKeys); near != "" {
+	if near := nearest.Word(key, filterKeys); near != "" {
 		return "unknown key " + strconv.Quote(key) + ", did you mean " + strconv.Quote(near) + "?"
 	}
 	return "unknown key " + strconv.Quote(key) + "; keys are " + strings.Join(filterKeys, ", ")

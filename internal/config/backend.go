@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
 // The backends, in the words of events_logger and of podman info.
@@ -31,7 +33,7 @@ func parseBackend(text string) (string, error) {
 			return backend, nil
 		}
 	}
-	if near := nearest(lower, backends); near != "" {
+	if near := nearest.Word(lower, backends); near != "" {
 		return "", errors.Errorf("unknown backend %q, did you mean %q?", text, near)
 	}
 	return "", errors.Errorf("unknown backend %q", text)
@@ -78,41 +80,4 @@ func runsSystemd(env Environment, release Release) bool {
 		}
 	}
 	return env.isDir(bootedDir)
-}
-
-// nearest returns the word that the fewest changes of a letter lead to, "" if
-// none is near: more than half of the letters would have to change.
-func nearest(text string, words []string) string {
-	best, least := "", len(text)/2+1
-	for _, word := range words {
-		if d := distance(text, word); d < least {
-			best, least = word, d
-		}
-	}
-	return best
-}
-
-// distance counts the insertions, deletions and substitutions that turn text
-// into word. A text much longer than the word is not looked into.
-func distance(text, word string) int {
-	if len(text) > 2*len(word) {
-		return len(text)
-	}
-	row := make([]int, len(word)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(text) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(word) {
-			change := diagonal
-			if text[i] != word[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(word)]
 }

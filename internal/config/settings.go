@@ -12,6 +12,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
 // settingsFile is the name of eventsvc's own configuration.
@@ -160,7 +162,7 @@ func unknownKey(s Setting, value any, keys map[string]Key) error {
 	if _, isTable := value.(map[string]any); isTable {
 		advice = "there are no tables in this file"
 	}
-	if near := nearest(strings.ReplaceAll(strings.ToLower(s.Key), "_", "-"), slices.Sorted(maps.Keys(keys))); near != "" {
+	if near := nearest.Word(strings.ReplaceAll(strings.ToLower(s.Key), "_", "-"), slices.Sorted(maps.Keys(keys))); near != "" {
 		advice = fmt.Sprintf("did you mean %q?", near)
 	}
 	return refuse("use "+s.Key+" in "+s.Origin(), errors.New("there is no such key"), advice)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/core"
+	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
 // The keys of filters in Podman 1.x, which had no others up to 1.9.3: labels
@@ -85,7 +86,7 @@ func parseFilter(text string) (key, value, reason string) {
 
 func unknownKey(key string) string {
 	reason := "unknown key " + strconv.Quote(key)
-	if near := nearest(strings.ToLower(key), filterKeys); near != "" {
+	if near := nearest.Word(strings.ToLower(key), filterKeys); near != "" {
 		reason += ", did you mean " + strconv.Quote(near) + "?"
 	}
 	return reason + " (keys for podman-remote 1.x are " + strings.Join(filterKeys, ", ") + ")"
@@ -101,7 +102,7 @@ func checkWord(kind, word string, words []string, known bool) string {
 		return "podman-remote 1.x does not know the " + kind + " " + strconv.Quote(word) +
 			" and stops at it, so such events are not sent to it; use eventsvc events, or the interface io.podman.events"
 	}
-	return (&events.WordError{Kind: kind, Word: word, Nearest: nearest(word, words)}).Error()
+	return (&events.WordError{Kind: kind, Word: word, Nearest: nearest.Word(word, words)}).Error()
 }
 
 func knownType(word string) bool {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
 func TestTheWordsOfOldClientsAreWordsOfTheVocabulary(t *testing.T) {
@@ -30,7 +31,7 @@ func TestTheNearestWordIsTheOneThatIsMeant(t *testing.T) {
 		"strat": "start", "creat": "create", "die": "died", "contianer": "container", "volumes": "volume", "labels": "", "xyzzy": "", "": "",
 		"unpuase": "unpause", strings.Repeat("start", 20): "", "évent": "event",
 	} {
-		if got := nearest(word, words); got != want {
+		if got := nearest.Word(word, words); got != want {
 			t.Errorf("nearest to %q is %q, want %q", word, got, want)
 		}
 	}

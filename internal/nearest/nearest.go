@@ -1,11 +1,13 @@
-package events
+// Package nearest finds the word that was meant, for errors that name it. It knows
+// no words of its own.
+package nearest
 
 import "strings"
 
-// nearest returns the word that takes the fewest single-letter edits to reach
+// Word returns the word that takes the fewest single-letter edits to reach
 // from the given one, upper case or not, and "" if none is near enough to be
 // meant: more than half of the letters would have to change.
-func nearest(word string, words []string) string {
+func Word(word string, words []string) string {
 	word = strings.ToLower(word)
 	best, bestDistance := "", len(word)/2+1
 	for _, candidate := range words {
