@@ -47,7 +47,8 @@ func TestGetState_onBothInterfaces(t *testing.T) {
 			Objects                []object
 			Cursor, Oldest, Reason string
 		}
-	}) {
+	},
+	) {
 		w, err := dial(d.socket)
 		if err != nil {
 			t.Fatal(err)
