@@ -55,6 +55,9 @@ build: go-version ## build bin/eventsvc and bin/eventsvc-updater
 run: build ## build eventsvc and let it serve container events over Varlink; Ctrl-C ends it
 	@exec bin/eventsvc demo
 
+fleet-demo: build ## try a fleet on this machine: NATS, three hosts, a collector; Ctrl-C ends it
+	@exec test/fleet/demo.sh
+
 test: build ## run all tests; at the end it says what was skipped, and why
 	@$(GO) build -o bin/report ./test/report
 	$(GO) test -json -tags '$(TAGS)' ./... | bin/report

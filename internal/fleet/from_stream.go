@@ -23,9 +23,9 @@ type FromStream struct {
 // How a stream is read.
 const (
 	// pulledBytes bounds what is asked for ahead.
-	pulledBytes = 4 << 20
+	pulledBytes = 1 << 20
 	// mostAppended is about how much is written to the log at once.
-	mostAppended = 1 << 20
+	mostAppended = 256 << 10
 	// tailBytes bounds how far back in the log is looked for what the stream
 	// and the log have in common, once the stream is not what it was.
 	tailBytes = 64 << 20
@@ -90,7 +90,7 @@ func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Si
 	if err != nil {
 		return errors.Wrap(err, "cannot read the stream")
 	}
-	received := make(chan jetstream.Msg, 1024)
+	received := make(chan jetstream.Msg, 256)
 	failed := make(chan error, 1)
 	go func() {
 		defer close(received)
