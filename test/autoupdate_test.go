@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bufio"
 	"fmt"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ func TestAutoUpdate(t *testing.T) {
 		{"BadRegistries", updateBadRegistries},
 		{"NeverTouched", updateNeverTouched},
 		{"ByHand", updateByHand},
+		{"Killed", updateKilled},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			defer func(outer *testing.T) { l.t = outer }(l.t)
@@ -254,4 +256,40 @@ func updateByHand(l *lab) {
 	results, _ = l.update()
 	l.want(results, "hand", autoupdate.Held, old)
 	l.clear("hand")
+}
+
+// updateKilled: a run that is killed is put right by the next. The package's own
+// test kills it at every call; here it is a real process, at each kind of step.
+func updateKilled(l *lab) {
+	l.push("kill", "good")
+	image := goodRegistry + "/kill:latest"
+	l.start(quadlet{name: "kill1", image: image}, quadlet{name: "kill2", image: image})
+	for _, step := range []string{"pull", "restart", "watch"} {
+		l.push("kill", "good")
+		run := l.command(l.t.Context(), "systemd-run", "--quiet", "--collect", "--pipe", "--wait", "--unit=killme",
+			"/usr/libexec/eventsvc/eventsvc-updater", "--progress")
+		steps, err := run.StderrPipe()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if err := run.Start(); err != nil {
+			l.t.Fatal(err)
+		}
+		killed := false
+		for lines := bufio.NewScanner(steps); lines.Scan(); {
+			if !killed && strings.HasPrefix(lines.Text(), step+" ") {
+				l.run("systemctl", "kill", "--signal=KILL", "killme")
+				killed = true
+			}
+		}
+		if err := run.Wait(); err == nil || !killed {
+			l.t.Errorf("the run was not killed at %s: %v", step, err)
+		}
+		results, code := l.update()
+		l.wantCode(code, 0)
+		for _, name := range []string{"kill1", "kill2"} {
+			l.want(results, name, autoupdate.Updated, l.version)
+		}
+	}
+	l.clear("kill1", "kill2")
 }

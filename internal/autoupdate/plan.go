@@ -89,9 +89,14 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 		undo[name] = undo[name] || held && h.holds(u.To, r.Clock.Now())
 		for _, unit := range u.Units {
 			add(name, unit)
+			known := func(t *target) bool { return t.Unit == unit && t.Image == name }
+			if !slices.ContainsFunc(targets, known) { // it does not run now, and is reported all the same
+				m := Managed{Container: Container{Name: trimService(unit), Image: name}, Unit: unit, Policy: PolicyRegistry, Settle: DefaultSettle}
+				r.missing = append(r.missing, &target{Managed: m, result: newResult(m)})
+			}
 		}
 	}
-	var chosen []*target
+	chosen := slices.Clone(r.missing)
 	for _, t := range targets {
 		if t.result.Result != "" {
 			continue

@@ -77,6 +77,9 @@ type run struct {
 	*Updater
 	Options
 	report Report
+	// missing are containers that an interrupted run was changing and that do not
+	// run when this one begins.
+	missing []*target
 	// restarts lets two units restart at a time.
 	restarts chan struct{}
 
@@ -178,7 +181,7 @@ func (u *Updater) Run(ctx context.Context, o Options) (Report, error) {
 }
 
 func (r *run) finish(targets []*target) Report {
-	for _, t := range targets {
+	for _, t := range append(targets, r.missing...) {
 		r.report.Results = append(r.report.Results, t.result)
 	}
 	r.report.End = r.Clock.Now()

@@ -208,6 +208,9 @@ func TestRun_killedAtAnyCall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if len(r.Results) != len(w.units) {
+				t.Errorf("%s image, killed at call %d: %d results, want one for each unit: %+v", kind, kill, len(r.Results), r.Results)
+			}
 			want := map[string]string{"": "new", "exit": old, "sick": old}[kind]
 			for n, u := range w.units {
 				if u.imageID != want || !u.active {
