@@ -219,7 +219,7 @@ type copied struct {
 }
 
 // event reads the event that comes next in the page. Where the copy does not hold
-// all of it, it is made anew from there on.
+// all of it, it is made again from there on.
 func (c *copied) event(page *scan, e *events.Event) error {
 	if page.peek() == 'n' {
 		page.giveUp()

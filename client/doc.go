@@ -73,5 +73,5 @@
 //
 // A reply may have up to 64 MiB. A Subscription holds what one read of its
 // socket brings, a History one page; neither reads ahead of its user beyond
-// that, and a slow user slows nobody else down.
+// that, and a slow user slows no other client down.
 package client

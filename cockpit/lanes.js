@@ -1,5 +1,5 @@
 // What events mean: a lane for each container, by name. The same meaning as in
-// internal/timeline, which "eventsvc timeline" prints; a test compares the two.
+// internal/timeline, which "eventsvc timeline" prints.
 // Memory is bounded: at most LANES lanes of CELLS parts.
 
 export const CELLS = 480;

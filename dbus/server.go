@@ -32,7 +32,7 @@ type Options struct {
 	// Once makes Run return when the bus has gone away. Otherwise Run waits for
 	// it to come back.
 	Once bool
-	// Activity is told when something begins that needs the service, a call, a
+	// Activity is notified when something begins that needs the service, a call, a
 	// subscription, a stream or the broadcast, and when it is over; nil: nobody
 	// is.
 	Activity Activity

@@ -14,7 +14,7 @@ type signal struct {
 }
 
 // newSignal returns the signal of events on an object, to one connection or, if
-// destination is empty, to whoever listens.
+// destination is empty, to a client that listens.
 func newSignal(path, destination string) signal {
 	e := dbuswire.NewMessage(nil, &dbuswire.Header{
 		Kind: godbus.TypeSignal, Flags: godbus.FlagNoReplyExpected, Path: path, Interface: eventsInterface,

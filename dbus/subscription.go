@@ -16,7 +16,7 @@ import (
 
 // subscription sends events to one peer, from its goroutine. It ends when the
 // peer unsubscribes or leaves the bus, or when there can be no more events:
-// then the peer is told why.
+// then the peer is sent the reason.
 type subscription struct {
 	server *Server
 	peer   *dbuswire.Peer
@@ -142,7 +142,7 @@ func (s *subscription) sendLive() error {
 	return s.write(m)
 }
 
-// sendEnd tells the peer that nothing more comes, and why: with an empty name
+// sendEnd notifies the peer that nothing more comes, and why: with an empty name
 // if everything that was asked for has been sent.
 func (s *subscription) sendEnd(err error) error {
 	name, message := "", ""

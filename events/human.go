@@ -102,7 +102,7 @@ func appendIf(dst []byte, name, value string) []byte {
 }
 
 // appendHumanTime appends a time in the form of humanTime. That of time.Format
-// reads the form anew for each time, and takes twice as long.
+// reads the form again for each time, and takes twice as long.
 func appendHumanTime(dst []byte, t time.Time) []byte {
 	year, month, day := t.Date()
 	zone, offset := t.Zone()

@@ -21,7 +21,7 @@ func connections(n, perUID int) func(*rig, *Options) {
 	return func(_ *rig, o *Options) { o.Connections, o.ConnectionsPerUID = n, perUID }
 }
 
-// wantRefusal makes sure that the client is told why it is not served.
+// wantRefusal makes sure that the client is sent the reason it is not served.
 func (c *client) wantRefusal(reason string) {
 	c.t.Helper()
 	c.call("GetStatus", `{}`)

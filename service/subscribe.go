@@ -97,7 +97,7 @@ func (s *stream) run() error {
 }
 
 // next waits for something to send. No delivery is a heartbeat. The clock for
-// that is set anew only when it has run out, not with everything that is sent.
+// that is set again only when it has run out, not with everything that is sent.
 func (s *stream) next() (*feed.Delivery, error) {
 	if s.heartbeat == 0 {
 		return s.Next(s.Context())

@@ -14,7 +14,7 @@ import (
 )
 
 // TestCursor_ofTheFormerStore: a host's Podman goes from the log file to the
-// journal, and back. A client that kept a cursor is told that it has expired, and
+// journal, and back. A client that kept a cursor is notified that it has expired, and
 // goes on from the oldest event if it wants that.
 func TestCursor_ofTheFormerStore(t *testing.T) {
 	r := startRoom(t)

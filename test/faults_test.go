@@ -218,7 +218,7 @@ func TestAStoreThatVanishesIsToldAndUsedAgainWhenItIsBack(t *testing.T) {
 		if _, err := w.write(name); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		// Either the follower gets it, or it is told that something may be lost.
+		// Either the follower gets it, or it is notified that something may be lost.
 		got := follower.nextEvent(t)
 		if got == "io.podman.events.CursorExpired" {
 			follower = d.subscribe(params{"fromStart": true})

@@ -132,7 +132,7 @@ func TestAFollowerKeepsTheServiceFromBeingIdle(t *testing.T) {
 	d := newDaemon(t, "--exit-idle-time", "50ms")
 	d.start()
 	c := d.subscribe(params{})
-	// Once somebody else has come and gone the clock would run, if anybody's
+	// Once another process has come and gone the clock would run, if anybody's
 	// end started it.
 	other, err := dial(d.socket)
 	if err != nil {

@@ -143,7 +143,7 @@ func TestJournalFileThatIsDamaged(t *testing.T) {
 }
 
 // TestJournalFilesThatCannotBeOpenedAreNotLeftOut takes the descriptors away that
-// a reader would need. It is told so, and gets no part of what there is.
+// a reader would need. It is notified, and gets no part of what there is.
 func TestJournalFilesThatCannotBeOpenedAreNotLeftOut(t *testing.T) {
 	r := newRoom(t)
 	const files, before = 20, "51a5c3f3eb3847d7827ca5123c5208d5"

@@ -67,7 +67,7 @@ func TestJournalVacuumIsTold(t *testing.T) {
 }
 
 // TestJournalVacuumUnderAReader removes files that a reader of the past has not
-// come to yet. It may have all events, or is told that some are gone.
+// come to yet. It may have all events, or is notified that some are gone.
 func TestJournalVacuumUnderAReader(t *testing.T) {
 	r := newRoom(t)
 	const entries = 200_000

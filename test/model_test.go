@@ -23,7 +23,7 @@ func newModel(t *testing.T) *model {
 	return &model{t: t, acked: make(map[string]string), maybe: make(map[string]bool)}
 }
 
-// stored notes that a writer was told that the event is stored.
+// stored notes that a writer was notified that the event is stored.
 func (m *model) stored(name, cursor string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -105,7 +105,7 @@ func (f *serveFlags) obstacles(p *plan) (warnings []string) {
 	return warnings
 }
 
-// unreadable tells why a log that exists cannot be read. It does not open what
+// unreadable says why a log that exists cannot be read. It does not open what
 // is no regular file: a pipe would notice.
 func unreadable(path string) error {
 	found, err := os.Stat(path)

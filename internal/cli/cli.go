@@ -120,7 +120,7 @@ func (a *app) run(ctx context.Context, arguments []string) int {
 // manual pages. It is not for running them.
 func Command() *cobra.Command { return (&app{name: program}).rootCommand() }
 
-// complain tells the user why the command failed.
+// complain prints why the command failed.
 func (a *app) complain(err error) {
 	var file *fs.PathError
 	if errors.As(err, &file) && file.Path == os.Stdout.Name() && !strings.HasPrefix(err.Error(), "cannot ") {

@@ -11,7 +11,7 @@ import (
 )
 
 // cursorFile keeps the cursor of what has been printed, in a file with one
-// line. The file is replaced as a whole, so that whoever reads it, after a crash
+// line. The file is replaced as a whole, so that a process that reads it, after a crash
 // too, finds one cursor or the one before.
 type cursorFile struct {
 	path string

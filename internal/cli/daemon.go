@@ -35,9 +35,9 @@ type daemon struct {
 	bus     *dbus.Server     // nil: none
 	metrics *metrics.Metrics // nil: nothing is counted
 
-	changed  chan struct{} // holds one when the status has to be told anew
-	ready    atomic.Bool   // systemd was told so
-	stopping sync.Once     // systemd is told so
+	changed  chan struct{} // holds one when the status has to be told again
+	ready    atomic.Bool   // systemd was notified
+	stopping sync.Once     // systemd is notified
 	idle     *idleClock    // nil: being idle is no reason to end
 	last     chan struct{} // gets one when the last client has gone; nil: nobody waits for that
 }

@@ -58,7 +58,7 @@ func (g *given) isForOne() bool {
 	return len(g.Listeners) == 0 && len(g.Conns) > 0 || isBridged(g.Activated)
 }
 
-// isForHost reports whether the process serves whoever comes, on these listeners or
+// isForHost reports whether the process serves any client, on these listeners or
 // on a bus, and not only clients that it was connected to.
 func (g *given) isForHost(listeners []*varlinkwire.Listener) bool {
 	return len(listeners) > 0 || len(g.Conns) == 0
@@ -76,7 +76,7 @@ func addressOf(where string) (string, error) {
 // addStdio makes stdin and stdout a connection. They may be pipes, or a socket
 // whose other end is sshd: so the bytes go through a pair of sockets of our own,
 // whose peer the kernel knows to be the user of this process. That is who it is:
-// whoever holds our stdin has started us.
+// a process that holds our stdin has started us.
 func (g *given) addStdio(in io.Reader, out io.Writer) error {
 	near, far, err := connectedPair()
 	if err != nil {

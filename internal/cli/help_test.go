@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// updateVariable has the golden files of the help texts written anew.
+// updateVariable has the golden files of the help texts written again.
 const updateVariable = "UPDATE_GOLDEN"
 
 func TestHelpTexts(t *testing.T) {

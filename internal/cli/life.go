@@ -91,7 +91,7 @@ func (d *daemon) status() string {
 	return "STATUS=Serving " + d.serving + "; " + who
 }
 
-// noteChange has the status told anew. It does not wait.
+// noteChange has the status told again. It does not wait.
 func (d *daemon) noteChange() {
 	select {
 	case d.changed <- struct{}{}:

@@ -150,7 +150,7 @@ func levelOption(level *slog.LevelVar) liveOption {
 }
 
 // accessOption is --allow-read and --allow-write. The names of users and groups
-// are looked up anew.
+// are looked up again.
 func accessOption(policy *access.Policy) liveOption {
 	return liveOption{[]string{"allow-read", "allow-write"}, func(flags *pflag.FlagSet) (func(), error) {
 		var allowed [2]access.Allowed

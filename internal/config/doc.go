@@ -43,7 +43,7 @@
 // malformed file, a key of the wrong type, a size that is none, a relative
 // tmp_dir and an unknown events_logger are errors here as they are in Podman. A
 // relative events_logfile_path is one here only: Podman takes it from the
-// directory that it happens to be started in, which nobody else can know; and so
+// directory that it happens to be started in, which no other process can know; and so
 // is a relative path in a variable.
 //
 // # The default store

@@ -33,7 +33,7 @@ func referenceOf(signature string, order binary.ByteOrder, body []byte) []any {
 		Kind: godbus.TypeMethodCall, Serial: 1, Path: "/", Member: "M", Signature: signature,
 	}, body)
 	if order == binary.BigEndian {
-		// Only the body is in the other order: the header is made anew.
+		// Only the body is in the other order: the header is made again.
 		m := &godbus.Message{Type: godbus.TypeMethodCall, Headers: map[godbus.HeaderField]godbus.Variant{
 			godbus.FieldPath: v(godbus.ObjectPath("/")), godbus.FieldMember: v("M"),
 			godbus.FieldSignature: v(godbus.ParseSignatureMust(signature)),

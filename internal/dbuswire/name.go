@@ -30,7 +30,7 @@ func (c *Conn) ownName(ctx context.Context) error {
 
 // Leave gives the name on the bus back, and returns when every call that the bus
 // had sent to us before has been answered. What is called after that the bus
-// has the service started anew for, if it knows how to. There is no way back.
+// has the service started again for, if it knows how to. There is no way back.
 func (s *Service) Leave(ctx context.Context) {
 	if c := s.current.Load(); c != nil {
 		c.giveNameBack(ctx)

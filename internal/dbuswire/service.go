@@ -34,7 +34,7 @@ type Options struct {
 	// Account returns the uid to which the calls of a peer are counted; nil: its
 	// own.
 	Account func(p *Peer) uint32
-	// Owned is called in a goroutine of its own whenever the name is owned anew.
+	// Owned is called in a goroutine of its own whenever the name is owned again.
 	// It returns when the context of the connection is done; nil: nothing.
 	Owned func(c *Conn)
 	// Logger gets what an administrator should know; nil: it is dropped.

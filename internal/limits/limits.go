@@ -1,6 +1,6 @@
 // Package limits names every bound of this service in one place, each with its
 // reason. A bound keeps one client, or one mistake, from taking what the others
-// need; at a bound the one who hit it gets a clear error, and nobody else
+// need; at a bound the one who hit it gets a clear error, and no other client
 // notices. Whatever an administrator may want to turn has an option where it is
 // used, with the constant here as its default.
 package limits
@@ -21,7 +21,7 @@ const (
 	// ConnectionsPerUID is how many a user other than those may have, so that
 	// it takes more than a dozen users to shut out the next.
 	ConnectionsPerUID = 512
-	// Refusals is how many clients beyond these bounds are told so at a time.
+	// Refusals is how many clients beyond these bounds are notified at a time.
 	// Any more are just closed.
 	Refusals = 64
 	// RefusalTimeout is how long a client that is to be told so may take to

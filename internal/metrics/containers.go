@@ -12,7 +12,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 )
 
-// The bounds of what is counted by name. Whoever runs containers chooses names and
+// The bounds of what is counted by name. A process that runs containers chooses names and
 // images: beyond so many a new one counts as other.
 const (
 	maxNames     = 500

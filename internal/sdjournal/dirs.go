@@ -18,7 +18,7 @@ import (
 var hostRoots = []string{"/run/log/journal", "/var/log/journal"}
 
 // dirs watches which files a journal has. libsystemd would tell by inotify, but
-// it opens files that it is told of one after the other: what was written to
+// it opens files that it is notified of one after the other: what was written to
 // one that it does not know yet would be passed over.
 type dirs struct {
 	roots []string

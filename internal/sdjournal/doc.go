@@ -27,7 +27,7 @@
 //     just making (TestReader_fileThatIsBeingMade), or one for which there is no
 //     descriptor (TestJournalFilesThatCannotBeOpenedAreNotLeftOut). Here each file is
 //     opened by itself. What may be opened later makes Check report that the reader
-//     has to be made anew; what cannot be opened now is an error.
+//     has to be made again; what cannot be opened now is an error.
 //   - Of a damaged file the rest is left out without a word
 //     (TestReader_damagedFile). Here Lacking counts it.
 //   - A file that journald removes is cut short under its readers: the process gets

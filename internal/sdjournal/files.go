@@ -129,7 +129,7 @@ func (h *Reader) openOne(path string) error {
 
 // damage remembers which files of a journal are damaged. libsystemd gives up a
 // file when it finds one to be; but it also does when journald is just changing
-// the place that it looks at, and then only opening it anew helps.
+// the place that it looks at, and then only opening it again helps.
 type damage struct {
 	mu    sync.Mutex
 	tries map[fileID]int
@@ -138,7 +138,7 @@ type damage struct {
 	last  string            // where, for people
 }
 
-// damageTries is how often a file is opened anew that libsystemd gives up.
+// damageTries is how often a file is opened again that libsystemd gives up.
 const damageTries = 5
 
 func (d *damage) tolerates(id fileID) bool {

@@ -244,7 +244,7 @@ func TestReader_damagedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for try := 0; ; try++ { // it is opened anew a few times, as journald may have been at work
+	for try := 0; ; try++ { // it is opened again a few times, as journald may have been at work
 		r, err := j.Reader()
 		if err != nil {
 			t.Fatal(err)

@@ -115,7 +115,7 @@ func (q *Question) NewAnswer() *Answer {
 // Add notes an event that decides it, in the order of the store. It returns false if
 // the question is about too many objects.
 func (a *Answer) Add(e events.Event) bool {
-	// By name, since what is made anew under the same name has another ID, and what
+	// By name, since what is made again under the same name has another ID, and what
 	// became of the former one decides nothing then.
 	object := string(e.Type) + "\x00" + e.Host + "\x00" + cmp.Or(e.Name, e.Network, e.ID)
 	if _, known := a.newest[object]; !known && len(a.newest) == maxObjects {

@@ -8,7 +8,7 @@
 // *events.ExpiredError, never a guess. It knows no bus and no subscriber: those
 // are the business of package feed and of the interfaces.
 //
-// Which store there is, logfile, journald or null, is decided by whoever opens
+// Which store there is, logfile, journald or null, is decided by the caller that opens
 // one.
 package store
 
@@ -258,7 +258,7 @@ type Store interface {
 	// context's error if it has not by then. A store that cannot be read, and
 	// knows it, is alive.
 	Probe(ctx context.Context) error
-	// Look tells the sink at once what is new, and returns when the sink has
+	// Look gives the sink at once what is new, and returns when the sink has
 	// it. It is for those who know that there is something.
 	Look() error
 	// Read begins a reading of the past.

@@ -113,7 +113,7 @@ func (s *Server) ServeConn(ctx context.Context, sock *net.UnixConn) error {
 	return s.serveSock(ctx, sock, false)
 }
 
-// serveSock serves a connection, or tells the client why it is not served.
+// serveSock serves a connection, or explains to the client why it is not served.
 func (s *Server) serveSock(ctx context.Context, sock *net.UnixConn, readOnly bool) error {
 	defer sock.Close()
 	c, err := s.newConn(sock, readOnly)

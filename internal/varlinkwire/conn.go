@@ -69,7 +69,7 @@ func (c *conn) serve() {
 	}
 }
 
-// endOfRequests tells the client why no more requests are read, if it can hear
+// endOfRequests explains to the client why no more requests are read, if it can hear
 // that.
 func (c *conn) endOfRequests(err error) {
 	call := &Call{conn: c}

@@ -14,7 +14,7 @@ import (
 // hands out parts of the text as they stand there, which is all that holding a
 // call against a description takes.
 
-// checkJSON tells why the text is no JSON value that a call can be made of:
+// checkJSON says why the text is no JSON value that a call can be made of:
 // valid UTF-8, valid JSON, not nested deeper than limits.Depth.
 func checkJSON(text []byte) error {
 	if !utf8.Valid(text) {
@@ -30,7 +30,7 @@ func checkJSON(text []byte) error {
 }
 
 // depthOf returns the greatest number of open brackets, without asking whether
-// they match. It comes first, so that nobody else has to bear the nesting.
+// they match. It comes first, so that no other client has to bear the nesting.
 func depthOf(text []byte) int {
 	depth, deepest := 0, 0
 	for i := 0; i < len(text); i++ {

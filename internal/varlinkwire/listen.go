@@ -126,7 +126,7 @@ func (l *Listener) bindAbstract(fd int) error {
 	return errors.Wrap(unix.Listen(fd, backlog), "cannot listen")
 }
 
-// Obstacle tells what would now keep Listen from listening here, as far as can
+// Obstacle says what would now keep Listen from listening here, as far as can
 // be seen without touching anything; nil: nothing. That somebody listens there
 // already is none: it may be this service.
 func (a Address) Obstacle() error {

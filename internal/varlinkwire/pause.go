@@ -39,7 +39,7 @@ func (s *Server) AwaitListeners(ctx context.Context, count int) {
 
 // Pause stops accepting connections, and returns when every connection that was
 // accepted has been counted in by the Activity of the options. What comes then
-// waits in the sockets: those of systemd keep it for whoever is started next.
+// waits in the sockets: those of systemd keep it for a client that is started next.
 // Who waited in a socket of our own is accepted and counted in, too.
 //
 // Whoever then finds that nobody is there may end the service if Retire agrees,

@@ -48,7 +48,7 @@ type Options struct {
 	// Idle is called each time the last connection has ended, from a goroutine
 	// of the server; nil: nobody is told. It must not wait for the server.
 	Idle func()
-	// Activity is told when a client has connected and when it has gone; nil:
+	// Activity is notified when a client has connected and when it has gone; nil:
 	// nobody is.
 	Activity Activity
 }

@@ -16,7 +16,7 @@ var ErrStalled = errors.New("the client does not read")
 
 // frameWriter sends frames to a client. As long as the client reads as fast, a
 // write is one system call and nothing else; only one that has to wait starts a
-// clock, and starts it anew whenever the client has taken something.
+// clock, and starts it again whenever the client has taken something.
 type frameWriter struct {
 	raw syscall.RawConn
 

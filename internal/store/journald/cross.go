@@ -11,7 +11,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/sdjournal"
 )
 
-// reopen opens the journal anew, with the files that it has now.
+// reopen opens the journal again, with the files that it has now.
 func (s *Store) reopen() error {
 	h, err := s.openPodman()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // A cursor of this store names an entry by its key, which journald's own cursor
-// has too, without the number that an entry gets anew when it is copied to
+// has too, without the number that an entry gets again when it is copied to
 // another file:
 //
 //	j KIND KEY CHECK [.TWIN]

@@ -326,7 +326,7 @@ func (s *Store) seekMark(h *sdjournal.Reader) error {
 
 // peek finds an end for the next step: the last of some entries behind the mark.
 //
-// It seeks anew each time, which costs some microseconds: a reader that has
+// It seeks again each time, which costs some microseconds: a reader that has
 // come to the end of a file looks at it again only when the file has more
 // entries than it had then. journald counts an entry before it links it to the
 // lists in which it is found; who comes in between would not see it until the

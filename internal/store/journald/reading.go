@@ -228,7 +228,7 @@ func (r *reading) step(b *store.Batch) error {
 	if r.entries, end, err = r.h.Next(r.entries, r.most, eventFields); err != nil {
 		return err
 	}
-	// Whoever asks for one event need not read one of a million entries at a time.
+	// A process that asks for one event need not read one of a million entries at a time.
 	r.most = min(sdjournal.MaxEntries, 4*r.most)
 	b.Records = slices.Grow(b.Records, len(r.entries))
 	for i := range r.entries {

@@ -15,7 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// at reads after the cursor and tells what an error says of it.
+// at reads after the cursor and says what an error says of it.
 func (w *watched) at(cursor string) (names []string, gone bool) {
 	w.t.Helper()
 	names, _, err := w.history(cursor)

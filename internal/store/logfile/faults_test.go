@@ -43,7 +43,7 @@ func logLines(t *testing.T, path string) []string {
 }
 
 // runWithFaults writes events, the log rotated on the way, while calls of the
-// disk fail, and returns how often it was told that something does not work.
+// disk fail, and returns how often it was notified that something does not work.
 // whole says that no line may be left unfinished.
 func runWithFaults(t *testing.T, own, whole bool, sync Sync, fails func(call string, n int) (int, error)) (failures int) {
 	t.Helper()
@@ -80,7 +80,7 @@ func runWithFaults(t *testing.T, own, whole bool, sync Sync, fails func(call str
 			acknowledged[lineOf(1000+n)]++
 		case errors.As(err, &unavailable) && strings.HasPrefix(unavailable.Reason, "cannot "):
 			failures++
-			// Behind the rotation what it wrote may be read only now: somebody else could write.
+			// Behind the rotation what it wrote may be read only now: another process could write.
 			if s.Status().Fault == "" && s.syncs.mode == SyncNever && (own || n != count/2) {
 				t.Errorf("event %d could not be written (%v), and the status says nothing", n, err)
 			}
@@ -134,7 +134,7 @@ func watch(t *testing.T, s *Store) *watched {
 }
 
 // checkAgainst checks that what was acknowledged was told to the follower, once,
-// unless it was told that something was lost.
+// unless it was notified that something was lost.
 func (w *watched) checkAgainst(acknowledged map[string]int) {
 	w.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -245,7 +245,7 @@ func TestAWriteThatWasCutShortIsTakenBackUnlessSomebodyWroteBehindIt(t *testing.
 				t.Errorf("the status says %q", fault)
 			}
 			d.heal()
-			if test.heals { // an event of somebody else shows that there is room again
+			if test.heals { // an event of another process shows that there is room again
 				appendTo(t, path, lineOf(8))
 				if fault := w.Status().Fault; fault != "" {
 					t.Errorf("the status still says %q", fault)

@@ -15,7 +15,7 @@ import (
 // FuzzCursor holds any text against what a cursor may be: nobody's cursor is an
 // error that says so; what is taken for one is the same text when it is written
 // again; and a reading that begins behind it begins at the start of a line, or
-// is told that the place is gone.
+// is notified that the place is gone.
 func FuzzCursor(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "events.log")
 	if err := os.WriteFile(path, []byte(linesOf(0, 20)+lineOf(7)+linesOf(20, 30)), 0o600); err != nil {

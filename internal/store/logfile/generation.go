@@ -85,7 +85,7 @@ type fileID struct {
 
 func (id fileID) hash() uint64 {
 	var b [24]byte
-	if id.birth == 0 { // inodes of a file system in memory begin anew with each boot
+	if id.birth == 0 { // inodes of a file system in memory begin again with each boot
 		id.dev ^= bootHash()
 	}
 	binary.LittleEndian.PutUint64(b[0:], id.dev)

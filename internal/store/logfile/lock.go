@@ -161,7 +161,7 @@ func (l *fileLock) free() {
 	}
 }
 
-// open opens the lock file, anew if it was replaced.
+// open opens the lock file, again if it was replaced.
 func (l *fileLock) open() error {
 	if l.file != nil && l.isAtPath(l.id) {
 		return nil

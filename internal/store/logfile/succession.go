@@ -12,7 +12,7 @@ import (
 // atomic is given to become what the rotation makes of it.
 const settleTime = 2 * time.Second
 
-// catchUp reads what there is of the present generation, anew if it was cut.
+// catchUp reads what there is of the present generation, again if it was cut.
 func (f *follower) catchUp() (more bool, err error) {
 	f.watch.armFile(f.chain.current.f)
 	cut, err := f.wasCutInPlace()
@@ -51,7 +51,7 @@ func (f *follower) wasCutInPlace() (bool, error) {
 	return false, nil
 }
 
-// replaceInPlace begins anew with a file that was truncated. What was appended
+// replaceInPlace begins again with a file that was truncated. What was appended
 // between the last look and the truncation is lost, if there was anything.
 func (f *follower) replaceInPlace() error {
 	// What was before the first event of the file is not before what is there now:

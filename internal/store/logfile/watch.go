@@ -182,7 +182,7 @@ func (w *watcher) forgetFile() {
 	}
 }
 
-// doubt has the directories watched anew, should they be others by now.
+// doubt has the directories watched again, should they be others by now.
 func (w *watcher) doubt() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
