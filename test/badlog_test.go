@@ -40,14 +40,18 @@ func (w *wire) nextEvent(t *testing.T) string {
 
 func TestWhatIsNoEventIsLeftOutAndCountedWithItsPlace(t *testing.T) {
 	d := newDaemon(t)
-	long := fmt.Sprintf(`{"Name":"long","Status":"create","Time":"2026-11-23T12:00:00Z","Type":"volume","Attributes":{"a":%q}}`+"\n", strings.Repeat("x", 5<<20))
+	// One loses its labels, the other is left out.
+	long := func(name string, label int) string {
+		return fmt.Sprintf(`{"Name":%q,"Status":"create","Time":"2026-11-23T12:00:00Z","Type":"volume","Attributes":{"a":%q}}`+"\n",
+			name, strings.Repeat("x", label))
+	}
 	for i, bad := range []string{
 		"garbage\n", "{}\n", "[1,2]\n", "\x00\x00\x00\n", "{\"Name\":\"half\n", `{"Name":1,"Status":"a","Time":"2026-11-23T12:00:00Z","Type":"b"}` + "\n",
 		`{"Name":"t","Status":"a","Time":"yesterday","Type":"b"}` + "\n", strings.Repeat("{", 10000) + "\n", "\xff\xfe\n",
 	} {
 		appendTo(t, d.log, lineOf(fmt.Sprintf("v%d", i))+bad)
 	}
-	appendTo(t, d.log, long)
+	appendTo(t, d.log, long("long", 1<<20)+long("longer", 5<<20))
 	appendTo(t, d.log, `{"Name":"new","Status":"frobnicate","Time":"2026-11-23T12:00:00+02:00","Type":"gadget","Shape":[1]}`+"\n")
 	appendTo(t, d.log, `{"Name":"torn`)
 	d.start()
@@ -65,7 +69,7 @@ func TestWhatIsNoEventIsLeftOutAndCountedWithItsPlace(t *testing.T) {
 	if got := namesOf(d.history(params{"filters": []string{"status=raw:frobnicate", "type=raw:gadget"}})); got != "new" {
 		t.Errorf("filtered by new words: %s", got)
 	}
-	if s := d.call("GetStatus", nil).Parameters; s.Skipped != 9 || !strings.Contains(s.LastSkipped, "byte") {
+	if s := d.call("GetStatus", nil).Parameters; s.Skipped != 11 || !strings.Contains(s.LastSkipped, "byte") {
 		t.Errorf("%d left out, the last is %s", s.Skipped, s.LastSkipped)
 	}
 }

@@ -95,10 +95,10 @@ func buildPackages(t *testing.T, version string) string {
 	return dir
 }
 
-// bring copies a package into the machine and returns its path there.
+// bring copies the package eventsvc into the machine and returns its path there.
 func (m *machine) bring(dir, kind string) string {
 	m.t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, "*."+kind))
+	found, err := filepath.Glob(filepath.Join(dir, "eventsvc?[0-9]*."+kind))
 	if err != nil || len(found) != 1 {
 		m.t.Fatalf("there are %d packages *.%s in %s", len(found), kind, dir)
 	}

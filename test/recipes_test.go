@@ -165,6 +165,7 @@ cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
 echo "far $(cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub)" >/root/.ssh/known_hosts
 printf 'Host far\n  HostName 127.0.0.1\n  HostKeyAlias far\n' >/root/.ssh/config
 systemctl start ssh.service`)
+	m.container("far", "1") // the recipe before may have lost the log
 	contains(t, m.run("varlinkctl", "call", "ssh-exec:far:eventsvc bridge", "io.podman.events.GetLastEvent", `{"filters":["type=container"]}`), `"type":"container"`)
 	contains(t, m.run("varlinkctl", "call", "ssh-unix:far:/run/eventsvc/io.podman.events", "io.podman.events.GetStatus", "{}"), `"backend":"file"`)
 	contains(t, m.run("eventsvc", "events", "--address", "ssh-exec:far", "--stream=false", "--filter", "event=died"), "container died")
