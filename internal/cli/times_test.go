@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -23,23 +25,23 @@ func TestTimes_ofTheHelp(t *testing.T) {
 }
 
 // TestTimes_pastedFromTheOutput: what is pasted from the output without its zone
-// finds what it showed, wherever the command runs.
+// finds what it showed, wherever the command runs. It is a process of its own: the
+// zone is one for all goroutines.
 func TestTimes_pastedFromTheOutput(t *testing.T) {
-	local := time.Local
-	defer func() { time.Local = local }() //nolint:gosmopolitan // this is about the zone of the command
+	r := newRig(t, sample)
 	for _, name := range []string{"Asia/Kolkata", "America/New_York", "UTC"} {
 		zone, err := time.LoadLocation(name)
 		if err != nil {
 			t.Skip(err)
 		}
-		time.Local = zone //nolint:gosmopolitan // as above
-		r := newRig(t, sample)
 		show := func(args ...string) string {
-			stdout, stderr, code := r.run(append([]string{"events", "--stream=false"}, args...)...)
-			if code != exitOK {
-				t.Fatalf("%q: %s", args, stderr)
+			c := exec.Command(os.Args[0], append([]string{"events", "--stream=false", "--address", r.address}, args...)...)
+			c.Env = append(os.Environ(), mainVariable+"=1", "TZ="+name)
+			out, err := c.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%q: %v, %s", args, err, out)
 			}
-			return stdout
+			return string(out)
 		}
 		for line := range strings.Lines(show()) {
 			shown := line[:len("2026-11-23 12:00:00")]
