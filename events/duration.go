@@ -2,6 +2,7 @@ package events
 
 import (
 	"math"
+	"math/bits"
 	"strings"
 	"time"
 )
@@ -42,6 +43,15 @@ func parseDuration(value string) (d time.Duration, signed, ok bool, reason strin
 	}
 	if text == "0" {
 		return 0, signed, true, ""
+	}
+	if text != "" && isNumeral(rune(text[0])) {
+		// A duration in Go's form is exactly what Go, and so Podman, makes of it.
+		if d, err := time.ParseDuration(text); err == nil {
+			if backwards {
+				d = -d
+			}
+			return d, signed, true, ""
+		}
 	}
 	for text != "" {
 		number := text[:prefixOf(text, isNumeral)]
@@ -96,10 +106,14 @@ func multiply(number string, unit time.Duration) (time.Duration, bool) {
 	}
 	d = time.Duration(int64(d) * int64(unit))
 	// A day has fewer than 10^14 ns: what comes after so many digits is nothing.
-	rest := float64(0)
-	for i := len(fraction) - 1; i >= 0; i-- {
-		rest = (rest + float64(fraction[i]-'0')) / 10
+	const digits = 15
+	fraction = fraction[:min(len(fraction), digits)]
+	scale, rest := uint64(1), uint64(0)
+	for i := range len(fraction) {
+		rest, scale = 10*rest+uint64(fraction[i]-'0'), 10*scale
 	}
-	part := time.Duration(rest * float64(unit))
+	high, low := bits.Mul64(rest, uint64(unit))
+	quotient, _ := bits.Div64(high, low, scale)
+	part := time.Duration(quotient)
 	return d + part, d <= math.MaxInt64-part
 }
