@@ -71,7 +71,7 @@ type History struct {
 	closed chan struct{}
 	close  func() error
 
-	ahead chan *pageReply // gets each page but the first; closed behind the last
+	ahead chan *pageReply // gets each page but the first; closed after the last
 	ended error           // why there are no more, set before ahead is closed
 
 	page   *pageReply

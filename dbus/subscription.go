@@ -31,7 +31,7 @@ type subscription struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when nothing more is sent
 
-	cursor   string // where it is: behind the last event that was sent
+	cursor   string // where it is: after the last event that was sent
 	sequence uint64
 }
 

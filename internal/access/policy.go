@@ -23,7 +23,7 @@ type Policy struct {
 	// Foreign says that the events are of other hosts, whose users are not those
 	// of this one: none of them is anybody's own.
 	Foreign bool
-	// Log is notified of denials; nil: nobody is.
+	// Log gets denials; nil: they are dropped.
 	Log *slog.Logger
 
 	denials  limits.Throttle

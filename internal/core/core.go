@@ -27,7 +27,7 @@ type Core struct {
 }
 
 // New returns what serves the events of a feed to those whom a policy lets have
-// them; nil: root and the user of the service. A nil log is for nobody.
+// them; nil: root and the user of the service. With a nil log nothing is logged.
 func New(f *feed.Feed, p *access.Policy, log *slog.Logger) *Core {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -50,7 +50,7 @@ func (c *Core) Register(e feed.Encoder) *feed.Format { return c.feed.Register(e)
 // Caller is the peer that calls, and what holds for the way by which it does.
 type Caller struct {
 	access.Peer
-	// ReadOnly says that nobody may write events by this way.
+	// ReadOnly says that no caller may write events by this way.
 	ReadOnly bool
 }
 

@@ -97,7 +97,7 @@ func (w *Watch) Poke(active bool) {
 	}
 }
 
-// Close ends the thread. Nobody may wait any more.
+// Close ends the thread. No call may be waiting any more.
 func (w *Watch) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -39,7 +39,7 @@ func (l *Listener) Name() string { return l.name }
 // does. It is closed by Close.
 func (l *Listener) Socket() *net.UnixListener { return l.sock }
 
-// ReadOnly reports whether nobody may write events through this socket.
+// ReadOnly reports whether writing is refused through this socket.
 func (l *Listener) ReadOnly() bool { return l.address.ReadOnly }
 
 // SetReadOnly lets nobody write events through this socket. It has to be called

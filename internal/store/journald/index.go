@@ -29,14 +29,14 @@ type block struct {
 // given any time, so no margin between them would be safe. The IDs and names
 // are for finding what begins with something, which the journal cannot.
 type index struct {
-	mu     sync.Mutex
-	blocks []block
-	end    sdjournal.Place // what is after it is not in the index yet
-	hasEnd bool
-	older  int                            // as in oldest, when it was begun
-	values map[string]map[string]struct{} // by field
-	size   int                            // of the values, in bytes
-	nobody bool                           // there is an entry that does not say whose it is
+	mu          sync.Mutex
+	blocks      []block
+	end         sdjournal.Place // what is after it is not in the index yet
+	hasEnd      bool
+	older       int                            // as in oldest, when it was begun
+	values      map[string]map[string]struct{} // by field
+	size        int                            // of the values, in bytes
+	unknownUser bool                           // there is an entry that does not say whose it is
 }
 
 // maxIndex bounds the memory for IDs and names. Beyond it they are looked for in
@@ -49,7 +49,9 @@ func (x *index) close() {
 	x.clear()
 }
 
-func (x *index) clear() { x.blocks, x.hasEnd, x.values, x.size, x.nobody = nil, false, nil, 0, false }
+func (x *index) clear() {
+	x.blocks, x.hasEnd, x.values, x.size, x.unknownUser = nil, false, nil, 0, false
+}
 
 // note keeps a value of a field.
 func (x *index) note(field string, value []byte) {
@@ -100,7 +102,7 @@ func (r *reading) everyUserKnown(ctx context.Context) (bool, error) {
 	}
 	r.s.index.mu.Lock()
 	defer r.s.index.mu.Unlock()
-	return !r.s.index.nobody, nil
+	return !r.s.index.unknownUser, nil
 }
 
 // extendIndex brings the index up to the mark of a pass.
@@ -189,7 +191,7 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 			n++
 			x.end, x.hasEnd = e.Place, true
 			d.read(e.Fields)
-			x.nobody = x.nobody || e.Fault == nil && d.user() < 0
+			x.unknownUser = x.unknownUser || e.Fault == nil && d.user() < 0
 			x.note("PODMAN_ID", d.values.ID)
 			x.note("PODMAN_NAME", d.values.Name)
 			x.note("PODMAN_NETWORK_NAME", d.values.Network)

@@ -23,17 +23,17 @@ func TestPush(t *testing.T) {
 		return joined
 	}
 	for _, c := range []struct {
-		name      string
-		filters   []string
-		uid       int64
-		orUnknown bool // of the query
-		nobody    bool // there are entries of no known user
-		want      sdjournal.Matches
+		name        string
+		filters     []string
+		uid         int64
+		orUnknown   bool // of the query
+		unknownUser bool // there are entries of no known user
+		want        sdjournal.Matches
 	}{
 		{name: "everything", uid: store.AnyUID, want: ofPodman},
 		{name: "one user", uid: 1000, want: and(ofPodman, group("_UID=1000"))},
 		{name: "root, and nobody's", uid: 0, orUnknown: true, want: and(ofPodman, group("_UID=0"))},
-		{name: "root, and nobody's, of which there are some", uid: 0, orUnknown: true, nobody: true, want: ofPodman},
+		{name: "root, and nobody's, of which there are some", uid: 0, orUnknown: true, unknownUser: true, want: ofPodman},
 		{name: "a status", filters: []string{"status=died"}, uid: store.AnyUID, want: group("PODMAN_EVENT=died")},
 		{name: "a status of one user", filters: []string{"status=died"}, uid: 1000, want: group("PODMAN_EVENT=died")},
 		{name: "an ID", filters: []string{"id=" + id}, uid: store.AnyUID, want: group("PODMAN_ID=" + id)},
@@ -51,7 +51,7 @@ func TestPush(t *testing.T) {
 			q := store.Everything()
 			q.Filters, q.UID, q.UnknownUser = filters, c.uid, c.orUnknown
 			list := func(string, string) ([]string, bool, error) { return nil, true, nil }
-			pushed, none, _, err := push(&q, list, func() (bool, error) { return !c.nobody, nil }, false)
+			pushed, none, _, err := push(&q, list, func() (bool, error) { return !c.unknownUser, nil }, false)
 			if err != nil || none {
 				t.Fatal(none, err)
 			}
