@@ -112,8 +112,19 @@ func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Si
 		messages.Stop()
 		for range received { // until the reader has ended
 		}
+		dropConsumer(ctx, stream, consumer)
 	}()
 	return f.read(ctx, stream, &at, sink, received, failed, again)
+}
+
+// dropConsumer removes an ordered consumer from the server, which would remember it
+// for minutes and has room for a limited number.
+func dropConsumer(ctx context.Context, stream jetstream.Stream, consumer jetstream.Consumer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if i := consumer.CachedInfo(); i != nil {
+		_ = stream.DeleteConsumer(ctx, i.Name) // a server that is away forgets it later
+	}
 }
 
 // read appends what is received.

@@ -39,10 +39,15 @@ func Hosts(ctx context.Context, server Server, log *slog.Logger) ([]Presence, er
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot use JetStream")
 	}
-	consumer, err := js.OrderedConsumer(ctx, HostsStream, jetstream.OrderedConsumerConfig{})
+	stream, err := js.Stream(ctx, HostsStream)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot find the stream "+HostsStream)
+	}
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot read the stream "+HostsStream)
 	}
+	defer dropConsumer(ctx, stream, consumer)
 	var hosts []Presence
 	const page = 1000
 	for {

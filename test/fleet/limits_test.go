@@ -140,7 +140,7 @@ func TestCollect_streamPassedCollector(t *testing.T) {
 func TestFleet_streamFull(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
-	h.forward(s)
+	forwarder := h.forward(s)
 	js, events := stream(t, s)
 	config := events.CachedInfo().Config
 	config.MaxMsgs, config.Discard = 50, jetstream.DiscardNew
@@ -148,11 +148,12 @@ func TestFleet_streamFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.write(200)
-	for inStream(t, s)["h0"] == nil || inStream(t, s)["h0"].next < 40 { // batches may not fill it to the last
-		time.Sleep(20 * time.Millisecond) // between two looks at the stream
-		if i, err := events.Info(t.Context()); err == nil && i.State.Msgs == 0 {
-			break // a batch that does not fit goes in as a whole or not at all
+	fault := "maximum messages exceeded" // of the forwarder, as the server words it
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(forwarder.out.String(), fault); {
+		if time.Now().After(deadline) {
+			t.Fatalf("the forwarder does not say that the stream is full\n%s", forwarder.out)
 		}
+		time.Sleep(20 * time.Millisecond) // between two looks at its log
 	}
 	config.MaxMsgs = -1
 	if _, err := js.UpdateStream(t.Context(), config); err != nil {
@@ -163,6 +164,32 @@ func TestFleet_streamFull(t *testing.T) {
 	h.write(200)
 	s.again()
 	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
+}
+
+// What has read a stream leaves no consumer in the server, which has room for few of
+// them, but those by which forwarders read their checkpoint.
+func TestFleet_consumersAreRemoved(t *testing.T) {
+	s := startNATS(t)
+	h := newHost(t, "h0")
+	h.forward(s)
+	h.write(10)
+	c := startCollector(t, s)
+	await(t, "log", func() map[string]*got { return inLog(t, c.log) }, h)
+	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
+	awaitHosts(t, s, "h0")
+	c.end(syscall.SIGTERM)
+	js, events := stream(t, s)
+	hosts, err := js.Stream(t.Context(), "HOSTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stream := range []jetstream.Stream{events, hosts} {
+		for name := range stream.ConsumerNames(t.Context()).Name() {
+			if name != "h0-cp" {
+				t.Errorf("%s still has the consumer %s", stream.CachedInfo().Config.Name, name)
+			}
+		}
+	}
 }
 
 // Two machines with one name notice it, and at least one of them ends with an

@@ -3,7 +3,7 @@
 package fleet
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -272,6 +272,8 @@ func inStream(t *testing.T, s *server) map[string]*got {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A server has room for few consumers, and forgets an idle one after minutes.
+	defer func() { _ = stream.DeleteConsumer(t.Context(), consumer.CachedInfo().Name) }()
 	defer messages.Stop()
 	for {
 		m, err := messages.Next()
@@ -285,19 +287,18 @@ func inStream(t *testing.T, s *server) map[string]*got {
 	}
 }
 
-// inLog reads a collected log.
+// inLog reads the whole lines of a collected log; a writer may be within one.
 func inLog(t *testing.T, path string) map[string]*got {
 	t.Helper()
 	all := map[string]*got{}
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return all
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 4<<20)
-	for lines.Scan() {
-		count(t, all, lines.Bytes())
+	for line := range bytes.Lines(text) {
+		if bytes.HasSuffix(line, []byte{'\n'}) {
+			count(t, all, line)
+		}
 	}
 	return all
 }
