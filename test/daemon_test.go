@@ -182,6 +182,22 @@ func (d *daemon) descriptors() int {
 	return len(entries)
 }
 
+// awaitNoSubscribers waits for the daemon to notice that all have gone.
+func (d *daemon) awaitNoSubscribers() {
+	d.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		n := d.call("GetStatus", nil).Parameters.Subscribers
+		if n == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("%d subscribers after all have gone", n)
+		}
+		time.Sleep(time.Millisecond) // between two looks
+	}
+}
+
 func (d *daemon) status(field string) int {
 	d.t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.pid()))

@@ -240,15 +240,13 @@ func TestIdleSubscribersAreCheap(t *testing.T) {
 	for _, w := range idle {
 		w.close()
 	}
+	d.awaitNoSubscribers()
 	deadline := time.Now().Add(20 * time.Second)
-	for d.descriptors() > descriptors && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond) // for the daemon to notice
-	}
-	if now := d.descriptors(); now > descriptors {
-		t.Errorf("%d descriptors before, %d after all have gone", descriptors, now)
-	}
-	if n := d.call("GetStatus", nil).Parameters.Subscribers; n != 0 {
-		t.Errorf("%d subscribers after all have gone", n)
+	for d.descriptors() > descriptors {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d descriptors before, %d after all have gone", descriptors, d.descriptors())
+		}
+		time.Sleep(time.Millisecond) // between two looks
 	}
 	t.Logf("%d idle subscribers: %d kB before, %d kB with them: %.1f kB each", count, before, during, float64(during-before)/float64(count))
 }
