@@ -110,10 +110,11 @@ func writeAndRename(beside, path, text string) error {
 	return err
 }
 
-// resolve follows the symbolic links of a path, but none that another user has
-// put into a directory for all, such as /tmp: the rule of fs.protected_symlinks
-// in proc_sys_fs(5), which is the kernel's and need not be switched on. A name
-// without a file is returned as it is.
+// resolve follows the symbolic links of a path, but takes neither a link nor the
+// file itself from another user who has put it into a directory for all, such as
+// /tmp: the rules of fs.protected_symlinks and fs.protected_regular in
+// proc_sys_fs(5), which are the kernel's and need not be switched on. A name without
+// a file is returned as it is.
 func resolve(path string) (string, error) {
 	const most = 40 // links, as the kernel has it
 	path, err := filepath.Abs(path)
@@ -128,16 +129,19 @@ func resolve(path string) (string, error) {
 		if found := unix.Lstat(next, &st) == nil; !found {
 			return filepath.Join(next, after), nil // opening it says what is wrong
 		}
-		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		isLink := st.Mode&unix.S_IFMT == unix.S_IFLNK
+		if isLink || after == "" && st.Mode&unix.S_IFMT == unix.S_IFREG {
+			if err := unix.Stat(done, &dir); err != nil {
+				return "", err
+			}
+			const forAll = unix.S_ISVTX | 0o002
+			if dir.Mode&forAll == forAll && int(st.Uid) != os.Geteuid() && st.Uid != dir.Uid {
+				return "", errors.Errorf("%s belongs to uid %d, in a directory for all; remove it, or name another file", next, st.Uid)
+			}
+		}
+		if !isLink {
 			rest, done = after, next
 			continue
-		}
-		if err := unix.Stat(done, &dir); err != nil {
-			return "", err
-		}
-		const forAll = unix.S_ISVTX | 0o002
-		if dir.Mode&forAll == forAll && int(st.Uid) != os.Geteuid() && st.Uid != dir.Uid {
-			return "", errors.Errorf("%s is a link of uid %d in a directory for all; remove it, or name another file", next, st.Uid)
 		}
 		target, err := os.Readlink(next)
 		if links++; err != nil || links > most {

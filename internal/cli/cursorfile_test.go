@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// A cursor file may be a link, of one's own; a link of another user in a
-// directory for all is refused, wherever it is in the path.
-func TestCursorFile_links(t *testing.T) {
+// A cursor file may be a link, of one's own; a link or a file of another user in a
+// directory for all is refused, a link wherever it is in the path.
+func TestCursorFile_ofAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can make a link of another user")
+		t.Skip("only root can make a file of another user")
 	}
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
@@ -35,6 +35,16 @@ func TestCursorFile_links(t *testing.T) {
 		return path
 	}
 	const stranger = 12345
+	file := func(dir, name string, uid int) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(path, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
 	for _, test := range []struct {
 		path string
 		want string // the file that is written, "" if the path is refused
@@ -44,6 +54,9 @@ func TestCursorFile_links(t *testing.T) {
 		{link("theirs", "../target/c", stranger), ""},
 		{filepath.Join(link("theirdir", target, stranger), "d"), ""},
 		{filepath.Join(shared, "plain"), filepath.Join(shared, "plain")},
+		{file(shared, "ownfile", 0), filepath.Join(shared, "ownfile")},
+		{file(shared, "theirfile", stranger), ""},
+		{file(target, "given", stranger), filepath.Join(target, "given")},
 	} {
 		f := &cursorFile{path: test.path}
 		_, err := f.read()
@@ -51,7 +64,7 @@ func TestCursorFile_links(t *testing.T) {
 			err = f.write("x")
 		}
 		if test.want == "" {
-			if err == nil || !strings.Contains(err.Error(), "is a link of uid 12345") {
+			if err == nil || !strings.Contains(err.Error(), "belongs to uid 12345") {
 				t.Errorf("%s: the error is %v", test.path, err)
 			}
 			continue
