@@ -84,8 +84,8 @@ func (f *serveFlags) addresses(set *options, env config.Environment) ([]string, 
 	return []string{usual.String() + ": default, unless systemd gives sockets"}, nil
 }
 
-// obstacles are what stands in the way now, and may be gone when the service
-// starts: who checks its configuration wants to know of it.
+// obstacles are what would make a start fail now. They may be gone when the
+// service starts.
 func (f *serveFlags) obstacles(p *plan) (warnings []string) {
 	note := func(err error) {
 		if err != nil {
@@ -97,10 +97,10 @@ func (f *serveFlags) obstacles(p *plan) (warnings []string) {
 		note(address.Obstacle())
 	}
 	if address, err := f.metricsAddress(); err == nil && f.metrics != "" {
-		note(errors.WithMessage(address.Obstacle(), "cannot show metrics"))
+		note(address.Obstacle())
 	}
-	if p.store.backend == events.LogFile {
-		note(unreadable(p.store.path))
+	if p.store.Backend == events.LogFile {
+		note(unreadable(p.store.Path))
 	}
 	return warnings
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/daemon"
 )
 
 // program is the name of this program in messages.
@@ -211,7 +211,7 @@ func isEmpty(f *pflag.Flag) bool {
 // 'varlinkctl info exec:/usr/bin/eventsvc', which cannot give it any words, it
 // serves them; else it explains itself.
 func (a *app) runBare(c *cobra.Command, _ []string) error {
-	if os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) || os.Getenv(listenVariable) != "" {
+	if daemon.HasInherited() {
 		serve := a.serveCommand()
 		serve.SetContext(c.Context())
 		return serve.RunE(serve, nil)

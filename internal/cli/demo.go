@@ -14,6 +14,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
@@ -51,23 +52,27 @@ func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
 		return err
 	}
 	defer room.remove()
-	sample := &choice{backend: events.LogFile, path: room.log(), own: true}
-	d, err := newDaemon(sample, faces{}, newLog(a.stderr, slog.LevelInfo))
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if stopped := d.stop(); err == nil {
-			err = stopped
-		}
-	}()
-	listener, err := varlinkwire.Listen(room.address())
+	address, err := varlinkwire.ParseAddress(room.address())
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	started := make(chan struct{})
 	served := make(chan error, 1)
-	go func() { served <- d.serve(ctx, []*varlinkwire.Listener{listener}, nil) }()
+	go func() {
+		served <- daemon.Run(ctx, daemon.Config{
+			Store:   daemon.Store{Backend: events.LogFile, Path: room.log(), Own: true},
+			Listen:  []varlinkwire.Address{address},
+			Logger:  newLog(a.stderr, slog.LevelWarn),
+			Started: func([]*varlinkwire.Listener) { close(started) },
+		})
+	}()
+	select {
+	case <-started:
+	case err := <-served:
+		cancel()
+		return err
+	}
 	defer func() {
 		cancel()
 		if failed := <-served; err == nil {

@@ -1,6 +1,6 @@
 // Package cli is the command line of eventsvc: one file for each command, each
-// thin. It wires stores, interfaces and the client together and knows no event
-// itself.
+// thin. 'eventsvc serve' fills in the configuration of package daemon, and most
+// others are clients.
 //
 // The rules of its user interface:
 //

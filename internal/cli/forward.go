@@ -15,6 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/fleet"
 )
 
@@ -185,8 +186,7 @@ func (a *app) runService(ctx context.Context, log *slog.Logger, run func(context
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
-	tell := manager{log}
-	tell.tell(systemd.SdNotifyReady)
+	daemon.Notify(log, systemd.SdNotifyReady)
 	every, onTerminal := statusEvery, isTerminal(a.stderr)
 	if onTerminal {
 		every = progressEvery
@@ -196,7 +196,7 @@ func (a *app) runService(ctx context.Context, log *slog.Logger, run func(context
 	for {
 		select {
 		case err := <-ended:
-			tell.tell(systemd.SdNotifyStopping)
+			daemon.Notify(log, systemd.SdNotifyStopping)
 			if onTerminal {
 				fmt.Fprintln(a.stderr)
 			}
@@ -204,7 +204,7 @@ func (a *app) runService(ctx context.Context, log *slog.Logger, run func(context
 			return err
 		case <-ticker.C:
 			text := progress(every)
-			tell.tell("STATUS=" + text)
+			daemon.Notify(log, "STATUS="+text)
 			if onTerminal {
 				fmt.Fprintf(a.stderr, "\r\x1b[K%s", text)
 			}

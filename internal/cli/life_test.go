@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -15,154 +14,39 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/store"
-	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
-
-// managerOf is a service manager of which there is only the ear.
-type managerOf struct {
-	t    *testing.T
-	conn *net.UnixConn
-	path string
-}
-
-func listenAsManager(t *testing.T, dir string) *managerOf {
-	t.Helper()
-	m := &managerOf{t: t, path: filepath.Join(dir, "n")}
-	var err error
-	if m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path, Net: "unixgram"}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.conn.Close() })
-	m.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-	return m
-}
-
-// told returns what it is told next, whose descriptors it closes.
-func (m *managerOf) told() string {
-	m.t.Helper()
-	buffer, oob := make([]byte, 4096), make([]byte, 256)
-	n, oobn, _, _, err := m.conn.ReadMsgUnix(buffer, oob)
-	if err != nil {
-		m.t.Fatalf("nothing is told: %v", err)
-	}
-	if messages, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil {
-		for i := range messages {
-			files, _ := unix.ParseUnixRights(&messages[i])
-			for _, fd := range files {
-				unix.Close(fd)
-			}
-		}
-	}
-	return string(buffer[:n])
-}
-
-// await returns the next that begins so, and fails if one of the others comes.
-func (m *managerOf) await(begin string, unwanted ...string) string {
-	m.t.Helper()
-	for {
-		got := m.told()
-		if strings.HasPrefix(got, begin) {
-			return got
-		}
-		for _, word := range unwanted {
-			if strings.HasPrefix(got, word) {
-				m.t.Fatalf("systemd is told %q before %q", got, begin)
-			}
-		}
-	}
-}
-
-// stalling is a store whose lock somebody holds for as long as they like.
-type stalling struct {
-	store.Store
-	held chan struct{} // receives one to let a look through
-}
-
-func (s *stalling) Look() error { <-s.held; return s.Store.Look() }
-
-// Probe hides that of the log file after the lock.
-func (s *stalling) Probe(ctx context.Context) error {
-	<-s.held
-	return s.Store.Probe(ctx)
-}
-
-func TestWatchdogIsFedOnlyWhileTheFeedMoves(t *testing.T) {
-	dir := host(t, "")
-	m := listenAsManager(t, dir)
-	t.Setenv("NOTIFY_SOCKET", m.path)
-	st, err := logfile.Open(logfile.Options{Path: filepath.Join(dir, "log"), Own: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &stalling{st, make(chan struct{})}
-	errs := new(output)
-	log := slog.New(slog.NewTextHandler(errs, nil))
-	d := newDaemonOn(s, &choice{backend: events.LogFile}, faces{}, log)
-	if err := d.feed.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		d.feedWatchdog(ctx, 50*time.Millisecond)
-	}()
-	// One probe is let through for each time that it is told.
-	for range 3 {
-		s.held <- struct{}{}
-		check(t, "what systemd is told", m.told(), "WATCHDOG=1")
-	}
-	// Now the lock is held: several intervals pass, and nothing is told.
-	errs.expect(t, "event feed is not responding")
-	m.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-	if n, _ := m.conn.Read(make([]byte, 4096)); n > 0 {
-		t.Error("the watchdog is fed although nothing moves")
-	}
-	m.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-	s.held <- struct{}{}
-	check(t, "what systemd is told", m.told(), "WATCHDOG=1")
-	errs.expect(t, "event feed recovered")
-	close(s.held)
-	cancel()
-	<-ended
-	if err := d.stop(); err != nil {
-		t.Error(err)
-	}
-}
 
 func TestWatchdogOfARunningService(t *testing.T) {
 	dir := host(t, "")
-	m := listenAsManager(t, dir)
+	m := testkit.ListenAsManager(t, dir)
 	c := process(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"),
 		"--listen", "unix:"+filepath.Join(dir, "s"))
 	// sh knows the process ID that the watchdog is for.
 	c.Args = append([]string{"sh", "-c", `WATCHDOG_PID=$$ exec "$0" "$@"`, c.Path}, c.Args[1:]...)
 	c.Path = "/bin/sh"
-	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=100000")
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.Path, "WATCHDOG_USEC=100000")
 	startServe(t, c)
 	for range 5 {
-		m.await("WATCHDOG=1")
+		m.Await("WATCHDOG=1")
 	}
 	c.Process.Signal(syscall.SIGTERM)
-	m.await("STOPPING=1")
+	m.Await("STOPPING=1")
 	checkCode(t, exitOf(t, c), exitOK)
 }
 
 func TestIdleServiceTellsSystemdBeforeItGivesAnythingUp(t *testing.T) {
 	dir := host(t, "")
-	m := listenAsManager(t, dir)
+	m := testkit.ListenAsManager(t, dir)
 	c := process(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"),
 		"--listen", "unix:"+filepath.Join(dir, "s"), "--exit-idle-time", "100ms")
-	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path)
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.Path)
 	errs := startServe(t, c)
-	m.await("STOPPING=1")
-	m.await("BARRIER=1", "STOPPING=1")
+	m.Await("STOPPING=1")
+	m.Await("BARRIER=1", "STOPPING=1")
 	checkCode(t, exitOf(t, c), exitOK)
 	errs.expect(t, "the service has been idle")
 }
@@ -221,20 +105,24 @@ func TestServesStdinAndStdoutWhenToldSo(t *testing.T) {
 			return in, out
 		},
 		"One socket, as of sshd": func(c *exec.Cmd) (io.WriteCloser, io.Reader) {
-			near, far, err := connectedPair()
+			pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			file, _ := far.File()
-			far.Close()
-			c.Stdin, c.Stdout = file, file
-			t.Cleanup(func() { file.Close() })
-			return near, near
+			near, far := os.NewFile(uintptr(pair[0]), "near"), os.NewFile(uintptr(pair[1]), "far")
+			defer near.Close()
+			conn, err := net.FileConn(near)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Stdin, c.Stdout = far, far
+			t.Cleanup(func() { conn.Close(); far.Close() })
+			return conn.(*net.UnixConn), conn
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := process(t) // no words at all: that is all that ssh-exec: can give
-			c.Env = append(c.Env, listenVariable+"=-")
+			c.Env = append(c.Env, "SYSTEMD_VARLINK_LISTEN=-")
 			var errs bytes.Buffer
 			c.Stderr = &errs
 			in, out := wire(c)

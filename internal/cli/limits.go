@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
 // limitFlags are the bounds of package limits that an administrator may want to
@@ -39,11 +40,9 @@ func (l *limitFlags) add(c *cobra.Command, flags *pflag.FlagSet) {
 	complete(c, "max-request-size", anyOf("256k", "1m", "4m"), 0)
 }
 
-// bounds are the values of the flags.
-type bounds struct {
-	connections, connectionsPerUID, request int
-	writeTimeout                            time.Duration
-}
+// boundFlags are the flags of the bounds that can be changed while the service
+// runs.
+var boundFlags = []string{"max-connections", "max-connections-per-uid", "write-timeout", "max-request-size"}
 
 // The least that the bounds may be. Below it the service could not be used, or
 // not be told from one that hangs.
@@ -55,7 +54,7 @@ const (
 )
 
 // bounds checks the flags.
-func (l *limitFlags) bounds() (b bounds, err error) {
+func (l *limitFlags) bounds() (b varlinkwire.Bounds, err error) {
 	switch {
 	case l.connections < leastConnections:
 		return b, errors.Errorf("cannot use --max-connections %d: it takes at least %d", l.connections, leastConnections)
@@ -65,9 +64,11 @@ func (l *limitFlags) bounds() (b bounds, err error) {
 	case l.writeTimeout < leastWriteTimeout:
 		return b, errors.Errorf("cannot use --write-timeout %s: it takes at least %s", l.writeTimeout, leastWriteTimeout)
 	}
-	b = bounds{connections: l.connections, connectionsPerUID: l.connectionsPerUID, writeTimeout: l.writeTimeout, request: limits.Request}
+	b = varlinkwire.Bounds{
+		Connections: l.connections, ConnectionsPerUID: l.connectionsPerUID, WriteTimeout: l.writeTimeout, RequestSize: limits.Request,
+	}
 	if l.requestSize != "" {
-		b.request, err = parseRequestSize(l.requestSize)
+		b.RequestSize, err = parseRequestSize(l.requestSize)
 	}
 	return b, err
 }
@@ -93,8 +94,8 @@ func (l *limitFlags) durability(c *choice) (logfile.Sync, error) {
 	switch {
 	case err != nil:
 		return mode, errors.WithMessage(err, "cannot use --sync")
-	case mode != logfile.SyncNever && !c.isFile():
-		return mode, errors.Errorf("cannot use --sync %s: it is for a log file, and the backend is %s; leave it out", mode, c.backend)
+	case mode != logfile.SyncNever && !c.IsFile():
+		return mode, errors.Errorf("cannot use --sync %s: it is for a log file, and the backend is %s; leave it out", mode, c.Backend)
 	}
 	return mode, nil
 }

@@ -149,17 +149,3 @@ func priority(level slog.Level) int {
 	}
 	return priorityDebug
 }
-
-// levelOf returns the level for the highest priority that is wanted, as
-// io.systemd.service and LogLevelMax= count.
-func levelOf(priority int64) slog.Level {
-	switch {
-	case priority <= priorityError:
-		return slog.LevelError
-	case priority == priorityWarning:
-		return slog.LevelWarn
-	case priority <= priorityInfo:
-		return slog.LevelInfo
-	}
-	return slog.LevelDebug
-}

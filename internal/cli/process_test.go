@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // process returns this test binary as eventsvc.
@@ -156,25 +158,12 @@ func startServe(t *testing.T, c *exec.Cmd) *output {
 func TestServeEndsInOrderAndTellsSystemd(t *testing.T) {
 	dir := host(t, "")
 	address := "unix:" + filepath.Join(dir, "s")
-	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "n"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer notify.Close()
-	notify.SetReadDeadline(time.Now().Add(20 * time.Second))
-	told := func() string {
-		buffer := make([]byte, 4096)
-		n, err := notify.Read(buffer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(buffer[:n])
-	}
+	m := testkit.ListenAsManager(t, dir)
 	c := process(t, "serve", "--log-file", filepath.Join(dir, "log"), "--listen", address)
-	c.Env = append(c.Env, "NOTIFY_SOCKET="+filepath.Join(dir, "n"))
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.Path)
 	startServe(t, c)
-	if got := told(); !strings.HasPrefix(got, "READY=1\nSTATUS=") {
-		t.Errorf("systemd was told %q", got)
+	if got := m.Next(); !strings.HasPrefix(got, "READY=1\nSTATUS=") {
+		t.Errorf("systemd is notified of %q", got)
 	}
 	follower := begin(t, "events", "--address", address)
 	eventually(t, "subscriber", func() bool {
@@ -182,12 +171,12 @@ func TestServeEndsInOrderAndTellsSystemd(t *testing.T) {
 		return strings.Contains(stdout, `"subscribers":1`)
 	})
 	for got := ""; !strings.HasSuffix(got, "; 1 subscriber"); {
-		got = told()
+		got = m.Next()
 	}
 	c.Process.Signal(syscall.SIGTERM)
 	for got := ""; got != "STOPPING=1"; {
-		if got = told(); !strings.HasPrefix(got, "STATUS=") && got != "STOPPING=1" {
-			t.Errorf("systemd was told %q", got)
+		if got = m.Next(); !strings.HasPrefix(got, "STATUS=") && got != "STOPPING=1" {
+			t.Errorf("systemd is notified of %q", got)
 		}
 	}
 	checkCode(t, exitOf(t, c), exitOK)

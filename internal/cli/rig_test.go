@@ -14,6 +14,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
@@ -67,29 +68,35 @@ func (r *rig) log() string { return filepath.Join(r.dir, "events.log") }
 // start starts the service; there is a read-only socket beside the usual one.
 func (r *rig) start() {
 	r.t.Helper()
-	d, err := newDaemon(&choice{backend: events.LogFile, path: r.log()}, faces{},
-		slog.New(slog.DiscardHandler))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	var listeners []*varlinkwire.Listener
-	for _, address := range []string{r.address, r.address + "-ro,readonly"} {
-		l, err := varlinkwire.Listen(address)
+	var addresses []varlinkwire.Address
+	for _, text := range []string{r.address, r.address + "-ro,readonly"} {
+		address, err := varlinkwire.ParseAddress(text)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		listeners = append(listeners, l)
+		addresses = append(addresses, address)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	started := make(chan struct{})
 	served := make(chan error, 1)
-	go func() { served <- d.serve(context.Background(), listeners, nil) }()
+	go func() {
+		served <- daemon.Run(ctx, daemon.Config{
+			Store: daemon.Store{Backend: events.LogFile, Path: r.log()}, Listen: addresses, Logger: slog.New(slog.DiscardHandler),
+			Started: func([]*varlinkwire.Listener) { close(started) },
+		})
+	}()
 	r.stop = sync.OnceFunc(func() {
-		if err := d.stop(); err != nil {
-			r.t.Error(err)
-		}
+		cancel()
 		if err := <-served; err != nil {
 			r.t.Error(err)
 		}
 	})
+	select {
+	case <-started:
+	case err := <-served:
+		served <- err
+		r.t.Fatal(err)
+	}
 }
 
 func (r *rig) client() *client.Client {

@@ -3,12 +3,9 @@ package cli
 import (
 	"context"
 	"log/slog"
-	"os"
-	"runtime"
 	"strings"
 	"time"
 
-	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,6 +14,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/internal/version"
@@ -88,14 +86,20 @@ const serveExample = `  eventsvc serve
   eventsvc serve --check-config`
 
 func (a *app) serveCommand() *cobra.Command {
-	var f serveFlags
+	c, _ := a.serveCommandOf()
+	return c
+}
+
+// serveCommandOf returns the command, and where it puts the values of its flags.
+func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
+	f := new(serveFlags)
 	c := &cobra.Command{
 		Use:     "serve",
 		Short:   "Serve container events over Varlink and D-Bus",
 		Long:    serveLong,
 		Example: serveExample,
 		Args:    noWords,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), &f, c.Flags()) },
+		RunE:    func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), f, c.Flags()) },
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
@@ -131,10 +135,10 @@ func (a *app) serveCommand() *cobra.Command {
 	complete(c, "dbus", anyOf(dbus.SystemBus, dbus.SessionBus, dbus.StarterBus, noBus, "unix:path="), 0)
 	complete(c, "allow-read", anyOf(), 0)
 	complete(c, "allow-write", anyOf(), 0)
-	return c
+	return c, f
 }
 
-func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (err error) {
+func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) error {
 	hangups := a.takeHangups()
 	env := config.Host()
 	set, err := readOptions(flags, env)
@@ -144,104 +148,74 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) (e
 	if f.check {
 		return a.checkConfig(f, set, env)
 	}
-	leaveRoomForFollower()
 	p, err := f.plan(set, env)
 	if err != nil {
 		return err
 	}
-	given, err := takeGiven()
+	inherited, err := daemon.Inherit()
 	if err != nil {
 		return err
 	}
-	if given.isForOne() {
+	c, err := f.config(p, inherited, set, env)
+	if err != nil {
+		inherited.Close()
+		return err
+	}
+	c.LevelVar = new(slog.LevelVar)
+	c.LevelVar.Set(p.settings.LogLevel)
+	c.Logger = newLog(a.stderr, c.LevelVar)
+	c.Hangups = hangups
+	r := &reloader{log: c.Logger, env: env, options: set, command: a.serveCommandOf}
+	c.Reload = r.reload
+	c.Started = func(listeners []*varlinkwire.Listener) { a.announce(p, set, listeners, c.Logger) }
+	err = daemon.Run(ctx, *c)
+	var option *daemon.OptionError
+	if errors.As(err, &option) {
+		return set.blame(option.Err, option.Option)
+	}
+	return err
+}
+
+// config is what the service is to do, with what the process was started with.
+func (f *serveFlags) config(p plan, inherited *daemon.Inherited, set *options, env config.Environment) (c *daemon.Config, err error) {
+	if inherited.IsForOne() {
 		f.forOne(set)
 	}
-	if given.asked != "" {
-		f.listen = append(f.listen, given.asked)
+	if inherited.Address != "" {
+		f.listen = append(f.listen, inherited.Address)
 	}
-	addresses, err := f.listenAddresses()
-	if err != nil {
-		given.Close()
-		return set.blame(err, "listen")
+	c = &daemon.Config{Store: p.store.Store, Settings: p.settings, Inherited: inherited, IdleAfter: f.idleAfter}
+	if c.Listen, err = f.listenAddresses(); err != nil {
+		return nil, set.blame(err, "listen")
 	}
-	listeners, err := openListeners(addresses, given.Activated, env)
-	leftOut := f.optionalSocket(err)
-	if err != nil && leftOut == nil {
-		given.Close()
-		return set.blame(err, "listen")
-	}
-	shown, err := f.listenForMetrics()
-	if err != nil {
-		closeListeners(listeners)
-		given.Close()
-		return set.blame(err, "metrics")
-	}
-	level := new(slog.LevelVar)
-	level.Set(p.level)
-	log := newLog(a.stderr, level)
-	served := faces{readers: p.readers, writers: p.writers, bounds: p.bounds, untilIdle: isBridged(given.Activated), idleAfter: f.idleAfter, metrics: shown != nil}
-	forHost := given.isForHost(listeners)
-	if !forHost {
-		served.idleAfter = 0 // it ends with its client
-	}
-	served.bus, served.busRequired = f.bus(env.UID)
-	if forSome := !forHost || served.untilIdle; forSome && !served.busRequired {
-		served.bus = ""
-	}
-	r := &reloader{
-		log: log, level: level, env: env, systemd: manager{log}, options: set,
-		fresh: func() *pflag.FlagSet { return a.serveCommand().Flags() },
-	}
-	served.systemd = r
-	d, err := newDaemon(p.store, served, log)
-	if err != nil {
-		closeListeners(listeners)
-		given.Close()
-		if shown != nil {
-			_ = shown.Close()
+	if len(c.Listen) == 0 && !inherited.Any() {
+		path, err := config.ListenPath(env)
+		// What a bus has started for its session serves that, also where the usual
+		// socket is that of another service of the user.
+		c.ListenOptional = f.dbus == dbus.StarterBus
+		switch {
+		case err == nil:
+			c.Listen = []varlinkwire.Address{{Path: path, MakeDir: true}}
+		case !c.ListenOptional:
+			return nil, errors.WithMessage(err, "cannot decide where to listen; name a socket with --listen unix:PATH")
 		}
-		return err
 	}
-	defer func() {
-		d.stopping.Do(func() { d.systemd.tell(systemd.SdNotifyStopping) })
-		if stopped := d.stop(); err == nil {
-			err = stopped
+	if f.metrics != "" {
+		address, err := f.metricsAddress()
+		if err != nil {
+			return nil, set.blame(err, "metrics")
 		}
-		if forHost {
-			log.Info("stopped", "cause", whyStopped(ctx, err))
-		}
-	}()
-	r.status, r.live = d.status, []liveOption{levelOption(level), accessOption(d.policy), boundsOption(d)}
-	if forHost {
-		a.announce(p, set, listeners, log)
+		c.Metrics = &address
 	}
-	if leftOut != nil {
-		log.Warn("serving the bus alone, without a socket for Varlink", "error", leftOut)
-	}
-	for _, name := range given.UnknownNames() {
-		log.Warn("unknown FileDescriptorName=: the socket is served as the usual one; "+
-			"FileDescriptorName= may be varlink, legacy or readonly", "name", name)
-	}
-	return d.live(ctx, listeners, given, &duties{reloader: r, hangups: hangups, metrics: shown})
+	c.Bus, c.BusRequired = f.bus(env.UID)
+	return c, nil
 }
 
-// optionalSocket returns why the usual socket cannot be had, if the service does
-// without: one that a bus has started for its session serves that, also where the
-// socket is that of another service of the user.
-func (f *serveFlags) optionalSocket(err error) error {
-	if f.dbus == dbus.StarterBus && len(f.listen) == 0 {
-		return err
-	}
-	return nil
-}
-
-// plan is what the options ask for.
+// plan is what the options ask for, wherever the service is started.
 type plan struct {
-	readers, writers access.Allowed
-	level            slog.Level
-	store            *choice
-	bounds           bounds
-	warnings         []string
+	settings daemon.Settings
+	store    *choice
+	warnings []string
 }
 
 // storeFlags are the flags that choose the store.
@@ -249,33 +223,24 @@ var storeFlags = []string{"backend", "log-file", "log-max-size", "journal-direct
 
 // plan understands the options. It touches nothing.
 func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err error) {
-	if p.readers, err = access.ParseAllowed(f.allowRead); err != nil {
-		return p, set.blame(err, "allow-read")
+	if p.settings, err = f.settings(set); err != nil {
+		return p, err
 	}
-	if p.writers, err = access.ParseAllowed(f.allowWrite); err != nil {
-		return p, set.blame(err, "allow-write")
+	if p.store, err = chooseStore(f, env); err == nil {
+		err = p.store.supported()
 	}
-	if p.level, err = parseLogLevel(f.logLevel); err != nil {
-		return p, set.blame(err, "log-level")
-	}
-	if p.store, err = chooseStore(f, env); err != nil {
+	if err != nil {
 		return p, set.blame(err, storeFlags...)
 	}
-	if err = p.store.supported(); err != nil {
-		return p, set.blame(err, storeFlags...)
-	}
-	if p.store.sync, err = f.limits.durability(p.store); err != nil {
+	if p.store.Sync, err = f.limits.durability(p.store); err != nil {
 		return p, set.blame(err, "sync")
 	}
-	if p.bounds, err = f.limits.bounds(); err != nil {
-		return p, set.blame(err, boundFlags...)
-	}
-	if p.store.named {
-		if err := logfile.MissingDirectory(p.store.path); err != nil {
+	if p.store.Named {
+		if err := logfile.MissingDirectory(p.store.Path); err != nil {
 			p.warnings = append(p.warnings, err.Error())
 		}
 	}
-	if p.store.backend == events.Journald && p.store.path == "" {
+	if p.store.Backend == events.Journald && p.store.Path == "" {
 		if warning := config.JournalDrops(env); warning != "" {
 			p.warnings = append(p.warnings, warning)
 		}
@@ -283,61 +248,25 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 	return p, nil
 }
 
-// spareProcs is how many more threads may run Go code than the machine has
-// processors.
-const spareProcs = 4
+// settingFlags are the flags that can be changed while the service runs.
+var settingFlags = append([]string{"allow-read", "allow-write", "log-level"}, boundFlags...)
 
-// leaveRoomForFollower lets the kernel, not the scheduler of Go, decide who
-// runs when there is more to do than there are processors: the thread that
-// notes a new generation of the log then never waits for one that serves
-// clients. With as many threads as processors, followers of a log that is
-// rotated hundreds of times a second lose its track.
-func leaveRoomForFollower() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
+// settings are the values of those flags. The names of users and groups are looked
+// up.
+func (f *serveFlags) settings(set *options) (s daemon.Settings, err error) {
+	if s.Readers, err = access.ParseAllowed(f.allowRead); err != nil {
+		return s, set.blame(err, "allow-read")
 	}
-}
-
-// isBridged reports whether a Varlink tool started the service for its own use
-// alone ("varlink -A 'eventsvc serve' bridge"): unlike systemd it says in
-// VARLINK_ADDRESS where the socket is that it gives. Such a service ends with
-// its last client.
-func isBridged(given *varlinkwire.Activated) bool {
-	return len(given.Listeners) > 0 && os.Getenv("VARLINK_ADDRESS") != ""
-}
-
-// openListeners returns the sockets to accept connections on: those that
-// systemd gave, those that were asked for, or else the usual one. A service
-// that was connected to its client needs none.
-func openListeners(addresses []varlinkwire.Address, given *varlinkwire.Activated, env config.Environment) ([]*varlinkwire.Listener, error) {
-	listeners := given.Listeners
-	if len(addresses) == 0 && !given.Any() {
-		path, err := config.ListenPath(env)
-		if err != nil {
-			return nil, errors.WithMessage(err, "cannot decide where to listen; name a socket with --listen unix:PATH")
-		}
-		usual := varlinkwire.Address{Path: path, MakeDir: true}
-		l, err := usual.Listen()
-		if err != nil {
-			return nil, err
-		}
-		return []*varlinkwire.Listener{l}, nil
+	if s.Writers, err = access.ParseAllowed(f.allowWrite); err != nil {
+		return s, set.blame(err, "allow-write")
 	}
-	for i, address := range addresses {
-		l, err := address.Listen()
-		if err != nil {
-			closeListeners(listeners[len(listeners)-i:])
-			return nil, err
-		}
-		listeners = append(listeners, l)
+	if s.LogLevel, err = parseLogLevel(f.logLevel); err != nil {
+		return s, set.blame(err, "log-level")
 	}
-	return listeners, nil
-}
-
-func closeListeners(listeners []*varlinkwire.Listener) {
-	for _, l := range listeners {
-		_ = l.Close()
+	if s.Bounds, err = f.limits.bounds(); err != nil {
+		return s, set.blame(err, boundFlags...)
 	}
+	return s, nil
 }
 
 // announce says what is served, why, and where.

@@ -13,18 +13,20 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/daemon"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 func TestReloadTakesUpWhatCanBeChangedAndNamesTheRest(t *testing.T) {
 	dir := host(t, "")
-	m := listenAsManager(t, dir)
+	m := testkit.ListenAsManager(t, dir)
 	conf := filepath.Join(dir, "eventsvc.toml")
 	address := "unix:" + filepath.Join(dir, "s")
 	writeFile(t, conf, fmt.Sprintf("listen = [%q]\nlog-level = \"warn\"\nlog-file = %q\n", address, filepath.Join(dir, "log")))
 	c := process(t, "serve", "--config", conf, "--dbus", "none")
-	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path)
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.Path)
 	errs := startServe(t, c)
-	m.await("READY=1")
+	m.Await("READY=1")
 	for _, want := range []string{"listen = [\"" + address + "\"]: " + conf + ":1", "log-level = \"warn\": " + conf + ":2"} {
 		errs.expect(t, want)
 	}
@@ -33,10 +35,10 @@ func TestReloadTakesUpWhatCanBeChangedAndNamesTheRest(t *testing.T) {
 	writeFile(t, conf, fmt.Sprintf("listen = [%q]\nlog-level = \"debug\"\nlog-file = %q\nallow-write = [\"@0\"]\n",
 		address, filepath.Join(dir, "log2")))
 	c.Process.Signal(syscall.SIGHUP)
-	if got := m.await("RELOADING=1"); !regexp.MustCompile(`^RELOADING=1\nMONOTONIC_USEC=[0-9]+$`).MatchString(got) {
+	if got := m.Await("RELOADING=1"); !regexp.MustCompile(`^RELOADING=1\nMONOTONIC_USEC=[0-9]+$`).MatchString(got) {
 		t.Errorf("systemd is told %q", got)
 	}
-	m.await("READY=1\nSTATUS=Serving log file " + filepath.Join(dir, "log") + "; no subscribers")
+	m.Await("READY=1\nSTATUS=Serving log file " + filepath.Join(dir, "log") + "; no subscribers")
 	errs.expect(t, `an option changed that takes effect with a restart only`)
 	errs.expect(t, "option=log-file")
 	errs.expect(t, `log-level=\"debug\"`)
@@ -45,8 +47,8 @@ func TestReloadTakesUpWhatCanBeChangedAndNamesTheRest(t *testing.T) {
 	// A bad one changes nothing, and does not end the service.
 	writeFile(t, conf, "log-level = \"error\"\nallow-reed = []\n")
 	c.Process.Signal(syscall.SIGHUP)
-	m.await("RELOADING=1")
-	m.await("READY=1")
+	m.Await("RELOADING=1")
+	m.Await("READY=1")
 	errs.expect(t, "cannot use the new configuration; going on with the present one")
 	errs.expect(t, `allow-reed in `+conf+`:2: there is no such key; did you mean \"allow-read\"?`)
 	writeFile(t, conf, "log-level = \"error\"\nallow-read = [\"no-such-user-here\"]\n")
@@ -56,7 +58,7 @@ func TestReloadTakesUpWhatCanBeChangedAndNamesTheRest(t *testing.T) {
 		t.Errorf("the service does not answer any more: %d", code)
 	}
 	c.Process.Signal(syscall.SIGTERM)
-	m.await("STOPPING=1")
+	m.Await("STOPPING=1")
 	checkCode(t, exitOf(t, c), exitOK)
 }
 
@@ -134,15 +136,15 @@ func TestCheckConfigSaysWhatAndWhyAndTouchesNothing(t *testing.T) {
 
 func TestReloadChangesTheBoundsOfARunningService(t *testing.T) {
 	dir := host(t, "")
-	m := listenAsManager(t, dir)
+	m := testkit.ListenAsManager(t, dir)
 	conf := filepath.Join(dir, "eventsvc.toml")
 	address := "unix:" + filepath.Join(dir, "s")
 	lines := fmt.Sprintf("listen = %q\nlog-file = %q\ndbus = \"none\"\n", address, filepath.Join(dir, "log"))
 	writeFile(t, conf, lines)
 	c := process(t, "serve", "--config", conf)
-	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.path)
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+m.Path)
 	errs := startServe(t, c)
-	m.await("READY=1")
+	m.Await("READY=1")
 	for range 2 { // they stay
 		held, err := net.Dial("unix", filepath.Join(dir, "s"))
 		if err != nil {
@@ -160,8 +162,8 @@ func TestReloadChangesTheBoundsOfARunningService(t *testing.T) {
 	}{{2, exitError}, {3, exitOK}} {
 		writeFile(t, conf, lines+fmt.Sprintf("max-connections = %d\n", test.most))
 		c.Process.Signal(syscall.SIGHUP)
-		m.await("RELOADING=1")
-		m.await("READY=1")
+		m.Await("RELOADING=1")
+		m.Await("READY=1")
 		_, stderr, code := runIn(t.Context(), "status", "--address", address)
 		if code != test.code {
 			t.Errorf("with at most %d connections a third ends with %d: %s", test.most, code, stderr)
@@ -177,8 +179,7 @@ func TestReloadChangesTheBoundsOfARunningService(t *testing.T) {
 func TestCheckConfigFailsWhereAStartWould(t *testing.T) {
 	host(t, "")
 	_, stderr, code := runIn(t.Context(), "serve", "--check-config", "--config", "/dev/null", "--backend", "journald")
-	unsupported := (&choice{backend: events.Journald}).supported()
-	if unsupported == nil {
+	if (daemon.Store{Backend: events.Journald}).Supported() == nil {
 		checkCode(t, code, exitOK)
 		return
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"log/slog"
 	"math"
 	"path/filepath"
 	"strconv"
@@ -11,24 +10,14 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/config"
-	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/store/journald"
-	"github.com/eventsvc/eventsvc/internal/store/logfile"
-	"github.com/eventsvc/eventsvc/internal/store/null"
 )
 
 // choice is the store that was decided for, and why.
 type choice struct {
-	backend events.EventerType
-	path    string // of the log file, or of the directory of journals; "": of the journal of the host
-	// maxSize bounds a log of eventsvc's own, in bytes; 0: no bound.
-	maxSize int64
-	own     bool
-	named   bool // the path was given by hand
-	// collected says that each line of the log names its host and user.
-	collected bool
-	sync      logfile.Sync
-	because   []string
+	daemon.Store
+	because []string
 }
 
 // Bounds of a log of eventsvc's own, in bytes.
@@ -66,18 +55,18 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 			}
 		}
 	}
-	c := &choice{backend: events.EventerType(found.Backend), path: found.Path, own: !found.Shared, because: found.Because}
+	c := &choice{daemon.Store{Backend: events.EventerType(found.Backend), Path: found.Path, Own: !found.Shared}, found.Because}
 	switch {
-	case c.backend != events.LogFile && sized:
-		return nil, errors.Errorf("cannot use --log-max-size: it bounds a log file, and the backend is %s; leave it out", c.backend)
-	case c.backend != events.LogFile:
-		c.own = false
-	case !c.own && sized:
-		return nil, podmanRotates(c.path)
-	case c.own && sized:
-		c.maxSize = maxSize
-	case c.own:
-		c.maxSize = defaultMaxSize
+	case c.Backend != events.LogFile && sized:
+		return nil, errors.Errorf("cannot use --log-max-size: it bounds a log file, and the backend is %s; leave it out", c.Backend)
+	case c.Backend != events.LogFile:
+		c.Own = false
+	case !c.Own && sized:
+		return nil, podmanRotates(c.Path)
+	case c.Own && sized:
+		c.MaxSize = maxSize
+	case c.Own:
+		c.MaxSize = defaultMaxSize
 	}
 	return c, nil
 }
@@ -90,10 +79,6 @@ func withoutJournal(env config.Environment, journal config.Store, why error) (co
 		"so it takes the log file instead, where this host's Podman writes nothing unless events_logger is \"file\""), found.Because...)
 	return found, err
 }
-
-// isForeign reports whether the store holds events of other hosts, or is of the
-// kind that may: the log of a collector.
-func (c *choice) isForeign() bool { return c.collected || c.backend == events.Journald && c.path != "" }
 
 // chooseJournal decides about a directory of journals that was named.
 func chooseJournal(f *serveFlags) (*choice, error) {
@@ -109,7 +94,7 @@ func chooseJournal(f *serveFlags) (*choice, error) {
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot use --journal-directory %s", f.journalDirectory)
 	}
-	return &choice{backend: events.Journald, path: path, because: []string{"journals in " + path + ": asked for by name"}}, nil
+	return &choice{daemon.Store{Backend: events.Journald, Path: path}, []string{"journals in " + path + ": asked for by name"}}, nil
 }
 
 func podmanRotates(path string) error {
@@ -138,8 +123,8 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 			return nil, podmanRotates(path)
 		}
 	}
-	c := &choice{backend: events.LogFile, path: path, own: sized || f.collected, named: true, collected: f.collected, maxSize: maxSize, because: []string{"log " + path + ": asked for by name"}}
-	return c, nil
+	st := daemon.Store{Backend: events.LogFile, Path: path, Own: sized || f.collected, Named: true, Collected: f.collected, MaxSize: maxSize}
+	return &choice{st, []string{"log " + path + ": asked for by name"}}, nil
 }
 
 // sameFile reports whether two paths lead to the same place.
@@ -152,50 +137,13 @@ func sameFile(a, b string) bool {
 	return a == b
 }
 
-// supported reports whether this program can open the store at all: nil, or why
-// not.
+// supported returns why this program cannot open the store at all, nil if it can.
 func (c *choice) supported() error {
-	if c.backend != events.Journald || journald.Supported() == nil {
-		return nil
+	if err := c.Supported(); err != nil {
+		return errors.Errorf("cannot read the journal (%s): %v; or let Podman log to a file (events_logger = \"file\" in "+
+			"containers.conf), or choose --backend file", strings.Join(c.because, "; "), err)
 	}
-	return errors.Errorf("cannot read the journal (%s): %v; or let Podman log to a file (events_logger = \"file\" in "+
-		"containers.conf), or choose --backend file", strings.Join(c.because, "; "), journald.Supported())
-}
-
-// openStore opens the store.
-func (c *choice) openStore(log *slog.Logger) (store.Store, error) {
-	switch c.backend {
-	case events.Null:
-		return new(null.Store), nil
-	case events.Journald:
-		if err := c.supported(); err != nil {
-			return nil, err
-		}
-		return journald.Open(journald.Options{Directory: c.path, Logger: log})
-	}
-	st, err := logfile.Open(logfile.Options{Path: c.path, MaxSize: c.maxSize, Own: c.own, Named: c.named, Collected: c.collected, Sync: c.sync, Logger: log})
-	if err != nil {
-		return nil, err // a nil *logfile.Store in the interface would not be nil
-	}
-	return st, nil
-}
-
-// isFile reports whether the store is a log file.
-func (c *choice) isFile() bool { return c.backend == events.LogFile }
-
-// String says what is read and written.
-func (c *choice) String() string {
-	switch {
-	case c.backend == events.Journald && c.path != "":
-		return "journals in " + c.path
-	case c.backend == events.Journald:
-		return "the journal of this host"
-	case c.backend != events.LogFile:
-		return "backend " + string(c.backend)
-	case c.maxSize > 0:
-		return "log file " + c.path + ", kept below " + strconv.FormatInt(c.maxSize, 10) + " bytes"
-	}
-	return "log file " + c.path
+	return nil
 }
 
 // units are those of events_logfile_max_size in containers.conf.

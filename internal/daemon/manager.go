@@ -1,4 +1,4 @@
-package cli
+package daemon
 
 import (
 	"log/slog"
@@ -10,32 +10,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// manager is the service manager, as sd_notify(3) describes it. Without one
-// nobody listens, which is no error.
+// Notify sends the state of the service to the service manager, one assignment a
+// line, as sd_notify(3) describes them. Without a manager it does nothing.
+func Notify(log *slog.Logger, assignments string) { manager{log}.notify(assignments) }
+
+// manager is the service manager, if there is one.
 type manager struct{ log *slog.Logger }
 
-// tell sends assignments, one a line.
-func (m manager) tell(assignments string) {
+func (m manager) notify(assignments string) {
 	if _, err := systemd.SdNotify(false, assignments); err != nil {
-		m.log.Warn("cannot tell systemd about the state of the service", "error", err)
+		m.log.Warn("cannot notify systemd of the state of the service", "error", err)
 	}
 }
 
-// barrierTimeout is how long the manager may take to read what it was told.
+// notifyStopping reports that the service ends.
+func (m manager) notifyStopping() { m.notify(systemd.SdNotifyStopping) }
+
+// barrierTimeout is how long the manager may take to read its notifications.
 const barrierTimeout = 5 * time.Second
 
-// tellStopping says that the service ends, and returns when the manager knows: a
-// start that is asked for from then on waits for the end, and is not taken for
+// awaitStopping reports that the service ends, and returns when the manager knows:
+// a start that is asked for from then on waits for the end, and is not taken for
 // one of a service that runs already.
-func (m manager) tellStopping() {
-	m.tell(systemd.SdNotifyStopping)
+func (m manager) awaitStopping() {
+	m.notifyStopping()
 	if err := barrier(); err != nil {
-		m.log.Warn("cannot tell whether systemd knows that the service ends", "error", err)
+		m.log.Warn("cannot find out whether systemd knows that the service ends", "error", err)
 	}
 }
 
-// barrier returns when the manager has read everything that it was told before:
-// then it closes the descriptor that it is sent (sd_notify_barrier(3)).
+// barrier returns when the manager has read every earlier notification: then it
+// closes the descriptor that it is sent (sd_notify_barrier(3)).
 func barrier() error {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {

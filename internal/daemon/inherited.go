@@ -1,10 +1,11 @@
-package cli
+package daemon
 
 import (
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/pkg/errors"
@@ -13,29 +14,38 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-// listenVariable is how systemd's Varlink tools say where a service is to be
-// found that they start: "-" is stdin and stdout, as at the far end of
+// listenVariable is how systemd's Varlink tools say where a service that they
+// start has to listen: "-" is stdin and stdout, as at the far end of
 // 'varlinkctl info ssh-exec:HOST:eventsvc'; else it is the path of a socket.
 const listenVariable = "SYSTEMD_VARLINK_LISTEN"
 
-// given is what the process was started with to serve.
-type given struct {
-	*varlinkwire.Activated
-	// asked is an address to listen on, "" for none.
-	asked string
-	// wait returns when what goes over stdin and stdout has gone; nil: nothing
+// Inherited is what the process was started with to serve: sockets, connections,
+// stdin and stdout. The zero value is nothing.
+type Inherited struct {
+	varlinkwire.Activated
+	// Address is one to listen on, as varlinkwire.ParseAddress takes it; "": none.
+	Address string
+
+	// sent is closed when what goes over stdin and stdout has gone; nil: nothing
 	// does.
-	wait func()
+	sent chan struct{}
 }
 
-// takeGiven takes over the sockets of the process, and stdin and stdout if they
-// are to be served.
-func takeGiven() (*given, error) {
+// HasInherited reports whether the process was started with something to serve.
+// It is no longer true after Inherit.
+func HasInherited() bool {
+	return os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) || os.Getenv(listenVariable) != ""
+}
+
+// Inherit takes over the sockets of the process, and stdin and stdout if they are
+// to be served. It can be called once: the environment no longer says so, and
+// children do not take the sockets for theirs.
+func Inherit() (*Inherited, error) {
 	activated, err := varlinkwire.FromActivation()
 	if err != nil {
 		return nil, err
 	}
-	g := &given{Activated: activated}
+	g := &Inherited{Activated: *activated}
 	where := os.Getenv(listenVariable)
 	_ = os.Unsetenv(listenVariable) // it is not for our children
 	switch {
@@ -45,7 +55,7 @@ func takeGiven() (*given, error) {
 			return nil, err
 		}
 	case where != "":
-		if g.asked, err = addressOf(where); err != nil {
+		if g.Address, err = addressOf(where); err != nil {
 			g.Close()
 			return nil, err
 		}
@@ -53,22 +63,24 @@ func takeGiven() (*given, error) {
 	return g, nil
 }
 
-// isForOne reports whether the process was started for one client alone.
-func (g *given) isForOne() bool {
-	return len(g.Listeners) == 0 && len(g.Conns) > 0 || isBridged(g.Activated)
+// IsForOne reports whether the process was started for one client alone.
+func (g *Inherited) IsForOne() bool {
+	return len(g.Listeners) == 0 && len(g.Conns) > 0 || g.isBridged()
 }
 
-// isForHost reports whether the process serves any client, on these listeners or
-// on a bus, and not only clients that it was connected to.
-func (g *given) isForHost(listeners []*varlinkwire.Listener) bool {
-	return len(listeners) > 0 || len(g.Conns) == 0
+// isBridged reports whether a Varlink tool started the service for its own use
+// alone ("varlink -A 'eventsvc serve' bridge"): unlike systemd it says in
+// VARLINK_ADDRESS where the socket is that it gives. Such a service ends with
+// its last client.
+func (g *Inherited) isBridged() bool {
+	return len(g.Listeners) > 0 && os.Getenv("VARLINK_ADDRESS") != ""
 }
 
 // addressOf returns the address to listen on for what is in the variable.
 func addressOf(where string) (string, error) {
 	path := strings.TrimPrefix(where, "unix:")
 	if !filepath.IsAbs(path) && !strings.HasPrefix(path, "@") {
-		return "", errors.Errorf("cannot use %s=%s: it is - or the path of a socket", listenVariable, where)
+		return "", errors.Errorf("cannot use %s=%s: it must be - or the path of a socket", listenVariable, where)
 	}
 	return "unix:" + path, nil
 }
@@ -77,24 +89,23 @@ func addressOf(where string) (string, error) {
 // whose other end is sshd: so the bytes go through a pair of sockets of our own,
 // whose peer the kernel knows to be the user of this process. That is who it is:
 // a process that holds our stdin has started us.
-func (g *given) addStdio(in io.Reader, out io.Writer) error {
+func (g *Inherited) addStdio(in io.Reader, out io.Writer) error {
 	near, far, err := connectedPair()
 	if err != nil {
 		return err
 	}
 	g.Conns = append(g.Conns, far)
-	sent := make(chan struct{})
+	g.sent = make(chan struct{})
 	go func() {
 		_, _ = io.Copy(near, in)
 		_ = near.CloseWrite()
 	}()
 	go func() {
-		defer close(sent)
+		defer close(g.sent)
 		_, _ = io.Copy(out, near)
-		// A reader who has gone is one to whom nothing can be said.
+		// Nothing can be said to a reader that has gone.
 		_ = near.Close()
 	}()
-	g.wait = func() { <-sent }
 	return nil
 }
 
@@ -123,27 +134,4 @@ func connectedPair() (near, far *net.UnixConn, err error) {
 		return nil, nil, errors.Wrap(err, "cannot serve stdin and stdout")
 	}
 	return conns[0], conns[1], nil
-}
-
-// isTerminalGone reports whether the output is a terminal that has hung up.
-func isTerminalGone(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	entry, err := file.Stat()
-	if err != nil || entry.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return false
-	}
-	gone := false
-	_ = raw.Control(func(fd uintptr) {
-		fds := []unix.PollFd{{Fd: int32(fd)}}
-		n, err := unix.Poll(fds, 0)
-		gone = n > 0 && err == nil && fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
-	})
-	return gone
 }

@@ -1,0 +1,67 @@
+package daemon
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/varlinkwire"
+)
+
+// MetricsAddress is where metrics are shown: a TCP port, or else a socket.
+type MetricsAddress struct {
+	Socket varlinkwire.Address
+	Port   netip.AddrPort // valid: it is this
+}
+
+func (m MetricsAddress) String() string {
+	if m.Port.IsValid() {
+		return m.Port.String()
+	}
+	return m.Socket.String()
+}
+
+// Obstacle returns why nothing could listen there now, nil if something could.
+func (m MetricsAddress) Obstacle() error {
+	if m.Port.IsValid() {
+		return nil
+	}
+	return errors.WithMessage(m.Socket.Obstacle(), "cannot show metrics")
+}
+
+// metricsListener is where metrics are shown.
+type metricsListener struct {
+	net.Listener
+	address string
+}
+
+// listen begins to listen. The listener is ended by close, which can be called
+// again.
+func (m MetricsAddress) listen() (l *metricsListener, closeIt func() error, err error) {
+	if m.Port.IsValid() {
+		tcp, err := net.Listen("tcp", m.Port.String())
+		if err != nil {
+			return nil, nil, errors.Wrap(err, "cannot show metrics")
+		}
+		return &metricsListener{tcp, tcp.Addr().String()}, tcp.Close, nil
+	}
+	socket, err := m.Socket.Listen()
+	if err != nil {
+		return nil, nil, errors.WithMessage(err, "cannot show metrics")
+	}
+	return &metricsListener{socket.Socket(), socket.Address()}, socket.Close, nil
+}
+
+// showMetrics serves the metrics. A failure does not end the service.
+func (d *daemon) showMetrics(ctx context.Context) {
+	if d.idle != nil { // a service that ends when idle has no numbers
+		d.idle.Begin()
+		defer d.idle.End()
+	}
+	d.log.Info("showing metrics", "address", d.shown.address)
+	if err := d.metrics.Serve(ctx, d.shown); err != nil {
+		d.log.Error("metrics are shown no more", "error", err)
+	}
+}

@@ -1,0 +1,73 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"log/syslog"
+	"strings"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+)
+
+// reloadOnHangups reloads for each SIGHUP, until the context is done.
+func (d *daemon) reloadOnHangups(ctx context.Context) {
+	for {
+		select {
+		case <-d.config.Hangups:
+			_ = d.Reload() // the log says what is wrong
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Reload reads the configuration again and applies what can be changed. A bad
+// configuration leaves the present one as it is, and is returned. It is safe for
+// concurrent use.
+func (d *daemon) Reload() error {
+	d.reload.Lock()
+	defer d.reload.Unlock()
+	d.systemd.notify(systemd.SdNotifyReloading + "\n" + strings.TrimSpace(systemd.SdNotifyMonotonicUsec()))
+	err := d.config.Reload(d.apply)
+	if err != nil {
+		d.log.Error("cannot use the new configuration; going on with the present one", "error", err)
+	}
+	d.systemd.notify(systemd.SdNotifyReady + "\n" + d.status())
+	return err
+}
+
+func (d *daemon) apply(s Settings) {
+	d.setLevel(s.LogLevel)
+	d.policy.Allow(s.Readers, s.Writers)
+	d.server.SetBounds(s.Bounds)
+	if d.bus != nil {
+		d.bus.SetWriteTimeout(s.Bounds.WriteTimeout)
+	}
+}
+
+func (d *daemon) setLevel(level slog.Level) {
+	if d.config.LevelVar != nil {
+		d.config.LevelVar.Set(level)
+	}
+}
+
+// SetLogLevel sets the level of the log, until the configuration is read again.
+func (d *daemon) SetLogLevel(priority int64) {
+	level := levelOf(priority)
+	d.log.Info("the log level was set", "level", strings.ToLower(level.String()))
+	d.setLevel(level)
+}
+
+// levelOf returns the level for the least urgent priority that is wanted, as
+// io.systemd.service and LogLevelMax= count.
+func levelOf(priority int64) slog.Level {
+	switch p := syslog.Priority(priority); {
+	case p <= syslog.LOG_ERR:
+		return slog.LevelError
+	case p == syslog.LOG_WARNING:
+		return slog.LevelWarn
+	case p <= syslog.LOG_INFO:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
