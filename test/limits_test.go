@@ -2,7 +2,11 @@ package test
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -116,6 +120,46 @@ func TestAtTheLimitsOfConnectionsTheOneWhoHitsThemIsToldAndNobodyElseNotices(t *
 	d.awaitLog("too many connections to the service (10)")
 	if n := strings.Count(d.said(), "refusing connections"); n != 3 {
 		t.Errorf("two users and all together hit a bound, the log says so %d times:\n%s", n, d.stderr)
+	}
+}
+
+// TestConnections_subordinateUIDs: who may become many users (subuid(5)) has the
+// connections of one.
+func TestConnections_subordinateUIDs(t *testing.T) {
+	needRoot(t)
+	d := newMetered(t, "--max-connections", "40", "--max-connections-per-uid", "4")
+	d.openToAll()
+	const first = 700000
+	subuid := filepath.Join(d.dir, "subuid")
+	if err := os.WriteFile(subuid, fmt.Appendf(nil, "%d:%d:65536\n", madeUpUser, first), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.enter = func(args ...string) *exec.Cmd {
+		const inside = `mount --bind "$1" /etc/subuid && shift && exec "$@"`
+		return exec.Command("unshare", append([]string{"--mount", "sh", "-c", inside, "sh", subuid}, args...)...)
+	}
+	if _, err := os.Stat("/etc/subuid"); err != nil {
+		t.Skip("/etc/subuid is missing: it comes with package passwd")
+	}
+	open := d.dir + "/open"
+	d.args = append(d.args, "--listen", "unix:"+open+",mode=0666")
+	d.start()
+	refused := 0
+	for uid := first; uid < first+16; uid++ {
+		if r, err := d.dialAs(uid, open).ask(); err != nil || r.Error != "" {
+			refused++
+		}
+	}
+	if refused != 12 {
+		t.Errorf("%d of 16 subordinate users of one user were refused, want all but 4", refused)
+	}
+	if r, err := d.dialAs(madeUpUser, open).ask(); err != nil || r.Error == "" {
+		t.Errorf("the user itself: %+v, %v", r, err)
+	}
+	for _, uid := range []int{otherUser, first + 65536} {
+		if r, err := d.dialAs(uid, open).ask(); err != nil || r.Error != "" {
+			t.Errorf("uid %d: %+v, %v", uid, r, err)
+		}
 	}
 }
 

@@ -65,7 +65,10 @@ const (
 	PastReadingPerUID = 2
 	// PastMemoryPerUID is how many bytes of events these hold together, however
 	// long the events are: beyond it no more is read until some client has taken
-	// what was read for it. PastBatch is what a reading needs at least.
+	// what was read for it. PastBatch is what a reading needs at least; twice as
+	// much as all need, since what a client is slow to take is held beside what is
+	// read next: with once, fifteen stalled readers of long events kept the sixteenth
+	// from its own.
 	PastMemoryPerUID = 2 * PastReadersPerUID * PastBatch
 	PastBatch        = 4 << 20
 	// WriteTimeout is how long a client may take no byte of what is sent to it.
