@@ -219,17 +219,11 @@ func (r *eventsRun) begin() (after string, err error) {
 func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (source, error) {
 	f := r.flags
 	if !r.stream {
-		q := client.Query{Filters: f.filters, Since: f.since, Until: f.until, After: after, AllUsers: f.allUsers}
-		h, err := c.History(ctx, q)
-		var expired *events.ExpiredError
-		if errors.As(err, &expired) && r.goOn(expired) {
-			q.After = ""
-			h, err = c.History(ctx, q)
-		}
-		if err != nil {
+		p := &past{run: r, client: c, query: client.Query{Filters: f.filters, Since: f.since, Until: f.until, After: after, AllUsers: f.allUsers}}
+		if err := p.open(ctx); err != nil {
 			return nil, err
 		}
-		return h, nil
+		return p, nil
 	}
 	s, err := c.Subscribe(ctx, client.SubscribeOptions{
 		Filters: f.filters, Since: f.since, Until: f.until, After: after, AllUsers: f.allUsers,
@@ -248,6 +242,47 @@ func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (s
 		return nil, err
 	}
 	return s, nil
+}
+
+// past are past events, which go on from the oldest if the place is lost, at the
+// start or while they are read, and the user wants that.
+type past struct {
+	run    *eventsRun
+	client *client.Client
+	query  client.Query
+	*client.History
+}
+
+func (p *past) open(ctx context.Context) (err error) {
+	for {
+		if p.History, err = p.client.History(ctx, p.query); !p.goesOn(err) {
+			return err
+		}
+	}
+}
+
+func (p *past) goesOn(err error) bool {
+	var expired *events.ExpiredError
+	if !errors.As(err, &expired) || !p.run.goOn(expired) {
+		return false
+	}
+	p.query.After = ""
+	return true
+}
+
+func (p *past) Next(ctx context.Context) (events.Event, error) {
+	for {
+		e, err := p.History.Next(ctx)
+		if !p.goesOn(err) {
+			return e, err
+		}
+		lost := p.History
+		if err := p.open(ctx); err != nil {
+			p.History = lost
+			return events.Event{}, err
+		}
+		_ = lost.Close()
+	}
 }
 
 // copy prints events until there are no more.

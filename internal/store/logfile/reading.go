@@ -162,13 +162,30 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 		r.scan(&c, b, most)
 		return true, nil
 	}
-	if end < limit { // the file is shorter than it was
-		return false, nil
+	if r.off < limit {
+		return false, r.checkUnfinished(end, limit, retired)
 	}
 	if !retired {
 		return false, nil
 	}
 	return r.cross()
+}
+
+// checkUnfinished returns an error if there ought to be a whole line before end and
+// there is none. At the end of the log a line may be unfinished; anywhere else the
+// file was cut, and what was to be read is gone.
+func (r *reading) checkUnfinished(end, limit int64, retired bool) error {
+	size, err := r.g.size()
+	if err != nil {
+		return unavailable(err)
+	}
+	if size >= limit && end == limit && !retired {
+		return nil
+	}
+	if err := r.past.look(); err != nil { // so that the oldest event is that of the log as it is now
+		return err
+	}
+	return r.past.chain.expired()
 }
 
 // stepSweep takes what the sweep has next.
