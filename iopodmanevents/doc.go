@@ -4,4 +4,4 @@
 // and run go generate.
 package iopodmanevents
 
-//go:generate sh generate.sh
+//go:generate sh generate.sh io.podman.events

@@ -1,10 +1,13 @@
 #!/bin/sh
-# Generates the bindings. The generator writes its Go file beside its input and
-# names it after the interface, so it is given a copy of the contract here.
+# Generates the bindings of an interface into the working directory. The
+# generator writes its Go file beside its input and names it after the interface,
+# so it is given a copy of the contract here.
+#
+#	sh generate.sh INTERFACE
 set -eu
-cd "$(dirname "$0")"
-trap 'rm -f io.podman.events.varlink' EXIT
-cp ../io.podman.events.varlink io.podman.events.varlink
-go tool varlink-go-interface-generator io.podman.events.varlink
-chmod 0644 iopodmanevents.go
-gofmt -w iopodmanevents.go
+trap 'rm -f "$1.varlink"' EXIT
+cp "../$1.varlink" "$1.varlink"
+go tool varlink-go-interface-generator "$1.varlink"
+go=$(printf %s "$1" | tr -d .).go
+chmod 0644 "$go"
+gofmt -w "$go"

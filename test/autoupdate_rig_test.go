@@ -91,12 +91,16 @@ func startLab(t *testing.T) *lab {
 		"/etc/registry.yml": registryConf,
 		"/etc/systemd/system/registry.service": "[Service]\nExecStart=/opt/docker-registry serve /etc/registry.yml\n" +
 			"[Install]\nWantedBy=multi-user.target\n",
-		"/usr/lib/systemd/system/eventsvc.service":            unit("eventsvc.service"),
-		"/usr/lib/systemd/system/eventsvc.socket":             unit("eventsvc.socket"),
-		"/usr/lib/systemd/system/eventsvc-autoupdate.service": unit("eventsvc-autoupdate.service"),
-		"/usr/lib/systemd/system/eventsvc-autoupdate.timer":   unit("eventsvc-autoupdate.timer"),
-		"/usr/lib/tmpfiles.d/eventsvc.conf":                   read("../dist/systemd/eventsvc.tmpfiles.conf"),
-		"/opt/image":                                          imageScript,
+		"/usr/lib/systemd/system/eventsvc.service":                        unit("eventsvc.service"),
+		"/usr/lib/systemd/system/eventsvc.socket":                         unit("eventsvc.socket"),
+		"/usr/lib/systemd/system/eventsvc-autoupdate.service":             unit("eventsvc-autoupdate.service"),
+		"/usr/lib/systemd/system/eventsvc-autoupdate.timer":               unit("eventsvc-autoupdate.timer"),
+		"/usr/lib/systemd/system/eventsvc-updater.socket":                 unit("eventsvc-updater.socket"),
+		"/usr/lib/systemd/system/eventsvc-updater.service":                unit("eventsvc-updater.service"),
+		"/usr/share/dbus-1/system.d/io.podman.AutoUpdate1.conf":           read("../dist/dbus/io.podman.AutoUpdate1.conf"),
+		"/usr/share/dbus-1/system-services/io.podman.AutoUpdate1.service": read("../dist/dbus/io.podman.AutoUpdate1.system.service"),
+		"/usr/lib/tmpfiles.d/eventsvc.conf":                               read("../dist/systemd/eventsvc.tmpfiles.conf"),
+		"/opt/image":                                                      imageScript,
 	})
 	for path, from := range map[string]string{
 		"/opt/docker-registry": registry, "/usr/bin/eventsvc": binary, "/opt/badregistry": filepath.Join(bin, "badregistry"),

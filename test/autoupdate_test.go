@@ -20,6 +20,7 @@ func TestAutoUpdate(t *testing.T) {
 		test func(*lab)
 	}{
 		{"Happy", updateHappy},
+		{"Interfaces", updateOverInterfaces},
 		{"BrokenImages", updateBroken},
 		{"OneOfFourFails", updateOneOfFour},
 		{"Dependants", updateDependants},

@@ -97,7 +97,13 @@ func updaterPage(root *cobra.Command) page {
 		r.item(bold(c.Use))
 		r.line(escape(c.Short))
 	}
-	seeAlso(&r, "eventsvc(1)", "podman-auto-update(1)", "podman-systemd.unit(5)")
+	for _, c := range root.Commands() {
+		if c.HasAvailableLocalFlags() {
+			r.heading("OPTIONS OF " + strings.ToUpper(c.Name()))
+			c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { option(&r, f) })
+		}
+	}
+	seeAlso(&r, "eventsvc(1)", "io.podman.autoupdate(7)", "io.podman.AutoUpdate1(7)", "podman-auto-update(1)", "podman-systemd.unit(5)")
 	return page{root.Name(), section(root), r.Bytes()}
 }
 

@@ -52,7 +52,7 @@ func readContract(idl []byte) (name, intro string, members []member, err error) 
 			}
 		case line == ") -> (" && open != nil:
 			open.parts = append(open.parts, nil)
-		case line == ")":
+		case line == ")", line == ") -> ()":
 			open = nil
 		default:
 			f := fieldForm.FindStringSubmatch(line)
@@ -70,14 +70,14 @@ func readContract(idl []byte) (name, intro string, members []member, err error) 
 }
 
 // contractPage makes the page of an interface.
-func contractPage(idl []byte) (page, error) {
+func contractPage(idl []byte, d described) (page, error) {
 	title, intro, members, err := readContract(idl)
 	if err != nil {
 		return page{}, err
 	}
 	var r roff
 	r.heading("NAME")
-	r.line(escape(title) + ` \- container events over Varlink`)
+	r.line(escape(title) + ` \- ` + d.about)
 	r.heading("SYNOPSIS")
 	r.line(bold("varlinkctl introspect unix:/run/eventsvc/" + title + " " + title))
 	r.heading("DESCRIPTION")
@@ -91,11 +91,8 @@ func contractPage(idl []byte) (page, error) {
 		}
 	}
 	r.heading("EXAMPLES")
-	r.verbatim([]string{
-		"varlinkctl call unix:/run/eventsvc/io.podman.events io.podman.events.GetLastEvent '{\"filters\":[\"event=died\"]}'",
-		"varlinkctl call -E unix:/run/eventsvc/io.podman.events io.podman.events.Subscribe '{\"filters\":[\"container=web\"]}'",
-	})
-	seeAlso(&r, "eventsvc(1)", "eventsvc-serve(8)", "varlinkctl(1)", "podman-events(1)")
+	r.verbatim(d.examples)
+	seeAlso(&r, d.seeAlso...)
 	return page{title, "7", r.Bytes()}, nil
 }
 

@@ -38,10 +38,10 @@ func (n *node) documentation() string {
 
 // dbusPage makes the page of a D-Bus interface from its introspection data: those
 // of the object and of its subscriptions.
-func dbusPage(files ...string) (page, error) {
+func dbusPage(d described) (page, error) {
 	var r roff
 	title := ""
-	for _, file := range files {
+	for _, file := range d.files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return page{}, err
@@ -55,7 +55,7 @@ func dbusPage(files ...string) (page, error) {
 			if title == "" {
 				title = described.Name
 				r.heading("NAME")
-				r.line(escape(title) + ` \- container events over D\-Bus`)
+				r.line(escape(title) + ` \- ` + d.about)
 				r.heading("SYNOPSIS")
 				r.line(bold("busctl introspect " + title + " /" + strings.ReplaceAll(title, ".", "/")))
 				r.heading("DESCRIPTION")
@@ -67,11 +67,8 @@ func dbusPage(files ...string) (page, error) {
 		}
 	}
 	r.heading("EXAMPLES")
-	r.verbatim([]string{
-		"busctl call io.podman.Events1 /io/podman/Events1 io.podman.Events1 GetLastEvent as 1 event=died",
-		"gdbus monitor --session --dest io.podman.Events1",
-	})
-	seeAlso(&r, "eventsvc(1)", "eventsvc-serve(8)", "io.podman.events(7)", "busctl(1)")
+	r.verbatim(d.examples)
+	seeAlso(&r, d.seeAlso...)
 	return page{title, "7", r.Bytes()}, nil
 }
 

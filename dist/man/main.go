@@ -1,7 +1,8 @@
 // Command man writes the manual pages of eventsvc into a directory: one for each
 // command, made from its own help text; eventsvc.toml(5), from the options of
-// serve; io.podman.events(7), from the comments of the contract; and
-// io.podman.Events1(7), from the introspection data. So a page never says anything
+// serve; io.podman.events(7) and io.podman.autoupdate(7), from the comments of the
+// contracts; and io.podman.Events1(7) and io.podman.AutoUpdate1(7), from the
+// introspection data. So a page never says anything
 // else than --help, "varlinkctl introspect" and D-Bus introspection do.
 //
 //	go run ./dist/man [-date 2026-11-23] [-version 0.1.0] DIR
@@ -20,12 +21,49 @@ import (
 	"github.com/eventsvc/eventsvc/internal/cli"
 )
 
-// contract is read from the directory that the program is run in, the top of
-// the repository.
-const contract = "io.podman.events.varlink"
+// described is an interface, by files below the directory that the program is run
+// in, the top of the repository: a contract, or introspection data.
+type described struct {
+	files    []string
+	about    string // completes "NAME - "
+	examples []string
+	seeAlso  []string
+}
 
-// introspection are the files with the introspection data of the D-Bus objects.
-var introspection = []string{"dbus/io.podman.Events1.xml", "dbus/subscription.xml"}
+var contracts = []described{
+	{
+		files: []string{"io.podman.events.varlink"}, about: "container events over Varlink",
+		examples: []string{
+			"varlinkctl call unix:/run/eventsvc/io.podman.events io.podman.events.GetLastEvent '{\"filters\":[\"event=died\"]}'",
+			"varlinkctl call -E unix:/run/eventsvc/io.podman.events io.podman.events.Subscribe '{\"filters\":[\"container=web\"]}'",
+		},
+		seeAlso: []string{"eventsvc(1)", "eventsvc-serve(8)", "varlinkctl(1)", "podman-events(1)"},
+	},
+	{
+		files: []string{"io.podman.autoupdate.varlink"}, about: "container auto-update over Varlink",
+		examples: []string{
+			"varlinkctl call unix:/run/eventsvc/io.podman.autoupdate io.podman.autoupdate.Check '{}'",
+			"varlinkctl call -E unix:/run/eventsvc/io.podman.autoupdate io.podman.autoupdate.Update '{\"units\":[\"web\"]}'",
+		},
+		seeAlso: []string{"eventsvc-updater(8)", "varlinkctl(1)", "podman-auto-update(1)"},
+	},
+}
+
+var objects = []described{
+	{
+		files: []string{"dbus/io.podman.Events1.xml", "dbus/subscription.xml"}, about: `container events over D\-Bus`,
+		examples: []string{
+			"busctl call io.podman.Events1 /io/podman/Events1 io.podman.Events1 GetLastEvent as 1 event=died",
+			"gdbus monitor --session --dest io.podman.Events1",
+		},
+		seeAlso: []string{"eventsvc(1)", "eventsvc-serve(8)", "io.podman.events(7)", "busctl(1)"},
+	},
+	{
+		files: []string{"internal/autoupdate/dbus/io.podman.AutoUpdate1.xml"}, about: `container auto\-update over D\-Bus`,
+		examples: []string{"busctl call io.podman.AutoUpdate1 /io/podman/AutoUpdate1 io.podman.AutoUpdate1 Update asa{sv} 1 web 0"},
+		seeAlso:  []string{"eventsvc-updater(8)", "io.podman.autoupdate(7)", "busctl(1)"},
+	},
+}
 
 func main() {
 	date := flag.String("date", "", "`DATE` of the pages; without it they have none")
@@ -51,19 +89,26 @@ func write(dir, date, version string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	idl, err := os.ReadFile(contract)
-	if err != nil {
-		return err
+	all := append(commandPages(cli.Command()), updaterPage(command.Command()), optionsPage(cli.Command()))
+	for _, c := range contracts {
+		idl, err := os.ReadFile(c.files[0])
+		if err != nil {
+			return err
+		}
+		p, err := contractPage(idl, c)
+		if err != nil {
+			return fmt.Errorf("cannot make a page of %s: %w", c.files[0], err)
+		}
+		all = append(all, p)
 	}
-	interfacePage, err := contractPage(idl)
-	if err != nil {
-		return fmt.Errorf("cannot make a page of %s: %w", contract, err)
+	for _, o := range objects {
+		p, err := dbusPage(o)
+		if err != nil {
+			return err
+		}
+		all = append(all, p)
 	}
-	objectPage, err := dbusPage(introspection...)
-	if err != nil {
-		return err
-	}
-	for _, p := range append(commandPages(cli.Command()), updaterPage(command.Command()), optionsPage(cli.Command()), interfacePage, objectPage) {
+	for _, p := range all {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, ".\\\" Made by dist/man.\n.TH %s %s %q %q %q\n", p.name, p.section, date, "eventsvc "+version, manuals[p.section])
 		// Neither hyphenated words nor stretched lines: commands and names are to be found by search.

@@ -34,7 +34,7 @@ func pages(t *testing.T) map[string]string {
 
 func TestEveryCommandHasAPage(t *testing.T) {
 	all := pages(t)
-	for _, name := range []string{"eventsvc.1", "eventsvc-serve.8", "eventsvc.toml.5", "io.podman.events.7", "io.podman.Events1.7"} {
+	for _, name := range []string{"eventsvc.1", "eventsvc-serve.8", "eventsvc.toml.5", "io.podman.events.7", "io.podman.Events1.7", "io.podman.autoupdate.7", "io.podman.AutoUpdate1.7"} {
 		if all[name] == "" {
 			t.Errorf("there is no %s", name)
 		}
@@ -75,7 +75,7 @@ func TestNoLineOfTextIsTakenForACommand(t *testing.T) {
 
 func TestAContractThatIsNoneIsRefused(t *testing.T) {
 	for _, idl := range []string{"", "interface a.b\n", "interface a.b\nmethod F(\n  what is this\n) -> ()\n"} {
-		if _, err := contractPage([]byte(idl)); err == nil {
+		if _, err := contractPage([]byte(idl), described{}); err == nil {
 			t.Errorf("no error about %q", idl)
 		}
 	}

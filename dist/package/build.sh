@@ -92,13 +92,16 @@ common() {
 	rm "$stage/eventsvc"
 	CGO_ENABLED=0 $go run ./dist/man -date "$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)" -version "$VERSION" "$stage/man"
 	gzip -9n "$stage"/man/*
-	{
-		echo '<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"'
-		echo ' "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">'
-		echo '<node>'
-		cat dbus/io.podman.Events1.xml
-		echo '</node>'
-	} >"$stage/dbus/io.podman.Events1.xml"
+	local xml
+	for xml in dbus/io.podman.Events1.xml internal/autoupdate/dbus/io.podman.AutoUpdate1.xml; do
+		{
+			echo '<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"'
+			echo ' "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">'
+			echo '<node>'
+			cat "$xml"
+			echo '</node>'
+		} >"$stage/dbus/${xml##*/}"
+	done
 	cp dist/package/copyright "$stage/doc/"
 	cp docs/*.md "$stage/doc/"
 	cp docs/recipes/* dist/metrics/* "$stage/recipes/"

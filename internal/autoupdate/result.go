@@ -118,6 +118,11 @@ var (
 	// ErrBeside is returned when Podman's own timer is enabled.
 	ErrBeside = errors.New("podman-auto-update.timer is enabled, which updates the same containers; " +
 		"disable it, or use --beside-podman")
+	// ErrNotHeld is returned by Release for an image that is not on hold.
+	ErrNotHeld = errors.New("it is not held")
+	// ErrNoUpdate is wrapped by errors of Rollback for a unit without an update
+	// that could be undone.
+	ErrNoUpdate = errors.New("there is no update to undo")
 	// ErrTemporary is wrapped by errors of a registry that may be gone later.
 	ErrTemporary = errors.New("the registry is not available now")
 )

@@ -137,12 +137,12 @@ func (u *Updater) Rollback(ctx context.Context, unit string, lockTime time.Durat
 		}
 		p, is := r.state.Previous[t.Image]
 		if !is {
-			return Report{}, errors.Errorf("cannot roll back %s: no update of %s is known here", unit, t.Image)
+			return Report{}, errors.WithMessagef(ErrNoUpdate, "cannot roll back %s, image %s", unit, t.Image)
 		}
 		b.changes = append(b.changes, &change{name: t.Image, oldID: p.ImageID, from: p.Digest})
 	}
 	if len(b.changes) == 0 {
-		return Report{}, errors.Errorf("cannot roll back %s: it is not a unit of a managed container that runs", unit)
+		return Report{}, errors.WithMessagef(ErrNoUpdate, "cannot roll back %s: no managed container of it runs", unit)
 	}
 	for _, t := range targets {
 		if !slices.ContainsFunc(b.changes, func(c *change) bool { return c.name == t.Image }) {
@@ -154,6 +154,7 @@ func (u *Updater) Rollback(ctx context.Context, unit string, lockTime time.Durat
 			b.units = append(b.units, t.Unit)
 		}
 	}
+	r.step("begin", r.report.ID, 0)
 	err = r.update(func(s *State) {
 		for _, c := range b.changes {
 			s.Holds[c.name] = Hold{Reason: "rolled back by hand"}

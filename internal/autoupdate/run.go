@@ -31,9 +31,10 @@ type Updater struct {
 
 // Step is something that a run does now.
 type Step struct {
-	// Name is the step: check, pull, restart, watch, tag-back, roll-back, done.
+	// Name is the step: first begin, then check, pull, restart, watch, tag-back,
+	// roll-back, done.
 	Name string
-	// Object is the unit or image.
+	// Object is the unit or image; of begin, the ID of the run.
 	Object string
 	// For is how long the step takes if all is well; 0: unknown.
 	For time.Duration
@@ -161,6 +162,7 @@ func (u *Updater) Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	r.step("begin", r.report.ID, 0)
 	if !o.DryRun {
 		r.mark(ctx, "begin")
 	}
@@ -268,7 +270,7 @@ func (u *Updater) Release(ctx context.Context, image string, lockTime time.Durat
 	}
 	defer release()
 	if _, held := r.state.Holds[image]; !held {
-		return errors.Errorf("cannot release %s: it is not held", image)
+		return errors.WithMessagef(ErrNotHeld, "cannot release %s", image)
 	}
 	return r.update(func(s *State) { delete(s.Holds, image) })
 }

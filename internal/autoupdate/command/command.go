@@ -127,6 +127,7 @@ func (a *app) root() *cobra.Command {
 			Use: "runs", Short: "Print the last runs and what is on hold", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return a.runs() },
 		},
+		a.serveCommand(),
 	)
 	return root
 }
@@ -161,21 +162,34 @@ func (a *app) directory() string {
 	return filepath.Join(home, ".local/state", name)
 }
 
-// with connects to systemd and to the events.
-func (a *app) with(ctx context.Context, do func(*autoupdate.Updater) error) error {
+// open connects to systemd and to the events. The returned function closes the
+// connections.
+func (a *app) open(ctx context.Context) (*autoupdate.Updater, func(), error) {
 	manager, err := units.Connect(ctx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer manager.Close()
 	feed, err := eventlog.Open(ctx, a.address, hostStore)
+	if err != nil {
+		manager.Close()
+		return nil, nil, err
+	}
+	return a.updater(manager, feed), func() {
+		if c, ok := feed.(io.Closer); ok {
+			_ = c.Close()
+		}
+		manager.Close()
+	}, nil
+}
+
+// with calls a function with an updater that is connected.
+func (a *app) with(ctx context.Context, do func(*autoupdate.Updater) error) error {
+	u, end, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
-	if c, ok := feed.(io.Closer); ok {
-		defer c.Close()
-	}
-	return do(a.updater(manager, feed))
+	defer end()
+	return do(u)
 }
 
 // hostStore is the store that the Podman of this host uses.

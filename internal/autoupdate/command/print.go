@@ -21,6 +21,9 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // step prints what a run does.
 func (a *app) step(s autoupdate.Step) {
+	if s.Name == "begin" {
+		return
+	}
 	line := s.Name + " " + s.Object
 	if s.For > 0 {
 		line += fmt.Sprintf(" (%v)", s.For)
