@@ -9,6 +9,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
@@ -22,7 +23,7 @@ type Options struct {
 	Core *core.Core
 	// Version is what the property Version says.
 	Version string
-	// Logger is told what an administrator should know; nil: nobody is.
+	// Logger gets what an administrator should know; nil: it is dropped.
 	Logger *slog.Logger
 	// Bus is SystemBus, SessionBus, StarterBus or the address of a bus.
 	Bus string
@@ -33,9 +34,9 @@ type Options struct {
 	// it to come back.
 	Once bool
 	// Activity is notified when something begins that needs the service, a call, a
-	// subscription, a stream or the broadcast, and when it is over; nil: nobody
-	// is.
-	Activity Activity
+	// subscription, a stream or the broadcast, and when it is over; nil: no
+	// notice.
+	Activity activity.Counter
 
 	// WriteTimeout is how long a subscriber may read nothing of what is sent
 	// to it; 0: limits.WriteTimeout.
@@ -58,15 +59,6 @@ const (
 	StarterBus = dbuswire.StarterBus
 )
 
-// Activity counts what keeps the service from being idle.
-type Activity = dbuswire.Activity
-
-// noActivity counts nothing.
-type noActivity struct{}
-
-func (noActivity) Begin() {}
-func (noActivity) End()   {}
-
 // Server serves the events of a feed on a bus.
 type Server struct {
 	*dbuswire.Service
@@ -79,7 +71,7 @@ type Server struct {
 
 	streams       sync.WaitGroup
 	subscriptions subscriptions
-	activity      Activity
+	activity      activity.Counter
 }
 
 // New returns a server that does nothing until Run is called.
@@ -91,7 +83,7 @@ func New(o Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Activity == nil {
-		o.Activity = noActivity{}
+		o.Activity = activity.None{}
 	}
 	s := &Server{
 		core: o.Core, signals: o.Core.Register(appendFrame), lines: o.Core.Register(appendStreamLine),

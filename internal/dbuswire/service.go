@@ -9,6 +9,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -47,25 +48,11 @@ type Options struct {
 	Once bool
 	// Activity is notified when a call begins and when it is over; nil: no
 	// notice.
-	Activity Activity
+	Activity activity.Counter
 	// WriteTimeout is how long the receiver of a Flow may read nothing of what
 	// is sent to it; 0: limits.WriteTimeout.
 	WriteTimeout time.Duration
 }
-
-// Activity counts what keeps the service from being idle. It has to be safe for
-// concurrent use, and must not wait for the service.
-type Activity interface {
-	// Begin is called when something begins, and End once when it is over.
-	Begin()
-	End()
-}
-
-// noActivity counts nothing.
-type noActivity struct{}
-
-func (noActivity) Begin() {}
-func (noActivity) End()   {}
 
 // Service owns a name on a bus and serves objects there, over as many
 // connections as it takes. Its methods are safe for concurrent use.
@@ -95,7 +82,7 @@ func New(o Options) (*Service, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.o.Activity == nil {
-		s.o.Activity = noActivity{}
+		s.o.Activity = activity.None{}
 	}
 	if s.o.Fault == nil {
 		s.o.Fault = func(err error, _ *Peer) *Error { return &Error{ErrFailed, err.Error()} }

@@ -10,6 +10,7 @@ import (
 	"github.com/pkg/errors"
 	"github.com/varlink/go/varlink"
 
+	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -46,27 +47,12 @@ type Options struct {
 	// it; 0: limits.WriteTimeout.
 	WriteTimeout time.Duration
 	// Idle is called each time the last connection has ended, from a goroutine
-	// of the server; nil: nobody is told. It must not wait for the server.
+	// of the server; nil: nothing is. It must not wait for the server.
 	Idle func()
-	// Activity is notified when a client has connected and when it has gone; nil:
-	// nobody is.
-	Activity Activity
+	// Activity is notified when a client has connected and when it has gone; nil: no
+	// notice.
+	Activity activity.Counter
 }
-
-// Activity counts what keeps the service from being idle. It has to be safe for
-// concurrent use, and must not wait for the server.
-type Activity interface {
-	// Begin is called when something begins that needs the service, and End
-	// once when that is over.
-	Begin()
-	End()
-}
-
-// noActivity counts nothing.
-type noActivity struct{}
-
-func (noActivity) Begin() {}
-func (noActivity) End()   {}
 
 // Server serves interfaces over Varlink. It is safe for concurrent
 // use.
@@ -104,7 +90,7 @@ func New(o Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Activity == nil {
-		o.Activity = noActivity{}
+		o.Activity = activity.None{}
 	}
 	if o.Guard == nil {
 		o.Guard = func(_ string, _ *Peer, call func()) bool { call(); return false }
