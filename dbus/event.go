@@ -64,13 +64,13 @@ func appendEvent(e *dbuswire.Encoder, r *feed.Record, most int) (detailsAt int) 
 // event appends type, status, ID, name, time and details.
 func (e *eventEncoder) event(r *feed.Record) (detailsAt int) {
 	fields := &r.Fields
-	if word := fields.Type.Type(); word != "" {
-		e.Text(string(word))
+	if word := fields.Type.String(); word != "" {
+		e.Text(word)
 	} else {
 		e.member(r, line.TypeWord, "type")
 	}
-	if word := fields.Status.Status(); word != "" {
-		e.Text(string(word))
+	if word := fields.Status.String(); word != "" {
+		e.Text(word)
 	} else {
 		e.member(r, line.StatusWord, "status")
 	}

@@ -3,10 +3,10 @@ package dbus
 import (
 	"math"
 
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 	"github.com/eventsvc/eventsvc/internal/state"
 )
 
@@ -50,7 +50,7 @@ func appendState(e *dbuswire.Encoder, o *state.Object) {
 	e.Text(clean(string(o.Status)))
 	e.Text(clean(o.ID))
 	e.Text(clean(o.Name))
-	e.Uint64(uint64(max(0, events.UnixNano(o.Since)/1000)))
+	e.Uint64(uint64(max(0, nanos.Of(o.Since)/1000)))
 	details := e.Begin(8)
 	texts := func(key, text string) {
 		if text != "" {
@@ -66,7 +66,7 @@ func appendState(e *dbuswire.Encoder, o *state.Object) {
 	}
 	if texts("health_status", o.Health); o.Health != "" {
 		e.Entry("health_since_usec", "t")
-		e.Uint64(uint64(max(0, events.UnixNano(o.HealthSince)/1000)))
+		e.Uint64(uint64(max(0, nanos.Of(o.HealthSince)/1000)))
 	}
 	e.Entry("restarts", "u")
 	e.Uint32(uint32(min(o.Restarts, math.MaxUint32)))

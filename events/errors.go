@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
@@ -33,12 +34,7 @@ func newWordError(kind, word string, words []string) *WordError {
 	return &WordError{Kind: kind, Word: word, Nearest: nearest.Word(word, words)}
 }
 
-func (e *WordError) Error() string {
-	if e.Nearest != "" {
-		return fmt.Sprintf("unknown %s %q, did you mean %q?", e.Kind, e.Word, e.Nearest)
-	}
-	return fmt.Sprintf("unknown %s %q", e.Kind, e.Word)
-}
+func (e *WordError) Error() string { return filter.UnknownWord(e.Kind, e.Word, e.Nearest) }
 
 // FilterError is returned for a filter that cannot be understood.
 type FilterError struct {

@@ -21,9 +21,6 @@ const (
 // String returns the word of containers.conf.
 func (t EventerType) String() string { return string(t) }
 
-// EventerTypes returns the words of containers.conf for the kinds of store.
-func EventerTypes() []string { return []string{string(LogFile), string(Journald), string(Null)} }
-
 // EventerOptions says which store to open.
 type EventerOptions struct {
 	// EventerType is the kind of store.

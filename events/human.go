@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // shortID is the length that podman cuts an ID to where it truncates.
@@ -51,8 +53,8 @@ func (e *Event) AppendHumanReadable(dst []byte, truncate bool) []byte {
 		dst = appendIf(dst, " ", id)
 		dst = appendIf(dst, " ", e.Name)
 	}
-	if !isPlain(dst[start:]) {
-		return append(dst[:start], Visible(string(dst[start:]))...)
+	if !visible.IsPlain(dst[start:]) {
+		return append(dst[:start], visible.Text(string(dst[start:]))...)
 	}
 	return dst
 }

@@ -3,13 +3,13 @@ package events
 import (
 	"bytes"
 	"encoding/json"
-	"math/bits"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
 // wireEvent is the shape of a line in Podman's event log for encoding/json,
@@ -151,7 +151,7 @@ func (e *Event) AppendJSON(line []byte) ([]byte, error) {
 	line = appendMember(line, "ContainerInspectData", e.ContainerInspectData)
 	line = appendMember(line, "PodID", e.PodID)
 	line = append(line, `"Attributes":`...)
-	line = AppendStringMap(line, e.Attributes)
+	line = jsonstring.AppendMap(line, e.Attributes)
 	line = append(line, extra...)
 	return append(line, '}'), nil
 }
@@ -168,7 +168,7 @@ func (e *Event) encodeExtra() ([]byte, error) {
 			return nil, errors.Errorf("cannot encode event: Extra has the member %q, which has a field of its own", name)
 		}
 		members.WriteByte(',')
-		members.Write(AppendString(nil, name))
+		members.Write(jsonstring.Append(nil, name))
 		members.WriteByte(':')
 		if err := json.Compact(&members, e.Extra[name]); err != nil {
 			return nil, errors.WithMessagef(err, "cannot encode event: member %q of Extra", name)
@@ -185,104 +185,6 @@ func appendMember(line []byte, name, value string) []byte {
 	line = append(line, '"')
 	line = append(line, name...)
 	line = append(line, `":`...)
-	line = AppendString(line, value)
+	line = jsonstring.Append(line, value)
 	return append(line, ',')
-}
-
-// AppendStringMap appends a JSON object with its keys sorted, or null for nil,
-// as encoding/json does.
-func AppendStringMap(dst []byte, m map[string]string) []byte {
-	if m == nil {
-		return append(dst, "null"...)
-	}
-	dst = append(dst, '{')
-	for i, key := range sortedKeys(m) {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = AppendString(dst, key)
-		dst = append(dst, ':')
-		dst = AppendString(dst, m[key])
-	}
-	return append(dst, '}')
-}
-
-const hexDigits = "0123456789abcdef"
-
-// AppendString appends a JSON string exactly as encoding/json does: HTML's
-// characters and the line separators of JavaScript escaped, bytes that are not
-// UTF-8 replaced by U+FFFD.
-func AppendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; ; {
-		if i += plainLength(s[i:]); i >= len(s) {
-			break
-		}
-		c := s[i]
-		if c < utf8.RuneSelf {
-			dst = append(dst, s[start:i]...)
-			dst = appendEscape(dst, c)
-			i++
-			start = i
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, `\ufffd`...)
-			start = i + size
-		case r == '\u2028' || r == '\u2029':
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, `\u202`...)
-			dst = append(dst, hexDigits[r&0xf])
-			start = i + size
-		}
-		i += size
-	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
-}
-
-// plainLength returns how many bytes at the start of a string are the same in
-// JSON. It looks at eight of them at a time.
-func plainLength(s string) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		b := s[i : i+8]
-		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		// '<' and '>' differ in one bit.
-		quote, slash, angle, and := x^(ones*'"'), x^(ones*'\\'), x&^(ones*('<'^'>'))^(ones*'<'), x^(ones*'&')
-		special := x | (x-ones*' ')&^x | (quote-ones)&^quote | (slash-ones)&^slash | (angle-ones)&^angle | (and-ones)&^and
-		if special &= highs; special != 0 {
-			return i + bits.TrailingZeros64(special)/8
-		}
-	}
-	for ; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			break
-		}
-	}
-	return i
-}
-
-func appendEscape(dst []byte, c byte) []byte {
-	switch c {
-	case '\\', '"':
-		return append(dst, '\\', c)
-	case '\b':
-		return append(dst, `\b`...)
-	case '\f':
-		return append(dst, `\f`...)
-	case '\n':
-		return append(dst, `\n`...)
-	case '\r':
-		return append(dst, `\r`...)
-	case '\t':
-		return append(dst, `\t`...)
-	}
-	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
 }

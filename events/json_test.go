@@ -365,18 +365,3 @@ func TestALineIsAppendedWithoutAllocations(t *testing.T) {
 		t.Errorf("%v allocations for %s", allocs, line)
 	}
 }
-
-func TestLabelsAreWrittenSorted(t *testing.T) {
-	for _, test := range []struct {
-		labels map[string]string
-		want   string
-	}{
-		{nil, `null`},
-		{map[string]string{}, `{}`},
-		{map[string]string{"b": "2", "a": "1", "": "", "B": "\n"}, `{"":"","B":"\n","a":"1","b":"2"}`},
-	} {
-		if got := string(events.AppendStringMap([]byte("x"), test.labels)); got != "x"+test.want {
-			t.Errorf("%v is written as %s", test.labels, got)
-		}
-	}
-}

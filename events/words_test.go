@@ -2,11 +2,12 @@ package events_test
 
 import (
 	"errors"
-	"slices"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // libpodTypes and libpodStatuses are the words of libpod up to Podman 5.8, and
@@ -49,26 +50,26 @@ func TestChangingAListOfWordsDoesNotChangeTheTable(t *testing.T) {
 }
 
 func TestEveryTypeIsReadBackFromBothSpellingsAndFromItsCode(t *testing.T) {
-	seen := make(map[events.TypeCode]bool)
+	seen := make(map[filter.TypeCode]bool)
 	for _, typ := range events.Types() {
 		for _, word := range []string{typ.String(), typ.Varlink(), strings.ReplaceAll(typ.String(), "-", "_")} {
 			if got, err := events.StringToType(word); got != typ || err != nil {
 				t.Errorf("StringToType(%q) = %q, %v", word, got, err)
 			}
 		}
-		code := events.CodeOfType(typ)
+		code := filter.CodeOfType(typ)
 		if code == 0 || code > 63 || seen[code] {
 			t.Errorf("code of %q is %d: wants one of its own from 1 to 63", typ, code)
 		}
 		seen[code] = true
-		if code.Type() != typ || code.Varlink() != typ.Varlink() || events.CodeOfType([]byte(typ)) != code {
-			t.Errorf("code %d of %q leads to %q and %q", code, typ, code.Type(), code.Varlink())
+		if code.String() != string(typ) || code.Varlink() != typ.Varlink() || filter.CodeOfType([]byte(typ)) != code {
+			t.Errorf("code %d of %q leads to %q and %q", code, typ, code.String(), code.Varlink())
 		}
 	}
 }
 
 func TestEveryStatusIsReadBackFromBothSpellingsAndFromItsCode(t *testing.T) {
-	seen := make(map[events.StatusCode]bool)
+	seen := make(map[filter.StatusCode]bool)
 	for _, status := range events.Statuses() {
 		for _, word := range []string{status.String(), status.Varlink(), strings.ReplaceAll(status.String(), "-", "_")} {
 			if got, err := events.StringToStatus(word); got != status || err != nil {
@@ -78,13 +79,13 @@ func TestEveryStatusIsReadBackFromBothSpellingsAndFromItsCode(t *testing.T) {
 		if strings.Contains(status.Varlink(), "-") {
 			t.Errorf("%q is spelled %q on Varlink, which allows no '-'", status, status.Varlink())
 		}
-		code := events.CodeOfStatus(status)
+		code := filter.CodeOfStatus(status)
 		if code == 0 || code > 63 || seen[code] {
 			t.Errorf("code of %q is %d: wants one of its own from 1 to 63", status, code)
 		}
 		seen[code] = true
-		if code.Status() != status || code.Varlink() != status.Varlink() || events.CodeOfStatus([]byte(status)) != code {
-			t.Errorf("code %d of %q leads to %q and %q", code, status, code.Status(), code.Varlink())
+		if code.String() != string(status) || code.Varlink() != status.Varlink() || filter.CodeOfStatus([]byte(status)) != code {
+			t.Errorf("code %d of %q leads to %q and %q", code, status, code.String(), code.Varlink())
 		}
 	}
 }
@@ -96,30 +97,30 @@ func TestDockersDieIsUnderstoodAsDied(t *testing.T) {
 }
 
 func TestAWordOfANewerLibpodHasCodeZeroAndIsUnknownOnVarlink(t *testing.T) {
-	if c := events.CodeOfType("gadget"); c != 0 || c.Type() != "" || c.Varlink() != "unknown" {
-		t.Errorf("type: code %d, word %q, Varlink %q", c, c.Type(), c.Varlink())
+	if c := filter.CodeOfType("gadget"); c != 0 || c.String() != "" || c.Varlink() != "unknown" {
+		t.Errorf("type: code %d, word %q, Varlink %q", c, c.String(), c.Varlink())
 	}
-	if c := events.CodeOfStatus("levitate"); c != 0 || c.Status() != "" || c.Varlink() != "unknown" {
-		t.Errorf("status: code %d, word %q, Varlink %q", c, c.Status(), c.Varlink())
+	if c := filter.CodeOfStatus("levitate"); c != 0 || c.String() != "" || c.Varlink() != "unknown" {
+		t.Errorf("status: code %d, word %q, Varlink %q", c, c.String(), c.Varlink())
 	}
 	if events.Type("gadget").Varlink() != "unknown" || events.Status("levitate").Varlink() != "unknown" {
 		t.Error("an unknown word is not unknown on Varlink")
 	}
 	// The spelling of Varlink is no word of libpod: in a log it is unknown.
-	if c := events.CodeOfStatus("auto_update"); c != 0 {
+	if c := filter.CodeOfStatus("auto_update"); c != 0 {
 		t.Errorf("auto_update has code %d", c)
 	}
 }
 
 func TestLookingUpAWordInALineAllocatesNothing(t *testing.T) {
 	line := []byte("health_status container")
-	var status events.StatusCode
-	var typ events.TypeCode
+	var status filter.StatusCode
+	var typ filter.TypeCode
 	allocs := testing.AllocsPerRun(100, func() {
-		status, typ = events.CodeOfStatus(line[:13]), events.CodeOfType(line[14:])
+		status, typ = filter.CodeOfStatus(line[:13]), filter.CodeOfType(line[14:])
 	})
-	if allocs != 0 || status.Status() != events.HealthStatus || typ.Type() != events.Container {
-		t.Errorf("%v allocations, words %q and %q", allocs, status.Status(), typ.Type())
+	if allocs != 0 || status.String() != string(events.HealthStatus) || typ.String() != string(events.Container) {
+		t.Errorf("%v allocations, words %q and %q", allocs, status, typ)
 	}
 }
 
@@ -175,9 +176,8 @@ func TestABlankWordHasAnErrorOfItsOwn(t *testing.T) {
 }
 
 func TestKindsOfStoreAreTheWordsOfContainersConf(t *testing.T) {
-	want := []string{"file", "journald", "none"}
-	if got := events.EventerTypes(); !slices.Equal(got, want) {
-		t.Errorf("kinds are %q, want %q", got, want)
+	if got := []events.EventerType{events.LogFile, events.Journald, events.Null}; fmt.Sprint(got) != "[file journald none]" {
+		t.Errorf("the kinds are %q", got)
 	}
 	if got := events.Journald.String(); got != "journald" {
 		t.Errorf("Journald is %q", got)

@@ -5,8 +5,8 @@ import (
 
 	"github.com/pkg/errors"
 
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/core"
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
@@ -50,8 +50,8 @@ func (p parameters) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = append(events.AppendString(text, p[i].Name), ':')
-		text = events.AppendString(text, p[i].Value)
+		text = append(jsonstring.Append(text, p[i].Name), ':')
+		text = jsonstring.Append(text, p[i].Value)
 	}
 	return append(text, '}'), nil
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/journald"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
@@ -53,7 +54,7 @@ func New(options events.EventerOptions) (events.Eventer, error) {
 		}
 		return newEventer(st), nil
 	}
-	return nil, errors.Errorf("cannot open a store of type %q: the types are %q", options.EventerType, events.EventerTypes())
+	return nil, errors.Errorf("cannot open a store of type %q: the types are %q", options.EventerType, []events.EventerType{events.LogFile, events.Journald, events.Null})
 }
 
 // eventer is a store in libpod's shape.
@@ -173,7 +174,11 @@ func (e *eventer) fromNow(ctx context.Context, reading store.Reading, query stor
 // parse turns the options into a query, and the time at which a stream ends.
 func parse(options *events.ReadOptions) (query store.Query, until time.Time, err error) {
 	query, now := store.Everything(), time.Now()
-	if query.Filters, err = events.ParseFilters(options.Filters); err != nil {
+	// The error is that of the vocabulary.
+	if _, err = events.ParseFilters(options.Filters); err != nil {
+		return query, until, err
+	}
+	if query.Filters, err = filter.Parse(options.Filters); err != nil {
 		return query, until, err
 	}
 	if options.Since != "" {
@@ -193,7 +198,7 @@ func parse(options *events.ReadOptions) (query store.Query, until time.Time, err
 }
 
 // send sends what the store holds up to now.
-func send(ctx context.Context, reading store.Reading, changes *events.Changes, options *events.ReadOptions) error {
+func send(ctx context.Context, reading store.Reading, changes *filter.Changes, options *events.ReadOptions) error {
 	var b store.Batch
 	for {
 		err := reading.Next(ctx, &b)
@@ -204,10 +209,13 @@ func send(ctx context.Context, reading store.Reading, changes *events.Changes, o
 			return err
 		}
 		for i := range b.Records {
-			event := b.Records[i].Event()
-			if v := event.View(); changes != nil && !changes.Match(&v) {
-				continue
+			if changes != nil {
+				var v filter.View
+				if b.Records[i].View(&v); !changes.Match(&v) {
+					continue
+				}
 			}
+			event := b.Records[i].Event()
 			select {
 			case options.EventChannel <- events.ReadResult{Event: &event}:
 			case <-ctx.Done():

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -79,7 +79,7 @@ func TestView_isTheCallersOwn(t *testing.T) {
 		} {
 			query := store.Everything()
 			var err error
-			if query.Filters, err = events.ParseFilters(asked.filters); err != nil {
+			if query.Filters, err = filter.Parse(asked.filters); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.View(&Peer{UID: test.uid}, &query, asked.allUsers); err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eventsvc/eventsvc/client"
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/daemon"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // program is the name of this program in messages.
@@ -127,7 +127,7 @@ func (a *app) complain(err error) {
 		err = errors.WithMessage(err, "cannot write the output")
 	}
 	if isJournal(a.stderr) {
-		fmt.Fprintf(a.stderr, "<%d>"+program+": %s\n", priorityError, events.Visible(err.Error()))
+		fmt.Fprintf(a.stderr, "<%d>"+program+": %s\n", priorityError, visible.Text(err.Error()))
 		return
 	}
 	a.say("%v", err)
@@ -135,7 +135,7 @@ func (a *app) complain(err error) {
 
 // say writes a line for the user, beside the output.
 func (a *app) say(format string, arguments ...any) {
-	fmt.Fprintln(a.stderr, program+": "+events.Visible(fmt.Sprintf(format, arguments...)))
+	fmt.Fprintln(a.stderr, program+": "+visible.Text(fmt.Sprintf(format, arguments...)))
 }
 
 const rootLong = `eventsvc makes the container events of this host, in Podman's event model,

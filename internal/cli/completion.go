@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // completeFilter completes the keys of filters, and the values of those that
@@ -11,7 +12,7 @@ import (
 func completeFilter(typed string) []string {
 	key, _, hasValue := strings.Cut(typed, "=")
 	if !hasValue {
-		return suffixed(events.FilterKeys(), "=")
+		return suffixed(filter.Keys(), "=")
 	}
 	prefix := key + "="
 	switch strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(key, "+"), "!")) {

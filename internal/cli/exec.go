@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // execFlags are the flags of eventsvc exec.
@@ -185,7 +186,7 @@ func (a *app) runFor(ctx context.Context, e *events.Event, words []string, onFai
 }
 
 func describe(e *events.Event) string {
-	return events.Visible(string(e.Type) + " " + string(e.Status) + " " + e.Name + " (cursor " + e.Cursor + ")")
+	return visible.Text(string(e.Type) + " " + string(e.Status) + " " + e.Name + " (cursor " + e.Cursor + ")")
 }
 
 // stopWork is returned when no more commands are to be run, and the event that

@@ -11,8 +11,8 @@ import (
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/fleet"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 const hostsLong = `List the hosts that forward their events: when each was last seen, its newest event
@@ -70,8 +70,8 @@ func (a *app) hosts(ctx context.Context, f *natsFlags, format string) error {
 	fmt.Fprintln(table, "HOST\tHOSTNAME\tSTATE\tLAST SEEN\tLAST EVENT\tSENT\tGAPS\tVERSION")
 	for i := range hosts {
 		p := &hosts[i]
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", p.Host, events.Visible(p.Hostname), p.State(now),
-			p.Time.Local().Format(time.DateTime), p.EventTime.Local().Format(time.DateTime), p.Sent, p.Gaps, events.Visible(p.Version))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", p.Host, visible.Text(p.Hostname), p.State(now),
+			p.Time.Local().Format(time.DateTime), p.EventTime.Local().Format(time.DateTime), p.Sent, p.Gaps, visible.Text(p.Version))
 	}
 	return errors.Wrap(table.Flush(), "cannot write the output")
 }

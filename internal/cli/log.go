@@ -14,7 +14,7 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // The words of --log-level.
@@ -112,7 +112,7 @@ func (h *journalHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := h.attributes.Handle(ctx, r); err != nil {
 		return err
 	}
-	line := fmt.Sprintf("<%d>%s", priority(r.Level), events.Visible(r.Message))
+	line := fmt.Sprintf("<%d>%s", priority(r.Level), visible.Text(r.Message))
 	if attributes := strings.TrimSpace(h.out.line.String()); attributes != "" {
 		line += " " + attributes
 	}

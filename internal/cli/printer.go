@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // printer prints an event.
@@ -120,12 +121,12 @@ func statusColour(e *events.Event) string {
 
 // colour paints the time, type and status at the beginning of a line.
 func colour(line string, e *events.Event) string {
-	head, rest, found := strings.Cut(line, fmt.Sprintf(" %s %s", events.Visible(string(e.Type)), events.Visible(string(e.Status))))
+	head, rest, found := strings.Cut(line, fmt.Sprintf(" %s %s", visible.Text(string(e.Type)), visible.Text(string(e.Status))))
 	if !found {
 		return line
 	}
-	status := paint(statusColour(e), events.Visible(string(e.Status)))
-	return paint(dim, head) + " " + events.Visible(string(e.Type)) + " " + status + rest
+	status := paint(statusColour(e), visible.Text(string(e.Status)))
+	return paint(dim, head) + " " + visible.Text(string(e.Type)) + " " + status + rest
 }
 
 // compactJSON returns a value as JSON in one line, HTML's characters as they
@@ -137,5 +138,5 @@ func compactJSON(value any) (string, error) {
 	if err := enc.Encode(value); err != nil {
 		return "", err
 	}
-	return string(events.VisibleJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n")))), nil
+	return string(visible.JSON(bytes.TrimSuffix(b.Bytes(), []byte("\n")))), nil
 }

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
+	"github.com/eventsvc/eventsvc/internal/nanos"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // jsonPrinter prints the line of --format json.
@@ -33,10 +36,10 @@ func appendEventJSON(line []byte, e *events.Event) []byte {
 	line = appendText(line, "Image", e.Image)
 	line = appendText(line, "Name", e.Name)
 	line = appendText(line, "network", e.Network)
-	line = append(events.AppendString(append(line, `"Status":`...), string(e.Status)), `,"time":`...)
+	line = append(jsonstring.Append(append(line, `"Status":`...), string(e.Status)), `,"time":`...)
 	line = append(strconv.AppendInt(line, e.Time.Unix(), 10), `,"timeNano":`...)
-	line = append(strconv.AppendInt(line, events.UnixNano(e.Time), 10), `,"Type":`...)
-	line = append(events.AppendString(line, string(e.Type)), ',')
+	line = append(strconv.AppendInt(line, nanos.Of(e.Time), 10), `,"Type":`...)
+	line = append(jsonstring.Append(line, string(e.Type)), ',')
 	line = appendText(line, "health_status", e.HealthStatus)
 	line = appendText(line, "health_log", e.HealthLog)
 	if e.HealthFailingStreak != 0 {
@@ -51,8 +54,8 @@ func appendEventJSON(line []byte, e *events.Event) []byte {
 		if i > 0 {
 			line = append(line, ',')
 		}
-		line = append(events.AppendString(line, key), ':')
-		line = events.AppendString(line, e.Attributes[key])
+		line = append(jsonstring.Append(line, key), ':')
+		line = jsonstring.Append(line, e.Attributes[key])
 	}
 	line = append(line, `},"Timestamp":"`...)
 	line = append(e.Time.AppendFormat(line, time.RFC3339Nano), '"')
@@ -60,12 +63,12 @@ func appendEventJSON(line []byte, e *events.Event) []byte {
 		line = strconv.AppendUint(append(line, `,"UID":`...), uint64(*e.UID), 10)
 	}
 	if e.Host != "" {
-		line = events.AppendString(append(line, `,"Host":`...), e.Host)
+		line = jsonstring.Append(append(line, `,"Host":`...), e.Host)
 	}
 	if e.Cursor != "" {
-		line = events.AppendString(append(line, `,"Cursor":`...), e.Cursor)
+		line = jsonstring.Append(append(line, `,"Cursor":`...), e.Cursor)
 	}
-	return events.VisibleJSON(append(line, '}'))
+	return visible.JSON(append(line, '}'))
 }
 
 // appendText appends a member that is left out where it is empty.
@@ -74,5 +77,5 @@ func appendText(line []byte, name, text string) []byte {
 		return line
 	}
 	line = append(append(append(line, '"'), name...), `":`...)
-	return append(events.AppendString(line, text), ',')
+	return append(jsonstring.Append(line, text), ',')
 }

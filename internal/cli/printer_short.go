@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // shortIDLetters is how much of an ID Podman shows to people.
@@ -31,9 +32,9 @@ func shortPrinter(namesUser bool, stdout io.Writer) printer {
 			b.WriteString("-- " + day + "\n")
 		}
 		head := e.Time.Format("15:04:05") + " "
-		what := fmt.Sprintf("%-9s ", events.Visible(string(e.Type)))
-		status := events.Visible(string(e.Status))
-		rest := strings.Repeat(" ", max(1, 14-utf8.RuneCountInString(status))) + events.Visible(shortRest(e))
+		what := fmt.Sprintf("%-9s ", visible.Text(string(e.Type)))
+		status := visible.Text(string(e.Status))
+		rest := strings.Repeat(" ", max(1, 14-utf8.RuneCountInString(status))) + visible.Text(shortRest(e))
 		if namesUser {
 			rest += " user=" + users.of(e)
 		}

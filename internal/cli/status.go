@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventsvc/eventsvc/client"
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 const statusLong = `Print what the service reads and how it is. With --format json it is one JSON
@@ -96,7 +96,7 @@ func timeOrNone(t time.Time) string {
 func writeStatus(w io.Writer, address string, s *client.Status, now time.Time) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, arguments ...any) {
-		fmt.Fprintf(table, "%s:\t%s\n", name, events.Visible(fmt.Sprintf(format, arguments...)))
+		fmt.Fprintf(table, "%s:\t%s\n", name, visible.Text(fmt.Sprintf(format, arguments...)))
 	}
 	row("Address", "%s", address)
 	row("Version", "%s", s.Version)

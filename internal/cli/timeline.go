@@ -17,6 +17,7 @@ import (
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/timeline"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // timelineFlags are the flags of eventsvc timeline.
@@ -216,7 +217,7 @@ func (r *timelineRun) draw(out *bytes.Buffer) {
 	}
 	lines := p.Draw(r.shown)
 	if r.note != "" {
-		lines = append(lines, events.Visible(r.note))
+		lines = append(lines, visible.Text(r.note))
 	}
 	const erase = "\x1b[K"
 	if terminal && r.lines > 0 {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // allUsersFlag adds the flag that asks for the events of every user.
@@ -18,7 +19,7 @@ func allUsersFlag(c *cobra.Command, f *eventsFlags) {
 // widened reports whether the events may be of more users than the caller. What
 // the filters mean the service decides: those that it refuses print nothing.
 func (f *eventsFlags) widened() bool {
-	filters, err := events.ParseFilters(f.filters)
+	filters, err := filter.Parse(f.filters)
 	return f.allUsers || err == nil && filters.ChooseUsers()
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // writeFlags are the flags of eventsvc write.
@@ -89,7 +90,7 @@ func (a *app) write(ctx context.Context, f *writeFlags) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(a.stdout, events.Visible(cursor))
+	_, err = fmt.Fprintln(a.stdout, visible.Text(cursor))
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // The causes (context.Cause) for which an interface ends the context of a call.
@@ -92,7 +93,7 @@ func (c *Core) FaultOf(err error, peer *access.Peer, cursor string) *Fault {
 	var (
 		ready     *Fault
 		denied    *access.Denied
-		filter    *events.FilterError
+		badFilter *filter.Error
 		badTime   *events.TimeError
 		field     *events.FieldError
 		badCursor *events.CursorError
@@ -103,8 +104,8 @@ func (c *Core) FaultOf(err error, peer *access.Peer, cursor string) *Fault {
 		return ready
 	case errors.As(err, &denied):
 		return &Fault{Kind: PermissionDenied, Message: denied.Error()}
-	case errors.As(err, &filter):
-		return &Fault{InvalidFilter, []Parameter{{"filter", filter.Filter}, {"reason", filter.Reason}}, filter.Error()}
+	case errors.As(err, &badFilter):
+		return &Fault{InvalidFilter, []Parameter{{"filter", badFilter.Filter}, {"reason", badFilter.Reason}}, badFilter.Error()}
 	case errors.As(err, &badTime):
 		return &Fault{InvalidTime, []Parameter{
 			{"field", badTime.Field}, {"value", badTime.Value}, {"reason", badTime.Reason},

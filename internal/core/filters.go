@@ -4,21 +4,21 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // ParseFilters understands filters within the bounds of CheckFilters. The error is
-// an *events.FilterError.
-func ParseFilters(filters []string) (*events.Filters, error) {
+// an *filter.Error.
+func ParseFilters(filters []string) (*filter.Filters, error) {
 	if err := CheckFilters(filters); err != nil {
 		return nil, err
 	}
-	return events.ParseFilters(filters)
+	return filter.Parse(filters)
 }
 
-// CheckFilters bounds what every event is held against. The error is an
-// *events.FilterError. Of a filter that is too long it has the beginning.
+// CheckFilters bounds what every event is held against. The error is a
+// *filter.Error. Of a filter that is too long it has the beginning.
 func CheckFilters(filters []string) error {
 	total := 0
 	for i, text := range filters {
@@ -33,7 +33,7 @@ func CheckFilters(filters []string) error {
 			reason = fmt.Sprintf("the filters are too long together; give at most %d bytes", limits.FiltersLength)
 		}
 		if reason != "" {
-			return &events.FilterError{Filter: cut(text, limits.FilterLength), Reason: reason}
+			return &filter.Error{Filter: cut(text, limits.FilterLength), Reason: reason}
 		}
 	}
 	return nil

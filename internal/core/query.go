@@ -6,6 +6,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -20,7 +21,7 @@ type Query struct {
 }
 
 // NewQuery returns a query for the events that pass the filters, nil for all.
-func NewQuery(filters *events.Filters) Query {
+func NewQuery(filters *filter.Filters) Query {
 	q := Query{choice: feed.Everything()}
 	q.choice.Filters = filters
 	return q
@@ -39,7 +40,7 @@ func (q *Query) Until(t time.Time) {
 }
 
 // Filters returns what was given to NewQuery.
-func (q *Query) Filters() *events.Filters { return q.choice.Filters }
+func (q *Query) Filters() *filter.Filters { return q.choice.Filters }
 
 // End returns the time that was given to Until, zero if there is none.
 func (q *Query) End() time.Time { return q.until }
@@ -55,7 +56,7 @@ type Parameters struct {
 	FromStart, AllUsers bool
 }
 
-// Query understands the parameters. The error is an *events.FilterError, an
+// Query understands the parameters. The error is a *filter.Error, an
 // *events.TimeError, an *events.CursorError or a *Fault.
 func (p *Parameters) Query(now time.Time) (Query, error) {
 	filters, err := ParseFilters(p.Filters)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/state"
 )
 
@@ -34,7 +35,7 @@ func (c *Core) State(ctx context.Context, who *Caller, p Parameters) (*State, er
 	if err != nil {
 		return nil, err
 	}
-	filters, err := events.ParseFilters(append(p.Filters[:len(p.Filters):len(p.Filters)], statuses...))
+	filters, err := filter.Parse(append(p.Filters[:len(p.Filters):len(p.Filters)], statuses...))
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func (c *Core) State(ctx context.Context, who *Caller, p Parameters) (*State, er
 		case err != nil:
 			return nil, err
 		case t.full:
-			return nil, &events.FilterError{
+			return nil, &filter.Error{
 				Filter: firstOr(p.Filters, ""), Reason: fmt.Sprintf("there are more than %d objects; choose fewer, by type, name, label and the like", state.MostObjects),
 			}
 		case end.Last:

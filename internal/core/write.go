@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
 // NewEvent is an event to be written, as a client gives it. An empty text and nil
@@ -101,7 +102,7 @@ func eventTime(value string, now time.Time) (time.Time, error) {
 	if err != nil {
 		return t, err
 	}
-	if ns := events.UnixNano(t); ns == math.MinInt64 || ns == math.MaxInt64 {
+	if ns := nanos.Of(t); ns == math.MinInt64 || ns == math.MaxInt64 {
 		return t, &events.TimeError{Field: string(events.Written), Value: value, Reason: "must be between 1678 and 2262"}
 	}
 	return t, nil

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/line"
 )
 
@@ -82,7 +82,7 @@ func AppendEvent(dst []byte, r *feed.Record) []byte {
 	}
 	if r.Host != "" {
 		dst = append(dst, `,"host":`...)
-		dst = events.AppendString(dst, r.Host)
+		dst = jsonstring.Append(dst, r.Host)
 	}
 	return append(dst, '}')
 }
@@ -105,7 +105,7 @@ func isEmpty(object []byte) bool { return bytes.IndexByte(object, '"') < 0 }
 func AppendCursor[C ~string | ~[]byte](dst []byte, cursor C) []byte {
 	for i := range len(cursor) {
 		if cursor[i] == '"' || cursor[i] == '\\' {
-			return events.AppendString(dst, string(cursor))
+			return jsonstring.Append(dst, string(cursor))
 		}
 	}
 	dst = append(dst, '"')

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -13,11 +14,11 @@ import (
 // reader has seen before.
 type changesReading struct {
 	store.Reading
-	changes *events.Changes
+	changes *filter.Changes
 }
 
 // read begins a reading of the store.
-func (f *Feed) read(ctx context.Context, start store.Start, query store.Query, changes *events.Changes) (store.Reading, error) {
+func (f *Feed) read(ctx context.Context, start store.Start, query store.Query, changes *filter.Changes) (store.Reading, error) {
 	reading, err := f.st.Read(ctx, start, query)
 	if err != nil || changes == nil {
 		return reading, err
@@ -43,8 +44,8 @@ func (r *changesReading) Next(ctx context.Context, b *store.Batch) error {
 	}
 }
 
-func matchChanges(changes *events.Changes, r *store.Record) bool {
-	var v events.View
+func matchChanges(changes *filter.Changes, r *store.Record) bool {
+	var v filter.View
 	r.View(&v)
 	return changes.Match(&v)
 }

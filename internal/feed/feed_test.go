@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/line"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
@@ -213,7 +214,7 @@ func TestASubscriptionEndsByTheClockHoweverThatIsSet(t *testing.T) {
 
 func TestAFilterLetsNothingElseThroughAndTheCursorGoesOn(t *testing.T) {
 	r := start(t, 1<<20, 1<<20)
-	filters, err := events.ParseFilters([]string{"name=v7", "name=v9"})
+	filters, err := filter.Parse([]string{"name=v7", "name=v9"})
 	if err != nil {
 		t.Fatal(err)
 	}

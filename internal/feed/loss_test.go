@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -35,7 +36,7 @@ func TestADeliveryKeepsFewChunksInMemory(t *testing.T) {
 	r := start(t, baseSize, maxSize)
 	q := Everything()
 	var err error
-	if q.Filters, err = events.ParseFilters([]string{"name=wanted"}); err != nil {
+	if q.Filters, err = filter.Parse([]string{"name=wanted"}); err != nil {
 		t.Fatal(err)
 	}
 	s := r.subscribe(Request{Query: q})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -68,7 +69,7 @@ type Subscription struct {
 	f        *Feed
 	request  Request
 	all      bool            // every record of a user whose events are wanted matches
-	changes  *events.Changes // what has changed, nil: it does not matter
+	changes  *filter.Changes // what has changed, nil: it does not matter
 	delivery Delivery
 	cursor   string
 	told     bool // Live was delivered

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // Append appends the line of an event, as events.Event.AppendJSON does, and
@@ -47,7 +48,7 @@ func (f *Fields) of(b []byte, e *events.Event) bool {
 	if e.Attributes != nil {
 		p.place(Attributes, p.i+len(memberNames[Attributes]), len(b)-len("}"))
 	}
-	f.Type, f.Status = events.CodeOfType(f.Raw(b, TypeWord)), events.CodeOfStatus(f.Raw(b, StatusWord))
+	f.Type, f.Status = filter.CodeOfType(f.Raw(b, TypeWord)), filter.CodeOfStatus(f.Raw(b, StatusWord))
 	var ok bool
 	f.Time, ok = parseTime(f.Raw(b, TimeText))
 	return ok

@@ -13,7 +13,10 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
 // Values are what a line is built of, as text. An empty one is an absent
@@ -76,7 +79,7 @@ func Build(dst []byte, v *Values, f *Fields) ([]byte, error) {
 	if len(b.b)-b.start > MaxLine {
 		return dst, errors.Errorf("the event is longer than %d bytes", MaxLine)
 	}
-	f.Time, f.Type, f.Status = ns, events.CodeOfType(v.Type), events.CodeOfStatus(v.Status)
+	f.Time, f.Type, f.Status = ns, filter.CodeOfType(v.Type), filter.CodeOfStatus(v.Status)
 	return b.b, nil
 }
 
@@ -93,7 +96,7 @@ func buildTime(text []byte) (stamp []byte, ns int64, err error) {
 		return nil, 0, events.ErrEventTimeBlank
 	}
 	stamp, err = t.AppendText(nil)
-	return stamp, events.UnixNano(t), err
+	return stamp, nanos.Of(t), err
 }
 
 // isShortest reports whether a time, which is one, is spelt as Go spells it: no
@@ -141,7 +144,7 @@ func buildAttributes(labels []byte) ([]byte, error) {
 		delete(m, key)
 		m[strings.ReplaceAll(key, "\x00", "\ufffd")] = strings.ReplaceAll(value, "\x00", "\ufffd")
 	}
-	return events.AppendStringMap(nil, m), nil
+	return jsonstring.AppendMap(nil, m), nil
 }
 
 // builder is the state of one Build.
@@ -169,7 +172,7 @@ func (b *builder) text(m Member, name string, value []byte) {
 		if bytes.IndexByte(value, 0) >= 0 {
 			value = bytes.ReplaceAll(value, []byte{0}, []byte("\ufffd"))
 		}
-		b.b = events.AppendString(b.b[:from-1], unsafe.String(unsafe.SliceData(value), len(value)))
+		b.b = jsonstring.Append(b.b[:from-1], unsafe.String(unsafe.SliceData(value), len(value)))
 		b.b = b.b[:len(b.b)-1]
 		if bytes.IndexByte(b.b[from:], '\\') >= 0 {
 			b.f.Escaped |= 1 << m

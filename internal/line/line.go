@@ -21,6 +21,8 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -56,8 +58,8 @@ type Span struct{ Start, End uint32 }
 // filters.
 type Fields struct {
 	Time    int64 // nanoseconds since the epoch
-	Type    events.TypeCode
-	Status  events.StatusCode
+	Type    filter.TypeCode
+	Status  filter.StatusCode
 	Extra   bool   // there are members that have no place in Spans
 	Escaped uint16 // bit n: the string of member n has escapes
 	Spans   [numMembers]Span
@@ -133,7 +135,7 @@ func (f *Fields) shared(b []byte, m Member) string {
 		return ""
 	}
 	if f.Escaped>>m&1 != 0 {
-		return events.Unescape(raw)
+		return jsonstring.Unescape(raw)
 	}
 	return unsafe.String(&raw[0], len(raw))
 }
@@ -149,20 +151,20 @@ func (f *Fields) Int(b []byte, m Member) int {
 
 // View fills in what filters look at, apart from user and host. It shares the
 // memory of the line.
-func (f *Fields) View(b []byte, v *events.View) {
-	*v = events.View{
+func (f *Fields) View(b []byte, v *filter.View) {
+	*v = filter.View{
 		TypeCode: f.Type, StatusCode: f.Status, UID: -1,
 		ID: f.shared(b, ID), Name: f.shared(b, Name), Image: f.shared(b, Image), Network: f.shared(b, Network),
-		Labels: events.Labels{JSON: f.Raw(b, Attributes)}, Health: f.shared(b, HealthStatus),
+		Labels: filter.Labels{JSON: f.Raw(b, Attributes)}, Health: f.shared(b, HealthStatus),
 	}
 	if f.Has(ExitCode) {
 		v.ExitCode, v.HasExitCode = int64(f.Int(b, ExitCode)), true
 	}
-	if v.Type = f.Type.Type(); f.Type == 0 {
-		v.Type = events.Type(f.shared(b, TypeWord))
+	if v.Type = f.Type.String(); f.Type == 0 {
+		v.Type = f.shared(b, TypeWord)
 	}
-	if v.Status = f.Status.Status(); f.Status == 0 {
-		v.Status = events.Status(f.shared(b, StatusWord))
+	if v.Status = f.Status.String(); f.Status == 0 {
+		v.Status = f.shared(b, StatusWord)
 	}
 }
 

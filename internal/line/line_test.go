@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
 // lines returns the lines of the real logs.
@@ -53,7 +55,7 @@ func compare(t *testing.T, original, b []byte, f *Fields) {
 		t.Fatalf("Scan takes %q, encoding/json does not: %v", original, err)
 	}
 	got := f.Event(b)
-	if !got.Time.Equal(want.Time) || f.Time != events.UnixNano(want.Time) {
+	if !got.Time.Equal(want.Time) || f.Time != nanos.Of(want.Time) {
 		t.Fatalf("time of %q is %v, %d", original, got.Time, f.Time)
 	}
 	got.Time, want.Time = time.Time{}, time.Time{}
@@ -67,7 +69,7 @@ func compare(t *testing.T, original, b []byte, f *Fields) {
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("Scan of %q\n got %+v\nwant %+v", original, got, want)
 	}
-	if f.Type != events.CodeOfType(want.Type) || f.Status != events.CodeOfStatus(want.Status) {
+	if f.Type != filter.CodeOfType(want.Type) || f.Status != filter.CodeOfStatus(want.Status) {
 		t.Fatalf("codes of %q are %d, %d", original, f.Type, f.Status)
 	}
 }

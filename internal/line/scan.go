@@ -12,7 +12,10 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
 // MaxLine is the longest line that is looked at, in bytes.
@@ -143,20 +146,20 @@ func (s *scanner) member() bool {
 	}
 	text := s.b[span.Start:span.End]
 	if escaped && (m == TypeWord || m == StatusWord) {
-		text = []byte(events.Unescape(text))
+		text = []byte(jsonstring.Unescape(text))
 	}
 	switch m {
 	case TypeWord:
-		s.f.Type = events.CodeOfType(text)
+		s.f.Type = filter.CodeOfType(text)
 		return len(text) > 0
 	case StatusWord:
-		s.f.Status = events.CodeOfStatus(text)
+		s.f.Status = filter.CodeOfStatus(text)
 		return len(text) > 0
 	case TimeText:
 		s.f.Time, ok = parseTime(text)
 		if !ok && s.normal { // of a year that nanoseconds cannot express, which are clamped
 			t, err := time.Parse(time.RFC3339, string(text))
-			s.f.Time, ok = events.UnixNano(t), err == nil
+			s.f.Time, ok = nanos.Of(t), err == nil
 		}
 		return ok
 	}

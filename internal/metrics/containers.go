@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // The bounds of what is counted by name. A process that runs containers chooses names and
@@ -62,11 +63,11 @@ func classOf(code int) int {
 }
 
 var (
-	containerCode = events.CodeOfType(events.Container)
-	startCode     = events.CodeOfStatus(events.Start)
-	diedCode      = events.CodeOfStatus(events.Exited)
-	removeCode    = events.CodeOfStatus(events.Remove)
-	healthCode    = events.CodeOfStatus(events.HealthStatus)
+	containerCode = filter.CodeOfType(events.Container)
+	startCode     = filter.CodeOfStatus(events.Start)
+	diedCode      = filter.CodeOfStatus(events.Exited)
+	removeCode    = filter.CodeOfStatus(events.Remove)
+	healthCode    = filter.CodeOfStatus(events.HealthStatus)
 )
 
 // count takes in new events. Those that say nothing here are not decoded.

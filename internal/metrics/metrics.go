@@ -17,8 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // Sources are where the numbers are that others count. All are asked whenever
@@ -146,12 +146,12 @@ func (m *Metrics) Wrote(_ int, took time.Duration, err error) {
 
 // words returns the words for codes. Code 0 is every word that is not known.
 func words(typeCode, statusCode int) (typeWord, statusWord string) {
-	typeWord, statusWord = events.TypeCode(typeCode).Varlink(), events.StatusCode(statusCode).Varlink()
+	typeWord, statusWord = filter.TypeCode(typeCode).Varlink(), filter.StatusCode(statusCode).Varlink()
 	if typeCode > 0 {
-		typeWord = string(events.TypeCode(typeCode).Type())
+		typeWord = filter.TypeCode(typeCode).String()
 	}
 	if statusCode > 0 {
-		statusWord = string(events.StatusCode(statusCode).Status())
+		statusWord = filter.StatusCode(statusCode).String()
 	}
 	return typeWord, statusWord
 }

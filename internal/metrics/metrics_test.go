@@ -15,12 +15,13 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/line"
 )
 
 func record(t events.Type, s events.Status) feed.Record {
 	return feed.Record{Fields: line.Fields{
-		Type: events.CodeOfType(t), Status: events.CodeOfStatus(s), Time: time.Now().UnixNano(),
+		Type: filter.CodeOfType(t), Status: filter.CodeOfStatus(s), Time: time.Now().UnixNano(),
 	}}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // runs are the events that decide whether a container or a pod runs.
@@ -51,29 +52,29 @@ func NewQuestion(filters []string) (*Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	if matches.Changes() != nil {
-		return nil, errors.New("health=changed is about what is new; give health=healthy or health=unhealthy")
-	}
 	q := &Question{matches: matches}
 	deciding := make(map[events.Status]bool)
-	for _, filter := range filters {
-		key, value, _ := strings.Cut(filter, "=")
+	for _, text := range filters {
+		key, value, _ := strings.Cut(text, "=")
 		key, negated := strings.CutSuffix(strings.ToLower(strings.TrimPrefix(key, "+")), "!")
 		switch key {
 		case "health":
+			if value == "changed" {
+				return nil, errors.New("health=changed is about what is new; give health=healthy or health=unhealthy")
+			}
 			value = string(events.HealthStatus)
 		case "exit-code":
 			value = string(events.Exited)
 		case "event", "status":
 		default:
-			q.Filters = append(q.Filters, filter)
+			q.Filters = append(q.Filters, text)
 			continue
 		}
 		if negated && key != "health" && key != "exit-code" {
 			continue
 		}
-		status, err := events.FilterStatus(value)
-		if err != nil || families[status] == nil {
+		status := events.Status(filter.Status(value).String())
+		if families[status] == nil {
 			return nil, errors.Errorf("%s=%s changes no state; give event=start, event=died, health=healthy or the like", key, value)
 		}
 		for _, s := range families[status] {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // MostObjects is how many objects a Table has at most.
@@ -44,13 +45,13 @@ func NewTable(since time.Time) *Table {
 }
 
 // Statuses returns the filters for the events that Add wants, besides those that
-// choose objects. The error is an *events.FilterError for a filter on what Add tells.
+// choose objects. The error is a *filter.Error for a filter on what Add tells.
 func Statuses(filters []string) ([]string, error) {
-	for _, filter := range filters {
-		key, _, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(filter, "+")), "=")
+	for _, text := range filters {
+		key, _, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(text, "+")), "=")
 		switch strings.TrimSuffix(key, "!") {
 		case "event", "status", "health", "exit-code":
-			return nil, &events.FilterError{Filter: filter, Reason: "the state is what is told; choose objects, by type, name, label and the like"}
+			return nil, &filter.Error{Filter: text, Reason: "it is about what is so now; choose objects, by type, name, label and the like"}
 		}
 	}
 	var all []string

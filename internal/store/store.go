@@ -20,7 +20,9 @@ import (
 	"unsafe"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
 // Pos is a place between two records of a store that is open: right behind
@@ -60,7 +62,7 @@ type Record struct {
 // has that.
 func (r *Record) ExitCode() []byte {
 	f := &r.Fields
-	if !f.Has(line.ExitCode) && events.EndsProcess(f.Type, f.Status) {
+	if !f.Has(line.ExitCode) && filter.EndsProcess(f.Type, f.Status) {
 		return zero
 	}
 	return f.Raw(r.Line, line.ExitCode)
@@ -69,7 +71,7 @@ func (r *Record) ExitCode() []byte {
 var zero = []byte{'0'}
 
 // View fills in what filters look at. The view shares the memory of the record.
-func (r *Record) View(v *events.View) {
+func (r *Record) View(v *filter.View) {
 	r.Fields.View(r.Line, v)
 	v.UID, v.Host = r.UID, r.Host
 }
@@ -90,7 +92,7 @@ func (r *Record) Event() events.Event {
 
 // Query is a choice of records. Since and Until are exclusive.
 type Query struct {
-	Filters *events.Filters
+	Filters *filter.Filters
 	Since   int64 // nanoseconds since the epoch; NoSince: no bound
 	Until   int64 // nanoseconds since the epoch; NoUntil: no bound
 	UID     int64 // only events of this user; AnyUID: of every user
@@ -121,10 +123,10 @@ func (q *Query) HasUser(uid int64) bool {
 }
 
 // SetSince sets the lower bound.
-func (q *Query) SetSince(t time.Time) { q.Since = events.UnixNano(t) }
+func (q *Query) SetSince(t time.Time) { q.Since = nanos.Of(t) }
 
 // SetUntil sets the upper bound.
-func (q *Query) SetUntil(t time.Time) { q.Until = events.UnixNano(t) }
+func (q *Query) SetUntil(t time.Time) { q.Until = nanos.Of(t) }
 
 // Match reports whether the record answers the query.
 func (q *Query) Match(r *Record) bool {
@@ -141,9 +143,9 @@ func (q *Query) Match(r *Record) bool {
 	if !q.Filters.MayMatch(1<<f.Type, 1<<f.Status) {
 		return false
 	}
-	var v events.View
+	var v filter.View
 	r.View(&v)
-	return q.Filters.MatchView(&v)
+	return q.Filters.Match(&v)
 }
 
 // Batch is what a reading yields at a time. Records and what they refer to are

@@ -6,7 +6,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // Paint paints a text; kind says what it stands for.
@@ -284,7 +284,7 @@ func (p Picture) name(name string) string {
 		quoted := strconv.QuoteToASCII(name)
 		return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 	}
-	return events.Visible(name)
+	return visible.Text(name)
 }
 
 // fit cuts a line to the width.

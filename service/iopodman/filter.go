@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/core"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
@@ -24,8 +25,8 @@ const (
 var filterKeys = []string{"container", keyEvent, "image", "pod", keyStatus, keyType, keyUID, keyVolume}
 
 // parseFilters returns the choice that the filters of a call make among the
-// events that an old client accepts. The error is an *events.FilterError.
-func parseFilters(filters []string) (*events.Filters, error) {
+// events that an old client accepts. The error is a *filter.Error.
+func parseFilters(filters []string) (*filter.Filters, error) {
 	if err := core.CheckFilters(filters); err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func parseFilters(filters []string) (*events.Filters, error) {
 	for _, text := range filters {
 		key, value, reason := parseFilter(text)
 		if reason != "" {
-			return nil, &events.FilterError{Filter: text, Reason: reason}
+			return nil, &filter.Error{Filter: text, Reason: reason}
 		}
 		switch key {
 		case keyType:
@@ -44,7 +45,7 @@ func parseFilters(filters []string) (*events.Filters, error) {
 			objects = append(objects, key+"="+value)
 		}
 	}
-	return events.ParseFilters(slices.Concat(objects, orAll(keyType, types, clientTypes), orAll(keyStatus, statuses, clientStatuses)))
+	return filter.Parse(slices.Concat(objects, orAll(keyType, types, clientTypes), orAll(keyStatus, statuses, clientStatuses)))
 }
 
 // orAll returns the filters for the chosen words, or for all of them if none

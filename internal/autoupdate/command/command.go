@@ -23,6 +23,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate/units"
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/version"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // Main runs the command line of the process and returns its exit code. A signal
@@ -34,7 +35,7 @@ func Main() int {
 	root := a.root()
 	root.SetArgs(os.Args[1:])
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(a.stderr, root.CommandPath()+": "+events.Visible(err.Error()))
+		fmt.Fprintln(a.stderr, root.CommandPath()+": "+visible.Text(err.Error()))
 		return autoupdate.ExitUsage
 	}
 	return a.code

@@ -13,8 +13,8 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/term"
 
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
@@ -28,7 +28,7 @@ func (a *app) step(s autoupdate.Step) {
 	if s.For > 0 {
 		line += fmt.Sprintf(" (%v)", s.For)
 	}
-	fmt.Fprintln(a.stderr, events.Visible(line))
+	fmt.Fprintln(a.stderr, visible.Text(line))
 }
 
 // rows prints rows as a table, as JSON or by a template.
@@ -40,7 +40,7 @@ func rows[T any](a *app, all []T, heads string, cells func(T) []string) error {
 		for _, one := range all {
 			line := cells(one)
 			for i := range line {
-				line[i] = events.Visible(line[i])
+				line[i] = visible.Text(line[i])
 			}
 			fmt.Fprintln(w, strings.TrimRight(strings.Join(line, "\t"), "\t"))
 		}
@@ -121,7 +121,7 @@ func (a *app) runs() error {
 		if !h.Until.IsZero() {
 			until = h.Until.Format(time.RFC3339)
 		}
-		fmt.Fprintln(w, strings.Join([]string{image, short(h.Digest), until, events.Visible(h.Reason)}, "\t"))
+		fmt.Fprintln(w, strings.Join([]string{image, short(h.Digest), until, visible.Text(h.Reason)}, "\t"))
 	}
 	return w.Flush()
 }

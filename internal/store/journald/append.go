@@ -12,6 +12,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/line"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -245,7 +246,7 @@ func podmanFields(e *events.Event) (journal.Priority, map[string]string) {
 		fields["PODMAN_HEALTH_FAILING_STREAK"] = strconv.Itoa(e.HealthFailingStreak)
 	}
 	if len(e.Attributes) > 0 {
-		fields["PODMAN_LABELS"] = string(events.AppendStringMap(nil, e.Attributes))
+		fields["PODMAN_LABELS"] = string(jsonstring.AppendMap(nil, e.Attributes))
 	}
 	// Podman's readers of these types ask for fields that may be empty.
 	switch e.Type {

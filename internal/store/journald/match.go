@@ -10,6 +10,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -86,7 +87,7 @@ func push(q *store.Query, beginning lister, allKnown func() (bool, error), direc
 	if !decided["type"] {
 		var words []string
 		for _, t := range events.Types() {
-			if q.Filters.MayMatch(1<<events.CodeOfType(t), ^uint64(0)) {
+			if q.Filters.MayMatch(1<<filter.CodeOfType(t), ^uint64(0)) {
 				words = append(words, string(t))
 			}
 		}
@@ -97,7 +98,7 @@ func push(q *store.Query, beginning lister, allKnown func() (bool, error), direc
 	if !decided["status"] {
 		var words []string
 		for _, s := range events.Statuses() {
-			if q.Filters.MayMatch(^uint64(0), 1<<events.CodeOfStatus(s)) {
+			if q.Filters.MayMatch(^uint64(0), 1<<filter.CodeOfStatus(s)) {
 				words = append(words, string(s))
 			}
 		}
@@ -130,7 +131,7 @@ func (p *pusher) addWords(field string, values []string) (none bool) {
 }
 
 // add adds the filters of one key, if the journal can look for all of them.
-func (p *pusher) add(terms []events.Term) error {
+func (p *pusher) add(terms []filter.Term) error {
 	byField := make(map[string][]string)
 	exact := func(field, value string) { byField[field] = append(byField[field], field+"="+value) }
 	begins := func(field, value string) (ok bool, err error) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -44,7 +44,7 @@ func TestPush(t *testing.T) {
 		{name: "a label", filters: []string{"label=a"}, uid: store.AnyUID, want: ofPodman},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			filters, err := events.ParseFilters(c.filters)
+			filters, err := filter.Parse(c.filters)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
@@ -125,18 +126,18 @@ func TestRead_badCursor(t *testing.T) {
 func TestLast(t *testing.T) {
 	s := made(t, "a", "b")
 	var b store.Batch
-	for filter, want := range map[string]string{"type=volume": "b", "name=a": "a", "name=c": ""} {
+	for text, want := range map[string]string{"type=volume": "b", "name=a": "a", "name=c": ""} {
 		q := store.Everything()
 		var err error
-		if q.Filters, err = events.ParseFilters([]string{filter}); err != nil {
+		if q.Filters, err = filter.Parse([]string{text}); err != nil {
 			t.Fatal(err)
 		}
 		rec, err := s.Last(t.Context(), q, &b)
 		switch {
 		case want == "" && !errors.Is(err, events.ErrEventNotFound):
-			t.Errorf("%s: %v", filter, err)
+			t.Errorf("%s: %v", text, err)
 		case want != "" && (err != nil || rec.Event().Name != want):
-			t.Errorf("%s: %v, want %s", filter, err, want)
+			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}
 }

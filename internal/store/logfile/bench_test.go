@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/test/imitate"
 )
@@ -72,7 +72,7 @@ func BenchmarkHistory(b *testing.B) {
 	} {
 		q := store.Everything()
 		var err error
-		if q.Filters, err = events.ParseFilters(work.filters); err != nil {
+		if q.Filters, err = filter.Parse(work.filters); err != nil {
 			b.Fatal(err)
 		}
 		if !work.since.IsZero() {
@@ -129,7 +129,7 @@ func BenchmarkLast(b *testing.B) {
 	s, log := benchLog(b)
 	q := store.Everything()
 	var err error
-	if q.Filters, err = events.ParseFilters([]string{"container=" + log.Container[:12], "status=died"}); err != nil {
+	if q.Filters, err = filter.Parse([]string{"container=" + log.Container[:12], "status=died"}); err != nil {
 		b.Fatal(err)
 	}
 	s.indexer.index(nil)

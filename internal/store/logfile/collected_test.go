@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -77,9 +78,9 @@ func TestCollected_originOfLines(t *testing.T) {
 	}
 }
 
-func filtersOf(t *testing.T, filters ...string) *events.Filters {
+func filtersOf(t *testing.T, filters ...string) *filter.Filters {
 	t.Helper()
-	f, err := events.ParseFilters(filters)
+	f, err := filter.Parse(filters)
 	if err != nil {
 		t.Fatal(err)
 	}

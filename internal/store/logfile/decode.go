@@ -7,6 +7,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/line"
 )
@@ -97,4 +98,4 @@ func gluedEvent(b []byte) []byte {
 // come and go with rotation: they prove nothing, and nothing is aligned by them.
 func isMarker(f *line.Fields) bool { return f.Status == markerCode }
 
-var markerCode = events.CodeOfStatus(events.Rotate)
+var markerCode = filter.CodeOfStatus(events.Rotate)

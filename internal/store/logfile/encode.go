@@ -5,6 +5,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
 // encoded are events as they go into the log, and what is known of each of them
@@ -42,7 +43,7 @@ func (e *encoded) add(event *events.Event) error {
 		return err
 	}
 	e.hashes = append(e.hashes, hashLine(lines[start:]))
-	e.times = append(e.times, events.UnixNano(event.Time))
+	e.times = append(e.times, nanos.Of(event.Time))
 	e.known = append(e.known, known)
 	e.lines = append(lines, '\n')
 	return nil

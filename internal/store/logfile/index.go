@@ -9,7 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -130,7 +130,7 @@ func (m *blockMaker) add(offset int, d *decoded, twin bool) {
 	m.types |= 1 << f.Type
 	m.statuses |= 1 << f.Status
 	m.twins = m.twins || twin
-	var v events.View
+	var v filter.View
 	f.View(d.line, &v)
 	name := nameMark(v.Name)
 	if v.Network != "" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -107,7 +108,7 @@ func TestWhatIsPassedOverIsNothingThatIsWanted(t *testing.T) {
 			filters = append(filters, []string{"status=pull", "status=died", "status=kill", "type=image", "name=c7", "status!=died"}[r.IntN(6)])
 		}
 		var err error
-		if q.Filters, err = events.ParseFilters(filters); err != nil {
+		if q.Filters, err = filter.Parse(filters); err != nil {
 			t.Fatal(err)
 		}
 		if r.IntN(2) == 0 {

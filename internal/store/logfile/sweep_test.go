@@ -15,8 +15,11 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/test/imitate"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // strangeLines are lines that Podman does not write, or not whole.
@@ -106,8 +109,8 @@ func readNaively(log []byte) (all []naive) {
 }
 
 func answers(q *store.Query, n *naive) bool {
-	ns := events.UnixNano(n.event.Time)
-	return (q.Since == store.NoSince || ns > q.Since) && (q.Until == store.NoUntil || ns < q.Until) && q.Filters.Match(&n.event)
+	ns := nanos.Of(n.event.Time)
+	return (q.Since == store.NoSince || ns > q.Since) && (q.Until == store.NoUntil || ns < q.Until) && q.Filters.Match(testkit.View(&n.event))
 }
 
 // randomQuery chooses filters and bounds of time that strangeLog has answers
@@ -174,7 +177,7 @@ func randomQuery(t *testing.T, r *rand.Rand) (q store.Query, text string) {
 	}
 	q = store.Everything()
 	var err error
-	if q.Filters, err = events.ParseFilters(filters); err != nil {
+	if q.Filters, err = filter.Parse(filters); err != nil {
 		t.Fatal(err)
 	}
 	if r.IntN(2) == 0 {

@@ -1,4 +1,4 @@
-package events_test
+package filter_test
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // modelMatch is the meaning of filters as io.podman.events.varlink describes
@@ -161,7 +163,7 @@ func randomEvent(r *rand.Rand) events.Event {
 }
 
 func randomFilter(r *rand.Rand) string {
-	key := pick(r, events.FilterKeys())
+	key := pick(r, filter.Keys())
 	value := pick(r, modelNames)
 	switch key {
 	case "type":
@@ -202,14 +204,14 @@ func TestFiltersMatchWhatTheContractDescribes(t *testing.T) {
 		for i := range filters {
 			filters[i] = randomFilter(r)
 		}
-		f, err := events.ParseFilters(filters)
+		f, err := filter.Parse(filters)
 		if err != nil {
 			t.Fatalf("%q: %v", filters, err)
 		}
 		e := randomEvent(r)
-		v := e.View()
+		v := testkit.View(&e)
 		want := modelMatch(filters, &e)
-		if got := f.MatchView(&v); got != want {
+		if got := f.Match(v); got != want {
 			t.Fatalf("%q matches %+v: %t, want %t", filters, e, got, want)
 		}
 		// A block holds the event among others, whose types and statuses are any.
@@ -234,8 +236,8 @@ func TestFiltersMatchWhatTheContractDescribes(t *testing.T) {
 	}
 }
 
-// FuzzParseFilters gives a list of filters, one a line.
-func FuzzParseFilters(f *testing.F) {
+// FuzzParse gives a list of filters, one a line.
+func FuzzParse(f *testing.F) {
 	for _, test := range single {
 		f.Add(test.filter)
 		f.Add(negate(test.filter))
@@ -249,9 +251,9 @@ func FuzzParseFilters(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		filters := strings.Split(text, "\n")
-		parsed, err := events.ParseFilters(filters)
+		parsed, err := filter.Parse(filters)
 		if err != nil {
-			bad, ok := err.(*events.FilterError) //nolint:errorlint // it is returned as it is
+			bad, ok := err.(*filter.Error) //nolint:errorlint // it is returned as it is
 			if !ok || parsed != nil || bad.Reason == "" || !strings.Contains("\n"+text+"\n", "\n"+bad.Filter+"\n") {
 				t.Fatalf("%q: %v, %#v", filters, parsed, err)
 			}
@@ -259,7 +261,7 @@ func FuzzParseFilters(f *testing.F) {
 			if strings.HasPrefix(bad.Reason, "the patterns are too long together") {
 				return
 			}
-			if _, err := events.ParseFilters([]string{bad.Filter}); err == nil {
+			if _, err := filter.Parse([]string{bad.Filter}); err == nil {
 				t.Fatalf("%q is refused in %q, but not alone", bad.Filter, filters)
 			}
 			return
@@ -271,8 +273,8 @@ func FuzzParseFilters(f *testing.F) {
 			t.Fatalf("%q are said to let everything pass", filters)
 		}
 		for _, n := range assorted {
-			v := n.event.View()
-			matches := parsed.MatchView(&v)
+			v := testkit.View(&n.event)
+			matches := parsed.Match(v)
 			if want := modelMatch(filters, &n.event); matches != want && !ambiguous(filters) {
 				t.Fatalf("%q matches %s: %t, want %t", filters, n.word, matches, want)
 			}
@@ -288,11 +290,11 @@ func FuzzParseFilters(f *testing.F) {
 			} else {
 				key += "!"
 			}
-			opposite, err := events.ParseFilters([]string{key + "=" + value})
+			opposite, err := filter.Parse([]string{key + "=" + value})
 			if value == "*" && strings.HasPrefix(strings.ToLower(key), "uid") { // which has none
 				continue
 			}
-			if err != nil || opposite.Match(&n.event) == matches {
+			if err != nil || opposite.Match(v) == matches {
 				t.Fatalf("%q matches %s: %t, and so does its opposite, error %v", filters, n.word, matches, err)
 			}
 		}

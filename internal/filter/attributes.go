@@ -1,8 +1,9 @@
-package events
+package filter
 
 import (
 	"bytes"
-	"encoding/json"
+
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
 // Labels are the attributes of an event, decoded or as they stand in a line.
@@ -22,7 +23,7 @@ func (l Labels) Lookup(key string) (value string, found bool) {
 	}
 	eachString(l.JSON, func(name, text []byte) bool {
 		if found = stringIs(name, key); found {
-			value = Unescape(text)
+			value = jsonstring.Unescape(text)
 		}
 		return !found
 	})
@@ -69,20 +70,5 @@ func stringIs(escaped []byte, plain string) bool {
 	if bytes.IndexByte(escaped, '\\') < 0 {
 		return string(escaped) == plain
 	}
-	return Unescape(escaped) == plain
-}
-
-// Unescape returns what a JSON string says, given what stands between its
-// quotes. What is no JSON string is returned as it is.
-func Unescape(escaped []byte) string {
-	if bytes.IndexByte(escaped, '\\') < 0 {
-		return string(escaped)
-	}
-	quoted := make([]byte, 0, len(escaped)+2)
-	quoted = append(append(append(quoted, '"'), escaped...), '"')
-	var plain string
-	if json.Unmarshal(quoted, &plain) != nil {
-		return string(escaped)
-	}
-	return plain
+	return jsonstring.Unescape(escaped) == plain
 }

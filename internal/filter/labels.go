@@ -1,6 +1,10 @@
-package events
+package filter
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
+)
 
 // labelClauses are the filters on labels: an event is looked through once, however
 // many filters there are.
@@ -100,10 +104,10 @@ func (l *labelClauses) match(labels Labels, matched bool) bool {
 	return passes && matched && missing == 0
 }
 
-// unescaped is Unescape without a copy where nothing is escaped.
+// unescaped is jsonstring.Unescape without a copy where nothing is escaped.
 func unescaped(text []byte) []byte {
 	if bytes.IndexByte(text, '\\') < 0 {
 		return text
 	}
-	return []byte(Unescape(text))
+	return []byte(jsonstring.Unescape(text))
 }

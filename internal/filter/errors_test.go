@@ -1,10 +1,10 @@
-package events_test
+package filter_test
 
 import (
 	"errors"
 	"testing"
 
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
@@ -66,10 +66,10 @@ func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
 		{"status!=raw:", "it has no word after 'raw:'"},
 	} {
 		t.Run(test.filter, func(t *testing.T) {
-			f, err := events.ParseFilters([]string{"type=pod", test.filter, "worse"})
-			var bad *events.FilterError
+			f, err := filter.Parse([]string{"type=pod", test.filter, "worse"})
+			var bad *filter.Error
 			if f != nil || !errors.As(err, &bad) {
-				t.Fatalf("ParseFilters(%q) = %v, %v", test.filter, f, err)
+				t.Fatalf("Parse(%q) = %v, %v", test.filter, f, err)
 			}
 			if bad.Filter != test.filter || bad.Reason != test.reason {
 				t.Errorf("filter %q, reason\n%s, want\n%s", bad.Filter, bad.Reason, test.reason)
@@ -79,7 +79,7 @@ func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
 }
 
 func TestAFilterErrorNamesTheFilter(t *testing.T) {
-	_, err := events.ParseFilters([]string{"typ=pod"})
+	_, err := filter.Parse([]string{"typ=pod"})
 	const want = `cannot understand filter "typ=pod": unknown key "typ", did you mean "type"?`
 	if err == nil || err.Error() != want {
 		t.Errorf("text is %v, want %s", err, want)

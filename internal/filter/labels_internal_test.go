@@ -1,9 +1,11 @@
-package events
+package filter
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
 // Many filters on labels are one look at the labels, and mean what each means
@@ -30,7 +32,7 @@ func TestFilters_manyLabels(t *testing.T) {
 				g.any = append(g.any, c)
 			}
 		}
-		f, err := ParseFilters(texts)
+		f, err := Parse(texts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,8 +40,8 @@ func TestFilters_manyLabels(t *testing.T) {
 		for range rand.IntN(5) {
 			labels[words[rand.IntN(4)]] = pick()
 		}
-		for _, v := range []View{{Labels: Labels{Map: labels}}, {Labels: Labels{JSON: AppendStringMap(nil, labels)}}} {
-			if got, want := f.MatchView(&v), g.match(&v); got != want {
+		for _, v := range []View{{Labels: Labels{Map: labels}}, {Labels: Labels{JSON: jsonstring.AppendMap(nil, labels)}}} {
+			if got, want := f.Match(&v), g.match(&v); got != want {
 				t.Fatalf("%q of %v: %v, each alone %v", texts, labels, got, want)
 			}
 		}
@@ -51,7 +53,7 @@ func BenchmarkFilters_manyLabels(b *testing.B) {
 	for i := range 256 {
 		texts = append(texts, fmt.Sprintf("label=*%d*", i))
 	}
-	f, err := ParseFilters(texts)
+	f, err := Parse(texts)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -59,8 +61,8 @@ func BenchmarkFilters_manyLabels(b *testing.B) {
 	for i := range 20 {
 		labels[fmt.Sprintf("l%d", i)] = "vvvvvvvvvvvvvvvvvvvv"
 	}
-	v := View{Labels: Labels{JSON: AppendStringMap(nil, labels)}}
+	v := View{Labels: Labels{JSON: jsonstring.AppendMap(nil, labels)}}
 	for b.Loop() {
-		f.MatchView(&v)
+		f.Match(&v)
 	}
 }

@@ -1,4 +1,4 @@
-package events_test
+package filter_test
 
 import (
 	"math/rand/v2"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // TestPattern_meansARegularExpression holds patterns against package regexp, with
@@ -26,12 +28,12 @@ func TestPattern_meansARegularExpression(t *testing.T) {
 		value := letters([]string{"a", "b", "ö", "*", "?", "*"}, 6) + pick(r, []string{"*", "?"})
 		name := letters([]string{"a", "b", "ö", "日"}, 8)
 		e := events.Event{Type: events.Pod, Status: events.Create, Name: name}
-		f, err := events.ParseFilters([]string{"pod=" + value})
+		f, err := filter.Parse([]string{"pod=" + value})
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := name != "" && modelPattern(value).MatchString(name)
-		if got := f.Match(&e); got != want {
+		if got := f.Match(testkit.View(&e)); got != want {
 			t.Fatalf("%q matches %q: %v, want %v", value, name, got, want)
 		}
 		if want {
@@ -51,21 +53,21 @@ func TestPattern_workIsBounded(t *testing.T) {
 	for range 8 {
 		filters = append(filters, "name="+worst)
 	}
-	f, err := events.ParseFilters(filters)
+	f, err := filter.Parse(filters)
 	if err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
 	for _, name := range []string{long, long[:1024], long[:1000] + "b"} {
-		f.Match(&events.Event{Type: events.Pod, Name: name})
+		f.Match(testkit.View(&events.Event{Type: events.Pod, Name: name}))
 	}
 	if took := time.Since(began); took > time.Second { // some ms
 		t.Errorf("three events took %v", took)
 	}
-	if _, err := events.ParseFilters(append(filters, "name="+worst)); err == nil {
+	if _, err := filter.Parse(append(filters, "name="+worst)); err == nil {
 		t.Error("more patterns than may be are understood")
 	}
-	if _, err := events.ParseFilters([]string{"name=" + long[:600] + "*"}); err == nil {
+	if _, err := filter.Parse([]string{"name=" + long[:600] + "*"}); err == nil {
 		t.Error("a pattern that is too long is understood")
 	}
 }

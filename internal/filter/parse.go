@@ -1,4 +1,4 @@
-package events
+package filter
 
 import (
 	"slices"
@@ -11,11 +11,21 @@ import (
 // rawPrefix marks a type or status of a newer libpod.
 const rawPrefix = "raw:"
 
-// ParseFilters understands filters of the form key=value, key!=value or
+// Error is returned for a filter that cannot be understood.
+type Error struct {
+	Filter string // as it was given
+	Reason string // why, and the nearest valid word
+}
+
+func (e *Error) Error() string {
+	return "cannot understand filter " + strconv.Quote(e.Filter) + ": " + e.Reason
+}
+
+// Parse understands filters of the form key=value, key!=value or
 // +key=value, in Podman 5's grammar and beyond: keys are case-insensitive, values
-// are not. The error is a *FilterError that names the filter and the nearest
+// are not. The error is a *Error that names the filter and the nearest
 // valid word.
-func ParseFilters(filters []string) (*Filters, error) {
+func Parse(filters []string) (*Filters, error) {
 	f := new(Filters)
 	if len(filters) == 0 {
 		return f, nil
@@ -31,7 +41,7 @@ func ParseFilters(filters []string) (*Filters, error) {
 			}
 		}
 		if reason != "" {
-			return nil, &FilterError{Filter: text, Reason: reason}
+			return nil, &Error{Filter: text, Reason: reason}
 		}
 		g := byKey[c.key]
 		if g == nil {
@@ -224,26 +234,26 @@ func (c *clause) parseWord() string {
 		return ""
 	}
 	if c.key == keyType {
-		t, err := StringToType(c.value)
-		if err != nil {
-			return c.wordReason(err)
+		code := TypeOf(c.value)
+		if code == 0 {
+			return c.unknownWord("event type", typeWords[1:])
 		}
-		c.value, c.code = string(t), uint8(CodeOfType(t))
+		c.value, c.code = code.String(), uint8(code)
 		return ""
 	}
-	s, err := FilterStatus(c.value)
-	if err != nil {
+	code := Status(c.value)
+	if code == 0 {
 		if hint := foreignStatus(c.value); hint != "" {
 			return hint
 		}
-		return c.wordReason(err)
+		return c.unknownWord("event status", statusWords[1:])
 	}
-	c.value, c.code = string(s), uint8(CodeOfStatus(s))
+	c.value, c.code = code.String(), uint8(code)
 	return ""
 }
 
-func (c *clause) wordReason(err error) string {
-	return err.Error() + " (a word of a newer libpod is written " + string(c.key) + "=raw:WORD)"
+func (c *clause) unknownWord(kind string, words []string) string {
+	return UnknownWord(kind, c.value, nearest.Word(c.value, words)) + " (a word of a newer libpod is written " + string(c.key) + "=raw:WORD)"
 }
 
 // verdicts are those of a health check that libpod writes into its events.

@@ -1,4 +1,4 @@
-package events
+package filter
 
 // Passing returns the types and the statuses of which an event can pass; bit n
 // stands for code n. An event of another type or status does not.

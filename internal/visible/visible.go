@@ -1,4 +1,6 @@
-package events
+// Package visible makes text that others have chosen safe to print: names, labels
+// and messages in events come from the people who run containers.
+package visible
 
 import (
 	"strconv"
@@ -8,12 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// Visible replaces every character that steers a terminal, ends a line, changes
+// Text replaces every character that steers a terminal, ends a line, changes
 // the direction of text or shows nothing, by its escape in Go's notation, such as
-// \n, \x1b or \u202e. Names, labels and messages in events are chosen by people
-// who run containers: what is printed as one line has to stay one line.
-func Visible(text string) string {
-	if isPlain(text) || !strings.ContainsFunc(text, isHidden) {
+// \n, \x1b or \u202e: what is printed as one line stays one line.
+func Text(text string) string {
+	if IsPlain(text) || !strings.ContainsFunc(text, isHidden) {
 		return text
 	}
 	var b strings.Builder
@@ -28,10 +29,10 @@ func Visible(text string) string {
 	return b.String()
 }
 
-// VisibleJSON replaces the same characters in JSON text by JSON's escapes, which
+// JSON replaces the same characters in JSON text by JSON's escapes, which
 // changes none of its values. JSON that has none of them is returned as it is.
-func VisibleJSON(line []byte) []byte {
-	if isPlain(line) {
+func JSON(line []byte) []byte {
+	if IsPlain(line) {
 		return line
 	}
 	text := string(line)
@@ -55,8 +56,8 @@ func VisibleJSON(line []byte) []byte {
 	return out
 }
 
-// isPlain reports whether text has only printable ASCII, as almost all has.
-func isPlain[T string | []byte](text T) bool {
+// IsPlain reports whether text has only printable ASCII, as almost all has.
+func IsPlain[T string | []byte](text T) bool {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] >= 0x7f {
 			return false
@@ -64,6 +65,8 @@ func isPlain[T string | []byte](text T) bool {
 	}
 	return true
 }
+
+const hexDigits = "0123456789abcdef"
 
 func appendEscapedRune(b []byte, r rune) []byte {
 	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])

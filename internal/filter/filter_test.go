@@ -1,4 +1,4 @@
-package events_test
+package filter_test
 
 import (
 	"slices"
@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 func uid(n uint32) *uint32 { return &n }
@@ -58,19 +61,23 @@ var assorted = []named{
 // to ask gives the same answer.
 func matching(t testing.TB, filters []string) string {
 	t.Helper()
-	f, err := events.ParseFilters(filters)
+	f, err := filter.Parse(filters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := events.ParseFilters(filters)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var words []string
 	for _, n := range assorted {
-		matches := f.Match(&n.event)
+		v := testkit.View(&n.event)
+		matches := f.Match(v)
 		if matches {
 			words = append(words, n.word)
 		}
-		v := n.event.View()
-		if f.MatchView(&v) != matches || f.Func()(&n.event) != matches {
-			t.Errorf("%q: Match says %t of %s, MatchView or Func does not", filters, matches, n.word)
+		if public.Match(&n.event) != matches || public.Func()(&n.event) != matches {
+			t.Errorf("%q: Match says %t of %s, that of package events or Func does not", filters, matches, n.word)
 		}
 		if matches && !f.MayMatch(1<<v.TypeCode, 1<<v.StatusCode) {
 			t.Errorf("%q matches %s, but MayMatch says that nothing of type %q and status %q can",
@@ -211,7 +218,7 @@ func TestEveryKeyOfTheGrammarIsTested(t *testing.T) {
 		key, _, _ := strings.Cut(test.filter, "=")
 		tested[key] = true
 	}
-	keys := events.FilterKeys()
+	keys := filter.Keys()
 	if !slices.IsSorted(keys) {
 		t.Errorf("keys are not sorted: %q", keys)
 	}
@@ -225,7 +232,7 @@ func TestEveryKeyOfTheGrammarIsTested(t *testing.T) {
 		t.Errorf("the key %q is understood, but not listed", key)
 	}
 	keys[0] = "changed"
-	if events.FilterKeys()[0] == "changed" {
+	if filter.Keys()[0] == "changed" {
 		t.Error("changing the list of keys changes the grammar")
 	}
 }
@@ -312,16 +319,16 @@ func TestFiltersTogetherMatch(t *testing.T) {
 }
 
 func TestNoFiltersAndNilFiltersLetEverythingPass(t *testing.T) {
-	none, err := events.ParseFilters(nil)
+	none, err := filter.Parse(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, f := range map[string]*events.Filters{"of no strings": none, "nil": nil, "the zero value": {}} {
+	for name, f := range map[string]*filter.Filters{"of no strings": none, "nil": nil, "the zero value": {}} {
 		if !f.IsAll() || !f.MayMatch(1, 1) || !f.MayMatch(^uint64(0), ^uint64(0)) {
 			t.Errorf("filters %s do not let everything pass", name)
 		}
 		for _, n := range assorted {
-			if !f.Match(&n.event) {
+			if !f.Match(testkit.View(&n.event)) {
 				t.Errorf("filters %s do not match %s", name, n.word)
 			}
 		}
@@ -330,9 +337,9 @@ func TestNoFiltersAndNilFiltersLetEverythingPass(t *testing.T) {
 
 func TestFiltersThatChooseAreNotAll(t *testing.T) {
 	for _, test := range single {
-		for _, filter := range []string{test.filter, negate(test.filter)} {
-			if f, err := events.ParseFilters([]string{filter}); err != nil || f.IsAll() {
-				t.Errorf("%s is said to let everything pass, error %v", filter, err)
+		for _, text := range []string{test.filter, negate(test.filter)} {
+			if f, err := filter.Parse([]string{text}); err != nil || f.IsAll() {
+				t.Errorf("%s is said to let everything pass, error %v", text, err)
 			}
 		}
 	}
@@ -341,13 +348,13 @@ func TestFiltersThatChooseAreNotAll(t *testing.T) {
 func TestMayMatchRulesOutWhatTypesAndStatusesDecide(t *testing.T) {
 	types := func(words ...events.Type) (set uint64) {
 		for _, word := range words {
-			set |= 1 << events.CodeOfType(word)
+			set |= 1 << filter.CodeOfType(word)
 		}
 		return set
 	}
 	statuses := func(words ...events.Status) (set uint64) {
 		for _, word := range words {
-			set |= 1 << events.CodeOfStatus(word)
+			set |= 1 << filter.CodeOfStatus(word)
 		}
 		return set
 	}
@@ -382,7 +389,7 @@ func TestMayMatchRulesOutWhatTypesAndStatusesDecide(t *testing.T) {
 		{"volume!=data", types(events.Pod), every, true},
 		{"ancestor!=i", types(events.Container), every, true},
 	} {
-		f, err := events.ParseFilters(strings.Fields(test.filters))
+		f, err := filter.Parse(strings.Fields(test.filters))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -399,19 +406,19 @@ func TestAViewWithoutTheWordsOfKnownCodesMatchesAlike(t *testing.T) {
 		{"type=container", "type=raw:gadget"},
 		{"type!=container", "type!=raw:gadget"},
 	} {
-		f, err := events.ParseFilters(filters)
+		f, err := filter.Parse(filters)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range assorted {
-			v := n.event.View()
+			v := testkit.View(&n.event)
 			if v.TypeCode != 0 {
 				v.Type = ""
 			}
 			if v.StatusCode != 0 {
 				v.Status = ""
 			}
-			if got, want := f.MatchView(&v), f.Match(&n.event); got != want {
+			if got, want := f.Match(v), f.Match(testkit.View(&n.event)); got != want {
 				t.Errorf("%q: %t for %s without its words, %t with them", filters, got, n.word, want)
 			}
 		}
@@ -420,14 +427,14 @@ func TestAViewWithoutTheWordsOfKnownCodesMatchesAlike(t *testing.T) {
 
 func TestLabelsAreMatchedInALineAsInAnEvent(t *testing.T) {
 	for _, test := range single {
-		f, err := events.ParseFilters([]string{test.filter})
+		f, err := filter.Parse([]string{test.filter})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range assorted {
-			v := n.event.View()
-			v.Labels = events.Labels{JSON: events.AppendStringMap(nil, n.event.Attributes)}
-			if got, want := f.MatchView(&v), f.Match(&n.event); got != want {
+			v := testkit.View(&n.event)
+			v.Labels = filter.Labels{JSON: jsonstring.AppendMap(nil, n.event.Attributes)}
+			if got, want := f.Match(v), f.Match(testkit.View(&n.event)); got != want {
 				t.Errorf("%s: %t for %s with labels from a line, %t with labels from an event", test.filter, got, n.word, want)
 			}
 		}
@@ -435,23 +442,23 @@ func TestLabelsAreMatchedInALineAsInAnEvent(t *testing.T) {
 }
 
 func TestAViewWithoutLabelsHasNone(t *testing.T) {
-	f, err := events.ParseFilters([]string{"label=k"})
+	f, err := filter.Parse([]string{"label=k"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.MatchView(&events.View{}) {
+	if f.Match(&filter.View{}) {
 		t.Error("label=k matches the zero view")
 	}
 }
 
 func TestMatchingAllocatesNothing(t *testing.T) {
-	f, err := events.ParseFilters([]string{"type=container", "status=create", "label=app=shop", "container=aaa", "id!=b"})
+	f, err := filter.Parse([]string{"type=container", "status=create", "label=app=shop", "container=aaa", "id!=b"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := assorted[0].event.View()
+	v := testkit.View(&assorted[0].event)
 	matches := false
-	if allocs := testing.AllocsPerRun(100, func() { matches = f.MatchView(&v) }); allocs != 0 || !matches {
+	if allocs := testing.AllocsPerRun(100, func() { matches = f.Match(v) }); allocs != 0 || !matches {
 		t.Errorf("%v allocations, matches: %t", allocs, matches)
 	}
 }

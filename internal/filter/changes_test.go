@@ -1,4 +1,4 @@
-package events_test
+package filter_test
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 func verdict(container, word string) events.Event {
@@ -15,14 +17,14 @@ func verdict(container, word string) events.Event {
 // seen returns the places of the events that a reader gets.
 func seen(t *testing.T, all []events.Event, filters ...string) (places []int) {
 	t.Helper()
-	f, err := events.ParseFilters(filters)
+	f, err := filter.Parse(filters)
 	if err != nil {
 		t.Fatal(err)
 	}
 	changes := f.Changes()
 	for i := range all {
-		v := all[i].View()
-		if f.MatchView(&v) && (changes == nil || changes.Match(&v)) {
+		v := testkit.View(&all[i])
+		if f.Match(v) && (changes == nil || changes.Match(v)) {
 			places = append(places, i)
 		}
 	}

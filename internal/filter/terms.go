@@ -1,4 +1,4 @@
-package events
+package filter
 
 // Term is one filter that is not negated, for a store that can look events up.
 type Term struct {
@@ -16,7 +16,7 @@ type Term struct {
 // least one of each list. The filters of a list have the same key. Filters on
 // types and statuses that MayMatch decides alone are left out, and so are lists
 // of which one filter cannot be looked up. A store may use this to look at fewer
-// events; it has to ask MatchView about each all the same.
+// events; it has to ask Match about each all the same.
 func (f *Filters) Terms() [][]Term {
 	if f == nil {
 		return nil

@@ -1,4 +1,4 @@
-package events_test
+package filter_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 func TestALabelIsFoundInALineAsInAMap(t *testing.T) {
@@ -28,12 +28,12 @@ func TestALabelIsFoundInALineAsInAMap(t *testing.T) {
 		{"white space everywhere", " {\t\"k\" \r\n : \"v\" , \"l\":\"w\" } ", "l", "w"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inLine := events.Labels{JSON: []byte(test.object)}
-			inMap := events.Labels{}
+			inLine := filter.Labels{JSON: []byte(test.object)}
+			inMap := filter.Labels{}
 			if err := json.Unmarshal([]byte(test.object), &inMap.Map); err != nil {
 				t.Fatal(err)
 			}
-			for form, labels := range map[string]events.Labels{"line": inLine, "map": inMap} {
+			for form, labels := range map[string]filter.Labels{"line": inLine, "map": inMap} {
 				if got, ok := labels.Lookup(test.key); !ok || got != test.want {
 					t.Errorf("in a %s, %s has %q: %q, %t, want %q", form, test.object, test.key, got, ok, test.want)
 				}
@@ -48,7 +48,7 @@ func TestALabelIsFoundInALineAsInAMap(t *testing.T) {
 }
 
 func TestThereIsNoLabelWhereThereAreNone(t *testing.T) {
-	for name, labels := range map[string]events.Labels{
+	for name, labels := range map[string]filter.Labels{
 		"the zero value":           {},
 		"an empty map":             {Map: map[string]string{}},
 		"an empty map over a line": {Map: map[string]string{}, JSON: []byte(`{"k":"v"}`)},
@@ -79,7 +79,7 @@ func FuzzLabels(f *testing.F) {
 		if json.Unmarshal(object, &members) != nil || !plainObject(object, len(members)) {
 			return
 		}
-		labels := events.Labels{JSON: object}
+		labels := filter.Labels{JSON: object}
 		for _, name := range append(slices.Collect(maps.Keys(members)), key, key+"x") {
 			want, wantOK := members[name]
 			if got, ok := labels.Lookup(name); ok != wantOK || got != want {

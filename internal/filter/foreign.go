@@ -1,4 +1,4 @@
-package events
+package filter
 
 import (
 	"strconv"
@@ -6,17 +6,18 @@ import (
 )
 
 // sameStatus are words of Docker that mean one status of libpod and nothing else.
-var sameStatus = map[string]Status{
-	"delete": Remove, "destroy": Remove, "exec_die": ExecDied, "exec_start": Exec, "load": LoadFromArchive, "rm": Remove,
+var sameStatus = map[string]StatusCode{
+	"delete": removeCode, "destroy": removeCode, "rm": removeCode, "exec_die": execDiedCode,
+	"exec_start": codeOf[StatusCode]("exec", statusWords[:]), "load": codeOf[StatusCode]("loadfromarchive", statusWords[:]),
 }
 
-// FilterStatus returns the status that a filter event=word asks for, words of Docker
-// included. An unknown word is a *WordError, an empty one ErrEventStatusBlank.
-func FilterStatus(word string) (Status, error) {
+// Status returns the status that a filter event=word asks for, words of Docker
+// included; 0 if it is none.
+func Status(word string) StatusCode {
 	if same, ok := sameStatus[word]; ok {
-		return same, nil
+		return same
 	}
-	return StringToStatus(word)
+	return StatusOf(word)
 }
 
 // healthWord begins the events of Docker that have a verdict: "health_status: healthy".
