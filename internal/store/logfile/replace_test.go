@@ -267,7 +267,7 @@ func TestALogThatIsGoneIsNotLookedForByTheClock(t *testing.T) {
 		w.follower.mu.Lock()
 		gone := w.chain.gone
 		w.follower.mu.Unlock()
-		if _, _, timeout := w.follower.watch.take(&waiter{}); timeout != -1 {
+		if _, timeout := w.follower.watch.take(&waiter{}); timeout != -1 {
 			t.Fatal("it is to be looked for again after a while")
 		}
 		if gone {

@@ -17,11 +17,50 @@ const (
 )
 
 // waiter is one of the two threads that wait for reports of the kernel: one for
-// names that appear, the other for what is written. Either takes all there is, and
-// wakes the other if some of it is for that.
+// names that appear, the other for what is written. A report wakes one of them: the
+// one for what is written if it waits, so that a write is read by the thread that
+// it woke, else the other. Either takes all there is, and wakes the other if some of
+// it is for that.
 type waiter struct {
-	wake int  // an eventfd
-	due  bool // there is something for it; guarded by watcher.mu
+	epoll int  // the instance that it waits on
+	wake  int  // an eventfd
+	due   bool // there is something for it; guarded by watcher.mu
+}
+
+// open makes what the waiter waits on: for an end, for its eventfd and, unless
+// it is -1, for a change of the mounts.
+func (me *waiter) open(stop, mounts int) (err error) {
+	if me.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return err
+	}
+	if me.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return err
+	}
+	for _, fd := range []int{stop, me.wake} {
+		if err := me.add(fd, unix.EPOLLIN); err != nil {
+			return err
+		}
+	}
+	if mounts < 0 {
+		return nil
+	}
+	return me.add(mounts, unix.EPOLLPRI)
+}
+
+func (me *waiter) add(fd int, events uint32) error {
+	return unix.EpollCtl(me.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
+}
+
+// addInstance has both wait for an inotify instance. The kernel asks them in the
+// order in which they were added, and EPOLLEXCLUSIVE ends its round at the first
+// that waits.
+func (w *watcher) addInstance(fd int) error {
+	for _, me := range []*waiter{&w.writes, &w.arrivals} {
+		if err := me.add(fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // waitForArrivals returns when the path may name another file. isTime says that
@@ -29,16 +68,15 @@ type waiter struct {
 // the watcher is to be closed.
 func (w *watcher) waitForArrivals() (isTime, ok bool) {
 	for {
-		fd, ready, timeout := w.take(&w.arrivals)
+		ready, timeout := w.take(&w.arrivals)
 		if ready {
 			return false, true
 		}
-		fds := []unix.PollFd{{Fd: int32(w.mounts), Events: unix.POLLPRI}}
-		n, ok := w.poll(&w.arrivals, fd, fds, timeout)
+		n, mounted, ok := w.wait(&w.arrivals, timeout)
 		switch {
 		case !ok:
 			return false, false
-		case fds[0].Revents != 0: // something was mounted or unmounted
+		case mounted: // something was, or was unmounted
 			w.doubt()
 			return false, true
 		case n == 0:
@@ -55,41 +93,45 @@ func (w *watcher) waitForArrivals() (isTime, ok bool) {
 // file; false: the watcher is to be closed.
 func (w *watcher) waitForWrites() bool {
 	for {
-		fd, ready, _ := w.take(&w.writes)
-		if ready {
+		if ready, _ := w.take(&w.writes); ready {
 			return true
 		}
-		if _, ok := w.poll(&w.writes, fd, nil, -1); !ok {
+		if _, _, ok := w.wait(&w.writes, -1); !ok {
 			return false
 		}
 	}
 }
 
-// poll waits for the descriptors, for so many milliseconds at most, and returns
-// how many have something. It blocks in the kernel, not in the scheduler of Go,
-// whose threads may all be busy.
-func (w *watcher) poll(me *waiter, fd int, more []unix.PollFd, timeout int) (n int, ok bool) {
-	fds := append([]unix.PollFd{
-		{Fd: int32(w.stop), Events: unix.POLLIN}, {Fd: int32(me.wake), Events: unix.POLLIN}, {Fd: int32(fd), Events: unix.POLLIN},
-	}, more...)
-	n, err := unix.Poll(fds, timeout)
-	copy(more, fds[3:])
-	switch {
-	case err == unix.EINTR:
-		return 1, true
-	case err != nil || fds[0].Revents != 0:
-		return 0, false
-	case fds[1].Revents != 0:
-		var count [8]byte
-		_, _ = unix.Read(me.wake, count[:])
+// wait waits for so many milliseconds at most, and returns how many descriptors
+// have something. It blocks in the kernel, not in the scheduler of Go, whose threads
+// may all be busy.
+func (w *watcher) wait(me *waiter, timeout int) (n int, mounted, ok bool) {
+	var ready [4]unix.EpollEvent
+	n, err := unix.EpollWait(me.epoll, ready[:], timeout)
+	if err == unix.EINTR {
+		return 1, false, true
 	}
-	return n, true
+	if err != nil {
+		return 0, false, false
+	}
+	for _, r := range ready[:n] {
+		switch int(r.Fd) {
+		case w.stop:
+			return n, false, false
+		case me.wake:
+			var count [8]byte
+			_, _ = unix.Read(me.wake, count[:])
+		case w.mounts:
+			mounted = true
+		}
+	}
+	return n, mounted, true
 }
 
 // take takes what the kernel has to report. ready says that there is something
-// for the waiter; otherwise it has to wait for the descriptor, for so many
-// milliseconds at most, -1 for ever.
-func (w *watcher) take(me *waiter) (fd int, ready bool, timeout int) {
+// for the waiter; otherwise it has to wait, for so many milliseconds at most, -1
+// for ever.
+func (w *watcher) take(me *waiter) (ready bool, timeout int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.drain(me)
@@ -101,7 +143,7 @@ func (w *watcher) take(me *waiter) (fd int, ready bool, timeout int) {
 	case w.retry || w.blind || w.mounts < 0:
 		timeout = int(retryTime / time.Millisecond)
 	}
-	return w.fd, ready, timeout
+	return ready, timeout
 }
 
 // again has another look made soon, whatever happens.

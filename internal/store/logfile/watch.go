@@ -55,18 +55,22 @@ const (
 
 func newWatcher(d disk, path string) (*watcher, error) {
 	w := &watcher{path: path, disk: d, stop: -1, mounts: -1, fd: -1, buf: make([]byte, 16<<10), watched: make(map[int32][]way)}
-	for _, fd := range []*int{&w.stop, &w.arrivals.wake, &w.writes.wake} {
+	for _, fd := range []*int{&w.arrivals.epoll, &w.arrivals.wake, &w.writes.epoll, &w.writes.wake} {
 		*fd = -1
-	}
-	for _, fd := range []*int{&w.stop, &w.arrivals.wake, &w.writes.wake} {
-		var err error
-		if *fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-			w.closeAll()
-			return nil, errors.Wrap(err, "cannot watch the log")
-		}
 	}
 	if fd, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
 		w.mounts = fd
+	}
+	var err error
+	if w.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
+		err = w.writes.open(w.stop, -1)
+	}
+	if err == nil {
+		err = w.arrivals.open(w.stop, w.mounts)
+	}
+	if err != nil {
+		w.closeAll()
+		return nil, errors.Wrap(err, "cannot watch the log")
 	}
 	return w, nil
 }
@@ -110,10 +114,11 @@ func (w *watcher) openInstance() error {
 	if err != nil {
 		return errors.Wrap(err, "cannot watch the log for changes (raise fs.inotify.max_user_instances)")
 	}
+	if err := w.addInstance(fd); err != nil {
+		_ = unix.Close(fd)
+		return errors.Wrap(err, "cannot watch the log for changes")
+	}
 	w.fd = fd
-	// Both waits have to begin again, with the instance.
-	w.call(&w.arrivals, nil)
-	w.call(&w.writes, nil)
 	return nil
 }
 
@@ -295,7 +300,7 @@ func (w *watcher) close() {
 }
 
 func (w *watcher) closeAll() {
-	for _, fd := range []int{w.fd, w.stop, w.mounts, w.arrivals.wake, w.writes.wake} {
+	for _, fd := range []int{w.fd, w.stop, w.mounts, w.arrivals.epoll, w.arrivals.wake, w.writes.epoll, w.writes.wake} {
 		if fd >= 0 {
 			_ = unix.Close(fd)
 		}
