@@ -32,16 +32,20 @@ func (k *call) writeEvent(d *dbuswire.Decoder) error {
 	if err := d.Done(); err != nil {
 		return err
 	}
-	event, err := newEvent(o)
+	in, err := newEvent(o)
 	if err != nil {
 		return err
 	}
-	cursor, err := k.server.core.Write(k.server.Context(), k.caller(), event)
+	event, err := k.server.core.ToWrite(k.caller(), in)
 	if err != nil {
 		return inSnakeCase(err)
 	}
+	written := k.server.core.Write(k.server.Context(), []events.Event{event})[0]
+	if written.Err != nil {
+		return inSnakeCase(written.Err)
+	}
 	e := dbuswire.NewEncoder(nil)
-	e.Text(cursor)
+	e.Text(written.Cursor)
 	return k.Reply("s", e.Bytes())
 }
 

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 
+	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
@@ -12,11 +13,36 @@ import (
 // client is gone: what was asked for is done.
 func (f *eventsFace) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCall, in iopodmanevents.NewEvent) error {
 	call := varlinkwire.CallOf(c.Conn)
-	cursor, err := f.core.Write(ctx, Caller(call), newEvent(&in))
+	event, err := f.core.ToWrite(Caller(call), newEvent(&in))
 	if err != nil {
 		return f.fail(call, err, "")
 	}
-	return c.ReplyWriteEvent(ctx, cursor)
+	return call.Later(&writing{c, event}, func(items []any) error { return f.writeAll(ctx, items) })
+}
+
+// writing is a call of WriteEvent whose event is to be stored.
+type writing struct {
+	call  iopodmanevents.VarlinkCall
+	event events.Event
+}
+
+// writeAll stores the events that a client has sent at a time, and answers each.
+func (f *eventsFace) writeAll(ctx context.Context, items []any) error {
+	batch := make([]events.Event, len(items))
+	for i := range items {
+		batch[i] = items[i].(*writing).event
+	}
+	for i, result := range f.core.Write(ctx, batch) {
+		c := items[i].(*writing).call
+		if result.Err != nil {
+			if err := f.fail(varlinkwire.CallOf(c.Conn), result.Err, ""); err != nil {
+				return err
+			}
+		} else if err := c.ReplyWriteEvent(ctx, result.Cursor); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newEvent(in *iopodmanevents.NewEvent) *core.NewEvent {

@@ -51,7 +51,11 @@ func caller(uid uint32) *Caller { return &Caller{Peer: access.Peer{UID: uid}} }
 func (r *rig) write(names ...string) {
 	r.t.Helper()
 	for _, name := range names {
-		if _, err := r.Write(r.t.Context(), caller(0), &NewEvent{Type: "volume", Status: "create", Name: name}); err != nil {
+		event, err := r.ToWrite(caller(0), &NewEvent{Type: "volume", Status: "create", Name: name})
+		if err == nil {
+			err = r.Write(r.t.Context(), []events.Event{event})[0].Err
+		}
+		if err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -311,7 +315,7 @@ func TestWrite_faults(t *testing.T) {
 		"attributes":          {Type: "pod", Status: "create", Attributes: map[string]string{"": ""}},
 		"healthLog":           {Type: "pod", Status: "create", HealthLog: strings.Repeat("x", limits.Event)},
 	} {
-		_, err := r.Write(t.Context(), caller(0), e)
+		_, err := r.ToWrite(caller(0), e)
 		var wrong *events.FieldError
 		if !errors.As(err, &wrong) || wrong.Field != field {
 			t.Errorf("%s: %v", field, err)
@@ -321,10 +325,10 @@ func TestWrite_faults(t *testing.T) {
 		}
 	}
 	var denied *access.Denied
-	if _, err := r.Write(t.Context(), caller(stranger), &NewEvent{Type: "pod", Status: "create"}); !errors.As(err, &denied) {
+	if _, err := r.ToWrite(caller(stranger), &NewEvent{Type: "pod", Status: "create"}); !errors.As(err, &denied) {
 		t.Errorf("a stranger writes: %v", err)
 	}
-	if _, err := r.Write(t.Context(), &Caller{ReadOnly: true}, &NewEvent{Type: "pod", Status: "create"}); !errors.As(err, &denied) {
+	if _, err := r.ToWrite(&Caller{ReadOnly: true}, &NewEvent{Type: "pod", Status: "create"}); !errors.As(err, &denied) {
 		t.Errorf("root writes where nobody may: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/nanos"
 )
@@ -28,23 +29,26 @@ type NewEvent struct {
 	Attributes                      map[string]string
 }
 
-// Write stores an event, and returns its cursor once it is in the store. The
-// context may end it before that; that the client is gone should not: what was
-// asked for is done. The error is an *access.Denied, an *events.FieldError, an
-// *events.TimeError, or that of the store.
-func (c *Core) Write(ctx context.Context, who *Caller, in *NewEvent) (cursor string, err error) {
+// ToWrite makes the event that a caller wants to be written. The error is an
+// *access.Denied, an *events.FieldError or an *events.TimeError.
+func (c *Core) ToWrite(who *Caller, in *NewEvent) (events.Event, error) {
 	if err := c.access.Write(&who.Peer, who.ReadOnly); err != nil {
-		return "", err
+		return events.Event{}, err
 	}
-	event, err := in.Event(time.Now())
-	if err != nil {
-		return "", err
+	return in.Event(time.Now())
+}
+
+// Write stores events that ToWrite made, and returns what became of each once those
+// that can be are in the store. The context may end it before that; that the client
+// is gone should not: what was asked for is done.
+func (c *Core) Write(ctx context.Context, batch []events.Event) []feed.Written {
+	results := c.feed.Write(ctx, batch)
+	for i := range results {
+		if errors.Is(results[i].Err, context.Canceled) {
+			results[i].Err = ErrStopping // before it was its turn
+		}
 	}
-	result := c.feed.Write(ctx, []events.Event{event})[0]
-	if errors.Is(result.Err, context.Canceled) {
-		return "", ErrStopping // before it was its turn
-	}
-	return result.Cursor, result.Err
+	return results
 }
 
 // Event makes the event. Fields in errors are those of NewEvent in

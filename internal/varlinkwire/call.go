@@ -20,8 +20,10 @@ var (
 // it.
 type Call struct {
 	conn    *conn
+	method  string // with its interface
 	more    bool
 	oneway  bool
+	isLater bool // it is answered with others
 	replied bool // at least the first byte of a reply is on its way
 }
 
@@ -59,6 +61,9 @@ func (c *Call) WriteFrames(frames net.Buffers) error {
 	if c.oneway {
 		return nil
 	}
+	if err := c.conn.endLater(); err != nil {
+		return err
+	}
 	c.replied = true
 	return c.conn.out.write(frames)
 }
@@ -67,6 +72,9 @@ func (c *Call) WriteFrames(frames net.Buffers) error {
 func (c *Call) WriteFrame(frame []byte) error {
 	if c.oneway {
 		return nil
+	}
+	if err := c.conn.endLater(); err != nil {
+		return err
 	}
 	c.replied = true
 	return c.conn.out.writeOne(frame)

@@ -22,6 +22,7 @@ type conn struct {
 	trusted  bool   // no bound that protects users from each other applies
 	in       frameReader
 	out      frameWriter
+	later    later
 
 	stopAt atomic.Pointer[time.Time] // set once the connection has to end: until when it may write
 
@@ -41,7 +42,7 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 	c := &conn{
 		server: s, sock: sock, peer: peer, readOnly: readOnly, trusted: s.options.IsTrusted(&peer), account: s.options.Account(&peer),
 	}
-	c.in = frameReader{sock: sock, raw: raw, first: true, most: int(s.bounds.requestSize.Load()), timeout: s.options.RequestTimeout, reserve: c.reserve, stopping: c.isStopping}
+	c.in = frameReader{sock: sock, raw: raw, first: true, most: int(s.bounds.requestSize.Load()), timeout: s.options.RequestTimeout, reserve: c.reserve, stopping: c.isStopping, drained: c.endLater}
 	c.in.fillFunc = c.in.fill
 	c.out = frameWriter{raw: raw, startClock: c.startWriteClock, stopClock: c.stopWriteClock}
 	c.out.flushFunc = c.out.flush
@@ -51,6 +52,7 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 // serve handles calls until the client is done or gone, says something that is
 // no call, or the service stops.
 func (c *conn) serve() {
+	defer func() { _ = c.endLater() }() // what was asked for is done, whatever came after it
 	for !c.isStopping() {
 		frame, err := c.in.next()
 		if err != nil {
@@ -89,6 +91,11 @@ func (c *conn) endOfRequests(err error) {
 // handle answers one call. An error means that the connection has to end.
 func (c *conn) handle(r *request) error {
 	call := &Call{conn: c, more: r.more, oneway: r.oneway}
+	if r.method != c.later.method {
+		if err := c.endLater(); err != nil {
+			return err
+		}
+	}
 	if r.fault != nil {
 		return call.Reply(r.fault)
 	}
@@ -103,7 +110,7 @@ func (c *conn) handle(r *request) error {
 	if f := served.refuse(call, r, method); f != nil {
 		return call.Reply(f)
 	}
-	return c.dispatch(call, r.frame(), r.method)
+	return c.dispatch(served, call, r)
 }
 
 // refuse returns what is wrong with a call before its handler has seen it, nil
@@ -131,25 +138,40 @@ func (i *served) refuse(call *Call, r *request, method string) *Fault {
 	return nil
 }
 
-// dispatch lets the handler answer. A handler that panics, or that says nothing
-// to a client that waits, has its call answered here.
-func (c *conn) dispatch(call *Call, frame []byte, method string) error {
+// dispatch lets the handler answer, now or with others. A handler that panics, or
+// that says nothing to a client that waits, has its call answered here.
+func (c *conn) dispatch(served *served, call *Call, r *request) error {
+	call.method = r.method
+	_, method := r.split()
+	in := served.libraryCall(call, r)
 	c.in.release()
+	return c.guard(func() error { return served.VarlinkDispatch(c.server.base, in, method) }, call)
+}
+
+// guard calls what answers calls of one method, and answers those that it leaves
+// without an answer.
+func (c *conn) guard(answer func() error, calls ...*Call) error {
+	method := calls[0].method
 	var err error
-	panicked := c.server.options.Guard(method, &c.peer, func() {
-		err = c.server.library.HandleMessage(c.server.base, call, frame)
-	})
-	if call.replied || call.oneway || err != nil && !panicked {
-		if panicked {
-			err = errPanicked
-		}
+	panicked := c.server.options.Guard(method, &c.peer, func() { err = answer() })
+	if err != nil && !panicked {
 		return err
 	}
-	if !panicked {
-		c.server.log.Error("a call was not answered", "method", method)
+	for _, call := range calls {
+		switch {
+		case panicked && (call.replied || call.oneway):
+			return errPanicked
+		case call.replied || call.oneway || call.isLater:
+			continue
+		case !panicked:
+			c.server.log.Error("a call was not answered", "method", method)
+		}
+		iface, _ := (&request{method: method}).split()
+		if err := call.Reply(c.server.unavailable(iface, failedReason)); err != nil {
+			return err
+		}
 	}
-	iface, _ := (&request{method: method}).split()
-	return call.Reply(c.server.unavailable(iface, failedReason))
+	return nil
 }
 
 // failedReason is for the client of a call whose handler panicked.

@@ -1,7 +1,9 @@
 package varlinkwire
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"slices"
 
 	"github.com/pkg/errors"
@@ -39,7 +41,45 @@ type Interface struct {
 // served is an interface with what its description says.
 type served struct {
 	Interface
-	schema *schema
+	schema  *schema
+	pattern varlink.Call
+}
+
+// libraryCall makes the call that varlink/go's bindings take. What they ask it for
+// has been read already, so it is not read again.
+func (i *served) libraryCall(call *Call, r *request) varlink.Call {
+	parameters := json.RawMessage(bytes.Clone(r.parameters)) // the request lies in memory of the connection
+	in := *i.pattern.In
+	in.Method, in.More, in.Oneway, in.Parameters = r.method, r.more, r.oneway, &parameters
+	made := i.pattern
+	made.Conn, made.In = call, &in
+	return made
+}
+
+// pattern gets hold of a call of varlink/go, which has no function that makes one
+// except of a frame.
+type pattern struct {
+	Dispatcher
+	call varlink.Call
+}
+
+func (p *pattern) VarlinkDispatch(_ context.Context, call varlink.Call, _ string) error {
+	p.call = call
+	return nil
+}
+
+// patternOf returns a call of the interface to make others of.
+func patternOf(d Dispatcher) (varlink.Call, error) {
+	library, err := varlink.NewService("", "", "", "")
+	if err != nil {
+		return varlink.Call{}, err
+	}
+	p := &pattern{Dispatcher: d}
+	if err := library.RegisterInterface(p); err != nil {
+		return varlink.Call{}, err
+	}
+	err = library.HandleMessage(context.Background(), nil, []byte(`{"method":"`+d.VarlinkGetName()+`.Any"}`))
+	return p.call, err
 }
 
 // registerAll registers the interfaces of the options.
@@ -49,9 +89,6 @@ func (s *Server) registerAll() error {
 		return errors.New("cannot serve Varlink: there are no interfaces")
 	}
 	var err error
-	if s.library, err = varlink.NewService(o.Vendor, o.Product, o.Version, o.URL); err != nil {
-		return errors.Wrap(err, "cannot make a Varlink service")
-	}
 	if s.own, err = parseSchema(serviceDescription); err != nil {
 		return err
 	}
@@ -75,13 +112,17 @@ func (s *Server) register(i Interface) error {
 	if err != nil {
 		return errors.WithMessagef(err, "cannot serve interface %s", name)
 	}
-	if err := s.library.RegisterInterface(i.Dispatcher); err != nil {
+	pattern, err := patternOf(i.Dispatcher)
+	if err != nil {
 		return errors.Wrapf(err, "cannot serve interface %s", name)
+	}
+	if s.interfaces[name] != nil {
+		return errors.Errorf("cannot serve interface %s twice", name)
 	}
 	if s.first == "" {
 		s.first = name
 	}
-	s.interfaces[name] = &served{i, schema}
+	s.interfaces[name] = &served{i, schema, pattern}
 	s.names = append(s.names, name)
 	return nil
 }

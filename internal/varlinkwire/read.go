@@ -43,7 +43,8 @@ type frameReader struct {
 	fillFunc func(fd uintptr) bool // fill, made once
 	reserve  func(n int) bool      // asks for n bytes of memory, or gives them back
 	reserved int
-	stopping func() bool // the service stops: what is not yet read is not wanted
+	stopping func() bool  // the service stops: what is not yet read is not wanted
+	drained  func() error // called before more is read: all whole requests were handed out
 }
 
 var (
@@ -82,6 +83,9 @@ func (r *frameReader) next() ([]byte, error) {
 
 // more reads what there is behind buf.
 func (r *frameReader) more() error {
+	if err := r.drained(); err != nil {
+		return err
+	}
 	if r.start == len(r.buf) {
 		r.release()
 	} else {

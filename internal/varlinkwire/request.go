@@ -1,7 +1,6 @@
 package varlinkwire
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -120,25 +119,4 @@ func (r *request) readMember(name string, value []byte) bool {
 func (r *request) split() (iface, method string) {
 	dot := strings.LastIndexByte(r.method, '.')
 	return r.method[:dot], r.method[dot+1:]
-}
-
-// frame returns the call in the form that varlink/go reads without doubt: each
-// member once, in the spelling it looks for, parameters never missing.
-func (r *request) frame() []byte {
-	const members = `{"method":"","parameters":,"more":true,"oneway":true}`
-	var b bytes.Buffer
-	b.Grow(len(members) + len(r.method) + len(r.parameters))
-	b.WriteString(`{"method":"`)
-	// A method that is found has letters, digits, dots and hyphens only.
-	b.WriteString(r.method)
-	b.WriteString(`","parameters":`)
-	b.Write(r.parameters)
-	if r.more {
-		b.WriteString(`,"more":true`)
-	}
-	if r.oneway {
-		b.WriteString(`,"oneway":true`)
-	}
-	b.WriteByte('}')
-	return b.Bytes()
 }

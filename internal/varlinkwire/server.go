@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
-	"github.com/varlink/go/varlink"
 
 	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/limits"
@@ -59,7 +58,6 @@ type Options struct {
 type Server struct {
 	options    Options
 	log        *slog.Logger
-	library    *varlink.Service
 	interfaces map[string]*served
 	names      []string // of all interfaces, sorted
 	first      string   // the interface that answers where none is known

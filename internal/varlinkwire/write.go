@@ -22,8 +22,10 @@ type frameWriter struct {
 
 	pending   net.Buffers
 	one       [1][]byte // memory for a pending of one frame
-	progress  bool      // since the clock was started
-	timed     bool      // the clock was started
+	gather    bool      // single frames are kept, to be sent together
+	gathered  []byte
+	progress  bool // since the clock was started
+	timed     bool // the clock was started
 	err       error
 	flushFunc func(fd uintptr) bool // flush, made once
 
@@ -48,8 +50,22 @@ func (w *frameWriter) write(frames net.Buffers) error {
 	return errors.Wrap(err, "cannot write to the client")
 }
 
+// sendGathered sends the frames that were kept.
+func (w *frameWriter) sendGathered() error {
+	frames := w.gathered
+	w.gather, w.gathered = false, nil
+	if len(frames) == 0 {
+		return nil
+	}
+	return w.writeOne(frames)
+}
+
 // writeOne sends one frame.
 func (w *frameWriter) writeOne(frame []byte) error {
+	if w.gather {
+		w.gathered = append(w.gathered, frame...)
+		return nil
+	}
 	w.one[0] = frame
 	return w.write(w.one[:])
 }

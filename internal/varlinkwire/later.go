@@ -1,0 +1,47 @@
+package varlinkwire
+
+// later are calls of one method that are answered together: those that the client
+// had sent before it was answered. No call waits for others to come.
+type later struct {
+	method string
+	calls  []*Call
+	items  []any
+	finish func(items []any) error
+}
+
+// maxLater is how many calls are put off at most, so that the first is not held
+// up by all the others.
+const maxLater = 256
+
+// Later is for a method whose calls cost less together. Its handler returns
+// without a reply, and finish answers this call and the next ones of the method that
+// lie ready, in their order: it gets the item of each. It is called before anything
+// else is read from the client, or sent to it.
+func (c *Call) Later(item any, finish func(items []any) error) error {
+	l := &c.conn.later
+	l.method, l.finish, c.isLater = c.method, finish, true
+	l.calls, l.items = append(l.calls, c), append(l.items, item)
+	if len(l.calls) == maxLater {
+		return c.conn.endLater()
+	}
+	return nil
+}
+
+// endLater has the calls that were put off answered, in one write. An error means
+// that the connection has to end.
+func (c *conn) endLater() error {
+	l := c.later
+	if len(l.calls) == 0 {
+		return nil
+	}
+	c.later = later{}
+	for _, call := range l.calls {
+		call.isLater = false
+	}
+	c.out.gather = true
+	err := c.guard(func() error { return l.finish(l.items) }, l.calls...)
+	if sendErr := c.out.sendGathered(); err == nil {
+		err = sendErr
+	}
+	return err
+}
