@@ -69,7 +69,7 @@ func dialer(address string) (Dialer, error) {
 }
 
 // socketPath understands the address of a socket: unix:PATH as Varlink writes
-// it, with options behind ';' that mean nothing to a client, or just the path.
+// it, with options after ';' that mean nothing to a client, or just the path.
 func socketPath(address string) (string, error) {
 	path, isUnix := strings.CutPrefix(address, unixPrefix)
 	scheme, rest, hasScheme := strings.Cut(address, "://")

@@ -35,7 +35,7 @@
 // restarts of the service too: every event that is wanted comes, once, in the
 // order of the store. When the connection breaks, or the service stops, Next
 // connects again, waiting longer each time up to five seconds, and continues
-// behind the last event that it returned. OnLost and OnResumed tell about it.
+// after the last event that it returned. OnLost and OnResumed report it.
 // Only its context ends the attempts.
 //
 // To go on where an earlier run of the program ended, keep the Cursor of the
@@ -62,7 +62,7 @@
 //
 // # Errors
 //
-// Errors are told apart by type, with errors.As and errors.Is: of package
+// Errors are distinguished by type, with errors.As and errors.Is: of package
 // events *FilterError, *TimeError, *CursorError, *ExpiredError, *FieldError,
 // *UnavailableError (the service cannot read or write its store) and
 // ErrEventNotFound; of this package *ConnectionError (the service cannot be

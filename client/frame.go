@@ -74,7 +74,7 @@ func (f *frames) take() ([]byte, bool) {
 	return frame, true
 }
 
-// fill reads once, after making room behind what is there.
+// fill reads once, after making room after what is there.
 func (f *frames) fill() error {
 	if f.start == f.end {
 		f.start, f.end, f.scanned = 0, 0, 0

@@ -203,7 +203,7 @@ func (h *History) Next(ctx context.Context) (events.Event, error) {
 // the end of the history is yielded last.
 func (h *History) All(ctx context.Context) iter.Seq2[events.Event, error] { return all(ctx, h.Next) }
 
-// Cursor names the place after the last event that Next returned, or behind
+// Cursor names the place after the last event that Next returned, or after
 // those that did not match up to the end of the page.
 func (h *History) Cursor() string { return h.cursor }
 

@@ -48,7 +48,7 @@ func (s *scan) eat(c byte) bool {
 	return true
 }
 
-// null goes behind null if it comes next.
+// null skips null if it comes next.
 func (s *scan) null() bool {
 	if s.peek() != 'n' {
 		return false
@@ -69,7 +69,7 @@ func (s *scan) literal(word string) {
 func (s *scan) atEnd() bool { return s.peek() == 0 && s.pos == len(s.text) && !s.odd }
 
 // members yields the keys of an object, with the position before the
-// value, which the loop has to go behind. null is an object without members.
+// value, which the loop has to read. null is an object without members.
 func (s *scan) members() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if s.null() {

@@ -188,8 +188,8 @@ func (s *Subscription) Events(ctx context.Context) iter.Seq2[events.Event, error
 	return all(ctx, s.Next)
 }
 
-// Cursor names where the subscription is: behind the last event that Next
-// returned, and behind those that did not match. A later subscription resumes
+// Cursor names where the subscription is: after the last event that Next
+// returned, and after those that did not match. A later subscription resumes
 // from it.
 func (s *Subscription) Cursor() string { return s.cursor }
 

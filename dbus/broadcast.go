@@ -49,7 +49,7 @@ func (s *Server) broadcastOnce(c *dbuswire.Conn) (began bool, err error) {
 		return false, err
 	}
 	defer subscription.Close()
-	// Nobody can tell who listens to it, so the service is not idle.
+	// It is not known whether a client listens, so the service is not idle.
 	s.activity.Begin()
 	defer s.activity.End()
 	event := newSignal(eventsPath, "")

@@ -44,7 +44,7 @@ type Options struct {
 }
 
 // DefaultBus returns the bus for a user who names none: the system bus for
-// root, the session bus for everybody else.
+// root, the session bus for other users.
 func DefaultBus(uid int) string {
 	if uid == 0 {
 		return SystemBus

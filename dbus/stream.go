@@ -145,7 +145,7 @@ func (s *stream) watch() {
 	})
 }
 
-// writeError is an error of writing to the reader, which nobody can tell it.
+// writeError is an error of writing to the reader, which it cannot be sent.
 type writeError struct{ error }
 
 func (e writeError) Unwrap() error { return e.error }

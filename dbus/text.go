@@ -37,7 +37,7 @@ func (e *eventEncoder) text(raw []byte, escaped bool, most int) (cut bool) {
 	return cut
 }
 
-// clean replaces what no D-Bus string can hold behind start.
+// clean replaces what no D-Bus string can hold, from start on.
 func (e *eventEncoder) clean(start int) {
 	text := e.Buf[start:]
 	if utf8.Valid(text) && bytes.IndexByte(text, 0) < 0 {

@@ -78,7 +78,7 @@ func (e *CursorError) Error() string {
 }
 
 // ExpiredError is returned when the store no longer holds the place after a
-// cursor, when it cannot be told for certain which place it is, or when the
+// cursor, when it is not certain which place it is, or when the
 // cursor is of another kind of store, which the service had before. Events
 // directly after the cursor may be lost.
 type ExpiredError struct {

@@ -108,7 +108,7 @@ func IsMember(name string) bool {
 func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
 
 // AppendJSON appends the line of Podman's event log for the event, without the
-// newline, byte for byte as Podman 5 writes it, unknown members behind the
+// newline, byte for byte as Podman 5 writes it, unknown members after the
 // known ones. On an error it appends nothing: the event says nothing, its time
 // or an unknown member has no form in JSON, or an unknown member has the name of
 // a known one.

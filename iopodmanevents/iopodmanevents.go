@@ -5,7 +5,7 @@
 // Promises. Ordered: events come in the order of the store, which is not always the order of their time stamps. Unique:
 // no event comes twice. Complete: no event is left out while the store holds it; if it is gone, CursorExpired says so.
 // Resumable: every event has a cursor, and a call with 'after' continues exactly after it, across a restart of this
-// service and a rotation of the store. Isolated: a slow reader delays nobody else.
+// service and a rotation of the store. Isolated: a slow reader delays no other.
 // Rights. Root and the user of this service read everything and write; another user reads the events of its own uid;
 // the administrator may allow more. Where a right is missing: org.varlink.service.PermissionDenied.
 // Users. A caller gets the events of its own uid, root and the user of this service also those whose user is not known, as
@@ -1071,7 +1071,7 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 # Promises. Ordered: events come in the order of the store, which is not always the order of their time stamps. Unique:
 # no event comes twice. Complete: no event is left out while the store holds it; if it is gone, CursorExpired says so.
 # Resumable: every event has a cursor, and a call with 'after' continues exactly after it, across a restart of this
-# service and a rotation of the store. Isolated: a slow reader delays nobody else.
+# service and a rotation of the store. Isolated: a slow reader delays no other.
 # Rights. Root and the user of this service read everything and write; another user reads the events of its own uid;
 # the administrator may allow more. Where a right is missing: org.varlink.service.PermissionDenied.
 # Users. A caller gets the events of its own uid, root and the user of this service also those whose user is not known, as

@@ -76,7 +76,7 @@ func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkC
 	return nil
 }
 
-// sent tells an error of writing to the client from others.
+// sent marks an error of writing to the client.
 func sent(err error) error {
 	if err != nil {
 		return writeError{err}

@@ -77,7 +77,7 @@ func commandPage(c *cobra.Command) page {
 	return page{pageName(c), section(c), r.Bytes()}
 }
 
-// updaterPage makes the page of the program behind auto-update, with all its
+// updaterPage makes the page of the program that auto-update runs, with all its
 // commands.
 func updaterPage(root *cobra.Command) page {
 	var r roff

@@ -21,7 +21,7 @@ type Policy struct {
 	// Writers may write events.
 	Writers Allowed
 	// Foreign says that the events are of other hosts, whose users are not those
-	// of this one: none of them is anybody's own.
+	// of this one: none of them belongs to a user here.
 	Foreign bool
 	// Log gets denials; nil: they are dropped.
 	Log *slog.Logger
@@ -30,7 +30,7 @@ type Policy struct {
 	denied   [len(actions)]atomic.Uint64 // by the place in actions
 	replaced atomic.Pointer[rules]       // what Readers and Writers were replaced with, nil: they were not
 	accounts accounts
-	changed  atomic.Pointer[func()] // of OnChange, nil: nobody
+	changed  atomic.Pointer[func()] // of OnChange; nil: none
 }
 
 // NewPolicy returns the policy of a service that runs as the user of this
@@ -61,7 +61,7 @@ func (p *Policy) Denials() map[string]uint64 {
 }
 
 // overflowUID is what the kernel shows for a user who has no ID in this user
-// namespace, be it that of a peer or of a file. Whoever it is, it is not one
+// namespace, be it that of a peer or of a file. It may be any user, and is not one
 // user.
 const overflowUID = 65534
 
@@ -81,8 +81,8 @@ func (e *Denied) Error() string {
 // that protects users from each other applies to them.
 func (p *Policy) IsTrusted(peer *Peer) bool { return peer.UID == 0 || peer.UID == p.Self }
 
-// Read returns whose events the peer may read: store.AnyUID for everybody's, or
-// the one user. It returns a *Denied if that cannot be told.
+// Read returns whose events the peer may read: store.AnyUID for those of all users, or
+// the one user. It returns a *Denied if that is not known.
 func (p *Policy) Read(peer *Peer) (uid int64, err error) {
 	switch {
 	case p.IsTrusted(peer) || p.readers().admit(peer):
@@ -118,14 +118,14 @@ func (p *Policy) View(peer *Peer, query *store.Query, allUsers bool) error {
 // asking for more.
 func (p *Policy) Own(query *store.Query) error { return p.View(&Peer{UID: p.Self}, query, false) }
 
-// ReadsAll reports whether the peer may read everybody's events, and so may know
+// ReadsAll reports whether the peer may read the events of all users, and so may know
 // where they are kept.
 func (p *Policy) ReadsAll(peer *Peer) bool {
 	return p.IsTrusted(peer) || p.readers().admit(peer)
 }
 
 // Write returns a *Denied if the peer may not write events. A door that is
-// read-only lets nobody write, root included.
+// read-only refuses writing, to root too.
 func (p *Policy) Write(peer *Peer, readOnlyDoor bool) error {
 	switch {
 	case readOnlyDoor:
@@ -137,7 +137,7 @@ func (p *Policy) Write(peer *Peer, readOnlyDoor bool) error {
 }
 
 // MayControl returns a *Denied if the peer may not tell the service what to do,
-// as to read its configuration again. A door that is read-only lets nobody.
+// as to read its configuration again. A read-only socket refuses it.
 func (p *Policy) MayControl(peer *Peer, readOnlyDoor bool) error {
 	switch {
 	case readOnlyDoor:
@@ -159,7 +159,7 @@ func (p *Policy) deny(peer *Peer, action Action, reason string) error {
 	return &Denied{Peer: *peer, Action: action, Reason: reason}
 }
 
-// Allowed are users and groups that may do something. The zero value is nobody.
+// Allowed are users and groups that may do something. The zero value allows none.
 type Allowed struct {
 	UIDs []uint32
 	GIDs []uint32

@@ -1,6 +1,6 @@
 package access
 
-// rules are who is allowed more than everybody is.
+// rules say who is allowed more than other users.
 type rules struct{ readers, writers Allowed }
 
 // Allow replaces Readers and Writers from now on. It may be called while the

@@ -31,7 +31,7 @@ const (
 // findCommand finds the program of a command before anything else is done.
 func findCommand(words []string) error {
 	if len(words) == 0 || words[0] == "" {
-		return perrors.New("cannot run a command: there is none; give it behind --")
+		return perrors.New("cannot run a command: there is none; give it after --")
 	}
 	_, err := exec.LookPath(words[0])
 	return cannotRun(words, err)

@@ -40,7 +40,7 @@ type app struct {
 
 // Main runs the command line of the process and returns its exit code. A signal
 // that ends programs ends the command in order; a second one ends the process.
-// SIGINT and SIGHUP stay ignored if whoever started the process has ignored them,
+// SIGINT and SIGHUP stay ignored if the parent of the process ignored them,
 // as nohup and a shell that starts something in the background do.
 func Main() int {
 	signals := make(chan os.Signal, 1)

@@ -51,7 +51,7 @@ func (a *app) collectCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringArrayVar(&f.from, "from", nil, "`SOURCE` is the URL of NATS: nats://HOST:PORT or tls://HOST:PORT")
 	flags.StringVar(&f.log, "log", "", "`FILE` is the log to write")
-	flags.StringVar(&f.maxSize, "log-max-size", "", "bound of the log: `SIZE` is in bytes, or has k, m or g behind (powers of 1000);\n"+
+	flags.StringVar(&f.maxSize, "log-max-size", "", "bound of the log: `SIZE` is in bytes, or ends in k, m or g (powers of 1000);\n"+
 		"0: none (default 1g)")
 	f.add(c)
 	f.addService(c)

@@ -137,7 +137,7 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 }
 
 // showPast prints the end of the sample, read through the service, and returns
-// the cursor behind it.
+// the cursor after it.
 func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer) (string, error) {
 	h, err := c.History(ctx, client.Query{})
 	if err != nil {
@@ -152,7 +152,7 @@ func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer
 		past = append(past, e)
 	}
 	shown := past[max(0, len(past)-demoEvents):]
-	fmt.Fprintf(a.stdout, "eventsvc serves a log of %d events that Podman wrote. The last %d, as it tells them:\n\n", len(past), len(shown))
+	fmt.Fprintf(a.stdout, "eventsvc serves a log of %d events that Podman wrote. The last %d, as it sends them:\n\n", len(past), len(shown))
 	for i := range shown {
 		shown[i].Time = shown[i].Time.Local()
 		if err := printEvent(a.stdout, &shown[i]); err != nil {

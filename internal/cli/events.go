@@ -148,7 +148,7 @@ type eventsRun struct {
 	mark   func(cursor string) error // of a place without an event; nil: keep
 	place  *cursorFile               // nil: none
 	cancel context.CancelCauseFunc
-	outage bool // has been told
+	outage bool // has been reported
 }
 
 // outputBuffer is how much output is gathered while more events are ready, in
@@ -199,7 +199,7 @@ func (a *app) events(ctx context.Context, f *eventsFlags) error {
 	return run.explain(err)
 }
 
-// begin returns the cursor to begin behind, "" for none.
+// begin returns the cursor to begin after, "" for none.
 func (r *eventsRun) begin() (after string, err error) {
 	if r.flags.cursorFile == "" {
 		return r.flags.afterCursor, nil
@@ -329,7 +329,7 @@ func (r *eventsRun) lost(cause error, _ time.Duration) {
 }
 
 func (r *eventsRun) resumed(int) {
-	r.say("connected again, and continued behind the last event")
+	r.say("connected again, and continued after the last event")
 	r.outage = false
 }
 

@@ -20,7 +20,7 @@ type jobs struct {
 
 	running  sync.WaitGroup
 	mu       sync.Mutex
-	queue    []*job // that are not done, or behind one that is not; in order
+	queue    []*job // that are not done, or after one that is not; in order
 	failures int
 }
 

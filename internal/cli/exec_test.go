@@ -172,7 +172,7 @@ func TestExecRefusesWhatItCannotDo(t *testing.T) {
 		arguments    []string
 		code         int
 	}{
-		{"No command", "eventsvc: cannot run a command: there is none; give it behind --\n", nil, 1},
+		{"No command", "eventsvc: cannot run a command: there is none; give it after --\n", nil, 1},
 		{"No such command", "eventsvc: cannot run no-such-command-here: ", []string{"--", "no-such-command-here"}, 127},
 		{"No such policy", "eventsvc: cannot use --on-failure ignore: it is continue, stop or retry\n", []string{"--on-failure", "ignore", "--", "true"}, 1},
 		{"No jobs", "eventsvc: cannot use --jobs 0: give a number from 1 to 1024\n", []string{"--jobs", "0", "--", "true"}, 1},

@@ -29,7 +29,7 @@ type interrupted syscall.Signal
 
 func (s interrupted) Error() string { return fmt.Sprintf("interrupted by %v", syscall.Signal(s)) }
 
-// errReaderGone ends a command whose output nobody reads any more.
+// errReaderGone ends a command whose output is not read any more.
 var errReaderGone = errors.New("the reader of the output has gone")
 
 // failure returns why a context ended, if that was a failure: neither a signal

@@ -31,7 +31,7 @@ func (l *limitFlags) add(c *cobra.Command, flags *pflag.FlagSet) {
 	flags.IntVar(&l.connections, "max-connections", limits.Connections, "connections at a time: at most `N`, of which root keeps some")
 	flags.IntVar(&l.connectionsPerUID, "max-connections-per-uid", limits.ConnectionsPerUID, "the same of one user, but for root and that of the service: at most `N`")
 	flags.DurationVar(&l.writeTimeout, "write-timeout", limits.WriteTimeout, "a client that takes nothing of what it is sent is dropped after `TIME`")
-	flags.StringVar(&l.requestSize, "max-request-size", "", "longest Varlink request: `SIZE` is in bytes, or has k or m behind (default "+
+	flags.StringVar(&l.requestSize, "max-request-size", "", "longest Varlink request: `SIZE` is in bytes, or ends in k or m (default "+
 		strconv.Itoa(limits.Request)+")")
 	complete(c, "sync", anyOf("always", "interval", "never"), 0)
 	complete(c, "max-connections", anyOf(), 0)
@@ -45,7 +45,7 @@ func (l *limitFlags) add(c *cobra.Command, flags *pflag.FlagSet) {
 var boundFlags = []string{"max-connections", "max-connections-per-uid", "write-timeout", "max-request-size"}
 
 // The least that the bounds may be. Below it the service could not be used, or
-// not be told from one that hangs.
+// not be distinguished from one that hangs.
 const (
 	leastConnections  = 2
 	leastWriteTimeout = time.Second
@@ -81,7 +81,7 @@ func parseRequestSize(text string) (int, error) {
 	n, err := strconv.ParseInt(number, 10, 32)
 	switch {
 	case err != nil || n < 0:
-		return 0, errors.Errorf("cannot understand --max-request-size %q: give a number of bytes, or one with k or m behind it", text)
+		return 0, errors.Errorf("cannot understand --max-request-size %q: give a number of bytes, or one that ends in k or m", text)
 	case n*factor < leastRequest || n*factor > mostRequest:
 		return 0, errors.Errorf("cannot use --max-request-size %s: it takes from %d to %d bytes", text, leastRequest, mostRequest)
 	}

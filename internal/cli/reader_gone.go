@@ -9,7 +9,7 @@ import (
 )
 
 // untilReaderGone returns a context that ends, with errReaderGone as its cause,
-// when nobody can read the output any more: a command that waits would notice
+// when the output cannot be read any more: a command that waits would notice
 // only when it writes. stop has to be called.
 func untilReaderGone(ctx context.Context, output io.Writer) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -36,7 +36,7 @@ func untilReaderGone(ctx context.Context, output io.Writer) (_ context.Context, 
 	}
 }
 
-// readerGone waits until nobody reads the output, or until it is woken.
+// readerGone waits until the output is not read any more, or until it is woken.
 func readerGone(output, wake int) bool {
 	for {
 		fds := []unix.PollFd{{Fd: int32(output)}, {Fd: int32(wake), Events: unix.POLLIN}}

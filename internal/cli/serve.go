@@ -60,7 +60,7 @@ func (f *serveFlags) bus(uid int) (bus string, required bool) {
 }
 
 const serveLong = `Serve the container events of this host over Varlink (io.podman.events) and D-Bus
-(io.podman.Events1), until it is told to stop. Old podman-remote clients (1.x)
+(io.podman.Events1), until it is stopped. Old podman-remote clients (1.x)
 are served on the same sockets (io.podman).
 
 It reads and writes the store that the host's Podman uses, as containers.conf
@@ -105,7 +105,7 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 	flags.SortFlags = false
 	flags.StringVar(&f.backend, "backend", config.Auto, "the store: `KIND` is auto (that of Podman), file, journald or none")
 	flags.StringVar(&f.logFile, "log-file", "", "`PATH` of the log file (default that of Podman)")
-	flags.StringVar(&f.logMaxSize, "log-max-size", "", "bound of a log of eventsvc's own: `SIZE` is in bytes, or has k, m or g behind\n"+
+	flags.StringVar(&f.logMaxSize, "log-max-size", "", "bound of a log of eventsvc's own: `SIZE` is in bytes, or ends in k, m or g\n"+
 		"(powers of 1000); 0: none (default 64m)")
 	flags.StringVar(&f.journalDirectory, "journal-directory", "", "read the journals in `DIR`, as systemd-journal-remote makes them of\n"+
 		"many hosts (default the journal of this host)")
@@ -113,7 +113,7 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 		"(with --log-file alone)")
 	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
 	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none;\n"+
-		"with a - in front one that is not there is waited for; starter is the bus that\n"+
+		"with a leading - one that is not there is waited for; starter is the bus that\n"+
 		"started the service, which ends with it (default -system as root, else -session)")
 	flags.StringArrayVar(&f.allowRead, "allow-read", nil, "`WHO` may read every event: USER or @GROUP, by name or number; may be given again")
 	flags.StringArrayVar(&f.allowWrite, "allow-write", nil, "`WHO` may write events: USER or @GROUP; may be given again")
@@ -122,7 +122,7 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 	flags.Var((*span)(&f.idleAfter), "exit-idle-time", "end when nothing has needed the service for this `TIME`, such as 90s, 10m or\n"+
 		"seconds; for a service that systemd starts on demand; 0: never (default)")
 	flags.StringVar(&f.metrics, "metrics", "", "where to show metrics to Prometheus, over HTTP: `ADDRESS` is unix:PATH[,mode=0600]\n"+
-		"or 127.0.0.1:PORT; one that the network can reach needs ,public behind it. The\n"+
+		"or 127.0.0.1:PORT; one that the network can reach must end in ,public. The\n"+
 		"service then stays, whatever --exit-idle-time (default nowhere)")
 	flags.String(configFlag, "", "read this configuration `FILE` alone")
 	flags.BoolVar(&f.check, checkFlag, false, "print what would be served, from where and why, and touch nothing")

@@ -161,7 +161,7 @@ func parseSize(text string) (int64, error) {
 	n, err := strconv.ParseInt(number, 10, 64)
 	switch {
 	case err != nil || n < 0 || n > math.MaxInt64/factor:
-		return 0, errors.Errorf("cannot understand --log-max-size %q: give a number of bytes, or one with k, m or g behind it", text)
+		return 0, errors.Errorf("cannot understand --log-max-size %q: give a number of bytes, or one that ends in k, m or g", text)
 	case n > 0 && n*factor < leastMaxSize:
 		return 0, errors.Errorf("cannot use --log-max-size %s: it takes at least %dk; 0 means no bound", text, int(leastMaxSize/1e3))
 	}

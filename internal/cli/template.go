@@ -80,19 +80,19 @@ var templateFunctions = template.FuncMap{
 	"join":     strings.Join,
 	"json":     compactJSON,
 	"lower":    func(text any) string { return strings.ToLower(fmt.Sprint(text)) },
-	"pad":      func(text any, before, behind int) string { return pad(fmt.Sprint(text), before, behind) },
+	"pad":      func(text any, before, after int) string { return pad(fmt.Sprint(text), before, after) },
 	"split":    strings.Split,
 	"title":    func(text any) string { return title(fmt.Sprint(text)) },
 	"truncate": func(text any, length int) string { return cut(fmt.Sprint(text), length) },
 	"upper":    func(text any) string { return strings.ToUpper(fmt.Sprint(text)) },
 }
 
-// pad puts blanks before and behind a text that is not empty.
-func pad(text string, before, behind int) string {
+// pad puts blanks before and after a text that is not empty.
+func pad(text string, before, after int) string {
 	if text == "" {
 		return ""
 	}
-	return strings.Repeat(" ", max(0, before)) + text + strings.Repeat(" ", max(0, behind))
+	return strings.Repeat(" ", max(0, before)) + text + strings.Repeat(" ", max(0, after))
 }
 
 // title makes the first letter of each word a capital.
@@ -126,7 +126,7 @@ func templatePrinter(format string) (printer, error) {
 	if err != nil {
 		return nil, badTemplate(format, err)
 	}
-	// A field that does not exist is told now, and not with the first event.
+	// A field that does not exist is reported now, and not with the first event.
 	if err := t.Execute(io.Discard, newTemplateEvent(&sampleEvent)); isUnknownField(err) {
 		return nil, badTemplate(format, err)
 	}

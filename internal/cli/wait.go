@@ -24,7 +24,7 @@ type waitFlags struct {
 const waitLong = `Wait until an event happens that passes the filters, print it and end with 0.
 Filters, times, formats and users are those of 'eventsvc events'.
 
-A command behind -- is started once everything that happens from then on will
+A command after -- is started once everything that happens from then on will
 be seen, and not before: what it causes cannot be missed, however fast it is.
 It runs beside the waiting, and what it prints goes to stderr, so that stdout
 has the event alone.
@@ -50,7 +50,7 @@ that decide it, for the object by its name, matches. What decides it:
   pause, unpause    both, and what decides start
   mount, tag, pull  and their opposites
 
-It is told from the events that the store still holds, and from nothing else. What
+It is derived from the events that the store still holds, and from nothing else. What
 follows is seen without a gap.`
 
 const waitExample = `  eventsvc wait --filter container=web --filter event=died -- podman start web
@@ -80,7 +80,7 @@ func (a *app) waitCommand() *cobra.Command {
 	flags.BoolVar(&f.orNow, "or-now", false, "end at once if it is so already: if the newest of the events that\n"+
 		"decide it matches")
 	flags.StringVar(&f.since, "since", "", "an event later than this `TIME` counts, too")
-	flags.StringVar(&f.afterCursor, "after-cursor", "", "an event behind the one with this `CURSOR` counts, too")
+	flags.StringVar(&f.afterCursor, "after-cursor", "", "an event after the one with this `CURSOR` counts, too")
 	formatFlags(c, &f.eventsFlags)
 	addressFlag(c, &f.address)
 	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
@@ -101,7 +101,7 @@ func onlyBehindDash(c *cobra.Command, words []string) error {
 	return nil
 }
 
-// completeCommand leaves what is behind -- to the shell, as files.
+// completeCommand leaves what is after -- to the shell, as files.
 func completeCommand(c *cobra.Command) {
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault

@@ -72,7 +72,7 @@ func defaultBackend(env Environment, release Release) (backend, why string) {
 }
 
 // runsSystemd asks as the release does. An older Podman looks at process 1;
-// where a sandbox hides that from us, the directory in /run tells the same.
+// where a sandbox hides that from us, the directory in /run shows the same.
 func runsSystemd(env Environment, release Release) bool {
 	if !release.has(bootedSince) {
 		if name, err := os.ReadFile(env.real(firstProcess)); err == nil {

@@ -52,7 +52,7 @@ func RuntimeDir(env Environment) (string, error) {
 }
 
 // ListenPath returns the path of the socket that eventsvc listens on, and that
-// clients look for, unless told otherwise: eventsvc/io.podman.events below
+// clients look for by default: eventsvc/io.podman.events below
 // RuntimeDir, whose errors it returns.
 func ListenPath(env Environment) (string, error) {
 	dir, err := RuntimeDir(env)

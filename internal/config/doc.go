@@ -13,7 +13,7 @@
 // # Which files, in which order
 //
 // The order changed with Podman's releases; the release of the host is asked
-// for (podman --version) and, where it cannot be told, 5.8 is assumed:
+// for (podman --version) and, where it is not known, 5.8 is assumed:
 //
 //	1.9–4.x  /usr/share/containers/containers.conf
 //	         /etc/containers/containers.conf, then its .d/*.conf by name

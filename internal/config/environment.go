@@ -25,7 +25,7 @@ type Environment struct {
 	// those of variables too, and reported without it. "" is the real root.
 	Root string
 	// Podman reports whether the podman command is on the host, and which release
-	// it is, the zero Release if that cannot be told. Nil: it is not there.
+	// it is, the zero Release if that is not known. Nil: it is not there.
 	Podman func() (release Release, installed bool)
 }
 

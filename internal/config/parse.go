@@ -13,11 +13,11 @@ import (
 // origin is the place that a value came from.
 type origin struct {
 	file string
-	line int // 1 is the first; 0 if it could not be told
+	line int // 1 is the first; 0 if it is not known
 	key  string
 }
 
-// String returns the origin as it is told to people.
+// String returns the origin as people read it.
 func (o origin) String() string {
 	if o.line == 0 {
 		return fmt.Sprintf("%s in %s", o.key, o.file)
@@ -32,7 +32,7 @@ type word struct {
 	origin origin
 }
 
-// size is a setting in bytes; set tells a 0 from nothing.
+// size is a setting in bytes; set distinguishes 0 from nothing.
 type size struct {
 	bytes  int64
 	set    bool
@@ -69,7 +69,7 @@ func (s *settings) speakOfEvents() bool {
 }
 
 // entry takes one TOML value as it comes, or, as a probe, stops the decoder
-// there, whose error then tells the line.
+// there, whose error then names the line.
 type entry struct {
 	value   any
 	present bool

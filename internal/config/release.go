@@ -35,7 +35,7 @@ var (
 	// oneMainFileSince: only one containers.conf is read, drop-ins are sorted together.
 	oneMainFileSince = Release{6, 0}
 
-	// assumedRelease stands in where the release cannot be told.
+	// assumedRelease stands in where the release is not known.
 	assumedRelease = Release{5, 8}
 )
 

@@ -33,12 +33,12 @@ type Setting struct {
 	Key string
 	// Values are the values as text: one, unless the key takes a list.
 	Values []string
-	// File and Line are where it was said; the line is 0 if that cannot be told.
+	// File and Line are where it was said; the line is 0 if it is not known.
 	File string
 	Line int
 }
 
-// Origin says where the setting comes from, as it is told to people.
+// Origin says where the setting comes from, as people read it.
 func (s Setting) Origin() string {
 	if s.Line == 0 {
 		return s.File

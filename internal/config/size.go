@@ -13,7 +13,7 @@ import (
 var decimal = map[byte]float64{'b': 1, 'k': 1e3, 'm': 1e6, 'g': 1e9, 't': 1e12, 'p': 1e15}
 
 // parseSize reads a size as containers.conf has it: a decimal number of bytes,
-// or one with a unit of any case behind it and at most one space between: "1m",
+// or one followed by a unit in any case, with at most one space between: "1m",
 // "1.5 GB", "10KiB". The result is in whole bytes and not negative; 0 means no
 // limit.
 func parseSize(text string) (int64, error) {

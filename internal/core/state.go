@@ -18,7 +18,7 @@ type State struct {
 	Oldest  time.Time // of the store, zero if it has no events
 }
 
-// State reads what the store tells of the objects that the filters choose. Since
+// State reads what the store says about the objects that the filters choose. Since
 // bounds the restarts that are counted, and nothing else.
 func (c *Core) State(ctx context.Context, who *Caller, p Parameters) (*State, error) {
 	since := time.Time{}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// idleClock tells when nothing has needed the service for a while. It is the
+// idleClock reports when nothing has needed the service for a while. It is the
 // activity of the interfaces: connections, calls, subscriptions, streams and the
 // broadcast on a session bus.
 type idleClock struct {

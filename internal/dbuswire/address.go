@@ -18,7 +18,7 @@ const (
 	StarterBus = "starter"
 )
 
-// What a bus tells the programs that it starts by itself, not by systemd: where
+// What a bus passes to the programs that it starts by itself, not by systemd: where
 // it is, and which one.
 const (
 	starterAddress = "DBUS_STARTER_ADDRESS"
@@ -92,7 +92,7 @@ func isSystem(name string) bool {
 	return false
 }
 
-// dial connects to the first address of a list that there is somebody at.
+// dial connects to the first address of a list that answers.
 func dial(addresses string) (*net.UnixConn, error) {
 	var first error
 	for address := range strings.SplitSeq(addresses, ";") {
@@ -123,7 +123,7 @@ func dialOne(address string) (*net.UnixConn, error) {
 }
 
 // socketName returns the path in an address, or '@' and an abstract name.
-// Descriptors can be passed, and the peer be told, on unix sockets alone.
+// Descriptors can be passed, and the peer be known, on unix sockets alone.
 func socketName(address string) (string, error) {
 	method, rest, _ := strings.Cut(address, ":")
 	if method != "unix" {

@@ -134,7 +134,7 @@ func (c *Conn) hello(ctx context.Context) (err error) {
 		return errors.Wrap(err, "cannot register with the bus")
 	}
 	c.unique = c.bus.Names()[0]
-	// Who leaves the bus is told by a change of owner to nobody.
+	// A peer that leaves the bus shows as a name that has no owner any more.
 	const leaving = "type='signal',sender='" + busName + "',path='/org/freedesktop/DBus',interface='" + busName +
 		"',member='NameOwnerChanged',arg2=''"
 	if err := c.askBus(ctx, "AddMatch", []any{leaving}); err != nil {
@@ -172,7 +172,7 @@ func (c *Conn) DeliverSignal(iface, member string, s *godbus.Signal) {
 
 // end ends everything in an orderly way. The name is given back first, and what
 // was called before that is answered, within limits.ShutdownGrace; then, within
-// as long again, subscribers are told, and what is called still is refused.
+// as long again, subscribers are notified, and later calls are refused.
 func (c *Conn) end() {
 	c.transport.setTimeout(limits.ShutdownGrace)
 	ctx, cancel := context.WithTimeout(context.Background(), limits.ShutdownGrace)

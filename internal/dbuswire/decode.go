@@ -99,7 +99,7 @@ func (d *Decoder) Text() string { return d.text(int(d.Uint32())) }
 // Signature reads a signature.
 func (d *Decoder) Signature() string { return d.text(int(d.Byte())) }
 
-// text reads n bytes of text and the NUL behind them.
+// text reads n bytes of text and the NUL after them.
 func (d *Decoder) text(n int) string {
 	b := d.take(n)
 	if end := d.take(1); end == nil || end[0] != 0 {
@@ -222,14 +222,14 @@ func (d *Decoder) skipOne(signature string, depth int) (rest string) {
 			d.fail("a variant holds more than one value")
 		}
 	case 'a':
-		element, behind, ok := firstType(rest, 0)
+		element, after, ok := firstType(rest, 0)
 		if !ok {
 			d.fail("a signature is not complete")
 			return ""
 		}
 		end := d.array(alignment(element[0]))
 		d.take(end - d.at)
-		return behind
+		return after
 	case '(', '{':
 		d.align(8)
 		for d.err == nil && rest != "" && rest[0] != ')' && rest[0] != '}' {
@@ -266,8 +266,8 @@ func firstType(signature string, depth int) (first, rest string, ok bool) {
 	}
 	switch signature[0] {
 	case 'a':
-		element, behind, ok := firstType(signature[1:], depth+1)
-		return signature[:1+len(element)], behind, ok
+		element, after, ok := firstType(signature[1:], depth+1)
+		return signature[:1+len(element)], after, ok
 	case '(', '{':
 		rest = signature[1:]
 		for rest != "" && rest[0] != ')' && rest[0] != '}' {

@@ -75,7 +75,7 @@ var fieldSignatures = [...]string{
 	godbus.FieldUnixFDs: "u",
 }
 
-// parseFields reads the fields of a header, which begin behind its fixed part.
+// parseFields reads the fields of a header, which begin after its fixed part.
 // It returns false if they are not as D-Bus wants them.
 func (h *Header) parseFields(b []byte) bool {
 	const lengthAt = fixedSize - 4

@@ -9,7 +9,7 @@ import (
 	"github.com/pkg/errors"
 )
 
-// ownName owns the name of the service. The error says who has it, if somebody
+// ownName owns the name of the service. The error says who has it, if another
 // has.
 func (c *Conn) ownName(ctx context.Context) error {
 	var reply uint32

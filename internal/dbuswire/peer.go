@@ -108,7 +108,7 @@ func (c *Conn) identify(p *Peer) error {
 }
 
 // The values for what the bus does not say: what the kernel shows for a user it
-// cannot name, and a group that nobody has.
+// cannot name, and a group that no user has.
 const (
 	unknownUID = 65534
 	unknownGID = math.MaxUint32

@@ -29,7 +29,7 @@ type transport struct {
 	in   *bufio.Reader
 
 	// call is given calls that are short enough, with their body; tooLong
-	// others; answer replies and errors that godbus did not ask for, and tells
+	// others; answer replies and errors that godbus did not ask for, and reports
 	// whether they were meant for it. All are called by the reading goroutine
 	// and must not block.
 	call    func(h Header, body []byte)

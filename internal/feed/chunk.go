@@ -9,7 +9,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// chunk is what the store told at once: records that lie after each other.
+// chunk is what the store reported at once: records that lie after each other.
 // What it holds never changes once others can see it, apart from frames, which
 // are made when they are first asked for, and the way to the next chunk.
 type chunk struct {
@@ -102,7 +102,7 @@ func (c *chunk) index(pos store.Pos) int {
 	case pos == c.end:
 		return len(c.records)
 	case c.lost:
-		return -1 // who joined before it would not be told
+		return -1 // a subscriber that joined before it would not get it
 	case pos == c.start:
 		return 0
 	case c.start.Generation != c.end.Generation || pos.Before(c.start) || c.end.Before(pos):

@@ -1,13 +1,13 @@
 // Package feed is one reading of a store, shared by all its subscribers. Each
 // event is read once and encoded once for each interface; subscribers are positions
 // in a bounded log of ready frames in memory. One that falls behind that log
-// goes on from the store, by its position, and joins again. Nobody waits for it.
+// goes on from the store, by its position, and joins again. Nothing waits for it.
 //
 // It promises each subscriber every event, once, in the order of the store, or
 // an *events.ExpiredError. It knows neither Varlink nor D-Bus: an interface gives it
 // an Encoder.
 //
-// The memory log is a list of chunks, each what the store told at once. The
+// The memory log is a list of chunks, each what the store reported at once. The
 // last has a channel that is closed when another follows, which is all that
 // wakes a subscriber; none takes a lock while it keeps up.
 package feed
@@ -52,9 +52,9 @@ type Feed struct {
 	now     func() time.Time
 	closed  chan struct{}
 	once    sync.Once // closes closed
-	changed func()    // of OnSubscribers, nil: nobody
+	changed func()    // of OnSubscribers; nil: none
 
-	observer Observer // nil: nobody
+	observer Observer // nil: none
 
 	mu     sync.Mutex
 	chunks []*chunk // oldest first, never empty once started
@@ -134,7 +134,7 @@ func (f *Feed) trim() {
 	for f.size > f.base && len(f.chunks) > 1 {
 		oldest, newest := f.chunks[0], f.chunks[len(f.chunks)-1]
 		if f.size <= f.max && oldest.end.Generation != newest.end.Generation {
-			// The store cannot give it again. Is anybody waiting for it?
+			// The store cannot give it again. Does a subscriber wait for it?
 			if needed == 0 {
 				needed = f.oldestNeeded(newest.seq)
 			}

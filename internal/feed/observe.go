@@ -2,11 +2,11 @@ package feed
 
 import "time"
 
-// Observer is told what goes on in a feed. Its methods are called by everybody
+// Observer is notified of what goes on in a feed. Its methods are called from every goroutine
 // whose work it is, Emitted with a lock held: they must not wait, nor call the
 // feed.
 type Observer interface {
-	// Emitted is called when the store has told something new: records, which
+	// Emitted is called when the store has reported something new: records, which
 	// belong to the feed, and whether others may have been lost before them.
 	Emitted(records []Record, lost bool)
 	// FellBehind is called when a subscriber that followed goes on from the
@@ -16,7 +16,7 @@ type Observer interface {
 	Wrote(events int, took time.Duration, err error)
 }
 
-// Observe has an observer told what goes on. It has to be called before Start.
+// Observe sets the observer of the feed. It has to be called before Start.
 func (f *Feed) Observe(o Observer) { f.observer = o }
 
 // SubscribersByFace returns how many subscriptions are open, by what their

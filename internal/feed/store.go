@@ -40,7 +40,7 @@ func (f *Feed) Path() string { return f.st.Path() }
 // Status returns the state of the store.
 func (f *Feed) Status() Status { return f.st.Status() }
 
-// Read begins a reading of the past behind a cursor, from the oldest event on
+// Read begins a reading of the past after a cursor, from the oldest event on
 // if it is empty, to the end of the store as it is now.
 func (f *Feed) Read(ctx context.Context, after string, query Query) (Reading, error) {
 	return f.read(ctx, store.Start{After: after}, query, query.Filters.Changes())

@@ -72,7 +72,7 @@ type Subscription struct {
 	changes  *filter.Changes // what has changed, nil: it does not matter
 	delivery Delivery
 	cursor   string
-	told     bool // Live was delivered
+	live     bool // Live was delivered
 	ended    bool // Until has passed, and what was written before has been looked at
 
 	// While it reads from the store.
@@ -93,7 +93,7 @@ func (s *Subscription) start(ctx context.Context) error {
 			return err
 		}
 		s.f.joinTail(s)
-		s.told = true
+		s.live = true
 		return nil
 	}
 	if err := s.request.Past.Enter(ctx); err != nil {
@@ -127,7 +127,7 @@ func (s *Subscription) leavePast() {
 // Next waits for something to deliver. The error is io.EOF when Until has
 // passed, *events.ExpiredError when the store no longer holds what comes next,
 // ErrClosed when the feed is shut down, the context's when that is done, or
-// that of the store. Only behind the context's there may be more to come.
+// that of the store. Only after the context's there may be more to come.
 func (s *Subscription) Next(ctx context.Context) (*Delivery, error) {
 	s.delivery.Frames, s.delivery.Records, s.delivery.Live = s.delivery.Frames[:0], s.delivery.Records[:0], false
 	for {
@@ -198,11 +198,11 @@ func (s *Subscription) size() int { return s.batch.Size() + cap(s.buf) }
 
 // takeNew delivers from the memory log, and waits if there is nothing.
 func (s *Subscription) takeNew(ctx context.Context) (ready bool, err error) {
-	if !s.told && s.atTail() {
+	if !s.live && s.atTail() {
 		if s.past() {
 			return false, io.EOF
 		}
-		s.told, s.delivery.Live = true, true
+		s.live, s.delivery.Live = true, true
 		return true, nil
 	}
 	matched, err := s.gather()
@@ -215,7 +215,7 @@ func (s *Subscription) takeNew(ctx context.Context) (ready bool, err error) {
 	if s.chunk.trimmed.Load() {
 		return false, s.fallBehind(ctx)
 	}
-	if !s.told {
+	if !s.live {
 		return false, nil
 	}
 	return false, s.wait(ctx)

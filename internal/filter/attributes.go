@@ -34,21 +34,21 @@ func (l Labels) Lookup(key string) (value string, found bool) {
 // they stand there, until it returns false.
 func eachString(object []byte, f func(name, value []byte) bool) {
 	for {
-		name, behind, ok := cutString(object)
+		name, after, ok := cutString(object)
 		if !ok {
 			return
 		}
-		value, behind, ok := cutString(behind)
+		value, after, ok := cutString(after)
 		if !ok || !f(name, value) {
 			return
 		}
-		object = behind
+		object = after
 	}
 }
 
 // cutString returns the next string, between its quotes and still escaped, and
 // what is after it.
-func cutString(b []byte) (content, behind []byte, ok bool) {
+func cutString(b []byte) (content, after []byte, ok bool) {
 	start := bytes.IndexByte(b, '"')
 	if start < 0 {
 		return nil, nil, false

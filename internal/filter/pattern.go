@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of patterns keep the work for an event small, whoever chose its name:
+// The bounds of patterns keep the work for an event small, however its name was chosen:
 // bytes of one pattern, of all of a call, and of a name that is looked at. No
 // longer name is of any pattern; libpod's are below half of it.
 const (

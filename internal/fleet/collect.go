@@ -67,7 +67,7 @@ func (c *Collector) Run(ctx context.Context, sources ...Source) error {
 
 func (c *Collector) collect(ctx context.Context, source Source) {
 	pause := firstPause
-	told := ""
+	logged := ""
 	for {
 		before := c.Counts().Events
 		err := source.Collect(ctx, &Sink{collector: c})
@@ -75,8 +75,8 @@ func (c *Collector) collect(ctx context.Context, source Source) {
 			return
 		}
 		after := c.Counts().Events
-		if err != nil && (err.Error() != told || after > before) {
-			told = err.Error()
+		if err != nil && (err.Error() != logged || after > before) {
+			logged = err.Error()
 			c.log.Warn("collecting was interrupted; going on from the end of the log", "error", err)
 		}
 		if after > before {

@@ -79,7 +79,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 	defer beats.Wait()
 	defer stop()
 	pause, foreign := firstPause, 0
-	var told string
+	var logged string
 	for {
 		sent := f.Presence().Sent
 		err := f.forward(ctx, nc, &foreign)
@@ -89,8 +89,8 @@ func (f *Forwarder) Run(ctx context.Context) error {
 		if f.Presence().Sent > sent {
 			pause = firstPause
 		}
-		if err != nil && err.Error() != told {
-			told = err.Error()
+		if err != nil && err.Error() != logged {
+			logged = err.Error()
 			f.Log.Warn("forwarding was interrupted; going on from the checkpoint", "error", err)
 		}
 		f.note(func(p *Presence) { p.Checkpoints++ })

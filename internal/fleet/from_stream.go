@@ -30,7 +30,7 @@ const (
 	// and the log have in common, once the stream is not what it was.
 	tailBytes = 64 << 20
 	// proofEvery is how often it is made sure that the stream was not put back
-	// behind what was read.
+	// after what was read.
 	proofEvery = 30 * time.Second
 )
 

@@ -32,7 +32,7 @@ const truncatedLabel = "io.podman.events.truncated"
 func hostSubject(host string) string { return eventsPrefix + host + ".>" }
 
 // newMessage returns the message of an event of the host: the line of Podman's log
-// with its origin, and the headers of a CloudEvent in binary mode. Whoever
+// with its origin, and the headers of a CloudEvent in binary mode. A consumer that
 // forwards the event, the bytes are the same.
 func newMessage(host string, e *events.Event) (*nats.Msg, error) {
 	plain := *e

@@ -39,7 +39,7 @@ func CheckHost(host string) error {
 // machineIDFile is what machine-id(5) describes.
 const machineIDFile = "/etc/machine-id"
 
-// MachineID returns the machine ID, by which a host is named unless it is told
+// MachineID returns the machine ID, by which a host is named unless it is given
 // another name.
 func MachineID() (string, error) {
 	text, err := os.ReadFile(machineIDFile)

@@ -42,7 +42,7 @@ const (
 	CallsAtOnce       = 32
 	CallsAtOncePerUID = 6
 	// Refused is how many bytes of refusals may wait for the bus to take them.
-	// Beyond it callers are not even told.
+	// Beyond it callers do not even get an error.
 	Refused = 1 << 20
 	// BusTimeout is how long the bus itself may take to answer.
 	BusTimeout = 10 * time.Second
@@ -60,7 +60,7 @@ const RefusalPause = 10 * time.Second
 const (
 	// SubscriptionsPerSender is how many subscriptions one connection may have,
 	// SubscriptionsPerUID one user other than root and the user of the service,
-	// and Subscriptions everybody.
+	// and Subscriptions all users together.
 	SubscriptionsPerSender = 64
 	SubscriptionsPerUID    = 256
 	Subscriptions          = 4096
@@ -81,7 +81,7 @@ const (
 	PingsPerUID    = 32
 	Pings          = 120
 	// StreamsPerUID is how many streams one user other than root and the user
-	// of the service may have open, and Streams everybody: each holds a
+	// of the service may have open, and Streams all users together: each holds a
 	// descriptor.
 	StreamsPerUID = 32
 	Streams       = 512

@@ -15,7 +15,7 @@ const (
 	// much memory as one browser tab.
 	Connections = 8192
 	// ReservedConnections are those of them that only root and the user of the
-	// service can have: an administrator gets in when everybody else is
+	// service can have: an administrator gets in when every other client is
 	// refused.
 	ReservedConnections = 64
 	// ConnectionsPerUID is how many a user other than those may have, so that
@@ -24,7 +24,7 @@ const (
 	// Refusals is how many clients beyond these bounds are notified at a time.
 	// Any more are just closed.
 	Refusals = 64
-	// RefusalTimeout is how long a client that is to be told so may take to
+	// RefusalTimeout is how long a client that is refused may take to
 	// ask. The answer is a reply to its first call.
 	RefusalTimeout = 2 * time.Second
 )
@@ -77,7 +77,7 @@ const (
 	// connection.
 	WriteTimeout = 5 * time.Minute
 	// ShutdownGrace is how long the service waits for clients to take their
-	// last reply when it stops. systemd kills it after 90 seconds, and whoever
+	// last reply when it stops. systemd kills it after 90 seconds, and a client that
 	// restarts it waits.
 	ShutdownGrace = 2 * time.Second
 	// PageEvents and PageBytes bound one reply of GetEvents, as the contract

@@ -8,7 +8,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prefix+name, help, labels, nil)
 }
 
-// What is read from others, or from plain numbers, when somebody looks.
+// What is read from others, or from plain numbers, when metrics are read.
 var (
 	eventsDesc   = describe("events_total", "New events read from the store.", "type", "status")
 	writtenDesc  = describe("events_written_total", "Events written through the service.")
@@ -33,10 +33,10 @@ func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	}
 }
 
-// interfaces are told even if nobody comes through them.
+// interfaces are shown even if no client uses them.
 var faces = []string{"varlink", "legacy", "dbus", "dbus-stream", "dbus-broadcast"}
 
-// Collect asks everybody for their numbers.
+// Collect asks every part for its numbers.
 func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, n uint64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)

@@ -1,7 +1,7 @@
 // Package metrics counts what the service does, and shows it to Prometheus.
 //
 // It promises that counting costs the way of an event next to nothing: what the
-// parts of the service count anyhow is asked for when somebody looks, and the
+// parts of the service count anyhow is asked for when metrics are read, and the
 // rest is added to plain numbers, once for each event however many read it (see
 // Emitted). Without an option that asks for
 // it none of this is there.
@@ -22,7 +22,7 @@ import (
 )
 
 // Sources are where the numbers are that others count. All are asked whenever
-// somebody looks; nil: that part is not there.
+// metrics are read; nil: that part is not there.
 type Sources struct {
 	// Status is the state of the store.
 	Status func() feed.Status
@@ -74,7 +74,7 @@ func New(version string, s Sources) (*Metrics, error) {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), sources: s,
 		containers: containers{names: make(map[string]*container), exits: make(map[exit]*[classes]uint64)},
-		catchUps:   counter("catch_ups_total", "Times that a subscriber fell behind memory and went on from the store."),
+		catchUps:   counter("catch_ups_total", "Times that a subscriber left the memory log and continued from the store."),
 		losses: counter("continuity_losses_total",
 			"Times that the log was replaced so that events may have been lost, which every follower gets an error for."),
 		writeFailures: counter("write_failures_total", "Calls to write events that failed."),

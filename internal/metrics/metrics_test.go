@@ -54,7 +54,7 @@ eventsvc_subscribers{face="legacy"} 0
 eventsvc_subscribers{face="dbus"} 1
 eventsvc_subscribers{face="dbus-stream"} 0
 eventsvc_subscribers{face="dbus-broadcast"} 0
-# HELP eventsvc_catch_ups_total Times that a subscriber fell behind memory and went on from the store.
+# HELP eventsvc_catch_ups_total Times that a subscriber left the memory log and continued from the store.
 # TYPE eventsvc_catch_ups_total counter
 eventsvc_catch_ups_total 1
 # HELP eventsvc_continuity_losses_total Times that the log was replaced so that events may have been lost, which every follower gets an error for.

@@ -35,7 +35,7 @@ type waitingFile struct {
 	was  look
 }
 
-// look is what tells that a file has changed.
+// look is what shows that a file has changed.
 type look struct {
 	ino, size, changed uint64
 	mode               uint32
@@ -133,7 +133,7 @@ func (h *Reader) openOne(path string) error {
 type damage struct {
 	mu    sync.Mutex
 	tries map[fileID]int
-	told  map[string]uint64 // sizes of files that were left out, by path
+	noted map[string]uint64 // sizes of files that were left out, by path
 	lack  map[fileID]uint64 // entries that cannot be read
 	last  string            // where, for people
 }
@@ -192,11 +192,11 @@ func (d *damage) leaveOut(path string, size uint64, reason error, log *slog.Logg
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.told == nil {
-		d.told = make(map[string]uint64)
+	if d.noted == nil {
+		d.noted = make(map[string]uint64)
 	}
-	if last, told := d.told[path]; !told || last != size {
-		d.told[path] = size
+	if last, known := d.noted[path]; !known || last != size {
+		d.noted[path] = size
 		log.Warn("a file of the journal cannot be read and is left out", "file", path, "error", reason)
 	}
 }

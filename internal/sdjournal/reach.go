@@ -130,7 +130,7 @@ func (o *Reach) read(d *dirs) (heads map[string]header, files map[fileID]listedF
 	return heads, files, true
 }
 
-// judge tells from the heads of the lineages what is there.
+// judge finds out from the heads of the lineages what is there.
 func (o *Reach) judge(heads map[string]header, files map[fileID]listedFile) {
 	o.header, o.known = heads[systemLineage]
 	for lineage, h := range heads {

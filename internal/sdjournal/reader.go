@@ -31,7 +31,7 @@ var load = sync.OnceValue(func() error {
 	return nil
 })
 
-// The bounds of one crossing into C, so that none takes long and nobody waits
+// The bounds of one crossing into C, so that none takes long and no caller waits
 // for one on the way to the end.
 const (
 	fillSize = 256 << 10
@@ -297,7 +297,7 @@ func (h *Reader) fault(r C.int) error {
 	return errors.Wrap(errno(r), "cannot read the journal")
 }
 
-// reportLacking tells of the files that have fewer entries than they say.
+// reportLacking reports the files that have fewer entries than they say.
 func (h *Reader) reportLacking() {
 	for i := range h.files {
 		if n := C.sdj_lacking(h.j, C.int(i)); n > 0 {

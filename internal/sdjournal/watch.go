@@ -31,7 +31,7 @@ type Watch struct {
 
 	mu     sync.Mutex
 	rounds uint64
-	round  chan struct{} // closed with the next one, nil: nobody waits
+	round  chan struct{} // closed with the next one; nil: no caller waits
 }
 
 // Watch starts to look, once it is poked to, every so often whether the journal may

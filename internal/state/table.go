@@ -45,7 +45,7 @@ func NewTable(since time.Time) *Table {
 }
 
 // Statuses returns the filters for the events that Add wants, besides those that
-// choose objects. The error is a *filter.Error for a filter on what Add tells.
+// choose objects. The error is a *filter.Error for a filter on what Add finds out.
 func Statuses(filters []string) ([]string, error) {
 	for _, text := range filters {
 		key, _, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(text, "+")), "=")

@@ -25,7 +25,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
-// Pos is a place between two records of a store that is open: right behind
+// Pos is a place between two records of a store that is open: right after
 // everything before it. Positions of one store are ordered. They mean
 // nothing to another store, or after a restart: that is what cursors are for.
 type Pos struct {
@@ -173,7 +173,7 @@ type Reading interface {
 	// is by then. If the store no longer holds what comes next, the error is
 	// an *events.ExpiredError.
 	Next(ctx context.Context, b *Batch) error
-	// Pos returns the position reached, also behind records that did not match.
+	// Pos returns the position reached, also after records that did not match.
 	Pos() Pos
 	// Cursor names the position reached.
 	Cursor() (string, error)
@@ -181,10 +181,10 @@ type Reading interface {
 	Close()
 }
 
-// Emission is what a store tells its sink: new records, in order, each once.
+// Emission is what a store reports to its sink: new records, in order, each once.
 type Emission struct {
 	Records []Record
-	// Pos is the position after the last record, or behind what was skipped.
+	// Pos is the position after the last record, or after what was skipped.
 	Pos Pos
 	// Cursor names Pos.
 	Cursor string
@@ -199,7 +199,7 @@ type Sink func(Emission)
 
 // Start says where a reading begins.
 type Start struct {
-	// After is a cursor to begin behind; empty: begin with the oldest event.
+	// After is a cursor to begin after; empty: begin with the oldest event.
 	After string
 	// Pos is a position to begin at, instead of After, if HasPos.
 	Pos    Pos

@@ -15,7 +15,7 @@ import (
 type Activated struct {
 	// Listeners are those on which clients will connect. What each is for says
 	// its name (FileDescriptorName=): FullName and LegacyName serve everything,
-	// ReadOnlyName, and what ends in that, lets nobody write. Their files are
+	// ReadOnlyName, and what ends in that, refuses writes. Their files are
 	// systemd's: they are not removed.
 	Listeners []*Listener
 	// Conns are those on which a client is connected already, for ServeConn:
@@ -63,7 +63,7 @@ const (
 	FullName = "varlink"
 	// LegacyName is that of the socket at the old path of Podman.
 	LegacyName = "legacy"
-	// ReadOnlyName is that of a socket through which nobody writes.
+	// ReadOnlyName is that of a socket that refuses writes.
 	ReadOnlyName = "readonly"
 )
 

@@ -24,7 +24,7 @@ type Address struct {
 	Path string
 	// Mode is the mode of the socket file; 0: DefaultMode.
 	Mode fs.FileMode
-	// ReadOnly refuses WriteEvent to everybody, root included.
+	// ReadOnly refuses WriteEvent to all clients, root included.
 	ReadOnly bool
 	// MakeDir creates the directory of the socket, with mode 0755, if it is
 	// missing. It is for the default path, which no user has made.

@@ -208,7 +208,7 @@ func (c *conn) setCancel(cancel context.CancelCauseFunc) {
 // isStopping reports whether the connection has to end.
 func (c *conn) isStopping() bool { return c.stopAt.Load() != nil }
 
-// stop ends the connection in an orderly way: a watched call is told, another
+// stop ends the connection in an orderly way: a watched call is notified, another
 // one is finished, and if there is none the connection is closed. The client
 // has until the deadline to take what it is sent.
 func (c *conn) stop(deadline time.Time) {

@@ -25,7 +25,7 @@ type Interface struct {
 	Dispatcher
 	// Admit is asked before the parameters of a call are looked at. An
 	// error is answered with org.varlink.service.PermissionDenied.
-	// nil admits everybody.
+	// nil admits every peer.
 	Admit func(c *Call, method string) error
 	// Unavailable makes the error reply to a call that cannot be served,
 	// whatever it is: there are too many connections, or the handler panicked.

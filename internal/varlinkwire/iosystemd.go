@@ -11,7 +11,7 @@ import (
 )
 
 // systemdInterface is the interface by which systemd's own services are asked
-// whether they are there, and told to reload. The signatures are those of
+// whether they are there, and made to reload. The signatures are those of
 // systemd 258 and later; older ones have Ping, Reload and SetLogLevel alone.
 const systemdInterface = "io.systemd.service"
 
@@ -45,7 +45,7 @@ method GetEnvironment() -> (
 error InconsistentEnvironment()
 `
 
-// SystemdCalls are what a service does when it is told to by io.systemd.service.
+// SystemdCalls are what a service does at a call of io.systemd.service.
 // They have to be safe for concurrent use.
 type SystemdCalls interface {
 	// Reload reads the configuration again.
@@ -54,7 +54,7 @@ type SystemdCalls interface {
 	SetLogLevel(priority int64)
 }
 
-// The privileged methods are those that are not for everybody who can connect.
+// The privileged methods are not for every client that can connect.
 const (
 	methodPing           = "Ping"
 	methodReload         = "Reload"
@@ -64,7 +64,7 @@ const (
 
 // systemdFace answers the calls of io.systemd.service.
 type systemdFace struct {
-	calls      SystemdCalls // nil: a service that cannot be told anything
+	calls      SystemdCalls // nil: Ping is all that it answers
 	mayControl func(c *Call) error
 }
 
@@ -81,7 +81,7 @@ func (f *systemdFace) VarlinkGetName() string { return systemdInterface }
 // VarlinkGetDescription returns the description of the interface.
 func (f *systemdFace) VarlinkGetDescription() string { return systemdDescription }
 
-// admit lets everybody ping, and only root and the user of the service do more.
+// admit lets every client ping, and only root and the user of the service do more.
 func (f *systemdFace) admit(c *Call, method string) error {
 	if method == methodPing {
 		return nil

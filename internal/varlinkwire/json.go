@@ -69,7 +69,7 @@ func endOfString(text []byte, i int) int {
 	return len(text)
 }
 
-// skipSpace returns the index of the first byte at or behind i that is no white
+// skipSpace returns the index of the first byte at or after i that is no white
 // space.
 func skipSpace(text []byte, i int) int {
 	for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r') {
@@ -160,7 +160,7 @@ func unquote(quoted []byte) string {
 	return string(quoted[1 : len(quoted)-1])
 }
 
-// Kinds of values, told by their first byte.
+// Kinds of values, by their first byte.
 func isString(v []byte) bool { return v[0] == '"' }
 func isObject(v []byte) bool { return v[0] == '{' }
 func isArray(v []byte) bool  { return v[0] == '[' }

@@ -21,8 +21,8 @@ type Listener struct {
 
 	mu          sync.Mutex // for what interrupts the accepting of connections
 	interrupted bool
-	hidden      string // the name of its file while nobody is to find it, "": that of the address
-	gone        bool   // nobody can connect to it any more
+	hidden      string // the name of its file while no client is to find it, "": that of the address
+	gone        bool   // no client can connect to it any more
 }
 
 // Address returns the address in the form that Listen takes.
@@ -35,14 +35,14 @@ func (l *Listener) Path() string { return l.address.Path }
 // (FileDescriptorName= in systemd.socket(5)), "" for others.
 func (l *Listener) Name() string { return l.name }
 
-// Socket returns the socket, for who serves something else on it than a Server
+// Socket returns the socket, for serving something else on it than a Server
 // does. It is closed by Close.
 func (l *Listener) Socket() *net.UnixListener { return l.sock }
 
 // ReadOnly reports whether writing is refused through this socket.
 func (l *Listener) ReadOnly() bool { return l.address.ReadOnly }
 
-// SetReadOnly lets nobody write events through this socket. It has to be called
+// SetReadOnly refuses writes through this socket. It has to be called
 // before Serve.
 func (l *Listener) SetReadOnly() { l.address.ReadOnly = true }
 
@@ -55,11 +55,11 @@ func Listen(address string) (*Listener, error) {
 	return a.Listen()
 }
 
-// Listen begins to listen. A socket file that nobody listens on any more is
-// replaced. One that somebody listens on is an error, and so is a file that is
+// Listen begins to listen. A stale socket file is
+// replaced. One that a process listens on is an error, and so is a file that is
 // no socket: both are left alone.
 //
-// The file never has a laxer mode than the one that is wanted, and nobody can
+// The file never has a laxer mode than the one that is wanted, and no client can
 // connect before it has exactly that, whatever the umask is.
 func (a Address) Listen() (*Listener, error) {
 	if err := a.check(a.String()); err != nil {
@@ -127,7 +127,7 @@ func (l *Listener) bindAbstract(fd int) error {
 }
 
 // Obstacle says what would now keep Listen from listening here, as far as can
-// be seen without touching anything; nil: nothing. That somebody listens there
+// be seen without touching anything; nil: nothing. That a process listens there
 // already is none: it may be this service.
 func (a Address) Obstacle() error {
 	if a.isAbstract() {
@@ -166,7 +166,7 @@ func noDirectory(path string) error {
 	return errors.Errorf("there is no directory %q; create it first", path)
 }
 
-// bindFile makes the socket file. Between bind and listen nobody can connect.
+// bindFile makes the socket file. Between bind and listen no client can connect.
 func (l *Listener) bindFile(fd int) error {
 	if err := l.makeDir(); err != nil {
 		return err
@@ -251,7 +251,7 @@ func (l *Listener) own() error {
 	return nil
 }
 
-// removeStale removes a socket file that nobody listens on. Anything else that
+// removeStale removes a socket file that no process listens on. Anything else that
 // is there is an error.
 func removeStale(path string) error {
 	var st unix.Stat_t
@@ -287,7 +287,7 @@ func removeStale(path string) error {
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// While the file is removed the socket still answers, so that whoever
+	// While the file is removed the socket still answers, so that a process that
 	// looks at it does not take it for stale.
 	l.removeFile()
 	return errors.Wrap(l.sock.Close(), "cannot close the socket")

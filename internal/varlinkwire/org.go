@@ -11,7 +11,7 @@ import (
 // errors that systemd added and does not sort; so it is not asked.
 const serviceInterface = "org.varlink.service"
 
-const serviceDescription = `# What every Varlink service tells about itself
+const serviceDescription = `# What every Varlink service says about itself
 interface org.varlink.service
 
 # Who the service is, and which interfaces it has

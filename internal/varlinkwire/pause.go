@@ -42,7 +42,7 @@ func (s *Server) AwaitListeners(ctx context.Context, count int) {
 // waits in the sockets: those of systemd keep it for a client that is started next.
 // Who waited in a socket of our own is accepted and counted in, too.
 //
-// Whoever then finds that nobody is there may end the service if Retire agrees,
+// A caller that then finds no client may end the service if Retire agrees,
 // and loses no client; otherwise Resume has to be called. Pause must not be
 // called again in between, and not before every listener is served (AwaitListeners).
 func (s *Server) Pause() {
@@ -59,9 +59,9 @@ func (s *Server) Pause() {
 	s.takeWaiting(s.ownListeners())
 }
 
-// Retire lets nobody come any more through the sockets of our own, whose files
-// it removes. It returns false if somebody came before that: then the service is
-// not to end, and Resume has to be called. It is called after Pause, when nobody
+// Retire closes the sockets of our own to new clients, and
+// removes their files. It returns false if a client came before that: then the service is
+// not to end, and Resume has to be called. It is called after Pause, when no client
 // is there.
 func (s *Server) Retire() bool {
 	own := s.ownListeners()
@@ -97,7 +97,7 @@ func (s *Server) ownListeners() []*Listener {
 }
 
 // takeWaiting accepts those who wait in the sockets, and reports whether there was
-// anybody. It is called while nothing else is accepted.
+// any. It is called while nothing else is accepted.
 func (s *Server) takeWaiting(listeners []*Listener) bool {
 	some := false
 	for _, l := range listeners {
@@ -109,7 +109,7 @@ func (s *Server) takeWaiting(listeners []*Listener) bool {
 	return some
 }
 
-// hide gives the file of a socket another name, under which nobody looks for it.
+// hide gives the file of a socket another name, under which no client looks for it.
 func (l *Listener) hide() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,7 +137,7 @@ func (l *Listener) show() {
 	l.gone = true
 }
 
-// retire lets nobody connect to a socket any more. Who has connected can still
+// retire closes a socket to new clients. Those that have connected can still
 // be accepted.
 func (l *Listener) retire() {
 	l.mu.Lock()
@@ -207,7 +207,7 @@ func (l *Listener) wake() {
 }
 
 // goOn lets connections be accepted again, on a new socket at the same place if
-// nobody can connect to this one any more.
+// no client can connect to this one any more.
 func (l *Listener) goOn() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// The errors of a frameReader that can be told to the client, whose request
+// The errors of a frameReader that can be sent to the client, whose request
 // will not be read any further.
 var (
 	errTooLong  = errors.New("the request is too long")
@@ -81,7 +81,7 @@ func (r *frameReader) next() ([]byte, error) {
 	}
 }
 
-// more reads what there is behind buf.
+// more reads on after buf.
 func (r *frameReader) more() error {
 	if err := r.drained(); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (r *frameReader) fill(fd uintptr) bool {
 	}
 }
 
-// grow makes room behind an unfinished request: by moving it to the front, or
+// grow makes room after an unfinished request: by moving it to the front, or
 // by a buffer of twice the size.
 func (r *frameReader) grow() error {
 	unfinished := r.buf[r.start:]

@@ -192,7 +192,7 @@ func (s *Server) isStopping() bool {
 	}
 }
 
-// Shutdown stops the service: nothing more is accepted, followers are told
+// Shutdown stops the service: nothing more is accepted, followers are notified
 // ShuttingDown with their cursor, other calls are finished, and clients get
 // limits.ShutdownGrace, or less if the context ends earlier, to take what is
 // sent to them. It returns when every goroutine of the server has ended. The

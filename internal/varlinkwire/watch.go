@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher notices clients that are gone while nobody reads from them, for all
+// watcher notices clients that are gone while nothing reads from them, for all
 // connections in one goroutine. It waits for a hang-up alone, which a client
 // that only closed its writing side does not cause, and which it causes once.
 // So it does not wake up for anything else, requests that wait included.

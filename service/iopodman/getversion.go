@@ -18,7 +18,7 @@ func (f *face) GetVersion(ctx context.Context, c VarlinkCall) error {
 }
 
 // buildOf returns the commit that this program was built from and its time in
-// RFC 3339, as far as the build was told to note them.
+// RFC 3339, as far as the build notes them.
 func buildOf(info *debug.BuildInfo, ok bool) (commit, built string) {
 	built = time.Unix(0, 0).UTC().Format(time.RFC3339)
 	if !ok {

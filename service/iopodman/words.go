@@ -5,7 +5,7 @@ import "github.com/eventsvc/eventsvc/events"
 // The words that podman-remote 1.3 to 1.9.3 accepts; at any other it stops.
 // auto-update is not among the statuses: 1.8.2 and later declare it and still
 // stop at it. 1.2 stops at the type system and at loadfromarchive, refresh,
-// renumber and restart, too; nothing in its calls tells it from the others.
+// renumber and restart, too; nothing in its calls distinguishes it from the others.
 var (
 	clientTypes = []string{
 		string(events.Container), string(events.Image), string(events.Pod), string(events.System), string(events.Volume),

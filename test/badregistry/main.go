@@ -1,4 +1,4 @@
-// Command badregistry is a proxy in front of a container registry that misbehaves
+// Command badregistry is a proxy for a container registry that misbehaves
 // as a test wants: it delays each request, refuses manifests with 429, never
 // answers for them, or announces a digest that it does not serve.
 //

@@ -52,7 +52,7 @@ func (p *process) start(cmd *exec.Cmd, socket string) error {
 			p.stop()
 			return fmt.Errorf("%s does not answer: %w\n%s", cmd.Path, err, p.stderr.String())
 		}
-		time.Sleep(2 * time.Millisecond) // for the socket, of which nobody tells
+		time.Sleep(2 * time.Millisecond) // for the socket, which is announced nowhere
 	}
 }
 

@@ -105,7 +105,7 @@ func (b *bench) wakeUps() error {
 		return err
 	}
 	defer c.close()
-	time.Sleep(b.size.idleTime) // what the start left behind is done
+	time.Sleep(b.size.idleTime) // what the start left to do is done
 	total := 0
 	for range b.size.rounds {
 		n, err := b.rests(d.cmd.Process.Pid)

@@ -60,7 +60,7 @@ func (b *bench) latencies(subscribers int) (l latencies, err error) {
 	for range b.size.rounds {
 		var each, last []time.Duration
 		for i := range b.size.appends {
-			time.Sleep(b.size.pause) // everybody has gone to sleep again
+			time.Sleep(b.size.pause) // all have gone to sleep again
 			line := imitate.Line(fmt.Sprintf("v%d", i), time.Now())
 			began := time.Now()
 			if err := p.Write(line); err != nil {

@@ -68,7 +68,7 @@ func (p *podman) clean() {
 // read measures how long Podman takes to read its log with these filters.
 func (p *podman) read(args []string) (time.Duration, error) {
 	cmd := p.command(append([]string{"events", "--stream=false", "--format", "json"}, args...)...)
-	// As grep, it is read by somebody.
+	// As grep's, its output is read.
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, err

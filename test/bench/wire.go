@@ -78,7 +78,7 @@ func (w *wire) read(buf []byte) (int, error) {
 
 // await waits for something to read, as clients with an event loop do. One that
 // blocks in read is woken a second time, for nothing, when the other side takes
-// what it has sent. Go is not told that the thread waits: its scheduler would
+// what it has sent. Go does not know that the thread waits: its scheduler would
 // take up to two more switches of threads for each wait, and the client be
 // measured as much as the service.
 func (w *wire) await() error {

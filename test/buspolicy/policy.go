@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Session lets everybody do everything, as on a session bus.
+// Session lets every client do everything, as on a session bus.
 const Session = `<type>session</type>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>

@@ -1,4 +1,4 @@
-// Package busy tells how much of the machine others use, for tests of what has
+// Package busy reports how much of the machine others use, for tests of what has
 // to happen within milliseconds: on a machine whose processors belong to others
 // such a test says nothing about the program.
 package busy
@@ -29,7 +29,7 @@ func Now() Mark {
 
 // Others returns the share of all processors, 0 to 1, that was used since then by
 // processes other than this one and its children. Children count once they have
-// been waited for: those that still run are others. 0 if it cannot be told.
+// been waited for: those that still run are others. 0 if it is not known.
 func (m Mark) Others() float64 {
 	now := Now()
 	total := now.total - m.total

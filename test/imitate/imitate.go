@@ -23,8 +23,8 @@ type Markers int
 
 // The ways of Podman's versions.
 const (
-	MarkEnd  Markers = iota // one behind the half that is kept: 4.2 to 4.4
-	MarkBoth                // one in front and one behind: 4.5 and later
+	MarkEnd  Markers = iota // one after the half that is kept: 4.2 to 4.4
+	MarkBoth                // one before and one after: 4.5 and later
 )
 
 // Podman is one Podman process that writes to a log.

@@ -25,7 +25,7 @@ type Log struct {
 // concurrent is how many containers are alive at a time.
 const concurrent = 64
 
-// Generate writes a log as Podman 5 leaves it behind on a busy host, about 300
+// Generate writes a log as Podman 5 leaves it on a busy host, about 300
 // bytes for each event: containers of a few projects that are pulled, created,
 // looked after and removed, many at a time, each event stamped a little before
 // it is written, and pulls stamped well before. The same seed makes the same
@@ -148,5 +148,5 @@ func (g *generator) write(b []byte, status string, at time.Time, kind, attribute
 	b = append(b, "}\n"...)
 	g.line = b
 	g.log.Bytes += int64(len(b))
-	_, _ = g.out.Write(b) // Flush tells
+	_, _ = g.out.Write(b) // Flush returns the error
 }

@@ -18,7 +18,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 )
 
-// endName is the name of the event behind which nothing comes.
+// endName is the name of the event after which nothing comes.
 const endName = "end-0"
 
 // startWriters starts two programs that write through the daemon and two
@@ -120,7 +120,7 @@ func (o *watcher) see(name string) (ended bool) {
 		o.s.problem("%s got %s again", o.who, name)
 	case number < next:
 		c.disordered.Add(1)
-		o.s.problem("%s got %s behind %d", o.who, name, next-1)
+		o.s.problem("%s got %s after %d", o.who, name, next-1)
 		return false
 	default:
 		c.missed.Add(int64(number - next))
@@ -264,7 +264,7 @@ func (s *soak) followSignals(o *watcher, ready func()) error {
 		case busName + ".Event":
 			details, _ := signal.Body[5].(map[string]godbus.Variant)
 			if n, _ := details["sequence"].Value().(uint64); n != sequence+1 {
-				return fmt.Errorf("sequence %d behind %d", n, sequence)
+				return fmt.Errorf("sequence %d after %d", n, sequence)
 			}
 			sequence++
 			if name, _ := signal.Body[3].(string); o.see(name) {
@@ -275,7 +275,7 @@ func (s *soak) followSignals(o *watcher, ready func()) error {
 	return io.ErrUnexpectedEOF
 }
 
-// startVisitors starts those who come and go: some follow behind the cursor
+// startVisitors starts those who come and go: some follow after the cursor
 // they left with, some read the past, some misbehave.
 func (s *soak) startVisitors() *sync.WaitGroup {
 	var all sync.WaitGroup
@@ -304,7 +304,7 @@ func (s *soak) startVisitors() *sync.WaitGroup {
 	return &all
 }
 
-// followOn follows a little, behind where it was.
+// followOn follows a little, from where it was.
 func (s *soak) followOn(o *watcher, cursor *string) error {
 	w, err := dial(s.socket)
 	if err != nil {

@@ -101,7 +101,7 @@ func (b *Buffer) Len() int {
 	return b.b.Len()
 }
 
-// EndsWith tells how the content ends, without a copy of all of it.
+// EndsWith reports whether the content ends so, without a copy of all of it.
 func (b *Buffer) EndsWith(text string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

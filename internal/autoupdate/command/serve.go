@@ -130,7 +130,7 @@ func (s *service) run(ctx context.Context, listeners []*varlinkwire.Listener, co
 	if s.bus != nil {
 		serve(func() error { return s.bus.Run(ctx) })
 	}
-	_, _ = systemd.SdNotify(false, systemd.SdNotifyReady) // without systemd nobody listens
+	_, _ = systemd.SdNotify(false, systemd.SdNotifyReady) // without systemd it is dropped
 	all.Go(func() { s.endWhenIdle(ctx, len(listeners), func() { stop(nil) }) })
 	<-ctx.Done()
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping)

@@ -107,7 +107,7 @@ func (s *Store) oldestAfter(before *sdjournal.Reach, looked uint64) (lost bool) 
 	s.oldest.Seen = before.Seen
 	s.oldest.KeepTail(before)
 	if lost {
-		s.oldest.Seen = looked // it is told once
+		s.oldest.Seen = looked // it is reported once
 	}
 	return lost
 }

@@ -4,7 +4,7 @@
 // It promises that what it reads is what Podman wrote, in the order of the
 // journal, each event once, across rotation, vacuum, a flush to /var and
 // restarts of journald; and that what Append returned for is in the journal.
-// What has been vacuumed away is told (*events.ExpiredError, Emission.Lost).
+// What has been vacuumed away is reported (*events.ExpiredError, Emission.Lost).
 //
 // It is built with the tag systemd and cgo. libsystemd is loaded when a journal
 // is opened, so that such a program starts on hosts without it. Built otherwise,
@@ -30,7 +30,7 @@ type Options struct {
 	// Interval is how often a journal that is followed is looked at: journald
 	// itself announces what is new every 250 ms; 0: DefaultInterval.
 	Interval time.Duration
-	// Logger takes what the store has to say about itself; nil: nobody.
+	// Logger takes what the store has to say about itself; nil: it is dropped.
 	Logger *slog.Logger
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// Attend says whether somebody wants to know at once what is new. While nobody
+// Attend says whether a subscriber wants to know at once what is new. While none
 // does the journal is not looked at, but by those who call Look.
 func (s *Store) Attend(wanted bool) {
 	if wanted {
@@ -28,7 +28,7 @@ func (s *Store) wakeUp() {
 	}
 }
 
-// follow looks at the journal when there may be something new, while somebody
+// follow looks at the journal when there may be something new, while a subscriber
 // wants that.
 func (s *Store) follow(w *sdjournal.Watch) {
 	defer s.done.Done()
@@ -324,7 +324,7 @@ func (s *Store) seekMark(h *sdjournal.Reader) error {
 	return nil
 }
 
-// peek finds an end for the next step: the last of some entries behind the mark.
+// peek finds an end for the next step: the last of some entries after the mark.
 //
 // It seeks again each time, which costs some microseconds: a reader that has
 // come to the end of a file looks at it again only when the file has more

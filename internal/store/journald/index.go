@@ -22,7 +22,7 @@ type block struct {
 }
 
 // index is what is known of the events of this host's journal without reading
-// them again. It grows when somebody asks for it.
+// them again. It grows when it is asked for.
 //
 // Its blocks say where to begin for what is younger than some time. Podman's
 // clock of an event and journald's of its entry are two, and an event can be

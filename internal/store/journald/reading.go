@@ -303,7 +303,7 @@ func (s *Store) decodeTo(b *store.Batch, e *sdjournal.Entry, d *decoder, q *stor
 }
 
 // Pos returns the position reached: that of the mark, once all before it
-// has been read. In front of that there are none.
+// has been read. Before that there are none.
 func (r *reading) Pos() store.Pos {
 	if !r.done {
 		return store.Pos{}

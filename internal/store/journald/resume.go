@@ -35,7 +35,7 @@ func (r *reading) begin(ctx context.Context, start store.Start) error {
 }
 
 // markAt returns the mark that a position stands for, if it is still known and
-// nothing behind it can be missing.
+// nothing after it can be missing.
 func (s *Store) markAt(pos store.Pos) (m mark, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (r *reading) resolve(ctx context.Context, c *cursor) error {
 	m := s.mark
 	s.mu.Unlock()
 	if !reaches && c.kind == kindAfter && m.known && m.place.Key == c.key && m.place.Twin == c.twin {
-		// It is the last there was, and is gone, but nothing has come behind it.
+		// It is the last there was, and is gone, but nothing has come after it.
 		r.from, r.hasFrom = m.place, true
 		return nil
 	}

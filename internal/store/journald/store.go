@@ -23,9 +23,9 @@ type Store struct {
 	journal   *sdjournal.Journal
 	index     index
 	ends      ends
-	sending   chan struct{} // holds one while somebody sends to journald
+	sending   chan struct{} // holds one while an entry is sent to journald
 
-	attended atomic.Bool // somebody wants to know at once what is new
+	attended atomic.Bool // a subscriber wants to know at once what is new
 	fresh    atomic.Bool // attended, but not looked at since
 	watch    atomic.Pointer[sdjournal.Watch]
 	stop     chan struct{}

@@ -10,7 +10,7 @@ import (
 )
 
 // chain is the generations of a log: those that lie in the store, oldest first,
-// and those that readings are still in. The follower alone changes it; everybody
+// and those that readings are still in. The follower alone changes it; all others
 // may read it. A generation is used without the lock by those who have a
 // reference to it.
 type chain struct {

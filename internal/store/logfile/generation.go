@@ -76,7 +76,7 @@ func uidOfEvents(owner uint32, mode uint32) int64 {
 	return int64(owner)
 }
 
-// fileID tells files apart. Inodes are used again, so the birth time is part
+// fileID identifies a file. Inodes are used again, so the birth time is part
 // of it where the file system has one.
 type fileID struct {
 	dev, ino uint64
@@ -98,7 +98,7 @@ func (id fileID) hash() uint64 {
 var bootHash = sync.OnceValue(func() uint64 {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return rand.Uint64() // what cannot be told apart is not taken for the same
+		return rand.Uint64() // what cannot be identified is not taken for the same
 	}
 	return xxhash.Sum64(id)
 })

@@ -134,7 +134,7 @@ func (f *finder) origin() (*place, error) {
 }
 
 // byContent looks for the event that the cursor names. One that is found in
-// several places is told apart by its number among equal ones, as far as that
+// several places is identified by its number among equal ones, as far as that
 // is certain.
 func (f *finder) byContent() (*place, error) {
 	var candidates []candidate

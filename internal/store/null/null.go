@@ -1,6 +1,6 @@
 // Package null is the store of hosts where Podman's events_logger is none:
 // what is written is dropped, and there is nothing to read, which every attempt
-// to read is told.
+// to read gets an error.
 package null
 
 import (
