@@ -31,7 +31,7 @@ func TestHistoryGoesThroughAllPages(t *testing.T) {
 			t.Fatal(err)
 		}
 		if h.Cursor() != e.Cursor {
-			t.Errorf("the cursor behind %s is %q, want %q", e.Name, h.Cursor(), e.Cursor)
+			t.Errorf("the cursor after %s is %q, want %q", e.Name, h.Cursor(), e.Cursor)
 		}
 		got = append(got, e)
 	}

@@ -93,7 +93,7 @@ func (f *fake) kill() {
 	f.done.Wait()
 }
 
-// shutDown tells subscribers that the service is stopping, and stops.
+// shutDown notifies subscribers that the service is stopping, and stops.
 func (f *fake) shutDown() {
 	f.mu.Lock()
 	f.stopping = true

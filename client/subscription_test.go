@@ -64,7 +64,7 @@ func TestSubscriptionStartsWhereItIsAskedTo(t *testing.T) {
 		{"Nothing given: from now on", SubscribeOptions{}, "c"},
 		{"FromStart: from the oldest event on", SubscribeOptions{FromStart: true}, "a b c"},
 		{"Since: past events first", SubscribeOptions{Since: "1h"}, "a b c"},
-		{"After: behind the cursor", SubscribeOptions{After: "c1"}, "b c"},
+		{"After: from the cursor on", SubscribeOptions{After: "c1"}, "b c"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t)
@@ -96,7 +96,7 @@ func TestSubscriptionResumesBehindTheLastEventAfterTheServiceWasKilled(t *testin
 	f.start()
 	check(t, "after", take(t, s, 2), "c d")
 	if lost == 0 || resumed != 1 {
-		t.Errorf("%d losses and %d resumptions were told, want at least one and one", lost, resumed)
+		t.Errorf("%d losses and %d resumptions were reported, want at least one and one", lost, resumed)
 	}
 }
 
@@ -123,7 +123,7 @@ func TestSubscriptionResumesWhenTheServiceShutsDownInOrder(t *testing.T) {
 	time.AfterFunc(100*time.Millisecond, f.start)
 	check(t, "after", take(t, s, 1), "b")
 	if len(causes) < 2 || causes[0] != ErrShuttingDown.Error() || !strings.HasPrefix(causes[1], "cannot connect to ") {
-		t.Errorf("the causes told were %q", causes)
+		t.Errorf("the causes were %q", causes)
 	}
 }
 
@@ -266,7 +266,7 @@ func TestSubscriptionEndsWithEOFOnceUntilHasPassed(t *testing.T) {
 	}
 	check(t, "events", names(got), "a b")
 	if _, err := s.Next(t.Context()); !errors.Is(err, io.EOF) {
-		t.Errorf("behind the end the error is %v", err)
+		t.Errorf("after the end the error is %v", err)
 	}
 	if !s.Live() {
 		t.Error("the mark of the end of the past was not seen")

@@ -274,7 +274,7 @@ func TestABusThatStandsStillHoldsNobodyUp(t *testing.T) {
 		t.Errorf("writing took %v", took)
 	}
 	process.Signal(syscall.SIGCONT)
-	// Broadcasts are heard by nobody here.
+	// Broadcasts have no listener here.
 	for n := range count {
 		if s := next(t, signals); s.Body[3] != fmt.Sprint("c", n) {
 			t.Fatalf("signal %d is %v", n, s)

@@ -9,7 +9,7 @@ import (
 )
 
 // TestACallIsNeverDroppedWhenTheServiceStops stops the service again and again
-// while clients call. Each call is answered, or told that nobody has the name:
+// while clients call. Each call is answered, or gets an error that the name has no owner:
 // then it was not looked at, and may be made again.
 func TestACallIsNeverDroppedWhenTheServiceStops(t *testing.T) {
 	const stops, clients = 20, 8
@@ -48,5 +48,5 @@ func TestACallIsNeverDroppedWhenTheServiceStops(t *testing.T) {
 		calling.Wait()
 		r.end()
 	}
-	t.Logf("%d calls were answered, %d found nobody", answered.Load(), unknown.Load())
+	t.Logf("%d calls were answered, %d found no owner", answered.Load(), unknown.Load())
 }

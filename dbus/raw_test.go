@@ -16,7 +16,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 )
 
-// rawClient is a client that does nothing by itself: it reads when it is told
+// rawClient is a client that does nothing by itself: it reads when it is made to
 // to, and answers nothing. Descriptors that are sent to it the kernel closes.
 type rawClient struct {
 	t      testing.TB

@@ -194,7 +194,7 @@ func TestStreamsAreBounded(t *testing.T) {
 		t.Errorf("one too many: %v", err)
 	}
 	file, _ := openStream(t, c, nil, dict{})
-	defer runtime.KeepAlive(file) // or it is closed when nobody looks, and the stream ends
+	defer runtime.KeepAlive(file) // or it is closed at some time, and the stream ends
 	for _, give := range all {
 		give()
 		give()

@@ -235,7 +235,7 @@ func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
 }
 
 // losesTrack replaces the log by another whose continuity cannot be proved, as
-// after a rotation that nobody saw.
+// after a rotation that was not seen.
 func (r *rig) losesTrack() {
 	r.t.Helper()
 	if err := os.Truncate(r.log, 0); err != nil {
@@ -278,7 +278,7 @@ func TestASubscriptionAndAStreamWhosePlaceIsLostEndAndSaySo(t *testing.T) {
 	// What is told as the oldest is where one can go on.
 	ask(t, c, "Subscribe", "again", []string{}, dict{"after": v(l.Parameters["oldest"])})
 	if got := next(t, signals); got.Body[3] != "c100" {
-		t.Errorf("behind the oldest: %v", got)
+		t.Errorf("after the oldest: %v", got)
 	}
 	_, in = openStream(t, c, nil, dict{"after": v(l.Parameters["oldest"])})
 	if nextLine(t, in); nextLine(t, in).Event["name"] != "c100" {

@@ -200,7 +200,7 @@ func TestUnknownMembersAreKept(t *testing.T) {
 	const known = `"ID":"a","Status":"create","Time":"2026-11-23T12:46:15Z","Type":"container","Attributes":null`
 	for _, test := range []struct{ name, line, want string }{
 		{
-			"of any shape, sorted, behind the known ones",
+			"of any shape, sorted, after the known ones",
 			`{"zoom":[1,{"b":2,"a":"<&>"}],` + known + `,"Alpha":null,"big":12345678901234567890.10,"word":"\u00e9"}`,
 			`{` + known + `,"Alpha":null,"big":12345678901234567890.10,"word":"\u00e9","zoom":[1,{"b":2,"a":"<&>"}]}`,
 		},

@@ -79,7 +79,7 @@ func checkFrame(t *testing.T, r *store.Record) {
 	frame := appendEventFrame([]byte("x"), r)
 	body, ok := bytes.CutSuffix(frame[1:], []byte{0})
 	if frame[0] != 'x' || !ok || bytes.IndexByte(body, 0) >= 0 {
-		t.Fatalf("frame %q of line %q is not one frame behind what was there", frame, r.Line)
+		t.Fatalf("frame %q of line %q is not one frame after what was there", frame, r.Line)
 	}
 	var got struct {
 		Parameters struct {
@@ -159,7 +159,7 @@ func TestFramesOfUnusualEvents(t *testing.T) {
 			`{"Type":"container","Status":"auto-update","Time":"2026-01-02T03:04:05Z","ContainerExitCode":0}`,
 			`"time":"2026-01-02T03:04:05.000000000Z","timestampUSec":1767323045000000,"type":"container","status":"auto_update","exitCode":0`,
 		},
-		"In front of the epoch, rounded down": {
+		"Before the epoch, rounded down": {
 			`{"Type":"pod","Status":"stop","Time":"1969-12-31T23:59:59.999999999Z"}`,
 			`"time":"1969-12-31T23:59:59.999999999Z","timestampUSec":-1,"type":"pod","status":"stop"`,
 		},

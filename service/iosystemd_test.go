@@ -30,7 +30,7 @@ func TestServiceIsToldWhatToDoByRootAndItsUserAlone(t *testing.T) {
 		name, call, want string
 		peer             access.Peer
 	}{
-		{"Everybody may ask whether it is there", `{"method":"io.systemd.service.Ping"}`, `{"parameters":{}}`, access.Peer{UID: 4321}},
+		{"Every client may ask whether it is there", `{"method":"io.systemd.service.Ping"}`, `{"parameters":{}}`, access.Peer{UID: 4321}},
 		{"Root may have it reload", `{"method":"io.systemd.service.Reload"}`, `{"parameters":{}}`, access.Peer{UID: 0}},
 		{
 			"A stranger may not", `{"method":"io.systemd.service.Reload"}`,

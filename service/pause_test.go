@@ -13,7 +13,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-// presence is an Activity that knows whether anybody is there.
+// presence is an Activity that knows whether a client is there.
 type presence struct{ n atomic.Int64 }
 
 func (p *presence) Begin()       { p.n.Add(1) }
@@ -70,7 +70,7 @@ func TestNobodyIsTurnedAwayByAServiceThatLooksWhetherItIsIdleAndGoesOn(t *testin
 		for range 300 {
 			r.server.Pause()
 			if !there.isBusy() {
-				t.Error("somebody is there, and it is idle")
+				t.Error("a client is there, and it is idle")
 			}
 			r.server.Resume()
 		}
@@ -96,19 +96,19 @@ func TestWhoComesInTheMomentInWhichTheServiceRetiresIsServed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.server.Retire() {
-			t.Error("it would end, and somebody waits")
+			t.Error("it would end, and a client waits")
 		}
 		r.server.Resume()
 		newClient(t, conn.(*net.UnixConn)).alive()
 		conn.Close()
-		eventually(t, "nobody is there", func() bool { return !there.isBusy() })
+		eventually(t, "idle service", func() bool { return !there.isBusy() })
 
 		r.server.Pause()
 		if !r.server.Retire() {
-			t.Error("nobody came, and it does not end")
+			t.Error("no client came, and it does not end")
 		}
 		if _, err := net.Dial("unix", path); err == nil {
-			t.Error("somebody is let in by a service that ends")
+			t.Error("a client is let in by a service that ends")
 		}
 		if !abstract {
 			if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {

@@ -138,7 +138,7 @@ func TestWhatIsNoCallEndsTheConnection(t *testing.T) {
 		{"A string", `"io.podman.events.GetStatus"`},
 		{"null", `null`},
 		{"An object without an end", `{"method":"org.varlink.service.GetInfo"`},
-		{"Something behind the object", `{"method":"org.varlink.service.GetInfo"} {}`},
+		{"Something after the object", `{"method":"org.varlink.service.GetInfo"} {}`},
 		{"Invalid UTF-8", "{\"method\":\"org.varlink.service.GetInfo\",\"parameters\":{\"a\":\"\xff\"}}"},
 		{"A control character in a string", "{\"method\":\"org.varlink\n.service.GetInfo\"}"},
 		{"Deep nesting", `{"method":"org.varlink.service.GetInfo","parameters":{"a":` + deep + `}}`},

@@ -2,5 +2,5 @@
 
 package service
 
-// raceEnabled tells that the race detector's memory counts, too.
+// raceEnabled reports that the race detector's memory counts, too.
 const raceEnabled = true

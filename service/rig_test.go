@@ -165,7 +165,7 @@ func (r *rig) write(batch ...events.Event) []string {
 var firstTime = time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
 
 // event returns the n-th event: a container of the name cN, created n seconds
-// behind firstTime.
+// after firstTime.
 func event(n int) events.Event {
 	return events.Event{
 		ID: fmt.Sprintf("%064x", n), Name: fmt.Sprintf("c%d", n), Image: "docker.io/library/alpine:latest",

@@ -36,7 +36,7 @@ func TestFollowersAreToldThatTheServiceStopsAndWhereTheyWere(t *testing.T) {
 		t.Errorf("Shutdown: %v", err)
 	}
 	if took := time.Since(begin); took > limits.ShutdownGrace/2 {
-		t.Errorf("it took %v although nobody was slow", took)
+		t.Errorf("it took %v although no client was slow", took)
 	}
 	for _, c := range []*client{live, past, filtered} {
 		told := c.receive()

@@ -76,7 +76,7 @@ func hangs(t *testing.T, m *machine, _ user) {
 	m.run("systemctl", "restart", "eventsvc.service")
 }
 
-// idle lets the service end when nobody needs it, over and over, while clients
+// idle lets the service end when no client needs it, over and over, while clients
 // of both interfaces come at all times.
 func idle(t *testing.T, m *machine, _ user) {
 	m.put("/etc/eventsvc/eventsvc.toml.d/idle.toml", "exit-idle-time = \"300ms\"\n")

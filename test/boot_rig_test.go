@@ -119,7 +119,7 @@ func (m *machine) start(room string) {
 			text, _ := os.ReadFile(console.Name())
 			m.t.Fatalf("the machine does not boot:\n%s", text)
 		}
-		time.Sleep(20 * time.Millisecond) // nobody tells us when there is somebody to ask
+		time.Sleep(20 * time.Millisecond) // nothing says when there is a service to ask
 	}
 }
 

@@ -44,7 +44,7 @@ func TestInstalledOnDebian(t *testing.T) {
 		name string
 		test func(*testing.T, *machine, user)
 	}{
-		{"Nothing runs until somebody calls", nothingRuns},
+		{"Nothing runs until a client calls", nothingRuns},
 		{"Varlink starts it", varlinkStarts},
 		{"The bus starts it", busStarts},
 		{"Events of Podman reach both faces", podmanEvents},
@@ -54,7 +54,7 @@ func TestInstalledOnDebian(t *testing.T) {
 		{"Old clients have their socket", oldClients},
 		{"Configuration is read again", configuration},
 		{"It is started again when it hangs", hangs},
-		{"It ends when nobody needs it", idle},
+		{"It ends when no client needs it", idle},
 		{"The journal is a store like the file", journal},
 	} {
 		t.Run(step.name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func sandboxHolds(t *testing.T, m *machine, _ user) {
 	pid := m.property("eventsvc.service", "MainPID")
 	status := m.run("cat", "/proc/"+pid+"/status")
 	contains(t, status, "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2", "Uid:\t0\t0\t0\t0")
-	// In its mount namespace, with all of root's rights: what is read-only there is so for everybody.
+	// In its mount namespace, with all of root's rights: what is read-only there is so for every process.
 	inside := []string{"nsenter", "--mount=/proc/" + pid + "/ns/mnt", "sh", "-c"}
 	for _, path := range []string{"/etc", "/usr/bin", "/var/log", "/var/lib", "/run", "/run/podman", "/root", "/home", "/boot"} {
 		out, err := m.try(append(inside, "touch "+path+"/eventsvc-was-here")...)
@@ -249,7 +249,7 @@ func strangers(t *testing.T, m *machine, alice user) {
 	refused("Permission denied", "varlinkctl", "info", systemSocket)
 	refused("Access denied", "busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "RequestName", "su", onBus[0], "0")
 
-	// The way that the unit's comment tells.
+	// The way that the unit's comment describes.
 	m.run("systemctl", "enable", "eventsvc-readonly.socket")
 	m.sh("systemctl stop eventsvc.socket eventsvc.service; systemctl start eventsvc.socket eventsvc-readonly.socket")
 	contains(t, alice.run("varlinkctl", "call", publicSocket, "io.podman.events.GetEvents", "{}"), `"events":[]`)

@@ -78,7 +78,7 @@ func (d *daemon) start() {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("the daemon does not answer: %v\n%s", err, d.stderr)
 		}
-		time.Sleep(2 * time.Millisecond) // for the socket, of which nobody tells
+		time.Sleep(2 * time.Millisecond) // for the socket, which are announced nowhere
 	}
 }
 

@@ -31,7 +31,7 @@ type witness struct {
 	descriptors, goroutines, memory int // of the daemon, before
 }
 
-// newMetered describes a daemon that tells how many goroutines it has.
+// newMetered describes a daemon that reports how many goroutines it has.
 func newMetered(t *testing.T, args ...string) *daemon {
 	d := newDaemon(t, args...)
 	if d.unit == nil {

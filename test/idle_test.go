@@ -132,7 +132,7 @@ func TestAFollowerKeepsTheServiceFromBeingIdle(t *testing.T) {
 	d := newDaemon(t, "--exit-idle-time", "50ms")
 	d.start()
 	c := d.subscribe(params{})
-	// Once another process has come and gone the clock would run, if anybody's
+	// Once another process has come and gone the clock would run, if any client's
 	// end started it.
 	other, err := dial(d.socket)
 	if err != nil {
@@ -235,7 +235,7 @@ func TestNoCallIsLostToAServiceThatEndsWhenItIsIdle(t *testing.T) {
 }
 
 // TestWhoIsLetInByAServiceWithASocketOfItsOwnThatEndsWhenItIsIdleIsServed has
-// clients come about when the service ends, which nobody but this test starts
+// clients come about when the service ends, which only this test starts
 // again: they are not let in, or they are answered.
 func TestWhoIsLetInByAServiceWithASocketOfItsOwnThatEndsWhenItIsIdleIsServed(t *testing.T) {
 	const idle = 5 * time.Millisecond
@@ -264,7 +264,7 @@ func TestWhoIsLetInByAServiceWithASocketOfItsOwnThatEndsWhenItIsIdleIsServed(t *
 				w.close()
 			case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
 				t.Fatal(err)
-			default: // it is gone for good: nobody is turned away by one that goes on
+			default: // it is gone for good: no client is turned away by one that goes on
 				patience := 20 * time.Second
 				if !found { // it has not begun
 					patience = time.Millisecond
@@ -279,7 +279,7 @@ func TestWhoIsLetInByAServiceWithASocketOfItsOwnThatEndsWhenItIsIdleIsServed(t *
 					if found || time.Since(began) > time.Minute {
 						_ = d.cmd.Process.Signal(syscall.SIGQUIT) // which shows what it is at
 						<-ended
-						t.Fatalf("nobody is let in, and it does not end\n%s", d.stderr)
+						t.Fatalf("no client is let in, and it does not end\n%s", d.stderr)
 					}
 				}
 			}

@@ -254,7 +254,7 @@ func chooseTheSame(t *testing.T, d *daemon, host string) {
 	}
 	for _, i := range []int{0, 1, 1500, 2998, 2999} {
 		if got := d.listed(client.Query{After: all[i].Cursor, Filters: []string{"type=container"}}); len(got) != 2999-i {
-			t.Errorf("behind event %d are %d", i, len(got))
+			t.Errorf("after event %d are %d", i, len(got))
 		}
 	}
 }
@@ -298,7 +298,7 @@ func TestJournalOfAnExport(t *testing.T) {
 	}
 	dir := filepath.Join(shortDir(t), "journals")
 	importJournal(t, sample, dir)
-	// Twice the same entries, as when two hosts sent them: they are told once.
+	// Twice the same entries, as when two hosts sent them: they are delivered once.
 	importJournal(t, sample, filepath.Join(dir, "3d1219c7c4c5404aaa1f6d2a48adfda5"))
 	d := newDaemon(t, "--journal-directory", dir)
 	d.journal = true
@@ -324,7 +324,7 @@ func TestJournalOfAnExport(t *testing.T) {
 	}
 	for i := range all {
 		if rest := d.history(params{"after": all[i].Cursor}); len(rest) != len(all)-i-1 || len(rest) > 0 && rest[0].Cursor != all[i+1].Cursor {
-			t.Errorf("behind event %d are %d events", i, len(rest))
+			t.Errorf("after event %d are %d events", i, len(rest))
 		}
 	}
 	if !strings.HasSuffix(d.call("GetStatus", nil).Parameters.Path, "journals") {

@@ -98,11 +98,11 @@ func TestJournalOfABootWhoseClockWasBehind(t *testing.T) {
 		}
 		for i := range all {
 			if rest := names(d.listed(client.Query{After: all[i].Cursor})); !slices.Equal(rest, want[i+1:]) {
-				t.Errorf("%s, behind %s are %q", when, all[i].Name, rest)
+				t.Errorf("%s, after %s are %q", when, all[i].Name, rest)
 			}
 		}
 		if rest := names(d.listed(client.Query{After: last})); !slices.Equal(rest, want[5:]) {
-			t.Errorf("%s, behind the last event of the boot before are %q", when, rest)
+			t.Errorf("%s, after the last event of the boot before are %q", when, rest)
 		}
 		if e := d.call("GetLastEvent", nil).Parameters.Event; e == nil || e.Name != "set-2" {
 			t.Errorf("%s, the last event is %+v", when, e)

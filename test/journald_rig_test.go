@@ -142,7 +142,7 @@ func (r *room) settle() {
 		if time.Now().After(deadline) {
 			r.t.Fatal("journald stores nothing")
 		}
-		time.Sleep(5 * time.Millisecond) // for the socket, of which nobody tells
+		time.Sleep(5 * time.Millisecond) // for the socket, which are announced nowhere
 	}
 }
 
@@ -155,7 +155,7 @@ func (r *room) flush() {
 		if time.Now().After(deadline) {
 			r.t.Fatal("journald does not flush")
 		}
-		time.Sleep(5 * time.Millisecond) // for the files, of which nobody tells
+		time.Sleep(5 * time.Millisecond) // for the files, which are announced nowhere
 	}
 }
 

@@ -116,8 +116,8 @@ func TestJournalFollowersOfSeveralUsers(t *testing.T) {
 // everyUser asks for the events of every user.
 var everyUser = params{"allUsers": true}
 
-// resumeAgainAndAgain reads a little, leaves, and comes back behind what it has
-// seen, until it is told to end.
+// resumeAgainAndAgain reads a little, leaves, and comes back after what it has
+// seen, until it is made to end.
 func resumeAgainAndAgain(t *testing.T, d *daemon, end <-chan struct{}) {
 	var all []event
 	cursor := ""

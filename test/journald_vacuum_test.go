@@ -36,7 +36,7 @@ func TestJournalVacuumIsTold(t *testing.T) {
 	write(20, 40)
 	kept := d.history(nil)[29].Cursor
 	if n := len(d.history(params{"after": old})); n != 30 {
-		t.Errorf("behind the tenth event are %d of 30", n)
+		t.Errorf("after the tenth event are %d of 30", n)
 	}
 	r.run("journalctl", "-q", "--vacuum-files=1")
 	write(40, 60)
@@ -44,13 +44,13 @@ func TestJournalVacuumIsTold(t *testing.T) {
 	for _, when := range []string{"running", "restarted"} {
 		reply := d.call("GetEvents", params{"after": old})
 		if reply.Error != "io.podman.events.CursorExpired" || reply.Parameters.Oldest == "" {
-			t.Fatalf("%s, behind an event that is gone: %+v", when, reply)
+			t.Fatalf("%s, after an event that is gone: %+v", when, reply)
 		}
 		if n := len(d.history(params{"after": reply.Parameters.Oldest})); n != left {
-			t.Errorf("%s, behind 'oldest' are %d events of %d", when, n, left)
+			t.Errorf("%s, after 'oldest' are %d events of %d", when, n, left)
 		}
 		if n := len(d.history(params{"after": kept})); n != 30 {
-			t.Errorf("%s, behind an event that is kept are %d of 30", when, n)
+			t.Errorf("%s, after an event that is kept are %d of 30", when, n)
 		}
 		if when == "running" {
 			write(60, 61)
@@ -93,7 +93,7 @@ func TestJournalVacuumUnderAReader(t *testing.T) {
 			reply, err := w.recv()
 			switch {
 			case err != nil:
-				t.Fatalf("behind %d events: %v", len(got), err)
+				t.Fatalf("after %d events: %v", len(got), err)
 			case reply.Error != "":
 				told = reply.Error
 			case reply.Parameters.Live:
@@ -109,7 +109,7 @@ func TestJournalVacuumUnderAReader(t *testing.T) {
 			}
 		}
 		if (told == "live") != (len(got) == len(all)) || told != "live" && told != "io.podman.events.CursorExpired" {
-			t.Errorf("after %d of %d events the reader was told %q", len(got), len(all), told)
+			t.Errorf("after %d of %d events the reader got %q", len(got), len(all), told)
 		}
 		w.close()
 	}
@@ -137,7 +137,7 @@ func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
 	kept := d.history(everyUser)[29].Cursor
 	write("new", 1001)
 	if n := len(d.history(params{"allUsers": true, "after": old})); n != 30 {
-		t.Errorf("behind an event that was there before a user was are %d of 30", n)
+		t.Errorf("after an event that was there before a user was are %d of 30", n)
 	}
 	gone, err := filepath.Glob(filepath.Join(r.dir, "var", hostMachineID(t), "user-1000@*.journal"))
 	if err != nil || len(gone) != 1 {
@@ -146,15 +146,15 @@ func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
 	if err := os.Remove(gone[0]); err != nil {
 		t.Fatal(err)
 	}
-	// Where one journald numbers the files of all users alike it cannot be told
+	// Where one journald numbers the files of all users alike it is not known
 	// from them that there was another before a user's.
 	shared := strings.Count(r.run("sh", "-c", "journalctl --header --file '/var/log/journal/*/*.journal' | grep -i 'sequential number ID' | sort -u"), "\n") == 1
 	for more, when := range []string{"running", "restarted"} {
 		if reply := d.call("GetEvents", params{"allUsers": true, "after": old}); !(shared && when == "restarted") && reply.Error != "io.podman.events.CursorExpired" {
-			t.Errorf("%s, behind an event that others came after that are gone: %q", when, reply.Error)
+			t.Errorf("%s, after an event that others came after that are gone: %q", when, reply.Error)
 		}
 		if n := len(d.history(params{"allUsers": true, "after": kept})); n != 10+more {
-			t.Errorf("%s, behind an event that all is there of are %d of %d", when, n, 10+more)
+			t.Errorf("%s, after an event that all is there of are %d of %d", when, n, 10+more)
 		}
 		if n := len(d.history(everyUser)); n != 30+more {
 			t.Errorf("%s, %d events are left of %d", when, n, 30+more)

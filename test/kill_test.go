@@ -66,7 +66,7 @@ func killsLoseNothing(t *testing.T, kills int, args ...string) {
 	t.Logf("%d kills, %d events acknowledged, %d of unknown fate, %d in the log", kills, len(m.acked), len(m.maybe), len(log))
 }
 
-// writeThroughKills writes until it is told to stop, and comes back whenever
+// writeThroughKills writes until it is made to stop, and comes back whenever
 // the daemon has gone.
 func (m *model) writeThroughKills(d *daemon, writer string, stop *atomic.Bool) {
 	var w *wire

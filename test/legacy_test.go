@@ -142,7 +142,7 @@ func TestAnOldClientIsToldWhenTheDaemonStops(t *testing.T) {
 	deadline := time.Now().Add(legacyPatience)
 	for d.call("GetStatus", nil).Parameters.Subscribers == 0 {
 		if time.Now().After(deadline) {
-			t.Fatal("nobody follows")
+			t.Fatal("end of the subscriptions")
 		}
 		time.Sleep(2 * time.Millisecond) // for the client, which does not say that it follows
 	}

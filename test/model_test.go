@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// model is what is known of a run from outside: what writers were told is
+// model is what is known of a run from outside: what writers got as an answer is
 // stored, and what each subscriber got. It knows nothing of how the daemon does
 // it.
 type model struct {
 	t *testing.T
 
 	mu    sync.Mutex
-	acked map[string]string // cursor by name; "" if the writer was told none
-	maybe map[string]bool   // written, but the writer was told nothing
+	acked map[string]string // cursor by name; "" if the writer got none
+	maybe map[string]bool   // written, but the writer got no answer
 }
 
 func newModel(t *testing.T) *model {
@@ -44,7 +44,7 @@ type watched struct {
 }
 
 // checkAll checks that the subscriber got every event of the log, once, in the
-// order of the log, with the cursors that everybody else sees.
+// order of the log, with the cursors that every other client sees.
 func (m *model) checkAll(w *watched, log []event) {
 	m.t.Helper()
 	if len(w.events) != len(log) {
@@ -61,7 +61,7 @@ func (m *model) checkAll(w *watched, log []event) {
 }
 
 // checkLog checks that the log has each acknowledged event once, under its
-// cursor, and nothing that nobody wrote.
+// cursor, and nothing that was not written.
 func (m *model) checkLog(log []event) {
 	m.t.Helper()
 	m.mu.Lock()
@@ -76,10 +76,10 @@ func (m *model) checkLog(log []event) {
 		cursors[e.Cursor] = true
 		cursor, acked := m.acked[e.Name]
 		if !acked && !m.maybe[e.Name] {
-			m.t.Errorf("nobody wrote %s", e.Name)
+			m.t.Errorf("%s was not written", e.Name)
 		}
 		if cursor != "" && cursor != e.Cursor {
-			m.t.Errorf("%s has the cursor %s, its writer was told %s", e.Name, e.Cursor, cursor)
+			m.t.Errorf("%s has the cursor %s, its writer got %s", e.Name, e.Cursor, cursor)
 		}
 	}
 	for name := range m.acked {

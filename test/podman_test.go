@@ -206,7 +206,7 @@ func (f *follower) await(t *testing.T, text string) string {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s has not printed %q:\n%s", f.cmd, text, f.out)
 		}
-		time.Sleep(5 * time.Millisecond) // for another program, which tells nobody what it has printed
+		time.Sleep(5 * time.Millisecond) // for another program, whose output is not announced
 	}
 	return f.out.String()
 }

@@ -74,7 +74,7 @@ func TestFollowersOfALogThatIsRotatedFlatOut(t *testing.T) {
 				}
 			}
 			if hampered > tries/2 {
-				t.Skipf("in %d of %d runs, all with losses that were told, others had too much of the processors", hampered, tries)
+				t.Skipf("in %d of %d runs, all with losses that were reported, others had too much of the processors", hampered, tries)
 			}
 			t.Errorf("events were lost in each of %d runs", tries)
 		})
@@ -106,7 +106,7 @@ func rotateFlatOut(t *testing.T, limit, each int) (told bool) {
 		t.Logf("limit %d, %s: %d of %d events, %d rotations, %.0f events/s; %d missed, %d repeated, %d out of order; %v",
 			limit, got[i].who, n, processes*each, rotations, float64(processes*each)/took.Seconds(), missed, repeated, disordered, errs[i])
 		if missed+repeated+disordered != 0 {
-			t.Errorf("%s was told nothing of that", got[i].who)
+			t.Errorf("%s got no error for that", got[i].who)
 		}
 		if errs[i] != nil {
 			if !strings.Contains(errs[i].Error(), "CursorExpired") {
@@ -235,7 +235,7 @@ func TestRealPodmansThatRotateTheLog(t *testing.T) {
 		t.Fatalf("podman: %v\n%s", err, out)
 	}
 	following.Wait()
-	time.Sleep(time.Second) // for podman's follower, which polls and tells nobody when it is done
+	time.Sleep(time.Second) // for podman's follower, which polls and does not say when it is done
 	_ = own.Process.Kill()
 	reading.Wait()
 	_ = own.Wait()

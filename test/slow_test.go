@@ -175,7 +175,7 @@ func TestAClockThatJumpsChangesNeitherOrderNorCursors(t *testing.T) {
 	}
 	for n, e := range all {
 		if got := namesOf(d.history(params{"after": e.Cursor})); got != strings.Join(want[n+1:], " ") {
-			t.Errorf("behind %s: %s", e.Name, got)
+			t.Errorf("after %s: %s", e.Name, got)
 		}
 	}
 	since := now.Add(time.Hour).UTC().Format(time.RFC3339Nano)

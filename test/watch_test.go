@@ -137,7 +137,7 @@ func comeAndGo(t *testing.T, d *daemon, total int) {
 	t.Logf("%d subscriptions, %d events delivered, %d written", total, events, len(m.acked))
 }
 
-// visit subscribes again and again, each time behind what it has seen, reads a
+// visit subscribes again and again, each time after what it has seen, reads a
 // little and leaves, and checks that the events follow each other.
 func (m *model) visit(d *daemon, r *rand.Rand, times int) (int, error) {
 	cursor, next, events := "", -1, 0
@@ -157,7 +157,7 @@ func (m *model) visit(d *daemon, r *rand.Rand, times int) (int, error) {
 		for n := 1 + r.IntN(8); n > 0; {
 			reply, err := w.recv()
 			if err != nil || reply.Error != "" {
-				return events, fmt.Errorf("behind %d: %w %+v", next, err, reply)
+				return events, fmt.Errorf("after %d: %w %+v", next, err, reply)
 			}
 			cursor = reply.Parameters.Cursor
 			e := reply.Parameters.Event

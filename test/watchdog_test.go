@@ -85,7 +85,7 @@ func followerIsStuck(t *testing.T, command func(name string, args ...string) *ex
 	}
 	threads := pollingThreads(t, c.Process.Pid)
 	if len(threads) < least {
-		t.Skipf("the threads that follow the store cannot be told: %v", threads)
+		t.Skipf("the threads that follow the store cannot be found out: %v", threads)
 	}
 	for _, thread := range threads {
 		stopThread(t, thread, func() {

@@ -94,8 +94,8 @@ func TestBridgeKeepsTheStreamWhenStdinEnds(t *testing.T) {
 		t.Fatalf("the first reply is %s", got)
 	}
 	b.in.Close()
-	r.write("behind the end of stdin")
-	for !strings.Contains(b.frame(t), "behind the end of stdin") {
+	r.write("after the end of stdin")
+	for !strings.Contains(b.frame(t), "after the end of stdin") {
 		continue
 	}
 	r.stop()

@@ -20,7 +20,7 @@ func TestCompletion(t *testing.T) {
 		{"Types", []string{"events", "--filter", "type="}, []string{"type=container", "type=pod"}, nil, true},
 		{"Types that are not wanted", []string{"events", "-f", "type!=c"}, []string{"type!=container"}, []string{"type!=pod"}, true},
 		{"Statuses", []string{"events", "-f", "event=c"}, []string{"event=create", "event=cleanup"}, []string{"event=start"}, true},
-		{"Values that nobody knows", []string{"events", "-f", "label="}, nil, nil, true},
+		{"Unknown values", []string{"events", "-f", "label="}, nil, nil, true},
 		{"Formats", []string{"events", "--format", ""}, []string{"json"}, nil, true},
 		{"Types to write", []string{"write", "--type", ""}, []string{"container", "volume"}, nil, false},
 		{"Statuses to write", []string{"write", "--status", "auto"}, []string{"auto-update"}, []string{"create"}, false},

@@ -34,7 +34,7 @@ func TestEventsFormats(t *testing.T) {
 		{"Two newlines stay two", []string{"--format", `{{.Type}}\n\n`, "-f", "volume=vol"}, "volume\n\n"},
 		{"A tab may be written as an escape", []string{"--format", `{{.Type}}\t{{.Name}}`, "-f", "volume=vol"}, "volume\tvol1\n"},
 		{"The time prints as Unix seconds, and is a Go time", []string{"--format", `{{.Time}} {{json .Time}} {{.Time.Format "15:04"}} {{.TimeNano}}`, "-f", "volume=vol"}, "1795437940 1795437940 12:45 1795437940354929405\n"},
-		{"An exit code of 0 is told from none", []string{"--format", "{{.ContainerExitCode}}", "-f", "type=container"}, "<nil>\n0\n"},
+		{"An exit code of 0 differs from none", []string{"--format", "{{.ContainerExitCode}}", "-f", "type=container"}, "<nil>\n0\n"},
 		{"Labels print as a map, and one by one", []string{"--format", `{{.Attributes}} {{.Attributes.q}} {{index .Attributes "none"}}`, "-f", "event=create"}, "map[a:b q:x=y <&>] x=y <&> \n"},
 		{"Labels as JSON keep their letters", []string{"--format", "{{json .Attributes}}", "-f", "event=create"}, `{"a":"b","q":"x=y <&>"}` + "\n"},
 		{"Podman's functions are there", []string{"--format", `{{upper .Name}}{{lower "A"}}{{title "a b"}}{{truncate .ID 3}}{{pad .Name 1 2}}{{join (split .Image "/") "+"}}`, "-f", "event=died"}, "C1aA Bb1e c1  localhost+scratch:1\n"},

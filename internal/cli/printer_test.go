@@ -30,7 +30,7 @@ func TestLinesOnATerminal(t *testing.T) {
 			"\x1b[2m2026-11-23 12:45:39 +0000 UTC\x1b[0m volume \x1b[36mtag\x1b[0m " + `\x1b]0;title\a\r\n\u009b31m\u202eevil`,
 		},
 		{
-			"Nor does a type that nobody knows",
+			"Nor does an unknown type",
 			events.Event{Type: "\x1b[2J", Status: "x", Name: "v"},
 			"\x1b[2m2026-11-23 12:45:39 +0000 UTC\x1b[0m " + `\x1b[2J` + " \x1b[36mx\x1b[0m v",
 		},

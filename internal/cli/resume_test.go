@@ -61,7 +61,7 @@ func TestCursorFileIsWrittenBehindWhatHasBeenPrinted(t *testing.T) {
 		t.Errorf("beside the cursor file there is %v, %v", left, err)
 	}
 	other, _, _ := r.run("events", "--stream=false", "--format", nameFormat, "--after-cursor", cursor)
-	check(t, "the output behind the cursor of a", other, "b\nc\n")
+	check(t, "the output after the cursor of a", other, "b\nc\n")
 }
 
 func TestCursorFileThatIsNoneIsLeftAlone(t *testing.T) {
@@ -188,7 +188,7 @@ func TestRestartOfTheServiceIsSurvivedAndTold(t *testing.T) {
 		r.write(name)
 		want += name + "\n"
 		r.stop()
-		// What is written while nobody serves is not missed.
+		// What is written while no service runs is not missed.
 		log, err := os.OpenFile(r.log(), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -122,7 +122,7 @@ func (r *rig) write(names ...string) {
 	}
 }
 
-// waitForSubscriber waits until somebody follows.
+// waitForSubscriber waits until a subscriber follows.
 func (r *rig) waitForSubscriber() {
 	r.t.Helper()
 	c := r.client()
@@ -138,8 +138,8 @@ func (r *rig) run(arguments ...string) (stdout, stderr string, code int) {
 	return runIn(r.t.Context(), append(arguments, "--address", r.address)...)
 }
 
-// unconfigured returns the arguments for a machine where nobody has configured
-// the service.
+// unconfigured returns the arguments for a machine on which the service is not
+// configured.
 func unconfigured(arguments []string) []string {
 	if len(arguments) == 0 || arguments[0] != "serve" || slices.Contains(arguments, "--config") {
 		return arguments
@@ -154,7 +154,7 @@ func runIn(ctx context.Context, arguments ...string) (stdout, stderr string, cod
 	return out.String(), errs.String(), code
 }
 
-// running is a command that runs in this process until it is told to end.
+// running is a command that runs in this process until it is made to end.
 type running struct {
 	out, errs *output
 	cancel    context.CancelCauseFunc
@@ -223,7 +223,7 @@ func check(t *testing.T, what, got, want string) {
 	if got == want {
 		return
 	}
-	// Long texts are told from their first difference on.
+	// Long texts are printed from their first difference on.
 	lines, wanted := strings.Split(got, "\n"), strings.Split(want, "\n")
 	first := 0
 	for first < len(lines)-1 && first < len(wanted)-1 && lines[first] == wanted[first] {

@@ -36,7 +36,7 @@ func TestReloadTakesUpWhatCanBeChangedAndNamesTheRest(t *testing.T) {
 		address, filepath.Join(dir, "log2")))
 	c.Process.Signal(syscall.SIGHUP)
 	if got := m.Await("RELOADING=1"); !regexp.MustCompile(`^RELOADING=1\nMONOTONIC_USEC=[0-9]+$`).MatchString(got) {
-		t.Errorf("systemd is told %q", got)
+		t.Errorf("systemd is notified of %q", got)
 	}
 	m.Await("READY=1\nSTATUS=Serving log file " + filepath.Join(dir, "log") + "; no subscribers")
 	errs.expect(t, `an option changed that takes effect with a restart only`)

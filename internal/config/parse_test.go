@@ -159,7 +159,7 @@ func TestReleases(t *testing.T) {
 		}
 	}
 	if (Release{}).String() != "unknown" || (Release{4, 3}).String() != "4.3" {
-		t.Error("a release is not told as 4.3, or as unknown")
+		t.Error("a release is not printed as 4.3, or as unknown")
 	}
 }
 

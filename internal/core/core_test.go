@@ -277,7 +277,7 @@ func TestPast_memory(t *testing.T) {
 	}
 }
 
-// A subscriber that has fallen behind is bounded as one that begins in the past.
+// A subscriber that reads from the store is bounded as one that begins in the past.
 func TestStream_past(t *testing.T) {
 	r := newRig(t)
 	r.write("a", "b")
@@ -329,7 +329,7 @@ func TestWrite_faults(t *testing.T) {
 		t.Errorf("a stranger writes: %v", err)
 	}
 	if _, err := r.ToWrite(&Caller{ReadOnly: true}, &NewEvent{Type: "pod", Status: "create"}); !errors.As(err, &denied) {
-		t.Errorf("root writes where nobody may: %v", err)
+		t.Errorf("root writes where no user may: %v", err)
 	}
 }
 

@@ -302,7 +302,7 @@ func TestEverySubscriberGetsEverythingOnceWhileTheLogRotates(t *testing.T) {
 			for next < total {
 				got, err := s.read(ctx, 1)
 				if err != nil {
-					t.Errorf("subscriber %d behind event %d: %v", i, next, err)
+					t.Errorf("subscriber %d after event %d: %v", i, next, err)
 					return
 				}
 				for _, name := range got {
@@ -318,7 +318,7 @@ func TestEverySubscriberGetsEverythingOnceWhileTheLogRotates(t *testing.T) {
 					s.Close()
 					again, err := r.Subscribe(ctx, Request{Query: Everything(), History: true, After: cursor, Format: r.names})
 					if err != nil {
-						t.Errorf("subscriber %d comes back behind event %d: %v", i, next, err)
+						t.Errorf("subscriber %d comes back after event %d: %v", i, next, err)
 						return
 					}
 					s = again

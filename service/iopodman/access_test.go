@@ -25,7 +25,7 @@ const unchanged = ^uintptr(0)
 func (r *rig) dialAs(uid int) net.Conn {
 	r.t.Helper()
 	if os.Geteuid() != 0 {
-		r.t.Skip("only root can connect as somebody else")
+		r.t.Skip("only root can connect as another user")
 	}
 	runtime.LockOSThread()
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, uintptr(uid), unchanged); errno != 0 {
@@ -74,7 +74,7 @@ func TestAUserSeesTheEventsOfItsOwnEngineOnly(t *testing.T) {
 	r := newRoom(t)
 	r.append(lines...)
 	if err := os.Chown(r.log, owner, owner); err != nil {
-		t.Skip("only root can give the log to somebody")
+		t.Skip("only root can give the log to another user")
 	}
 	r.serveLog()
 	everything := printed(t, lines, all)

@@ -118,7 +118,7 @@ func (r *rig) followers(n int, args ...string) []*command {
 	deadline := time.Now().Add(patience)
 	for slices.ContainsFunc(commands, func(c *command) bool { return c.out.Len() == 0 }) {
 		if time.Now().After(deadline) {
-			r.t.Fatal("not everybody follows")
+			r.t.Fatal("not all follow")
 		}
 		r.append(container(0, "init"))
 		time.Sleep(10 * time.Millisecond)

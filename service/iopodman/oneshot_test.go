@@ -58,7 +58,7 @@ func TestAOneShotCallIsAnsweredOnce(t *testing.T) {
 	}
 	// What comes next is the reply to the next call, be there more events or not.
 	if got = c.ask(`{"method":"io.podman.GetVersion"}`); !strings.Contains(got, `"version":"1.2.3"`) {
-		t.Errorf("behind the reply comes %s", got)
+		t.Errorf("after the reply comes %s", got)
 	}
 }
 

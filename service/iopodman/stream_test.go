@@ -20,7 +20,7 @@ func TestAStreamStartsNowAndGoesOnUntilTheClientEnds(t *testing.T) {
 	eventually(t, "what is new is printed", func() bool { return behindProbes(c.out.String()) == want })
 	c.kill()
 	c.wait()
-	eventually(t, "nobody follows", func() bool { return r.feed.Subscribers() == 0 })
+	eventually(t, "end of the subscriptions", func() bool { return r.feed.Subscribers() == 0 })
 }
 
 func TestAStreamIsTheSameWithoutParametersForTimes(t *testing.T) {
@@ -69,7 +69,7 @@ func TestWithUntilInThePastAStreamEndsAtOnceWithOneBlankEvent(t *testing.T) {
 	}
 	// Whatever comes next is the reply to the next call.
 	if got := c.ask(`{"method":"io.podman.GetVersion"}`); !strings.Contains(got, `"version":"1.2.3"`) {
-		t.Errorf("behind the last reply comes %s", got)
+		t.Errorf("after the last reply comes %s", got)
 	}
 }
 
@@ -133,5 +133,5 @@ func TestTwoHundredFollowersAllSeeEverythingOnce(t *testing.T) {
 		}
 		c.kill()
 	}
-	eventually(t, "nobody follows", func() bool { return r.feed.Subscribers() == 0 })
+	eventually(t, "end of the subscriptions", func() bool { return r.feed.Subscribers() == 0 })
 }

@@ -64,7 +64,7 @@ func FuzzCursor(f *testing.F) {
 	f.Add("j")
 	f.Fuzz(func(t *testing.T, text string) {
 		tryCursor(t, text)
-		// The same with a right check, which anybody can make and no fuzzer guesses.
+		// The same with a right check, which any program can make and no fuzzer guesses.
 		if at := 2 + keyLength; len(text) >= at+checkLength {
 			for twin := range uint32(3) {
 				sum := check([]byte(text[:at]), twin)

@@ -112,7 +112,7 @@ func runWithFaults(t *testing.T, own, whole bool, sync Sync, fails func(call str
 			t.Errorf("a line is not whole: %q", line)
 		}
 	}
-	if own { // the other is rotated, and what it drops is gone for everybody
+	if own { // the other is rotated, and what it drops is gone for every reader
 		for line := range acknowledged {
 			if there[line] != 1 {
 				t.Errorf("acknowledged, and %d times in the log: %s", there[line], line)
@@ -133,7 +133,7 @@ func watch(t *testing.T, s *Store) *watched {
 	return w
 }
 
-// checkAgainst checks that what was acknowledged was told to the follower, once,
+// checkAgainst checks that what was acknowledged reached the follower, once,
 // unless it was notified that something was lost.
 func (w *watched) checkAgainst(acknowledged map[string]int) {
 	w.t.Helper()
@@ -149,7 +149,7 @@ func (w *watched) checkAgainst(acknowledged map[string]int) {
 			break
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatal("the last event is not told")
+			w.t.Fatal("the last event is not delivered")
 		}
 	}
 	w.mu.Lock()
@@ -158,12 +158,12 @@ func (w *watched) checkAgainst(acknowledged map[string]int) {
 	for i := range w.got {
 		line := string(w.got[i].Line) + "\n"
 		if told[line]++; told[line] > 1 && w.lost == 0 {
-			w.t.Errorf("told twice: %s", line)
+			w.t.Errorf("delivered twice: %s", line)
 		}
 	}
 	for line := range acknowledged {
 		if told[line] == 0 && w.lost == 0 {
-			w.t.Errorf("acknowledged, and not told: %s", line)
+			w.t.Errorf("acknowledged, and not delivered: %s", line)
 		}
 	}
 }
@@ -201,7 +201,7 @@ func TestWhateverFailsNothingIsLostNorToldWrongly(t *testing.T) {
 						t.Fatalf("%s fails with %v, from the %d. time on, %d times, synced %v", call, errno, n, length, mode)
 					}
 				}
-				t.Logf("%d runs, %d failures were told", most, failures)
+				t.Logf("%d runs, %d failures were reported", most, failures)
 			})
 		}
 	}
@@ -214,10 +214,10 @@ func TestAWriteThatWasCutShortIsTakenBackUnlessSomebodyWroteBehindIt(t *testing.
 		heals  bool
 		want   []string
 	}{
-		{"Nobody wrote", "", false, []string{lineOf(0), lineOf(2), ""}},
-		{"Somebody wrote", lineOf(7), false, []string{lineOf(0), lineOf(1)[:20] + lineOf(7), lineOf(2), ""}},
-		{"Somebody is writing", lineOf(7)[:9], false, []string{lineOf(0), lineOf(1)[:20] + lineOf(7)[:9] + "\n", lineOf(2), ""}},
-		{"Nobody wrote, and somebody does later", "", true, []string{lineOf(0), lineOf(8), lineOf(2), ""}},
+		{"No other writer", "", false, []string{lineOf(0), lineOf(2), ""}},
+		{"Another writer", lineOf(7), false, []string{lineOf(0), lineOf(1)[:20] + lineOf(7), lineOf(2), ""}},
+		{"Another writer in the middle of a line", lineOf(7)[:9], false, []string{lineOf(0), lineOf(1)[:20] + lineOf(7)[:9] + "\n", lineOf(2), ""}},
+		{"No other writer, and one later", "", true, []string{lineOf(0), lineOf(8), lineOf(2), ""}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "events.log")
@@ -283,7 +283,7 @@ func TestThatSomebodyElseWritesProvesNothingAboutOurRights(t *testing.T) {
 		}
 		appendTo(t, path, lineOf(7))
 		if fault := w.Status().Fault; strings.Contains(fault, errno.Error()) != stays {
-			t.Errorf("with %v, and an event of somebody else, the status says %q", errno, fault)
+			t.Errorf("with %v, and an event of another writer, the status says %q", errno, fault)
 		}
 		d.heal()
 		if err := w.write(2); err != nil || w.Status().Fault != "" {
@@ -315,7 +315,7 @@ func TestAFaultPassesWithoutThatAnythingElseHappens(t *testing.T) {
 			d.heal() // and from here on the kernel has nothing to tell of
 			equal(t, "followed", w.names(2), namesOf(10, 12))
 			if w.losses() > 0 {
-				t.Error("a loss was told")
+				t.Error("a loss was reported")
 			}
 		})
 	}
@@ -350,6 +350,6 @@ func TestALogThatIsTruncatedWithoutADescriptorToSpareIsToldAsALossLater(t *testi
 	d.heal()
 	equal(t, "followed", w.names(2), namesOf(10, 12))
 	if w.losses() != 1 {
-		t.Errorf("%d losses were told", w.losses())
+		t.Errorf("%d losses were reported", w.losses())
 	}
 }

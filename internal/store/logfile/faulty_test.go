@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// faulty is a disk whose calls fail when they are told to.
+// faulty is a disk whose calls fail on request.
 type faulty struct {
 	kernel
 

@@ -50,7 +50,7 @@ func FuzzCursor(f *testing.F) {
 	f.Add("o")
 	f.Fuzz(func(t *testing.T, text string) {
 		tryCursor(t, s, places, text)
-		// The same with a right check, which anybody can make and no fuzzer guesses.
+		// The same with a right check, which any program can make and no fuzzer guesses.
 		if at := 2 + idLength; len(text) >= at+checkLength {
 			rest, _, _ := strings.Cut(text[at+checkLength:], "@")
 			sum := check([]byte(text[:at]), []byte(rest))

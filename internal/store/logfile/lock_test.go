@@ -56,14 +56,14 @@ func TestAWriteThatGaveUpDoesNotKeepTheLockFromOthers(t *testing.T) {
 	release()
 	for deadline := time.Now().Add(5 * time.Second); isLocked(t, path); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the lock is held though nobody writes")
+			t.Fatal("the lock is held though nothing writes")
 		}
 	}
 	if err := w.write(1); err != nil {
 		t.Fatal(err)
 	}
 	if isLocked(t, path) {
-		t.Fatal("the lock is held though nobody writes")
+		t.Fatal("the lock is held though nothing writes")
 	}
 	equal(t, "followed", w.names(1), namesOf(1, 2))
 }
@@ -83,7 +83,7 @@ func TestALockFileThatIsReplacedIsLockedAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	if isLocked(t, path) {
-		t.Fatal("the lock is held though nobody writes")
+		t.Fatal("the lock is held though nothing writes")
 	}
 }
 

@@ -249,7 +249,7 @@ func TestUnseenGenerationsAreALoss(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 10))
 	w := open(t, path, Options{})
-	w.follower.arrivals.mu.Lock() // whoever notes what appears at the path is held up
+	w.follower.arrivals.mu.Lock() // what notes what appears at the path is held up
 	n := 10
 	for range 5 {
 		appendTo(t, path, linesOf(n, n+10))

@@ -44,7 +44,7 @@ func TestALogThatIsReplacedByPartOfItselfIsALossAndNotRepeated(t *testing.T) {
 			replaceWith(t, path, text)
 			_ = w.Look()
 			if w.losses() != 1 {
-				t.Errorf("%d losses, %d events told", w.losses(), len(w.names(1)))
+				t.Errorf("%d losses, %d events delivered", w.losses(), len(w.names(1)))
 			}
 		})
 	}
@@ -171,7 +171,7 @@ func TestARotationByCopyingThatStallsIsALossAndNotRepeated(t *testing.T) {
 	appendTo(t, path, half[len(half)/2:]+lineOf(1000))
 	_ = w.Look()
 	if w.losses() != 1 {
-		t.Errorf("%d losses, %d events told", w.losses(), len(w.names(1)))
+		t.Errorf("%d losses, %d events delivered", w.losses(), len(w.names(1)))
 	}
 }
 

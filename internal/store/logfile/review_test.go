@@ -75,11 +75,11 @@ func TestAProbeNeedsNoWatchOfTheKernel(t *testing.T) {
 	}
 }
 
-// crowded is a disk on which somebody who does not heed the lock is quicker.
+// crowded is a disk on which a process that does not heed the lock is quicker.
 type crowded struct {
 	kernel
 	mu    sync.Mutex
-	first string // what somebody writes before the next write
+	first string // what another process writes before the next write
 }
 
 func (d *crowded) write(f *os.File, b []byte) (int, error) {
@@ -111,7 +111,7 @@ func TestWhatWasWrittenIsToldAtItsPlaceThoughSomebodyWroteInFrontOfIt(t *testing
 	if err := w.write(5); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "told", w.names(6), namesOf(0, 6))
+	equal(t, "delivered", w.names(6), namesOf(0, 6))
 	if s := w.Status(); s.Skipped != 0 {
 		t.Errorf("%d left out, the last is %s", s.Skipped, s.LastSkipped)
 	}

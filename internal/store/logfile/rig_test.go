@@ -16,7 +16,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// watched is a store with a sink that remembers what it was told.
+// watched is a store with a sink that remembers what it got.
 type watched struct {
 	*Store
 	t    *testing.T
@@ -52,7 +52,7 @@ func (w *watched) take(e store.Emission) {
 	w.more.Broadcast()
 }
 
-// names waits until n events were told and returns their names.
+// names waits until n events were delivered and returns their names.
 func (w *watched) names(n int) []string {
 	w.t.Helper()
 	timer := time.AfterFunc(10*time.Second, func() { w.mu.Lock(); defer w.mu.Unlock(); w.more.Broadcast() })
@@ -64,7 +64,7 @@ func (w *watched) names(n int) []string {
 		w.more.Wait()
 	}
 	if len(w.got) < n {
-		w.t.Fatalf("%d events were told, want %d", len(w.got), n)
+		w.t.Fatalf("%d events were delivered, want %d", len(w.got), n)
 	}
 	var names []string
 	for i := range w.got {
@@ -132,7 +132,7 @@ func equal(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// history reads everything behind the cursor.
+// history reads everything after the cursor.
 func (w *watched) history(after string) (names, cursors []string, err error) {
 	w.t.Helper()
 	r, err := w.Read(context.Background(), store.Start{After: after}, store.Everything())

@@ -83,7 +83,7 @@ func TestWritersFlatOutWithRotation(t *testing.T) {
 				}
 			}
 			if hampered > tries/2 {
-				t.Skipf("in %d of %d runs, all with losses that were told, others had too much of the processors", hampered, tries)
+				t.Skipf("in %d of %d runs, all with losses that were reported, others had too much of the processors", hampered, tries)
 			}
 			t.Errorf("continuity was lost in each of %d runs, in the last %d times", tries, lost)
 		})

@@ -196,7 +196,7 @@ func TestADiskThatIsSlowAfterARotationHoldsUpNeitherReadersNorPodman(t *testing.
 	}
 }
 
-// has reports whether an event was told.
+// has reports whether an event was delivered.
 func (w *watched) has(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -260,7 +260,7 @@ func TestASlowDiskHoldsUpNobodyButThoseWhoWaitForIt(t *testing.T) {
 	}
 }
 
-// slow is a disk that syncs until it is told to have done.
+// slow is a disk that syncs until the test lets it end.
 type slow struct {
 	kernel
 	once       sync.Once
@@ -304,7 +304,7 @@ func TestAnEventIsNotWrittenWhenItsWriterStopsWaitingForTheLock(t *testing.T) {
 	cancel()
 	for range 3 {
 		if err := <-given; !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "cannot write event") {
-			t.Errorf("the writer that gave up is told %v", err)
+			t.Errorf("the writer that gave up gets %v", err)
 		}
 	}
 	release()
@@ -313,9 +313,9 @@ func TestAnEventIsNotWrittenWhenItsWriterStopsWaitingForTheLock(t *testing.T) {
 	}
 	equal(t, "the log", w.names(2), namesOf(0, 2))
 	if isLocked(t, path) {
-		t.Error("the lock is held though nobody writes")
+		t.Error("the lock is held though nothing writes")
 	}
-	// Nobody is left: the wait is given up, and the lock is not kept when it comes.
+	// No caller is left: the wait is given up, and the lock is not kept when it comes.
 	release = holdLock(t, path)
 	ctx, cancel = context.WithCancel(context.Background())
 	go func() {
@@ -335,7 +335,7 @@ func TestAnEventIsNotWrittenWhenItsWriterStopsWaitingForTheLock(t *testing.T) {
 	}
 	for deadline := time.Now().Add(10 * time.Second); isLocked(t, path); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the lock is held though nobody writes")
+			t.Fatal("the lock is held though nothing writes")
 		}
 	}
 	equal(t, "the log", w.names(3), namesOf(0, 3))
@@ -355,7 +355,7 @@ func TestClosingDoesNotWaitForALockThatAnotherHolds(t *testing.T) {
 		t.Error(err)
 	}
 	if err := <-given; err == nil || !strings.Contains(err.Error(), "closed") {
-		t.Errorf("the writer is told %v", err)
+		t.Errorf("the writer gets %v", err)
 	}
 }
 

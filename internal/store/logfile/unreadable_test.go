@@ -79,21 +79,21 @@ func TestAFileThatCanNeverBeReadAgainDoesNotBarItsSuccessor(t *testing.T) {
 		}
 		before := w.Status().Skipped
 		d.kill(path)
-		appendTo(t, path, lineOf(3)) // which nobody can read any more
+		appendTo(t, path, lineOf(3)) // which cannot be read any more
 		if own {
 			if err := os.Rename(path, keptPath(path, 1)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		replace(t, path, lineOf(4))
-		equal(t, "told", w.names(4), append(namesOf(0, 3), namesOf(4, 5)...))
+		equal(t, "delivered", w.names(4), append(namesOf(0, 3), namesOf(4, 5)...))
 		if w.losses() != 1 {
-			t.Errorf("%d losses were told, want 1", w.losses())
+			t.Errorf("%d losses were reported, want 1", w.losses())
 		}
 		if err := w.write(5); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "told", w.names(5), append(namesOf(0, 3), namesOf(4, 6)...))
+		equal(t, "delivered", w.names(5), append(namesOf(0, 3), namesOf(4, 6)...))
 		names, _, err := w.history("")
 		equal(t, "the past", names, namesOf(4, 6))
 		if err != nil {
@@ -130,8 +130,8 @@ func TestAFileThatCanBeReadAgainInTimeCostsNothing(t *testing.T) {
 		t.Errorf("the status says %q", fault)
 	}
 	d.heal()
-	equal(t, "told", w.names(5), namesOf(0, 5))
+	equal(t, "delivered", w.names(5), namesOf(0, 5))
 	if w.losses() != 0 {
-		t.Errorf("%d losses were told", w.losses())
+		t.Errorf("%d losses were reported", w.losses())
 	}
 }
