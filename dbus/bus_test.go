@@ -152,7 +152,7 @@ func TestTheNameIsOwnedAgainWhenTheBusIsBack(t *testing.T) {
 		eventually(t, "subscriptions have ended", func() bool { return r.feed.Subscribers() == 1 })
 		r.write(event(1)) // without a bus everything else goes on
 		if d, err := followed.Next(context.Background()); err != nil || len(d.Records) != 1 {
-			t.Fatalf("a subscriber on another face: %v, %v", d, err)
+			t.Fatalf("a subscriber on another interface: %v, %v", d, err)
 		}
 		r.daemon.Start(t)
 		c := r.client()

@@ -21,7 +21,7 @@ func TestTheBusThatStartedTheServiceEndsIt(t *testing.T) {
 	if err := listener.AddMatchSignal(godbus.WithMatchInterface(eventsInterface)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the broadcast has begun", func() bool { return r.feed.SubscribersByFace()["dbus-broadcast"] == 1 })
+	eventually(t, "the broadcast has begun", func() bool { return r.feed.SubscribersByInterface()["dbus-broadcast"] == 1 })
 	r.write(event(1))
 	if s := next(t, signals); s.Name != eventsInterface+".Event" {
 		t.Errorf("on the session bus that started it there is %v", s)

@@ -18,7 +18,7 @@ func (e writeError) Unwrap() error { return e.error }
 
 // fail answers a call with what went wrong. The cursor is where the stream was, ""
 // if the call is none. What it returns ends the connection.
-func (f *eventsFace) fail(call *varlinkwire.Call, err error, cursor string) error {
+func (f *handler) fail(call *varlinkwire.Call, err error, cursor string) error {
 	var unwritten writeError
 	if errors.As(err, &unwritten) {
 		return err

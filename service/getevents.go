@@ -14,7 +14,7 @@ import (
 )
 
 // GetEvents answers with one page of past events, or with all of them in pages.
-func (f *eventsFace) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
+func (f *handler) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
 	since, until, after *string, limit *int64, allUsers *bool,
 ) error {
 	call := varlinkwire.CallOf(c.Conn)

@@ -37,8 +37,8 @@ func New(o Options) (*varlinkwire.Server, error) {
 		return nil, errors.New("cannot serve events: there is no core")
 	}
 	policy := o.Core.Access()
-	face := &eventsFace{core: o.Core, format: o.Core.Register(appendEventFrame), version: o.Version}
-	own := varlinkwire.Interface{Dispatcher: iopodmanevents.VarlinkNew(face), Admit: face.admit, Unavailable: face.unavailable}
+	h := &handler{core: o.Core, format: o.Core.Register(appendEventFrame), version: o.Version}
+	own := varlinkwire.Interface{Dispatcher: iopodmanevents.VarlinkNew(h), Admit: h.admit, Unavailable: h.unavailable}
 	systemd := varlinkwire.Systemd(o.Systemd, func(c *varlinkwire.Call) error { return policy.MayControl(peer(c.Peer()), c.ReadOnly()) })
 	t := o.Options
 	t.Vendor, t.Product, t.URL = Vendor, Product, URL

@@ -17,7 +17,7 @@ import (
 
 // Subscribe sends events as they come, those of the past first if they are
 // asked for.
-func (f *eventsFace) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
+func (f *handler) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
 	since, until, after *string, fromStart *bool, heartbeatSec *int64, allUsers *bool,
 ) error {
 	call := varlinkwire.CallOf(c.Conn)

@@ -11,7 +11,7 @@ import (
 
 // WriteEvent stores an event and answers with its cursor. It goes on when the
 // client is gone: what was asked for is done.
-func (f *eventsFace) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCall, in iopodmanevents.NewEvent) error {
+func (f *handler) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCall, in iopodmanevents.NewEvent) error {
 	call := varlinkwire.CallOf(c.Conn)
 	event, err := f.core.ToWrite(Caller(call), newEvent(&in))
 	if err != nil {
@@ -27,7 +27,7 @@ type writing struct {
 }
 
 // writeAll stores the events that a client has sent at a time, and answers each.
-func (f *eventsFace) writeAll(ctx context.Context, items []any) error {
+func (f *handler) writeAll(ctx context.Context, items []any) error {
 	batch := make([]events.Event, len(items))
 	for i := range items {
 		batch[i] = items[i].(*writing).event

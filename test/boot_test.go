@@ -47,7 +47,7 @@ func TestInstalledOnDebian(t *testing.T) {
 		{"Nothing runs until a client calls", nothingRuns},
 		{"Varlink starts it", varlinkStarts},
 		{"The bus starts it", busStarts},
-		{"Events of Podman reach both faces", podmanEvents},
+		{"Events of Podman reach both interfaces", podmanEvents},
 		{"The sandbox holds", sandboxHolds},
 		{"Another user may ask and not write", strangers},
 		{"A user has a service of its own", userFlavour},

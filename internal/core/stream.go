@@ -30,7 +30,7 @@ func (c *Core) Subscribe(ctx context.Context, who *Caller, q Query, format *feed
 		}
 	}()
 	s, err := c.feed.Subscribe(ctx, feed.Request{
-		Query: q.choice, History: q.past, After: q.after, Until: q.until, Format: format, Face: name, Past: c.newPast(&who.Peer),
+		Query: q.choice, History: q.past, After: q.after, Until: q.until, Format: format, Interface: name, Past: c.newPast(&who.Peer),
 	})
 	if err != nil {
 		return nil, cause(ctx, err)
@@ -70,5 +70,5 @@ func (c *Core) Broadcast(ctx context.Context, format *feed.Format, name string) 
 	if err := c.access.Own(&query); err != nil {
 		return nil, err
 	}
-	return c.feed.Subscribe(ctx, feed.Request{Query: query, Format: format, Unlisted: true, Face: name})
+	return c.feed.Subscribe(ctx, feed.Request{Query: query, Format: format, Unlisted: true, Interface: name})
 }

@@ -216,7 +216,7 @@ func (d *daemon) addInterfaces() (err error) {
 // addMetrics has everything counted.
 func (d *daemon) addMetrics() (err error) {
 	s := metrics.Sources{
-		Status: d.feed.Status, Subscribers: d.feed.SubscribersByFace, Denials: d.policy.Denials, Connections: d.server.Connections,
+		Status: d.feed.Status, Subscribers: d.feed.SubscribersByInterface, Denials: d.policy.Denials, Connections: d.server.Connections,
 	}
 	if d.bus != nil {
 		s.Calls = d.bus.Calls

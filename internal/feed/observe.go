@@ -19,14 +19,14 @@ type Observer interface {
 // Observe sets the observer of the feed. It has to be called before Start.
 func (f *Feed) Observe(o Observer) { f.observer = o }
 
-// SubscribersByFace returns how many subscriptions are open, by what their
-// requests call Face, those included that are not listed.
-func (f *Feed) SubscribersByFace() map[string]int {
+// SubscribersByInterface returns how many subscriptions are open, by what their
+// requests call Interface, those included that are not listed.
+func (f *Feed) SubscribersByInterface() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	by := make(map[string]int)
 	for s := range f.subs {
-		by[s.request.Face]++
+		by[s.request.Interface]++
 	}
 	return by
 }

@@ -33,8 +33,8 @@ type Request struct {
 	// Past is the subscriber's share of what the readings of its user may hold;
 	// nil: Unbounded.
 	Past Past
-	// Face says by which way the events go, for counting.
-	Face string
+	// Interface is how the events are sent, for counting.
+	Interface string
 }
 
 // Delivery is what a subscription yields at a time. It is valid until the next

@@ -34,7 +34,7 @@ func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 }
 
 // interfaces are shown even if no client uses them.
-var faces = []string{"varlink", "legacy", "dbus", "dbus-stream", "dbus-broadcast"}
+var interfaces = []string{"varlink", "legacy", "dbus", "dbus-stream", "dbus-broadcast"}
 
 // Collect asks every part for its numbers.
 func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
@@ -68,8 +68,8 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	}
 	if m.sources.Subscribers != nil {
 		by := m.sources.Subscribers()
-		for _, face := range faces {
-			gauge(followDesc, by[face], face)
+		for _, name := range interfaces {
+			gauge(followDesc, by[name], name)
 		}
 	}
 	if m.sources.Denials != nil {

@@ -62,8 +62,8 @@ const (
 	methodGetEnvironment = "GetEnvironment"
 )
 
-// systemdFace answers the calls of io.systemd.service.
-type systemdFace struct {
+// systemdHandler answers the calls of io.systemd.service.
+type systemdHandler struct {
 	calls      SystemdCalls // nil: Ping is all that it answers
 	mayControl func(c *Call) error
 }
@@ -71,18 +71,18 @@ type systemdFace struct {
 // Systemd returns the interface io.systemd.service. Without calls it answers Ping
 // alone. mayControl returns an error if a caller may not do more than that.
 func Systemd(calls SystemdCalls, mayControl func(c *Call) error) Interface {
-	f := &systemdFace{calls, mayControl}
+	f := &systemdHandler{calls, mayControl}
 	return Interface{Dispatcher: f, Admit: f.admit, Unavailable: f.unavailable}
 }
 
 // VarlinkGetName returns the name of the interface.
-func (f *systemdFace) VarlinkGetName() string { return systemdInterface }
+func (f *systemdHandler) VarlinkGetName() string { return systemdInterface }
 
 // VarlinkGetDescription returns the description of the interface.
-func (f *systemdFace) VarlinkGetDescription() string { return systemdDescription }
+func (f *systemdHandler) VarlinkGetDescription() string { return systemdDescription }
 
 // admit lets every client ping, and only root and the user of the service do more.
-func (f *systemdFace) admit(c *Call, method string) error {
+func (f *systemdHandler) admit(c *Call, method string) error {
 	if method == methodPing {
 		return nil
 	}
@@ -90,7 +90,7 @@ func (f *systemdFace) admit(c *Call, method string) error {
 }
 
 // unavailable is systemd's own error for what has none.
-func (f *systemdFace) unavailable(string) (name string, parameters any) {
+func (f *systemdHandler) unavailable(string) (name string, parameters any) {
 	return systemError(syscall.EBUSY)
 }
 
@@ -105,7 +105,7 @@ func systemError(number syscall.Errno) (name string, parameters any) {
 }
 
 // VarlinkDispatch answers a call, whose parameters fit the description.
-func (f *systemdFace) VarlinkDispatch(_ context.Context, c varlink.Call, method string) error {
+func (f *systemdHandler) VarlinkDispatch(_ context.Context, c varlink.Call, method string) error {
 	call := CallOf(c.Conn)
 	if f.calls == nil && (method == methodReload || method == methodSetLogLevel) {
 		return call.ReplyError(systemError(syscall.EOPNOTSUPP))
@@ -126,7 +126,7 @@ func (f *systemdFace) VarlinkDispatch(_ context.Context, c varlink.Call, method 
 	return call.replyParameters(struct{}{})
 }
 
-func (f *systemdFace) setLogLevel(call *Call, c varlink.Call) error {
+func (f *systemdHandler) setLogLevel(call *Call, c varlink.Call) error {
 	const mostUrgent, leastUrgent = 0, 7
 	var in struct {
 		Level *int64 `json:"level"`
@@ -138,7 +138,7 @@ func (f *systemdFace) setLogLevel(call *Call, c varlink.Call) error {
 	return call.replyParameters(struct{}{})
 }
 
-func (f *systemdFace) environment(call *Call) error {
+func (f *systemdHandler) environment(call *Call) error {
 	environment := os.Environ()
 	for _, assignment := range environment {
 		if !utf8.ValidString(assignment) {

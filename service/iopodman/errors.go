@@ -17,7 +17,7 @@ const (
 // fail answers a call with what went wrong, in words: of any error but
 // ErrorOccurred an old client prints the name alone. What it returns ends the
 // connection.
-func (f *face) fail(call *varlinkwire.Call, err error) error {
+func (f *handler) fail(call *varlinkwire.Call, err error) error {
 	fault := service.FaultOf(f.core, call, err, "")
 	if fault == nil {
 		return err

@@ -15,7 +15,7 @@ import (
 )
 
 // GetEvents follows the events, or answers with the oldest one.
-func (f *face) GetEvents(ctx context.Context, c VarlinkCall, filter *[]string, since, until *string) error {
+func (f *handler) GetEvents(ctx context.Context, c VarlinkCall, filter *[]string, since, until *string) error {
 	call := varlinkwire.CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
@@ -64,7 +64,7 @@ func query(filter *[]string, since, until *string, now time.Time) (core.Query, e
 }
 
 // follow sends events until the client is gone, or until has passed.
-func (f *face) follow(ctx context.Context, call *varlinkwire.Call, q core.Query) error {
+func (f *handler) follow(ctx context.Context, call *varlinkwire.Call, q core.Query) error {
 	s, err := f.core.Subscribe(ctx, service.Caller(call), q, f.format, "legacy")
 	if err != nil {
 		return f.fail(call, err)
@@ -87,7 +87,7 @@ func (f *face) follow(ctx context.Context, call *varlinkwire.Call, q core.Query)
 }
 
 // answer sends the oldest event, or a blank one.
-func (f *face) answer(ctx context.Context, call *varlinkwire.Call, q core.Query) error {
+func (f *handler) answer(ctx context.Context, call *varlinkwire.Call, q core.Query) error {
 	p, err := f.core.Pages(ctx, service.Caller(call), q, 1)
 	if err != nil {
 		return f.fail(call, err)

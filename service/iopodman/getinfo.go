@@ -18,7 +18,7 @@ import (
 )
 
 // GetInfo answers with what is known about the host.
-func (f *face) GetInfo(ctx context.Context, c VarlinkCall) error {
+func (f *handler) GetInfo(ctx context.Context, c VarlinkCall) error {
 	host, err := hostInfo()
 	if err != nil {
 		return f.fail(varlinkwire.CallOf(c.Conn), err)

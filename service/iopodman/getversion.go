@@ -12,7 +12,7 @@ const remoteAPIVersion = 1
 
 // GetVersion answers with the version of this service. A client refuses a reply
 // whose time it cannot read, and prints none for that of the epoch.
-func (f *face) GetVersion(ctx context.Context, c VarlinkCall) error {
+func (f *handler) GetVersion(ctx context.Context, c VarlinkCall) error {
 	commit, built := buildOf(debug.ReadBuildInfo())
 	return c.ReplyGetVersion(ctx, f.version, runtime.Version(), commit, built, runtime.GOOS+"/"+runtime.GOARCH, remoteAPIVersion)
 }

@@ -15,7 +15,7 @@ import (
 func (s *soak) startBus() (end func(), err error) {
 	program, _ := exec.LookPath("dbus-daemon")
 	if program == "" {
-		fmt.Fprintln(os.Stderr, "soak: no dbus-daemon: the D-Bus face is left out")
+		fmt.Fprintln(os.Stderr, "soak: no dbus-daemon: D-Bus is left out")
 		return func() {}, nil
 	}
 	cmd := exec.Command(program, "--session", "--nofork", "--nopidfile", "--print-address", "--address=unix:path="+s.dir+"/bus")

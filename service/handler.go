@@ -18,15 +18,15 @@ const (
 	writeEvent      = "WriteEvent"
 )
 
-// eventsFace is the interface io.podman.events.
-type eventsFace struct {
+// handler is the interface io.podman.events.
+type handler struct {
 	core    *core.Core
 	format  *feed.Format // frames of Subscribe
 	version string
 }
 
 // admit refuses calls of methods that the caller may not use at all.
-func (f *eventsFace) admit(c *varlinkwire.Call, method string) error {
+func (f *handler) admit(c *varlinkwire.Call, method string) error {
 	if method == writeEvent {
 		return f.core.Access().Write(peer(c.Peer()), c.ReadOnly())
 	}
@@ -34,7 +34,7 @@ func (f *eventsFace) admit(c *varlinkwire.Call, method string) error {
 }
 
 // unavailable is what is said when a call cannot be served.
-func (f *eventsFace) unavailable(reason string) (name string, parameters any) {
+func (f *handler) unavailable(reason string) (name string, parameters any) {
 	e := spell(f.core.Unavailable(reason))
 	return e.Name, e.Parameters
 }
@@ -51,7 +51,7 @@ func query(filters *[]string, since, until, after *string, fromStart, allUsers *
 }
 
 // GetLastEvent answers with the newest matching event.
-func (f *eventsFace) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string, allUsers *bool) error {
+func (f *handler) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string, allUsers *bool) error {
 	call := varlinkwire.CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
@@ -85,7 +85,7 @@ func sent(err error) error {
 }
 
 // GetState answers with the present state of objects.
-func (f *eventsFace) GetState(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string, since *string, allUsers *bool) error {
+func (f *handler) GetState(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string, since *string, allUsers *bool) error {
 	call := varlinkwire.CallOf(c.Conn)
 	if call.Oneway() {
 		return nil
@@ -125,7 +125,7 @@ func (f *eventsFace) GetState(ctx context.Context, c iopodmanevents.VarlinkCall,
 }
 
 // GetStatus answers with the state of the service.
-func (f *eventsFace) GetStatus(ctx context.Context, c iopodmanevents.VarlinkCall) error {
+func (f *handler) GetStatus(ctx context.Context, c iopodmanevents.VarlinkCall) error {
 	call := varlinkwire.CallOf(c.Conn)
 	if call.Oneway() {
 		return nil

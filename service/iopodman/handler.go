@@ -10,12 +10,12 @@ import (
 // registers the form of its frames, so the feed of the core must not have been
 // started yet. The version is what GetVersion says.
 func New(c *core.Core, version string) varlinkwire.Interface {
-	f := &face{core: c, format: c.Register(appendEventFrame), version: version}
+	f := &handler{core: c, format: c.Register(appendEventFrame), version: version}
 	return varlinkwire.Interface{Dispatcher: VarlinkNew(f), Unavailable: unavailable, IsPartOfMore: true}
 }
 
-// face handles the calls of io.podman.
-type face struct {
+// handler handles the calls of io.podman.
+type handler struct {
 	core    *core.Core
 	format  *feed.Format
 	version string
