@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pkg/errors"
@@ -11,6 +14,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eventsvc/eventsvc/internal/fleet"
+	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/internal/store/journald"
 )
 
 const collectLong = `Collect events into one log, each once, with the host and the user that it is
@@ -18,23 +23,34 @@ from, for a service that serves them all:
 
   eventsvc serve --log-file FILE --collected
 
-The source is the stream that 'eventsvc forward' fills. The end of the log is
-where it goes on: the message there is compared with the stream's, so that a
-stream which was put back or made again is noticed, and nothing is collected
-twice. What the stream no longer holds is reported in the log by one event
+A source is the URL of NATS, for the stream that 'eventsvc forward' fills, or
+users: every user of this host, whichever store each uses. The end of the log
+is where it goes on: what stands there is compared with the source, so that one
+which was put back, rotated or made again is noticed, and nothing is collected
+twice. What a source no longer holds is reported in the log by one event
 system/events-lost.
+
+From users takes root. The log file of each user, where Podman has it by default
+and where the user's containers.conf says, is opened with that user's rights and
+by no symbolic link; the journal has the events of those who use it. The user
+of an event is the owner of the log, or the one that journald has recorded.
 
 Collectors of the same stream write the same lines, and so their services give
 the same cursors.`
 
-const collectExample = `  eventsvc collect --from nats://nats.example.com --log /var/lib/eventsvc-collect/events.log --log-max-size 10g`
+const collectExample = `  eventsvc collect --from nats://nats.example.com --log /var/lib/eventsvc-collect/events.log --log-max-size 10g
+  eventsvc collect --from users --log /var/lib/eventsvc-users/events.log`
+
+// fromUsers is the source that is no address.
+const fromUsers = "users"
 
 // collectFlags are the flags of eventsvc collect.
 type collectFlags struct {
 	natsFlags
-	from    []string
-	log     string
-	maxSize string
+	from             []string
+	log              string
+	maxSize          string
+	journalDirectory string
 }
 
 func (a *app) collectCommand() *cobra.Command {
@@ -49,13 +65,14 @@ func (a *app) collectCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&f.from, "from", nil, "`SOURCE` is the URL of NATS: nats://HOST:PORT or tls://HOST:PORT")
+	flags.StringArrayVar(&f.from, "from", nil, "`SOURCE` is the URL of NATS, nats://HOST:PORT or tls://HOST:PORT, or\nusers: all users of this host; may be given again")
 	flags.StringVar(&f.log, "log", "", "`FILE` is the log to write")
 	flags.StringVar(&f.maxSize, "log-max-size", "", "bound of the log: `SIZE` is in bytes, or ends in k, m or g (powers of 1000);\n"+
 		"0: none (default 1g)")
+	flags.StringVar(&f.journalDirectory, "journal-directory", "", "with users: read the journals in this `DIR` (default the journal of this host)")
 	f.add(c)
 	f.addService(c)
-	complete(c, "from", anyOf("nats://", "tls://"), cobra.ShellCompDirectiveNoSpace)
+	complete(c, "from", anyOf("nats://", "tls://", fromUsers), cobra.ShellCompDirectiveNoSpace)
 	complete(c, "log-max-size", anyOf("1g", "10g"), 0)
 	return c
 }
@@ -70,13 +87,12 @@ func (a *app) collect(ctx context.Context, f *collectFlags, flags *pflag.FlagSet
 	}
 	switch {
 	case len(f.from) == 0:
-		return errors.New("cannot collect: --from does not say from where; give it the URL of NATS, such as nats://localhost:4222")
-	case len(f.from) > 1:
-		return errors.New("cannot collect from several sources; give the servers of one cluster with commas between")
+		return errors.New("cannot collect: --from does not say from where; give it the URL of NATS, such as nats://localhost:4222, or users")
 	case f.log == "":
 		return errors.New("cannot collect: --log does not say where to; name a file")
 	}
-	if err := checkURL("from", f.from[0]); err != nil {
+	sources, err := f.sources(log)
+	if err != nil {
 		return err
 	}
 	most := int64(defaultCollectedSize)
@@ -90,7 +106,7 @@ func (a *app) collect(ctx context.Context, f *collectFlags, flags *pflag.FlagSet
 		return errors.Wrap(err, "cannot use --log")
 	}
 	if done {
-		fmt.Fprintf(a.stdout, "events of %s go to %s\n", f.from[0], path)
+		fmt.Fprintf(a.stdout, "events of %s go to %s\n", strings.Join(f.from, " and "), path)
 		return nil
 	}
 	file, err := fleet.OpenLog(path, most)
@@ -102,10 +118,9 @@ func (a *app) collect(ctx context.Context, f *collectFlags, flags *pflag.FlagSet
 			err = closed
 		}
 	}()
-	f.server.URL = f.from[0]
 	collector := fleet.NewCollector(file, log)
 	run := func(ctx context.Context) error {
-		return collector.Run(ctx, &fleet.FromStream{Server: f.server, Log: log})
+		return collector.Run(ctx, sources...)
 	}
 	var last uint64
 	return a.runService(ctx, log, run, func(every time.Duration) string {
@@ -115,4 +130,37 @@ func (a *app) collect(ctx context.Context, f *collectFlags, flags *pflag.FlagSet
 		return fmt.Sprintf("%d events collected, %.0f/s, %d behind, the newest %v after it was published; %d gaps, %d refused",
 			n.Events, rate, n.Behind, n.Lag.Round(time.Millisecond), n.Gaps, n.Refused)
 	})
+}
+
+// sources returns what --from names.
+func (f *collectFlags) sources(log *slog.Logger) ([]fleet.Source, error) {
+	var sources []fleet.Source
+	for i, from := range f.from {
+		if slices.Contains(f.from[:i], from) {
+			return nil, errors.Errorf("cannot collect from %s twice; leave one of them out", from)
+		}
+		if from == fromUsers {
+			sources = append(sources, &fleet.FromUsers{Log: log})
+			if err := journald.Supported(); err != nil {
+				log.Warn("events of users whose Podman writes to the journal are not collected", "error", err)
+				continue
+			}
+			sources = append(sources, &fleet.FromJournal{Log: log, Open: func() (store.Store, error) {
+				return journald.Open(journald.Options{Directory: f.journalDirectory})
+			}})
+			continue
+		}
+		if err := checkURL("from", from); err != nil {
+			return nil, err
+		}
+		if f.server.URL != "" {
+			return nil, errors.New("cannot collect from two NATS; give the servers of one cluster with commas between")
+		}
+		f.server.URL = from
+		sources = append(sources, &fleet.FromStream{Server: f.server, Log: log})
+	}
+	if f.journalDirectory != "" && !slices.Contains(f.from, fromUsers) {
+		return nil, errors.New("cannot use --journal-directory without --from users: it says which journals the users' are; leave it out")
+	}
+	return sources, nil
 }

@@ -27,7 +27,7 @@ type serveFlags struct {
 	logMaxSize string
 
 	journalDirectory string
-	collected        bool
+	collected        string
 
 	listen     []string
 	allowRead  []string
@@ -109,8 +109,10 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 		"(powers of 1000); 0: none (default 64m)")
 	flags.StringVar(&f.journalDirectory, "journal-directory", "", "read the journals in `DIR`, as systemd-journal-remote makes them of\n"+
 		"many hosts (default the journal of this host)")
-	flags.BoolVar(&f.collected, "collected", false, "the log file is that of 'eventsvc collect': each line names its host and user\n"+
+	flags.StringVar(&f.collected, "collected", "", "the log file is that of 'eventsvc collect', which each line's host and user are\n"+
+		"taken from: `KIND` is hosts, whose users nobody here is, or users of this host\n"+
 		"(with --log-file alone)")
+	flags.Lookup("collected").NoOptDefVal = collectedHosts
 	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
 	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none;\n"+
 		"with a leading - one that is not there is waited for; starter is the bus that\n"+
@@ -129,6 +131,7 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 	complete(c, "log-level", anyOf(logLevels...), 0)
 	complete(c, "metrics", anyOf("unix:", "127.0.0.1:"), cobra.ShellCompDirectiveNoSpace)
 	complete(c, "exit-idle-time", anyOf("1m", "5m", "0"), 0)
+	complete(c, "collected", anyOf(collectedHosts, collectedUsers), 0)
 	complete(c, "backend", anyOf(config.Auto, config.File, config.Journald, config.None), 0)
 	complete(c, "log-max-size", anyOf("10m", "100m", "1g"), 0)
 	complete(c, "listen", anyOf("unix:"), cobra.ShellCompDirectiveNoSpace)

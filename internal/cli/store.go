@@ -12,6 +12,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/store/journald"
+	"github.com/eventsvc/eventsvc/internal/store/logfile"
 )
 
 // choice is the store that was decided for, and why.
@@ -35,7 +36,7 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 		return nil, err
 	}
 	sized := f.logMaxSize != ""
-	if f.collected && f.logFile == "" {
+	if f.collected != "" && f.logFile == "" {
 		return nil, errors.New("cannot use --collected without --log-file: it says what the log is; name the log of 'eventsvc collect', too")
 	}
 	if f.journalDirectory != "" {
@@ -115,7 +116,7 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot use --log-file %s", f.logFile)
 	}
-	if f.collected && sized {
+	if f.collected != "" && sized {
 		return nil, errors.New("cannot use --log-max-size with --collected: 'eventsvc collect' bounds its log; give it there")
 	}
 	if sized {
@@ -123,8 +124,31 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 			return nil, podmanRotates(path)
 		}
 	}
-	st := daemon.Store{Backend: events.LogFile, Path: path, Own: sized || f.collected, Named: true, Collected: f.collected, MaxSize: maxSize}
+	collected, err := parseCollected(f.collected)
+	if err != nil {
+		return nil, err
+	}
+	own := sized || collected != logfile.NotCollected
+	st := daemon.Store{Backend: events.LogFile, Path: path, Own: own, Named: true, Collected: collected, MaxSize: maxSize}
 	return &choice{st, []string{"log " + path + ": asked for by name"}}, nil
+}
+
+// The kinds of a collected log.
+const (
+	collectedHosts = "hosts"
+	collectedUsers = "users"
+)
+
+func parseCollected(kind string) (logfile.Collected, error) {
+	switch kind {
+	case "":
+		return logfile.NotCollected, nil
+	case collectedHosts:
+		return logfile.FromHosts, nil
+	case collectedUsers:
+		return logfile.FromUsers, nil
+	}
+	return 0, errors.Errorf("cannot use --collected %q: it says where the events of the log are from; give hosts or users", kind)
 }
 
 // sameFile reports whether two paths lead to the same place.

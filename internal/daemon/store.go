@@ -20,16 +20,19 @@ type Store struct {
 	// MaxSize bounds a log of eventsvc's own, in bytes; 0: no bound.
 	MaxSize int64
 	// Own, Named, Collected and Sync are those of logfile.Options.
-	Own, Named, Collected bool
-	Sync                  logfile.Sync
+	Own, Named bool
+	Collected  logfile.Collected
+	Sync       logfile.Sync
 }
 
 // IsFile reports whether the store is a log file.
 func (s Store) IsFile() bool { return s.Backend == events.LogFile }
 
 // IsForeign reports whether the store holds events of other hosts, or is of the
-// kind that may: the log of a collector, a directory of journals.
-func (s Store) IsForeign() bool { return s.Collected || s.Backend == events.Journald && s.Path != "" }
+// kind that may: the log of a collector of hosts, a directory of journals.
+func (s Store) IsForeign() bool {
+	return s.Collected == logfile.FromHosts || s.Backend == events.Journald && s.Path != ""
+}
 
 // Supported returns why this program cannot open the store at all, nil if it can.
 func (s Store) Supported() error {

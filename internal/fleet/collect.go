@@ -118,5 +118,20 @@ func (s *Sink) Tail(most int64, see func(line []byte) bool) error {
 	return s.collector.file.Tail(most, see)
 }
 
+// KeepBy has what keep returns kept beside the log, from time to time, for Kept. It
+// must speak of no line that is not in the log.
+func (s *Sink) KeepBy(keep func() ([]byte, error)) {
+	s.collector.mu.Lock()
+	defer s.collector.mu.Unlock()
+	s.collector.file.keep = keep
+}
+
+// Kept returns what was kept last, nil if nothing was.
+func (s *Sink) Kept() ([]byte, error) {
+	s.collector.mu.Lock()
+	defer s.collector.mu.Unlock()
+	return s.collector.file.Kept()
+}
+
 // errAgain ends a round so that the place is proved again.
 var errAgain = errors.New("the connection was made again")

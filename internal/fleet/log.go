@@ -19,10 +19,16 @@ type Log struct {
 	file *os.File
 	lock *os.File
 	size int64
+
+	since int64 // bytes appended since keep was asked
+	keep  func() ([]byte, error)
 }
 
 // keptLogs is how many files are kept aside, as the service expects them.
 const keptLogs = 3
+
+// keptSuffix ends the name of the file that has what sources keep.
+const keptSuffix = ".places"
 
 // logMode lets the collector and the service of its user read the log.
 const logMode = 0o600
@@ -31,7 +37,7 @@ const logMode = 0o600
 // and what is kept aside of it stay within maxSize bytes; 0: no bound. A collector
 // that has the log open already is an error.
 func OpenLog(path string, maxSize int64) (*Log, error) {
-	l := &Log{path: path, most: maxSize / (keptLogs + 1)}
+	l := &Log{path: path, most: maxSize / (keptLogs + 1), since: keepEvery} // how much was appended before is not known
 	var err error
 	// Not the lock of the log, which its other writers take: held all the time.
 	l.lock, err = os.OpenFile(path+".collect.lock", os.O_CREATE|os.O_RDWR, logMode)
@@ -96,6 +102,12 @@ func lastNewline(f io.ReaderAt, size int64) (int64, error) {
 
 // Append writes whole lines in one go, all or none of them.
 func (l *Log) Append(lines []byte) error {
+	if l.since += int64(len(lines)); l.keep != nil && l.since > keepEvery {
+		if err := l.keepBeside(); err != nil {
+			return err
+		}
+		l.since = 0
+	}
 	if l.most > 0 && l.size > 0 && l.size+int64(len(lines)) > l.most {
 		if err := l.setAside(); err != nil {
 			return err
@@ -126,6 +138,43 @@ func (l *Log) setAside() error {
 	}
 	_ = l.file.Close()
 	return l.open()
+}
+
+// keepBeside stores what a source keeps, which speaks of lines that are in the log:
+// so the log has to be on the disk before.
+func (l *Log) keepBeside() error {
+	data, err := l.keep()
+	if err != nil {
+		return err
+	}
+	if err := l.file.Sync(); err != nil {
+		return errors.Wrap(err, "cannot sync the log")
+	}
+	next := l.path + keptSuffix + ".new"
+	f, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, logMode)
+	if err != nil {
+		return errors.Wrap(err, "cannot keep places")
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(next, l.path+keptSuffix)
+	}
+	return errors.Wrap(err, "cannot keep places")
+}
+
+// Kept returns what was kept last, nil if nothing was.
+func (l *Log) Kept() ([]byte, error) {
+	data, err := os.ReadFile(l.path + keptSuffix)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return data, errors.Wrap(err, "cannot read places")
 }
 
 // Tail calls see with the lines from the newest on, until it returns false, at

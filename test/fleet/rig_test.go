@@ -28,13 +28,20 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if order := os.Getenv("EVENTSVC_FLEET_SEND"); order != "" {
+		if err := sendEvents(order); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	dir, err := os.MkdirTemp("", "eventsvc-fleet")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "eventsvc")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "../../cmd/eventsvc")
+	build := exec.Command("go", "build", "-tags", buildTags, "-buildvcs=false", "-o", binary, "../../cmd/eventsvc")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "cannot build eventsvc: %v\n%s", err, out)
 		os.Exit(1)
@@ -235,6 +242,9 @@ func startCollector(t *testing.T, s *server, more ...string) *collector {
 	return &collector{run(t, append([]string{binary, "collect", "--from", s.url, "--log", log}, more...)...), log}
 }
 
+// userKey stands for a user of this host where else a host stands.
+func userKey(uid uint32) string { return "user " + strconv.FormatUint(uint64(uid), 10) }
+
 // got is what arrived from a host.
 type got struct {
 	next     int // number that the next event has to have
@@ -306,17 +316,27 @@ func inLog(t *testing.T, path string) map[string]*got {
 // count holds one event against the model.
 func count(t *testing.T, all map[string]*got, line []byte) {
 	t.Helper()
-	var e struct{ Host, Name, Status string }
+	var e struct {
+		Host, Name, Status string
+		UID                *uint32
+	}
 	if err := json.Unmarshal(line, &e); err != nil {
 		t.Fatalf("%v: %s", err, line)
 	}
-	g := all[e.Host]
+	key := e.Host
+	if key == "" && e.UID != nil {
+		key = userKey(*e.UID)
+	}
+	g := all[key]
 	if g == nil {
 		g = new(got)
-		all[e.Host] = g
+		all[key] = g
 	}
-	if e.Status == "events-lost" {
+	switch e.Status {
+	case "events-lost":
 		g.lost++
+		return
+	case "log-rotation":
 		return
 	}
 	n, err := strconv.Atoi(strings.TrimPrefix(e.Name, "n"))

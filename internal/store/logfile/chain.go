@@ -14,8 +14,8 @@ import (
 // may read it. A generation is used without the lock by those who have a
 // reference to it.
 type chain struct {
-	origin    uint64 // the name of the time before there was a file
-	collected bool   // that of Options
+	origin    uint64    // the name of the time before there was a file
+	collected Collected // that of Options
 
 	mu       sync.Mutex
 	present  []*generation // in the store, oldest first; the last may be current
@@ -35,7 +35,7 @@ const (
 	maxHeldBytes = 64 << 20
 )
 
-func newChain(origin uint64, collected bool) *chain {
+func newChain(origin uint64, collected Collected) *chain {
 	return &chain{origin: origin, collected: collected, readings: make(map[*reading]struct{}), nextSeq: 1}
 }
 

@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/filter"
@@ -20,7 +22,7 @@ const collectedLines = `{"Name":"a","Status":"start","Time":"2026-01-02T03:04:05
 // The lines of a collected log name their host and user; the same lines in a log
 // of Podman name nobody: there it is the owner of the file.
 func TestCollected_originOfLines(t *testing.T) {
-	for _, collected := range []bool{true, false} {
+	for _, collected := range []Collected{FromHosts, FromUsers, NotCollected} {
 		path := filepath.Join(t.TempDir(), "events.log")
 		if err := os.WriteFile(path, []byte(collectedLines), 0o600); err != nil {
 			t.Fatal(err)
@@ -35,7 +37,10 @@ func TestCollected_originOfLines(t *testing.T) {
 		}
 		owner := int64(os.Getuid())
 		wantHosts, wantUIDs := []string{"h7", "h8", ""}, []int64{1000, -1, -1}
-		if !collected {
+		switch collected {
+		case FromUsers:
+			wantUIDs[0] = -1
+		case NotCollected:
 			wantHosts, wantUIDs = []string{"", "", ""}, []int64{owner, owner, owner}
 		}
 		query := store.Everything()
@@ -72,7 +77,8 @@ func TestCollected_originOfLines(t *testing.T) {
 		query.Filters = filtersOf(t, "host=h8")
 		var b store.Batch
 		rec, err := s.Last(t.Context(), query, &b)
-		if collected && (err != nil || rec.Host != "h8") || !collected && !errors.Is(err, events.ErrEventNotFound) {
+		named := collected != NotCollected
+		if named && (err != nil || rec.Host != "h8") || !named && !errors.Is(err, events.ErrEventNotFound) {
 			t.Errorf("collected %v: the last event of h8: %v, %v", collected, rec, err)
 		}
 	}
@@ -85,4 +91,26 @@ func filtersOf(t *testing.T, filters ...string) *filter.Filters {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// A collected log takes no event: only its collector knows where one would stand.
+func TestCollected_writeIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	s, err := Open(Options{Path: path, Collected: FromHosts, Own: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if _, _, err := s.Follow(func(store.Emission) {}); err != nil {
+		t.Fatal(err)
+	}
+	e := events.Event{Type: events.Container, Status: events.Start, Time: time.Now(), Name: "a"}
+	_, err = store.Cursors(s.Append(t.Context(), []events.Event{e}))
+	var refused *events.UnavailableError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "collected") {
+		t.Errorf("the write got %v", err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the service has made the log of a collector")
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/eventsvc/eventsvc/internal/line"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -14,7 +15,7 @@ import (
 func (f *follower) emit(c *chunk, of *known) {
 	g, numbers := f.chain.current, f.chain.twins
 	if c.tooLong >= 0 {
-		f.skips.note(g, c.tooLong, errLong)
+		f.skips.note(g, c.tooLong, line.ErrLong)
 	}
 	records := make([]store.Record, 0, min(bytes.Count(c.data, []byte{'\n'}), len(c.data)/leastLine+1))
 	const cursorLength = 2 + idLength + checkLength

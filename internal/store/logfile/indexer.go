@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/eventsvc/eventsvc/internal/line"
 )
 
 const (
@@ -92,7 +94,7 @@ func (x *indexer) indexOne(g *generation, end int64, all []*generation, stopped 
 		}
 		x.made.begin()
 		if c.tooLong >= 0 {
-			x.skips.note(g, c.tooLong, errLong)
+			x.skips.note(g, c.tooLong, line.ErrLong)
 		}
 		for at := 0; at < len(c.data); {
 			n := bytes.IndexByte(c.data[at:], '\n')

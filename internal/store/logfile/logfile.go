@@ -31,7 +31,7 @@ type Options struct {
 	// Collected says that the log was collected from several hosts or users by
 	// eventsvc collect, so that each line names its own. It is for the
 	// administrator to say: a line of another log proves nothing by such a name.
-	Collected bool
+	Collected Collected
 	// LockTimeout bounds the wait for the lock that Podman's writers take; 0:
 	// DefaultLockTimeout.
 	LockTimeout time.Duration
@@ -84,7 +84,7 @@ func Open(o Options) (*Store, error) {
 		path: path, named: o.Named, chain: chain, skips: left, indexer: indexer, syncs: syncs, follower: f,
 		appender: newAppender(path, o.disk, f, syncs, &o), past: newPast(f), stopped: make(chan struct{}),
 	}
-	if o.Own {
+	if o.Own && o.Collected == NotCollected { // its collector makes it, and may be another user
 		if err := s.create(o.disk); err != nil {
 			return nil, err
 		}
@@ -161,8 +161,11 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*s
 // write, all that have a line or none of them; when that outlives a power failure
 // is Options.Sync. They are not written if the context ends before they are
 // written, which it can while another process holds the lock; the errors then
-// wrap that of the context.
+// wrap that of the context. A collected log takes none.
 func (s *Store) Append(ctx context.Context, batch []events.Event) []store.Written {
+	if s.chain.collected != NotCollected {
+		return refuseWrites(ctx, batch)
+	}
 	return s.appender.append(ctx, batch)
 }
 

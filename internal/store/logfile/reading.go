@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/eventsvc/eventsvc/internal/line"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -271,7 +272,7 @@ func (r *reading) enterNext() bool {
 // scan turns the lines of a chunk into records of the batch.
 func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 	if c.tooLong >= 0 {
-		r.past.skips.note(r.g, c.tooLong, errLong)
+		r.past.skips.note(r.g, c.tooLong, line.ErrLong)
 	}
 	var d decoded
 	data, off := c.data, c.off

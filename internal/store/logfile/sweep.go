@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/eventsvc/eventsvc/internal/line"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -88,7 +89,7 @@ func (w *sweep) claim(helped bool) *task {
 // assign adds a block to a task, and returns how many bytes of it have to be
 // read.
 func (w *sweep) assign(t *task, b *block) (bytes int64) {
-	if q := w.filter.query; !w.past.chain.collected && !q.HasUser(w.g.uid.Load()) || !b.mayMatch(q) {
+	if q := w.filter.query; w.past.chain.collected == NotCollected && !q.HasUser(w.g.uid.Load()) || !b.mayMatch(q) {
 		return 0
 	}
 	first := len(t.parts)
@@ -238,7 +239,7 @@ func (w *sweep) consider(t *task, text []byte, off int64) {
 		b.Records = append(b.Records, store.Record{})
 	}
 	rec := &b.Records[n]
-	found, stored, reason := findEvent(text, &rec.Fields)
+	found, stored, reason := line.Find(text, &rec.Fields)
 	if reason != nil {
 		w.past.skips.note(w.g, off, reason)
 	}

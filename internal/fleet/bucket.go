@@ -1,0 +1,26 @@
+package fleet
+
+import "time"
+
+// bucket bounds what is done for one user: at once some bytes, and then so many
+// for each second.
+type bucket struct {
+	most, each float64
+	used       float64
+	last       time.Time
+}
+
+func (b *bucket) take(n int) {
+	now := time.Now()
+	b.used = max(0, b.used-b.each*now.Sub(b.last).Seconds()) + float64(n)
+	b.last = now
+}
+
+// wait returns how long to wait until more may be done.
+func (b *bucket) wait() time.Duration {
+	over := b.used - b.most - b.each*time.Since(b.last).Seconds()
+	if over <= 0 {
+		return 0
+	}
+	return time.Duration(over / b.each * float64(time.Second))
+}

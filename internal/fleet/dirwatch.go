@@ -1,0 +1,69 @@
+package fleet
+
+import (
+	"encoding/binary"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+)
+
+// dirWatch reports that something has happened in a directory, once, until it is
+// armed again: so what a user does there costs one report for each look.
+type dirWatch struct {
+	file *os.File
+	fd   int
+	wake func(uid uint32)
+
+	mu    sync.Mutex
+	users map[int32]uint32 // by watch descriptor
+}
+
+const watchMask = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE_SELF |
+	unix.IN_MOVE_SELF | unix.IN_ATTRIB | unix.IN_ONLYDIR | unix.IN_ONESHOT
+
+// newDirWatch returns a watch that calls wake.
+func newDirWatch(wake func(uid uint32)) (*dirWatch, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot watch the logs of users (raise fs.inotify.max_user_instances)")
+	}
+	return &dirWatch{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, wake: wake, users: map[int32]uint32{}}, nil
+}
+
+// arm watches a directory for a user. Without a watch, which the kernel may refuse,
+// the log is looked at from time to time. It is called with the user's rights.
+func (w *dirWatch) arm(dir int, uid uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wd, err := unix.InotifyAddWatch(w.fd, "/proc/self/fd/"+strconv.Itoa(dir), watchMask)
+	if err == nil {
+		w.users[int32(wd)] = uid
+	}
+}
+
+// run takes reports until close.
+func (w *dirWatch) run() {
+	buffer := make([]byte, 16<<10)
+	for {
+		n, err := w.file.Read(buffer)
+		if err != nil {
+			return
+		}
+		for b := buffer[:n]; len(b) >= unix.SizeofInotifyEvent; {
+			wd := int32(binary.NativeEndian.Uint32(b))
+			b = b[unix.SizeofInotifyEvent+binary.NativeEndian.Uint32(b[12:]):]
+			w.mu.Lock()
+			uid, known := w.users[wd]
+			delete(w.users, wd)
+			w.mu.Unlock()
+			if known {
+				w.wake(uid)
+			}
+		}
+	}
+}
+
+func (w *dirWatch) close() { _ = w.file.Close() }

@@ -1,0 +1,147 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/store"
+)
+
+// FromJournal collects the events that Podman has written to the journal, of all
+// users. The user of an event is the one that journald has recorded.
+type FromJournal struct {
+	// Open opens the journal. It is called for each round, and the store is closed
+	// at its end.
+	Open func() (store.Store, error)
+	Log  *slog.Logger
+}
+
+// journalPlaceMark begins the place of a line from the journal, whose cursor is the
+// line's own.
+const journalPlaceMark = placeMember + `journal"}`
+
+// journalEvery is how often the journal is looked at without being asked to.
+const journalEvery = 2 * time.Second
+
+// Collect collects until the journal cannot be read.
+func (f *FromJournal) Collect(ctx context.Context, sink *Sink) error {
+	st, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	arrived := make(chan struct{}, 1)
+	_, _, err = st.Follow(func(store.Emission) {
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		return errors.WithMessage(err, "cannot follow the journal")
+	}
+	st.Attend(true)
+	after, err := lastOfJournal(sink)
+	if err != nil {
+		return err
+	}
+	reading, err := f.begin(ctx, st, after, sink)
+	if err != nil {
+		return err
+	}
+	defer reading.Close()
+	var batch store.Batch
+	var lines []byte
+	for {
+		err := reading.Next(ctx, &batch)
+		switch {
+		case errors.Is(err, io.EOF):
+			select {
+			case <-arrived:
+			case <-time.After(journalEvery):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			continue
+		case err != nil:
+			return err // an expired place too: the next round reports it
+		}
+		var done Counts
+		lines = lines[:0]
+		for i := range batch.Records {
+			lines = appendJournal(lines, &batch.Records[i], &done)
+		}
+		if err := sink.Append(lines, done); err != nil {
+			return err
+		}
+	}
+}
+
+// begin begins to read after a cursor, or reports that the journal no longer holds
+// what follows it.
+func (f *FromJournal) begin(ctx context.Context, st store.Store, after string, sink *Sink) (store.Reading, error) {
+	reading, err := st.Read(ctx, store.Start{After: after}, store.Everything())
+	var expired *events.ExpiredError
+	if !errors.As(err, &expired) {
+		return reading, err
+	}
+	f.Log.Warn("events were lost: the journal no longer holds what follows the last collected", "after", after, "oldest", expired.Oldest)
+	e := newLost("", after, expired.Oldest, time.Now())
+	e.Name = "journal"
+	delete(e.Attributes, "host")
+	text, err := e.AppendJSON(nil)
+	if err != nil {
+		return nil, err
+	}
+	text = line.AppendOrigin(text, "", -1, expired.Oldest)
+	if err := sink.Append(appendJournalPlace(text), Counts{Gaps: 1}); err != nil {
+		return nil, err
+	}
+	return st.Read(ctx, store.Start{After: expired.Oldest}, store.Everything())
+}
+
+// appendJournal appends a record of the journal, unless it gets too long.
+func appendJournal(lines []byte, r *store.Record, done *Counts) []byte {
+	text := r.Line
+	if r.Fields.Extra {
+		e := r.Fields.Event(r.Line)
+		e.Extra = nil
+		var err error
+		if text, err = e.AppendJSON(nil); err != nil {
+			done.Refused++
+			return lines
+		}
+	}
+	if len(text) > line.MaxLine-roomOfOrigin {
+		done.Refused++
+		return lines
+	}
+	lines = append(lines, text...)
+	lines = appendJournalPlace(line.AppendOrigin(lines, r.Host, r.UID, string(r.Cursor)))
+	done.Events++
+	done.Lag = time.Since(time.Unix(0, r.Fields.Time))
+	return lines
+}
+
+func appendJournalPlace(lines []byte) []byte {
+	return append(append(lines[:len(lines)-1], journalPlaceMark...), '\n')
+}
+
+// lastOfJournal returns the cursor of the last line that is from the journal, "" if
+// there is none.
+func lastOfJournal(sink *Sink) (cursor string, err error) {
+	err = sink.Tail(1<<62, func(text []byte) bool {
+		if bytes.HasSuffix(text, []byte(journalPlaceMark)) {
+			_, _, cursor, _, _ = line.OriginCursor(text)
+		}
+		return cursor == ""
+	})
+	return cursor, err
+}

@@ -1,0 +1,177 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/config"
+)
+
+// FromUsers collects the log files of all users of this host, as they come and go.
+// A user's files are hostile input. They are opened with that user's rights, by no
+// link; only regular files of the user are read; and how much is read and written
+// for each user is bounded. The user of an event is the one whose log it is in.
+type FromUsers struct {
+	Log *slog.Logger
+
+	ids     *identities
+	watch   *dirWatch
+	turns   chan *turn
+	release config.Release
+
+	mu        sync.Mutex
+	places    map[logKey]filePlace // guarded by mu, as the rest
+	followers map[uint32]*follower // by user
+	warnings  int                  // since warnedAt
+	unsaid    int
+	warnedAt  time.Time
+}
+
+// turn is the memory of a look at a log.
+type turn struct{ in, out []byte }
+
+const (
+	// mostTurns is how many logs are looked at a time.
+	mostTurns = 4
+	// keptTurn bounds the memory that a turn keeps, in bytes.
+	keptTurn = 512 << 10
+	// usersEvery is how often the users are listed, and the log of one who has a
+	// runtime directory is looked at without being asked to; rarelyEvery the log of
+	// another, and each containers.conf.
+	usersEvery  = 2 * time.Second
+	rarelyEvery = 30 * time.Second
+	// looksApart is the least time between two looks that find nothing.
+	looksApart = 10 * time.Millisecond
+	// mostWarnings is how many lines about users are logged in warnEvery.
+	mostWarnings = 20
+	warnEvery    = 10 * time.Second
+
+	// How many bytes of a user's log are read, and of the collected log written for
+	// the user, at once, and then each second. What is not read waits in the user's log.
+	readAtOnce, readEachSecond   = 64 << 20, 16 << 20
+	wroteAtOnce, wroteEachSecond = 64 << 20, 1 << 20
+)
+
+// Collect collects until the context ends.
+func (f *FromUsers) Collect(ctx context.Context, sink *Sink) error {
+	if os.Geteuid() != 0 {
+		return errors.New("cannot collect from users: only root may take each one's rights; run it as a service of the system")
+	}
+	places, err := readPlaces(sink)
+	if err != nil {
+		return err
+	}
+	f.release, _ = config.Host().Podman()
+	f.places, f.followers = places, map[uint32]*follower{}
+	f.ids, f.turns = newIdentities(), make(chan *turn, mostTurns)
+	for range mostTurns {
+		f.turns <- &turn{in: make([]byte, fileChunk)}
+	}
+	if f.watch, err = newDirWatch(f.wake); err != nil {
+		return err
+	}
+	sink.KeepBy(f.encodePlaces)
+	var running sync.WaitGroup
+	running.Go(f.watch.run)
+	defer running.Wait()
+	defer f.watch.close()
+	ticker := time.NewTicker(usersEvery)
+	defer ticker.Stop()
+	for {
+		for uid, a := range listUsers() {
+			if u, begun := f.follow(uid, a, sink); begun {
+				running.Go(func() { u.run(ctx) })
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// follow notes what is known of a user. begun says that the user is new.
+func (f *FromUsers) follow(uid uint32, a account, sink *Sink) (u *follower, begun bool) {
+	f.mu.Lock()
+	u = f.followers[uid]
+	many := len(f.followers) >= mostUsers
+	if u == nil && !many {
+		u = &follower{from: f, sink: sink, woken: make(chan struct{}, 1)}
+		f.followers[uid] = u
+		begun = true
+	}
+	f.mu.Unlock()
+	if u == nil {
+		f.warn("cannot follow the logs of more users", nil, "uid", uid, "most", mostUsers)
+		return nil, false
+	}
+	if before := u.account.Swap(&a); before != nil && *before != a {
+		u.wake()
+	}
+	return u, begun
+}
+
+// wake has the logs of a user looked at.
+func (f *FromUsers) wake(uid uint32) {
+	f.mu.Lock()
+	u := f.followers[uid]
+	f.mu.Unlock()
+	if u != nil {
+		u.wake()
+	}
+}
+
+// place returns where a log was left off; known is false if none of it was
+// collected.
+func (f *FromUsers) place(key logKey) (p filePlace, known bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, known = f.places[key]
+	return p, known
+}
+
+// setPlace notes the place of a line that is in the collected log.
+func (f *FromUsers) setPlace(key logKey, p filePlace) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.places[key] = p
+}
+
+func (f *FromUsers) encodePlaces() ([]byte, error) {
+	f.mu.Lock()
+	places := maps.Clone(f.places)
+	f.mu.Unlock()
+	return encodePlaces(places)
+}
+
+// warn logs what a user has done, unless there was a lot of it just now.
+func (f *FromUsers) warn(text string, l *userLog, more ...any) {
+	f.mu.Lock()
+	now := time.Now()
+	if now.Sub(f.warnedAt) > warnEvery {
+		f.warnedAt, f.warnings = now, 0
+	}
+	f.warnings++
+	quiet, unsaid := f.warnings > mostWarnings, f.unsaid
+	if f.unsaid = 0; quiet {
+		f.unsaid = unsaid + 1
+	}
+	f.mu.Unlock()
+	if quiet {
+		return
+	}
+	if l != nil {
+		more = append(more, "uid", l.account.uid, "path", l.path)
+	}
+	if unsaid > 0 {
+		more = append(more, "notLogged", unsaid)
+	}
+	f.Log.Warn(text, more...)
+}
