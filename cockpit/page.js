@@ -33,6 +33,14 @@ function notice(words) {
     $("notice").textContent = words || "";
 }
 
+// fault shows what is wrong with the store until it is over, and leaves other notices.
+let faulty = false;
+function fault(words) {
+    if (words || faulty)
+        notice(words);
+    faulty = !!words;
+}
+
 // help says what to do when there is nothing to show.
 function help(title, words, command) {
     $("help").hidden = !title;
@@ -47,6 +55,8 @@ function explain(problem) {
     if (problem === "access-denied" || problem === "not-authorized") {
         state("lost", _("No access"));
         help(_("You may not read the container events"), _("The socket of the service is for root. Turn on administrative access at the top of this page. Or let the administrator enable the socket that other users may read from, which shows each user its own containers:"), "systemctl enable --now eventsvc-readonly.socket");
+    } else if (problem.includes(" ")) { // what the service says, not a word of Cockpit's
+        fault(problem);
     } else if (problem === "not-found" || problem === "not-supported") {
         state("lost", _("Not running"));
         help(_("The service is not running"), _("This page shows what the service eventsvc reads. To start it now and at each boot:"), "systemctl enable --now eventsvc.socket");
@@ -77,8 +87,7 @@ function begin() {
         status(s) {
             help();
             $("everyone").hidden = !s.path; // which only those get who may read all
-            if (s.fault)
-                notice(s.fault);
+            fault(s.fault);
         },
         event(e) {
             lanes.add(e);

@@ -55,7 +55,7 @@ func TestCockpitPage(t *testing.T) {
 	drive.Env = append(os.Environ(),
 		"NODE_PATH="+filepath.Join(modules, "node_modules"), "PROFILE="+filepath.Join(dir, "profile"), "HOME="+dir,
 		"PAGE="+startCockpit(t, dir, nil), "STRANGER="+startCockpit(t, dir, []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}),
-		"PODMAN="+filepath.Join(peers, "podman.sh"), "PODMAN_DIR="+p.dir, "IMAGE=localhost/busybox:test", "DAEMON_PID="+pid,
+		"PODMAN="+filepath.Join(peers, "podman.sh"), "PODMAN_DIR="+p.dir, "IMAGE=localhost/busybox:test", "DAEMON_PID="+pid, "LOG="+p.log,
 		"SIXTY=source "+peers+"/podman-env.sh "+p.dir+"; for i in $(seq 60); do podman_ volume create sixty-$i; done",
 		"BIG=cat "+manyEvents(t, 100_000)+" >>"+p.log, "PICTURES="+os.Getenv(picturesVariable),
 	)
@@ -110,8 +110,8 @@ func installPage(t *testing.T, dir, socket string) {
 	}
 }
 
-// keepRunning starts a daemon, again whenever it ends, and keeps its process ID in
-// a file.
+// keepRunning starts a daemon, again whenever it ends, until there is a file PID.over,
+// and keeps its process ID in a file.
 func keepRunning(t *testing.T, pid string, args ...string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -120,7 +120,7 @@ func keepRunning(t *testing.T, pid string, args ...string) {
 	start := func() bool {
 		mu.Lock()
 		defer mu.Unlock()
-		if over {
+		if _, err := os.Stat(pid + ".over"); over || err == nil {
 			return false
 		}
 		cmd = exec.Command(binary, args...)

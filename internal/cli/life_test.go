@@ -216,7 +216,7 @@ func TestMetricsOfAServiceAreOnASocketOfTheirOwn(t *testing.T) {
 		`eventsvc_events_total{status="create",type="volume"} 3`,
 		"eventsvc_events_written_total 3",
 		"eventsvc_write_duration_seconds_count 3",
-		`eventsvc_subscribers{face="varlink"} 1`,
+		`eventsvc_subscribers{interface="varlink"} 1`,
 		`eventsvc_denials_total{action="write events"} 1`,
 		"eventsvc_lines_skipped_total 1",
 		"eventsvc_connections 1",

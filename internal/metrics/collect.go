@@ -14,7 +14,7 @@ var (
 	writtenDesc  = describe("events_written_total", "Events written through the service.")
 	skippedDesc  = describe("lines_skipped_total", "Lines or entries of the store that are no events.")
 	faultDesc    = describe("store_fault", "1 while the store cannot be read or written, else 0.")
-	followDesc   = describe("subscribers", "Subscriptions that are open.", "face")
+	followDesc   = describe("subscribers", "Subscriptions that are open.", "interface")
 	denialsDesc  = describe("denials_total", "Calls that were denied.", "action")
 	openDesc     = describe("connections", "Varlink connections that are open.")
 	admittedDesc = describe("connections_admitted_total", "Varlink connections that were served.")

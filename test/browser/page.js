@@ -5,7 +5,7 @@ const fs = require("node:fs");
 const puppeteer = require("puppeteer-core");
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-const { PAGE, STRANGER, PODMAN, PODMAN_DIR, DAEMON_PID, PICTURES, BIG } = process.env;
+const { PAGE, STRANGER, PODMAN, PODMAN_DIR, DAEMON_PID, LOG, PICTURES, BIG } = process.env;
 const patience = 30000;
 let failures = 0;
 
@@ -167,6 +167,39 @@ const picture = async (page, name) => PICTURES && page.screenshot({ path: `${PIC
     check("long names do not break the page", await big.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     await accessible(big, "100,000 events");
     await big.close();
+
+    // The store loses the place of an open page, cannot be read, and is back.
+    const pid = () => Number(fs.readFileSync(DAEMON_PID, "utf8"));
+    const says = (on, id, words) => on.waitForFunction((i, w) => !document.getElementById(i).hidden && document.getElementById(i).textContent.includes(w), { timeout: patience }, id, words);
+    const lost = await opened(browser, PAGE);
+    await live(lost);
+    await shell(`mv ${LOG} ${LOG}.gone`);
+    await podman("volume", "create", "after-the-loss");
+    process.kill(pid(), "SIGKILL");
+    await says(lost, "notice", "some events may be missing");
+    await shows(lost, "after-the-loss");
+    await live(lost);
+    check("a lost place is told, and the page goes on", !(await rows(lost)).includes("web"), await lost.$eval("#notice", e => e.textContent));
+    await shell(`mv ${LOG} ${LOG}.kept && mkdir ${LOG}`);
+    const faulty = await opened(browser, PAGE);
+    await says(faulty, "notice", "not a regular file");
+    check("a store that cannot be read is told", true, await faulty.$eval("#notice", e => e.textContent));
+    await shell(`rmdir ${LOG} && mv ${LOG}.kept ${LOG}`);
+    await live(faulty);
+    check("and the page goes on when it can", await faulty.$eval("#notice", e => e.hidden));
+    await faulty.close();
+
+    // The service is not there: for a page that is open, and for a new one.
+    fs.writeFileSync(DAEMON_PID + ".over", "");
+    process.kill(pid(), "SIGTERM");
+    await says(lost, "help", "not running");
+    const without = await opened(browser, PAGE);
+    await says(without, "help", "systemctl enable --now eventsvc.socket");
+    check("without the service it says how to start it", true, await without.$eval("#help-title", e => e.textContent));
+    await accessible(without, "without the service");
+    await picture(without, "cockpit-without");
+    await without.close();
+    await lost.close();
     await browser.close();
     process.exit(failures ? 1 : 0);
 })().catch(e => { console.log("not ok", e.stack); process.exit(1) });
