@@ -49,11 +49,11 @@ eventsvc_events_total{status="auto-update",type="volume"} 1
 eventsvc_events_total{status="unknown",type="unknown"} 1
 # HELP eventsvc_subscribers Subscriptions that are open.
 # TYPE eventsvc_subscribers gauge
-eventsvc_subscribers{face="varlink"} 4
-eventsvc_subscribers{face="legacy"} 0
-eventsvc_subscribers{face="dbus"} 1
-eventsvc_subscribers{face="dbus-stream"} 0
-eventsvc_subscribers{face="dbus-broadcast"} 0
+eventsvc_subscribers{interface="varlink"} 4
+eventsvc_subscribers{interface="legacy"} 0
+eventsvc_subscribers{interface="dbus"} 1
+eventsvc_subscribers{interface="dbus-stream"} 0
+eventsvc_subscribers{interface="dbus-broadcast"} 0
 # HELP eventsvc_catch_ups_total Times that a subscriber left the memory log and continued from the store.
 # TYPE eventsvc_catch_ups_total counter
 eventsvc_catch_ups_total 1
