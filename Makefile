@@ -27,10 +27,10 @@ NFPM_VERSION := v2.44.2
 ARCHS        ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help go-version build run test test-peers race lint fmt generate packages bench bench-parts fuzz clean
+.PHONY: help go-version build run test test-peers race lint fmt generate packages bench bench-autoupdate bench-parts fuzz clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # The Go that go.mod asks for. An older one that can fetch it (1.21 and later) does so: said, not in silence.
 GO_NEEDED := $(word 2,$(shell grep -m1 '^go ' go.mod))
@@ -101,6 +101,9 @@ $(NFPM).$(NFPM_VERSION):
 
 bench: ## measure the daemon beside grep, Podman and plain varlink/go, and print one table (root and podman for all of its rows)
 	$(GO) run ./test/bench $(BENCH)
+
+bench-autoupdate: ## measure auto-update beside podman's own (root, the peers of test-peers)
+	EVENTSVC_LONG=2 EVENTSVC_REQUIRE_PEERS=1 $(GO) test -count=1 -v -tags '$(TAGS)' -run '^TestAutoUpdate$$/^Bench$$' ./test
 
 bench-parts: ## run the Go benchmarks of the packages, in a form that benchstat reads
 	$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...

@@ -60,6 +60,7 @@ type Run struct {
 	Start    string    `json:"start"`
 	End      string    `json:"end"`
 	ExitCode int64     `json:"exitCode"`
+	Requests int64     `json:"requests"`
 	Outcomes []Outcome `json:"outcomes"`
 }
 
@@ -956,6 +957,8 @@ type Run (
   # Exit code of eventsvc auto-update: 0 nothing is wrong, 2 something could not be checked, pulled or updated, 3 something was
   # rolled back, 4 a unit is down because of the run
   exitCode: int,
+  # How many requests were made to registries, without those of pulls
+  requests: int,
   # What became of each managed container
   outcomes: []Outcome
 )

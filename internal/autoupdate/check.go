@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// checks is how many images are asked for at the same time.
-	checks = 8
+	// checks is how many images are asked for at the same time, checksOfRegistry
+	// how many of them at one registry.
+	checks           = 8
+	checksOfRegistry = 3
 	// checkTime bounds the questions about one image.
 	checkTime = 10 * time.Second
 )
@@ -57,10 +59,19 @@ func (r *run) check(ctx context.Context, targets []*target) {
 	var away sync.Map // registries that do not answer, with the reason
 	var all sync.WaitGroup
 	turns := make(chan struct{}, checks)
+	ofRegistry := make(map[string]chan struct{})
 	for q, ts := range byQuestion {
+		own := ofRegistry[r.Registry.Host(q.name)]
+		if own == nil {
+			own = make(chan struct{}, checksOfRegistry)
+			ofRegistry[r.Registry.Host(q.name)] = own
+		}
 		all.Go(func() {
-			turns <- struct{}{}
-			defer func() { <-turns }()
+			// In this order: a registry that hangs must not keep others from their turns.
+			for _, turn := range []chan struct{}{own, turns} {
+				turn <- struct{}{}
+				defer func() { <-turn }()
+			}
 			if ts[0].Policy == PolicyLocal {
 				r.checkLocal(ctx, q.name, ts)
 			} else {

@@ -89,6 +89,8 @@ type Registry interface {
 	Resolve(ctx context.Context, name, authFile string, like Image) (Remote, error)
 	// Host is the registry of a name.
 	Host(name string) string
+	// Requests is how many requests were made so far.
+	Requests() int
 	// Pinned reports whether the name has a digest.
 	Pinned(name string) bool
 }

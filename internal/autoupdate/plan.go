@@ -102,7 +102,11 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 			continue
 		}
 		if _, unfinished := r.state.Unfinished[t.Image]; !unfinished {
+			_, err := r.Systemd.Unit(ctx, t.Unit)
 			switch {
+			case err != nil: // it vanished: others that have the image are updated all the same
+				t.end(Failed, err.Error())
+				continue
 			case t.Mode == ModeCheck:
 				t.end(Pending, "label "+LabelMode+"=check")
 				continue

@@ -91,6 +91,9 @@ type Report struct {
 	Start, End time.Time
 	// DryRun reports whether it only looked.
 	DryRun bool `json:",omitempty"`
+	// Requests is how many requests were made to registries, without those of
+	// pulls.
+	Requests int `json:",omitempty"`
 	// Results are those of all managed containers.
 	Results []Result
 }

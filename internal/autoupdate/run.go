@@ -81,6 +81,8 @@ type run struct {
 	// missing are containers that an interrupted run was changing and that do not
 	// run when this one begins.
 	missing []*target
+	// asked is how many requests there had been before this run.
+	asked int
 	// restarts lets two units restart at a time.
 	restarts chan struct{}
 
@@ -125,6 +127,7 @@ func (r *run) targets(ctx context.Context) ([]*target, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.asked = r.Registry.Requests()
 	var targets []*target
 	for _, m := range Manage(all) {
 		if len(r.Units) > 0 && !slices.Contains(r.Units, m.Unit) && !slices.Contains(r.Units, m.Name) &&
@@ -186,7 +189,7 @@ func (r *run) finish(targets []*target) Report {
 	for _, t := range append(targets, r.missing...) {
 		r.report.Results = append(r.report.Results, t.result)
 	}
-	r.report.End = r.Clock.Now()
+	r.report.End, r.report.Requests = r.Clock.Now(), r.Registry.Requests()-r.asked
 	return r.report
 }
 
@@ -216,6 +219,17 @@ func (r *run) write(ctx context.Context, e events.Event) {
 func (r *run) mark(ctx context.Context, phase string) {
 	e := events.Event{Type: events.System, Name: "auto-update"}
 	e.Attributes = map[string]string{attributeRun: r.report.ID, attributePhase: phase}
+	if phase == "end" {
+		pending := 0
+		for _, c := range r.report.Results {
+			if c.Result == Pending || c.Result == Held || c.Result == Deferred {
+				pending++
+			}
+		}
+		e.Attributes[attribute+"pending"] = strconv.Itoa(pending)
+		e.Attributes[attribute+"requests"] = strconv.Itoa(r.report.Requests)
+		e.Attributes[attribute+"ms"] = strconv.FormatInt(r.report.End.Sub(r.report.Start).Milliseconds(), 10)
+	}
 	r.write(ctx, e)
 }
 

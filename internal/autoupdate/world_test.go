@@ -253,6 +253,12 @@ func (w worldRegistry) Resolve(ctx context.Context, name, auth string, _ Image) 
 	return Remote{Digest: d, Instance: d}, err
 }
 
+func (w worldRegistry) Requests() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
+}
+
 func (worldRegistry) Host(name string) string { return filepath.Dir(name) }
 
 func (worldRegistry) Pinned(string) bool { return false }

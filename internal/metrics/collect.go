@@ -27,7 +27,7 @@ var (
 func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		eventsDesc, writtenDesc, skippedDesc, faultDesc, followDesc, denialsDesc, openDesc, admittedDesc, refusedDesc, callsDesc, unservedDesc,
-		exitsDesc, restartsDesc, healthDesc,
+		exitsDesc, restartsDesc, healthDesc, runsDesc, resultsDesc, pendingDesc, durationDesc, requestsDesc,
 	} {
 		descriptions <- d
 	}
@@ -56,6 +56,7 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 		}
 	}
 	m.containers.collect(metrics)
+	m.autoUpdates.collect(metrics)
 	if m.sources.Status != nil {
 		status := m.sources.Status()
 		count(writtenDesc, status.Written)

@@ -57,7 +57,8 @@ type Metrics struct {
 	mu     sync.Mutex
 	events [maxCodes][maxCodes]uint64 // by type and status
 
-	containers containers
+	containers  containers
+	autoUpdates autoUpdates
 
 	catchUps, losses, writeFailures prometheus.Counter
 	writes, age                     prometheus.Histogram
@@ -73,8 +74,9 @@ func New(version string, s Sources) (*Metrics, error) {
 	}
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), sources: s,
-		containers: containers{names: make(map[string]*container), exits: make(map[exit]*[classes]uint64)},
-		catchUps:   counter("catch_ups_total", "Times that a subscriber left the memory log and continued from the store."),
+		containers:  containers{names: make(map[string]*container), exits: make(map[exit]*[classes]uint64)},
+		autoUpdates: autoUpdates{results: noResults()},
+		catchUps:    counter("catch_ups_total", "Times that a subscriber left the memory log and continued from the store."),
 		losses: counter("continuity_losses_total",
 			"Times that the log was replaced so that events may have been lost, which every follower gets an error for."),
 		writeFailures: counter("write_failures_total", "Calls to write events that failed."),
@@ -124,6 +126,7 @@ func (m *Metrics) Emitted(records []feed.Record, lost bool) {
 	}
 	m.mu.Unlock()
 	m.containers.count(records)
+	m.autoUpdates.count(records)
 	if lost {
 		m.losses.Inc()
 	}

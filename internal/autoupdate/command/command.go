@@ -135,7 +135,7 @@ func (a *app) root() *cobra.Command {
 
 func (a *app) updater(systemd autoupdate.Systemd, feed autoupdate.Feed) *autoupdate.Updater {
 	u := &autoupdate.Updater{
-		Podman: podman.Program{}, Systemd: systemd, Registry: registry.Registry{}, Feed: feed, Clock: autoupdate.SystemClock{},
+		Podman: podman.Program{}, Systemd: systemd, Registry: new(registry.Registry), Feed: feed, Clock: autoupdate.SystemClock{},
 		Dir: a.directory(),
 	}
 	if a.progress {

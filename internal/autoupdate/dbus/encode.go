@@ -94,6 +94,7 @@ func appendRuns(e *dbuswire.Encoder, all []autoupdate.Report) {
 		d.time("start_usec", r.Start)
 		d.time("end_usec", r.End)
 		d.number("exit_code", int64(r.ExitCode()))
+		d.number("requests", int64(r.Requests))
 		d.Entry("outcomes", "aa{sv}")
 		appendOutcomes(d.Encoder, r.Results)
 	})

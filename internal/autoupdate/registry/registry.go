@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/docker/distribution/registry/api/errcode"
 	"github.com/opencontainers/go-digest"
@@ -24,13 +26,23 @@ import (
 )
 
 // Registry asks registries. It is safe for concurrent use.
-type Registry struct{}
+type Registry struct{ requests atomic.Int64 }
 
-var _ autoupdate.Registry = Registry{}
+var _ autoupdate.Registry = (*Registry)(nil)
+
+// Requests is how many HTTP requests were made.
+func (r *Registry) Requests() int { return int(r.requests.Load()) }
 
 // system is how registries are reached.
-func system(authFile string) *types.SystemContext {
-	return &types.SystemContext{AuthFilePath: authFile, DockerRegistryUserAgent: "eventsvc-updater"}
+func (r *Registry) system(authFile string) *types.SystemContext {
+	return &types.SystemContext{
+		AuthFilePath: authFile, DockerRegistryUserAgent: "eventsvc-updater",
+		// The one place where the library can be watched: it asks for the proxy of each request.
+		DockerProxy: func(u *url.URL) (*url.URL, error) {
+			r.requests.Add(1)
+			return http.ProxyFromEnvironment(&http.Request{URL: u})
+		},
+	}
 }
 
 // parse reads a full name; a short one could mean several registries.
@@ -46,7 +58,7 @@ func parse(name string) (reference.Named, error) {
 }
 
 // Host is the registry of a name; the name itself if it cannot be read.
-func (Registry) Host(name string) string {
+func (*Registry) Host(name string) string {
 	ref, err := parse(name)
 	if err != nil {
 		return name
@@ -55,7 +67,7 @@ func (Registry) Host(name string) string {
 }
 
 // Pinned reports whether the name has a digest.
-func (Registry) Pinned(name string) bool {
+func (*Registry) Pinned(name string) bool {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
 		return false
@@ -71,19 +83,19 @@ type source struct {
 }
 
 // sources are the mirrors and the registry of a name, in the order to ask them.
-func sources(name, authFile string) ([]source, error) {
+func (r *Registry) sources(name, authFile string) ([]source, error) {
 	ref, err := parse(name)
 	if err != nil {
 		return nil, err
 	}
-	sys := system(authFile)
+	sys := r.system(authFile)
 	configured, err := sysregistriesv2.FindRegistry(sys, ref.Name())
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot read registries.conf")
 	}
 	if configured == nil {
-		r, err := docker.NewReference(ref)
-		return []source{{r, sys}}, errors.Wrapf(err, "cannot use image name %q", name)
+		whole, err := docker.NewReference(ref)
+		return []source{{whole, sys}}, errors.Wrapf(err, "cannot use image name %q", name)
 	}
 	if configured.Blocked {
 		return nil, errors.Errorf("cannot ask %s: registries.conf blocks it", reference.Domain(ref))
@@ -98,18 +110,18 @@ func sources(name, authFile string) ([]source, error) {
 		if p.Endpoint.Insecure {
 			s.DockerInsecureSkipTLSVerify = types.OptionalBoolTrue
 		}
-		r, err := docker.NewReference(p.Reference)
+		place, err := docker.NewReference(p.Reference)
 		if err != nil {
 			return nil, errors.Wrapf(err, "cannot use image name %q", name)
 		}
-		all = append(all, source{r, &s})
+		all = append(all, source{place, &s})
 	}
 	return all, nil
 }
 
 // first asks one source after the other until one answers.
-func first[T any](name, authFile string, ask func(source) (T, error)) (answer T, err error) {
-	all, err := sources(name, authFile)
+func first[T any](r *Registry, name, authFile string, ask func(source) (T, error)) (answer T, err error) {
+	all, err := r.sources(name, authFile)
 	if err != nil {
 		return answer, err
 	}
@@ -146,14 +158,14 @@ func judge(err error) error {
 }
 
 // Digest is what a name refers to now, by a HEAD request.
-func (Registry) Digest(ctx context.Context, name, authFile string) (string, error) {
-	d, err := first(name, authFile, func(s source) (digest.Digest, error) { return docker.GetDigest(ctx, s.sys, s.ref) })
+func (r *Registry) Digest(ctx context.Context, name, authFile string) (string, error) {
+	d, err := first(r, name, authFile, func(s source) (digest.Digest, error) { return docker.GetDigest(ctx, s.sys, s.ref) })
 	return d.String(), err
 }
 
 // Resolve finds the manifest for the platform of an image.
-func (Registry) Resolve(ctx context.Context, name, authFile string, like autoupdate.Image) (autoupdate.Remote, error) {
-	return first(name, authFile, func(s source) (autoupdate.Remote, error) { return s.resolve(ctx, like) })
+func (r *Registry) Resolve(ctx context.Context, name, authFile string, like autoupdate.Image) (autoupdate.Remote, error) {
+	return first(r, name, authFile, func(s source) (autoupdate.Remote, error) { return s.resolve(ctx, like) })
 }
 
 func (s source) resolve(ctx context.Context, like autoupdate.Image) (remote autoupdate.Remote, err error) {

@@ -46,7 +46,8 @@ func outcomes(all []autoupdate.Result) []iopodmanautoupdate.Outcome {
 
 func run(r autoupdate.Report) iopodmanautoupdate.Run {
 	return iopodmanautoupdate.Run{
-		Id: r.ID, Start: text(r.Start), End: text(r.End), ExitCode: int64(r.ExitCode()), Outcomes: outcomes(r.Results),
+		Id: r.ID, Start: text(r.Start), End: text(r.End), ExitCode: int64(r.ExitCode()),
+		Requests: int64(r.Requests), Outcomes: outcomes(r.Results),
 	}
 }
 

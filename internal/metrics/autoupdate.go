@@ -1,0 +1,100 @@
+package metrics
+
+import (
+	"strconv"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/filter"
+)
+
+// Auto-update is another process, which may run for a second a day: what it did
+// is counted by its events.
+var (
+	runsDesc     = describe("autoupdate_runs_total", "Runs of auto-update that ended.")
+	resultsDesc  = describe("autoupdate_results_total", "Outcomes of containers, of those that were not unchanged.", "result")
+	pendingDesc  = describe("autoupdate_pending", "Containers that the last run left with an update pending, held or deferred.")
+	durationDesc = describe("autoupdate_duration_seconds", "How long the last run took.")
+	requestsDesc = describe("autoupdate_registry_requests_total", "Requests to registries, without those of pulls.")
+)
+
+// attribute begins the attributes of auto-update's events.
+const attribute = "io.podman.autoupdate."
+
+// results are the words of outcomes; an event may have been written by anyone.
+var results = []string{"pending", "updated", "rolled-back", "failed", "held", "deferred", other}
+
+var (
+	systemCode     = filter.CodeOfType(events.System)
+	autoUpdateCode = filter.CodeOfStatus(events.AutoUpdate)
+)
+
+// autoUpdates are what runs of auto-update did since the service began.
+type autoUpdates struct {
+	mu       sync.Mutex
+	results  map[string]uint64
+	runs     uint64
+	requests uint64
+	pending  uint64
+	ms       uint64
+}
+
+// count takes in new events.
+func (a *autoUpdates) count(records []feed.Record) {
+	for i := range records {
+		f := &records[i].Fields
+		if f.Status == autoUpdateCode && (f.Type == containerCode || f.Type == systemCode) {
+			e := records[i].Event()
+			a.add(&e)
+		}
+	}
+}
+
+func (a *autoUpdates) add(e *events.Event) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if result := e.Attributes[attribute+"result"]; e.Type == events.Container && result != "" {
+		if _, known := a.results[result]; !known {
+			result = other
+		}
+		a.results[result]++
+	}
+	if e.Type == events.System && e.Attributes[attribute+"phase"] == "end" {
+		number := func(name string) uint64 {
+			n, _ := strconv.ParseUint(e.Attributes[attribute+name], 10, 32)
+			return n
+		}
+		a.runs++
+		a.requests += number("requests")
+		a.pending, a.ms = number("pending"), number("ms")
+	}
+}
+
+// noResults is each word with 0: shown before it first happens, so that Prometheus
+// sees the increase.
+func noResults() map[string]uint64 {
+	all := make(map[string]uint64)
+	for _, word := range results {
+		all[word] = 0
+	}
+	return all
+}
+
+// collect sends the numbers.
+func (a *autoUpdates) collect(metrics chan<- prometheus.Metric) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	count := func(d *prometheus.Desc, n uint64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	count(runsDesc, a.runs)
+	count(requestsDesc, a.requests)
+	for _, word := range results {
+		count(resultsDesc, a.results[word], word)
+	}
+	metrics <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, float64(a.pending))
+	metrics <- prometheus.MustNewConstMetric(durationDesc, prometheus.GaugeValue, float64(a.ms)/1000)
+}
