@@ -93,8 +93,8 @@ func TestIntrospectionSaysWhatIsServed(t *testing.T) {
 	}
 }
 
-// TestQtIsToldTheTypesThatItDoesNotKnow: without, qdbusxml2cpp makes no proxy.
-func TestQtIsToldTheTypesThatItDoesNotKnow(t *testing.T) {
+// TestIntrospection_typesForQt: without, qdbusxml2cpp makes no proxy.
+func TestIntrospection_typesForQt(t *testing.T) {
 	known := []string{"s", "as", "o", "h", "b", "u", "t"}
 	told := func(list []introspect.Annotation, name string) bool {
 		return slices.ContainsFunc(list, func(a introspect.Annotation) bool { return a.Name == name })
@@ -137,7 +137,7 @@ func TestEveryObjectAnswersPeer(t *testing.T) {
 	}
 }
 
-func TestTheNameIsOwnedAgainWhenTheBusIsBack(t *testing.T) {
+func TestName_busIsBack(t *testing.T) {
 	ownDaemon(t)
 	r := newRig(t, nil)
 	c := r.client()
@@ -188,7 +188,7 @@ func runOnce(t *testing.T, bus string) error {
 	return err
 }
 
-func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
+func TestName_cannotBeOwned(t *testing.T) {
 	ownDaemon(t)
 	r := newRig(t, nil)
 	system := startDaemon(t, strings.ReplaceAll(buspolicy.System(t), `<allow own="io.podman.Events1"/>`, ""))
@@ -211,7 +211,7 @@ func TestItSaysWhyTheNameCannotBeOwned(t *testing.T) {
 	}
 }
 
-func TestABusThatIsNotThereYetIsWaitedFor(t *testing.T) {
+func TestBus_notThereYet(t *testing.T) {
 	d := startDaemon(t, buspolicy.Session)
 	d.Stop()
 	r := newRig(t, d, func(o *Options) { o.Required = false })
@@ -220,7 +220,7 @@ func TestABusThatIsNotThereYetIsWaitedFor(t *testing.T) {
 	eventually(t, "the name is owned", func() bool { return object(c).Call(dbuswire.PeerInterface+".Ping", 0).Err == nil })
 }
 
-func TestEveryEventIsBroadcastOnTheSessionBusAndNoneOnTheSystemBus(t *testing.T) {
+func TestBroadcast_sessionBusAlone(t *testing.T) {
 	ownDaemon(t)
 	r := newRig(t, nil)
 	c := r.client()
@@ -259,7 +259,7 @@ func TestEveryEventIsBroadcastOnTheSessionBusAndNoneOnTheSystemBus(t *testing.T)
 	}
 }
 
-func TestABusThatStandsStillHoldsNobodyUp(t *testing.T) {
+func TestBus_standsStill(t *testing.T) {
 	ownDaemon(t)
 	r := newRig(t, nil)
 	c := r.client()
@@ -290,7 +290,7 @@ func TestABusThatStandsStillHoldsNobodyUp(t *testing.T) {
 	process.Signal(syscall.SIGCONT)
 }
 
-func TestSubscribersAreServedWhereThePolicyForbidsToAskThem(t *testing.T) {
+func TestSubscribe_policyForbidsPings(t *testing.T) {
 	policy := strings.ReplaceAll(buspolicy.System(t), `<allow send_interface="org.freedesktop.DBus.Peer" send_member="Ping"/>`, "")
 	r := newRig(t, startDaemon(t, policy))
 	const count = 5000

@@ -108,7 +108,7 @@ func nameOf(err error) string {
 	return fmt.Sprint(err)
 }
 
-func TestDescriptorsInACallAreClosedAndHarmNobody(t *testing.T) {
+func TestCall_descriptors(t *testing.T) {
 	r := newRig(t, nil)
 	r.warm()
 	before := takeBaseline(t)
@@ -235,7 +235,7 @@ func TestEveryErrorOfTheContractHasItsName(t *testing.T) {
 	}
 }
 
-func TestTenThousandCallsAtOnceAreAnsweredOrRefused(t *testing.T) {
+func TestCall_tenThousandAtOnce(t *testing.T) {
 	r := newRig(t, nil)
 	r.write(eventRange(0, 2000)...)
 	r.warm()
@@ -273,7 +273,7 @@ func TestTenThousandCallsAtOnceAreAnsweredOrRefused(t *testing.T) {
 	before.returns()
 }
 
-func TestSubscribersThatVanishLeaveNothing(t *testing.T) {
+func TestSubscribe_vanishingPeers(t *testing.T) {
 	r := newRig(t, nil)
 	r.write(eventRange(0, 2000)...)
 	r.warm()
@@ -294,7 +294,7 @@ func TestSubscribersThatVanishLeaveNothing(t *testing.T) {
 	ask(t, c, "GetEvents", []string{}, dict{})
 }
 
-func TestACallThatIsTooLongIsRefusedWithoutBeingHeld(t *testing.T) {
+func TestCall_tooLong(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
 	long := strings.Repeat("x", 4<<20)
@@ -307,7 +307,7 @@ func TestACallThatIsTooLongIsRefusedWithoutBeingHeld(t *testing.T) {
 	ask(t, c, "GetEvents", []string{}, dict{})
 }
 
-func TestMessagesThatAreNoCallsAreIgnored(t *testing.T) {
+func TestMessage_noCall(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
 	unique := ""

@@ -8,10 +8,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 )
 
-// TestACallIsNeverDroppedWhenTheServiceStops stops the service again and again
+// TestLeave_noCallIsDropped stops the service again and again
 // while clients call. Each call is answered, or gets an error that the name has no owner:
 // then it was not looked at, and may be made again.
-func TestACallIsNeverDroppedWhenTheServiceStops(t *testing.T) {
+func TestLeave_noCallIsDropped(t *testing.T) {
 	const stops, clients = 20, 8
 	var answered, unknown atomic.Int64
 	for range stops {

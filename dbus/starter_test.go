@@ -9,7 +9,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/buspolicy"
 )
 
-func TestTheBusThatStartedTheServiceEndsIt(t *testing.T) {
+func TestStarter_busEnds(t *testing.T) {
 	ownDaemon(t)
 	d := startDaemon(t, buspolicy.Session)
 	t.Setenv("DBUS_STARTER_ADDRESS", d.Address())
@@ -38,7 +38,7 @@ func TestTheBusThatStartedTheServiceEndsIt(t *testing.T) {
 	}
 }
 
-func TestASystemBusThatIsPassedOffAsASessionBusIsNotBroadcastOn(t *testing.T) {
+func TestStarter_systemBusAsSessionBus(t *testing.T) {
 	ownDaemon(t)
 	d := startDaemon(t, buspolicy.Session)
 	for _, name := range []string{"DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"} {

@@ -54,7 +54,7 @@ func atEnd(in *bufio.Reader) bool {
 	return err == io.EOF
 }
 
-func TestAStreamGivesHistoryThenNewEventsThenItsEnd(t *testing.T) {
+func TestStream_historyThenNewEvents(t *testing.T) {
 	r := newRig(t, nil)
 	cursors := r.write(eventRange(0, 3)...)
 	_, in := openStream(t, r.client(), nil, dict{"after": v(cursors[0])})
@@ -115,7 +115,7 @@ func TestAStreamOutlivesTheBus(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsTheMomentItsReaderCloses(t *testing.T) {
+func TestStream_readerCloses(t *testing.T) {
 	r := newRig(t, nil)
 	r.write(eventRange(0, 20_000)...)
 	r.warm()

@@ -16,7 +16,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-func TestSubscriberGetsHistoryAndNewEventsOnceAndNumbered(t *testing.T) {
+func TestSubscribe_historyAndNewEvents(t *testing.T) {
 	r := newRig(t, nil)
 	r.write(eventRange(0, 500)...)
 	c := r.client()
@@ -41,7 +41,7 @@ func TestSubscriberGetsHistoryAndNewEventsOnceAndNumbered(t *testing.T) {
 	}
 }
 
-func TestEachSubscriptionGetsItsOwnEventsOnItsOwnObject(t *testing.T) {
+func TestSubscribe_severalOfAPeer(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
 	signals := hear(c)
@@ -76,7 +76,7 @@ func TestEachSubscriptionGetsItsOwnEventsOnItsOwnObject(t *testing.T) {
 	}
 }
 
-func TestASubscriptionResumesBehindACursor(t *testing.T) {
+func TestSubscribe_afterACursor(t *testing.T) {
 	r := newRig(t, nil)
 	cursors := r.write(eventRange(0, 10)...)
 	c := r.client()
@@ -90,7 +90,7 @@ func TestASubscriptionResumesBehindACursor(t *testing.T) {
 	}
 }
 
-func TestNoSignalFollowsTheReplyOfUnsubscribe(t *testing.T) {
+func TestUnsubscribe_noSignalAfterTheReply(t *testing.T) {
 	r := newRig(t, nil)
 	r.write(eventRange(0, 5000)...)
 	c := connectRaw(t, r.daemon.Path)
@@ -127,7 +127,7 @@ func TestNoSignalFollowsTheReplyOfUnsubscribe(t *testing.T) {
 	r.idle()
 }
 
-func TestASubscriptionSaysWhyItEnds(t *testing.T) {
+func TestSubscribe_end(t *testing.T) {
 	r := newRig(t, nil)
 	cursors := r.write(eventRange(0, 3)...)
 	c := r.client()
@@ -151,7 +151,7 @@ func TestASubscriptionSaysWhyItEnds(t *testing.T) {
 	}
 }
 
-func TestASubscriberThatDoesNotReadCostsTheOthersNothing(t *testing.T) {
+func TestSubscribe_peerThatDoesNotRead(t *testing.T) {
 	var d *testkit.Bus
 	if os.Getenv(otherBus) == "" {
 		// This bus drops what it cannot hold: much less than what is sent here.
@@ -190,7 +190,7 @@ func TestASubscriberThatDoesNotReadCostsTheOthersNothing(t *testing.T) {
 	}
 }
 
-func TestASubscriberIsToldTheCursorOfTheLastSignalThatWasSent(t *testing.T) {
+func TestSubscribe_cursorOfTheLastSignal(t *testing.T) {
 	for _, ending := range []string{"nothing is read", "the service stops"} {
 		t.Run(ending, func(t *testing.T) {
 			want, patience := errorPrefix+"ShuttingDown", time.Minute
@@ -244,7 +244,7 @@ func (r *rig) losesTrack() {
 	r.write(event(100))
 }
 
-func TestASubscriptionAndAStreamWhosePlaceIsLostEndAndSaySo(t *testing.T) {
+func TestSubscribe_placeLost(t *testing.T) {
 	r := newRig(t, nil)
 	cursors := r.write(eventRange(0, 3)...)
 	c := r.client()

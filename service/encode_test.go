@@ -128,7 +128,7 @@ var checkReply = sync.OnceValue(func() func([]byte) string {
 	return check
 })
 
-func TestRealLinesHaveFramesThatMeanTheSame(t *testing.T) {
+func TestEncode_realLines(t *testing.T) {
 	paths, err := filepath.Glob("../events/testdata/*.log")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("cannot find the sample logs: %v", err)
@@ -149,7 +149,7 @@ func TestRealLinesHaveFramesThatMeanTheSame(t *testing.T) {
 	}
 }
 
-func TestFramesOfUnusualEvents(t *testing.T) {
+func TestEncode_unusualEvents(t *testing.T) {
 	for name, test := range map[string]struct{ line, want string }{
 		"Unknown words": {
 			`{"Type":"pl\u00e4net","Status":"auto-destroy","Time":"2026-01-02T03:04:05.6+01:00"}`,
@@ -196,7 +196,7 @@ func TestFramesOfUnusualEvents(t *testing.T) {
 	}
 }
 
-func TestEncodingAnEventDoesNotAllocate(t *testing.T) {
+func TestEncode_allocations(t *testing.T) {
 	text := []byte(`{"ID":"abc","Image":"i","Name":"n","Status":"died","Time":"2026-11-23T12:45:39.641833879Z","Type":"container","ContainerExitCode":3,"Attributes":{"a":"b\n"}}`)
 	r, ok := record(text, "cursor", 0, "")
 	if !ok {
@@ -208,7 +208,7 @@ func TestEncodingAnEventDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestTimesAreWrittenWithNineDigitsInUTC(t *testing.T) {
+func TestEncode_times(t *testing.T) {
 	for _, when := range []time.Time{
 		firstTime, time.Unix(0, 0), time.Unix(0, 1), time.Unix(0, -1), time.Unix(1<<33, 999_999_999), firstTime.In(time.FixedZone("", -5*3600)),
 	} {

@@ -23,7 +23,7 @@ func wantPage(t *testing.T, got reply, names []string, complete, continues bool)
 	}
 }
 
-func TestGetEventsAnswersWithAPageOfThePast(t *testing.T) {
+func TestGetEvents_page(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	wantPage(t, c.ask("GetEvents", `{}`), nil, true, false)
@@ -57,7 +57,7 @@ func TestGetEventsAnswersWithAPageOfThePast(t *testing.T) {
 	}
 }
 
-func TestGetEventsGoesOnBehindItsCursorUntilItIsComplete(t *testing.T) {
+func TestGetEvents_nextPages(t *testing.T) {
 	r := newRig(t)
 	const events = 25
 	r.write(eventList(0, events)...)
@@ -80,7 +80,7 @@ func TestGetEventsGoesOnBehindItsCursorUntilItIsComplete(t *testing.T) {
 	}
 }
 
-func TestAPageHasAtMostAThousandEvents(t *testing.T) {
+func TestGetEvents_thousandEvents(t *testing.T) {
 	r := newRig(t)
 	const events = 2*limits.PageEvents + 10
 	r.write(eventList(0, events)...)
@@ -100,7 +100,7 @@ func TestAPageHasAtMostAThousandEvents(t *testing.T) {
 	c.alive()
 }
 
-func TestThePageThatEndsWithTheStoreIsTheLast(t *testing.T) {
+func TestGetEvents_lastPage(t *testing.T) {
 	r := newRig(t)
 	r.write(eventList(0, 2*limits.PageEvents)...)
 	c := r.dial()
@@ -112,7 +112,7 @@ func TestThePageThatEndsWithTheStoreIsTheLast(t *testing.T) {
 	c.alive()
 }
 
-func TestAPageTakesAtMostAMebibyteButOneEventWhateverItsSize(t *testing.T) {
+func TestGetEvents_pageSize(t *testing.T) {
 	r := newRig(t)
 	big := event(0)
 	big.HealthLog = strings.Repeat("x", 400<<10)
@@ -127,7 +127,7 @@ func TestAPageTakesAtMostAMebibyteButOneEventWhateverItsSize(t *testing.T) {
 	wantPage(t, c.receive(), []string{"c1"}, true, false)
 }
 
-func TestGetEventsEndsAtTheEndOfTheStoreAsItWasWhenTheCallCame(t *testing.T) {
+func TestGetEvents_endOfTheStore(t *testing.T) {
 	r := newRig(t)
 	const events = 3 * limits.PageEvents
 	r.write(eventList(0, events)...)
@@ -145,7 +145,7 @@ func TestGetEventsEndsAtTheEndOfTheStoreAsItWasWhenTheCallCame(t *testing.T) {
 	}
 }
 
-func TestParametersOfGetEventsThatCannotBeMeantAreRefused(t *testing.T) {
+func TestGetEvents_invalidParameters(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	for parameters, want := range map[string][2]string{
@@ -163,7 +163,7 @@ func TestParametersOfGetEventsThatCannotBeMeantAreRefused(t *testing.T) {
 	}
 }
 
-func TestGetLastEventAnswersWithTheNewestMatchOrSaysThatThereIsNone(t *testing.T) {
+func TestGetLastEvent_newestMatch(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	c.call("GetLastEvent", `{}`)
@@ -181,7 +181,7 @@ func TestGetLastEventAnswersWithTheNewestMatchOrSaysThatThereIsNone(t *testing.T
 	c.wantError("io.podman.events.EventNotFound", `{}`)
 }
 
-func TestAnEventIsTheSameWhicheverWayItComes(t *testing.T) {
+func TestEvent_sameFromEveryMethod(t *testing.T) {
 	r := newRig(t)
 	code := 0
 	e := event(1)

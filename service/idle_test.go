@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestTheOwnerIsToldWhenTheLastClientIsGone(t *testing.T) {
+func TestIdle_lastClientGone(t *testing.T) {
 	idle := make(chan struct{}, 8)
 	r := newRig(t, func(_ *rig, o *Options) { o.Idle = func() { idle <- struct{}{} } })
 	for range 2 {

@@ -110,7 +110,7 @@ func (c *client) callOther(method, parameters string) {
 	c.send(`{"method":"org.example.other.` + method + `","more":true,"parameters":` + parameters + `}`)
 }
 
-func TestASecondInterfaceIsServedOnTheSameSocketsWithFramesOfItsOwn(t *testing.T) {
+func TestInterface_secondOnTheSameSockets(t *testing.T) {
 	r := newRig(t, withOther)
 	r.write(event(0))
 	a, b := r.dial(), r.dial()
@@ -138,7 +138,7 @@ func TestASecondInterfaceIsServedOnTheSameSocketsWithFramesOfItsOwn(t *testing.T
 	a.wantError("org.example.other.Sorry", `{}`)
 }
 
-func TestParametersOfAnyInterfaceAreHeldAgainstItsDescription(t *testing.T) {
+func TestInterface_parametersChecked(t *testing.T) {
 	r := newRig(t, withOther)
 	c := r.dial()
 	for parameters, field := range map[string]string{
@@ -161,14 +161,14 @@ func TestParametersOfAnyInterfaceAreHeldAgainstItsDescription(t *testing.T) {
 	}
 }
 
-func TestAMethodThatAnInterfaceIsKnownToHaveHadIsNotImplemented(t *testing.T) {
+func TestInterface_formerMethod(t *testing.T) {
 	r := newRig(t, withOther)
 	c := r.dial()
 	c.callOther("Former", `{}`)
 	c.wantError(errMethodNotImplemented, `{"method":"org.example.other.Former"}`)
 }
 
-func TestAPanicEndsOneCallAndNotTheProcess(t *testing.T) {
+func TestInterface_panic(t *testing.T) {
 	r := newRig(t, withOther)
 	c := r.dial()
 	c.callOther("Panic", `{"late":false}`)
@@ -183,7 +183,7 @@ func TestAPanicEndsOneCallAndNotTheProcess(t *testing.T) {
 	r.dial().alive()
 }
 
-func TestACallThatItsHandlerForgetsIsAnsweredNevertheless(t *testing.T) {
+func TestInterface_forgottenCall(t *testing.T) {
 	r := newRig(t, withOther)
 	c := r.dial()
 	c.callOther("Silent", `{}`)
@@ -193,7 +193,7 @@ func TestACallThatItsHandlerForgetsIsAnsweredNevertheless(t *testing.T) {
 	c.alive()
 }
 
-func TestARefusedClientIsToldInTheWordsOfItsInterface(t *testing.T) {
+func TestInterface_refusedInItsOwnWords(t *testing.T) {
 	r := newRig(t, as(stranger), connections(100, 1), withOther)
 	r.dial().alive()
 	c := r.dial()
@@ -204,7 +204,7 @@ func TestARefusedClientIsToldInTheWordsOfItsInterface(t *testing.T) {
 	c.wantClosed()
 }
 
-func TestAnInterfaceThatCannotBeServedIsAnErrorOfNew(t *testing.T) {
+func TestNew_interfaceThatCannotBeServed(t *testing.T) {
 	unavailable := func(string) (string, any) { return "a.b.C", nil }
 	for name, i := range map[string]Interface{
 		"Without a way to be unavailable": {Dispatcher: &other{}},

@@ -24,7 +24,7 @@ func (s *told) Reload() error {
 
 func (s *told) SetLogLevel(priority int64) { s.level.Store(priority) }
 
-func TestServiceIsToldWhatToDoByRootAndItsUserAlone(t *testing.T) {
+func TestSystemd_rootAndItsUserAlone(t *testing.T) {
 	s := new(told)
 	for _, test := range []struct {
 		name, call, want string
@@ -76,7 +76,7 @@ func TestServiceIsToldWhatToDoByRootAndItsUserAlone(t *testing.T) {
 	}
 }
 
-func TestReloadThatFailsIsAnErrorOfSystemdWithoutItsReason(t *testing.T) {
+func TestSystemd_failedReload(t *testing.T) {
 	s := new(told)
 	s.failing.Store(true)
 	r := newRig(t, func(_ *rig, o *Options) { o.Systemd = s })
@@ -84,7 +84,7 @@ func TestReloadThatFailsIsAnErrorOfSystemdWithoutItsReason(t *testing.T) {
 	check(t, got.frame, `{"error":"io.systemd.System","parameters":{"origin":"linux","errno":22,"errnoName":"EINVAL"}}`)
 }
 
-func TestReadOnlySocketLetsNobodyTellTheServiceAnything(t *testing.T) {
+func TestSystemd_readOnlySocket(t *testing.T) {
 	s := new(told)
 	r := newRig(t, func(_ *rig, o *Options) { o.Systemd = s })
 	c := dial(t, r.listen(t.Context(), "ro,readonly"))
@@ -92,7 +92,7 @@ func TestReadOnlySocketLetsNobodyTellTheServiceAnything(t *testing.T) {
 	check(t, tell(c, "Ping").frame, `{"parameters":{}}`)
 }
 
-func TestServiceThatCannotBeToldAnythingSaysSo(t *testing.T) {
+func TestSystemd_pingAlone(t *testing.T) {
 	c := newRig(t).dial()
 	check(t, tell(c, "Reload").frame,
 		`{"error":"io.systemd.System","parameters":{"origin":"linux","errno":95,"errnoName":"EOPNOTSUPP"}}`)

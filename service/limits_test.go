@@ -32,7 +32,7 @@ func (c *client) wantRefusal(reason string) {
 	c.wantClosed()
 }
 
-func TestAUserWithTooManyConnectionsIsToldSoAndTheOthersGoOn(t *testing.T) {
+func TestLimits_connectionsOfAUser(t *testing.T) {
 	r := newRig(t, as(stranger), connections(100, 3))
 	var served []*client
 	for range 3 {
@@ -56,7 +56,7 @@ func TestAUserWithTooManyConnectionsIsToldSoAndTheOthersGoOn(t *testing.T) {
 	r.dial().alive()
 }
 
-func TestTheServiceKeepsConnectionsForRootWhenItIsFull(t *testing.T) {
+func TestLimits_connectionsForRoot(t *testing.T) {
 	const most = 10 // half of which are kept
 	r := newRig(t, as(stranger), connections(most, 100))
 	for range most / 2 {
@@ -70,7 +70,7 @@ func TestTheServiceKeepsConnectionsForRootWhenItIsFull(t *testing.T) {
 	r.dial().wantRefusal("too many connections to the service")
 }
 
-func TestARefusedClientThatWantsNoAnswerOrSaysNothingIsClosed(t *testing.T) {
+func TestLimits_silentRefusedClient(t *testing.T) {
 	r := newRig(t, as(stranger), connections(100, 1))
 	r.dial().alive()
 	c := r.dial()
@@ -86,7 +86,7 @@ func TestARefusedClientThatWantsNoAnswerOrSaysNothingIsClosed(t *testing.T) {
 	}
 }
 
-func TestAClientThatDoesNotReadIsDroppedAndNobodyElseNotices(t *testing.T) {
+func TestLimits_clientThatDoesNotRead(t *testing.T) {
 	const timeout = 300 * time.Millisecond
 	r := newRig(t, func(_ *rig, o *Options) { o.WriteTimeout = timeout })
 	big := event(0)
@@ -112,7 +112,7 @@ func TestAClientThatDoesNotReadIsDroppedAndNobodyElseNotices(t *testing.T) {
 	}
 }
 
-func TestAClientThatReadsSlowlyButDoesReadIsKept(t *testing.T) {
+func TestLimits_slowClient(t *testing.T) {
 	const timeout = time.Second // several times what a loaded machine holds a reader up
 	r := newRig(t, func(_ *rig, o *Options) { o.WriteTimeout = timeout })
 	big := event(0)
@@ -133,7 +133,7 @@ func TestAClientThatReadsSlowlyButDoesReadIsKept(t *testing.T) {
 	}
 }
 
-func TestARequestThatIsNotFinishedInTimeEndsTheConnectionAndAnIdleOneIsNoRequest(t *testing.T) {
+func TestLimits_unfinishedRequest(t *testing.T) {
 	const timeout = 100 * time.Millisecond
 	r := newRig(t, func(_ *rig, o *Options) { o.RequestTimeout = timeout })
 	idle, unfinished, stream := r.dial(), r.dial(), r.dial()
@@ -160,7 +160,7 @@ func TestARequestThatIsNotFinishedInTimeEndsTheConnectionAndAnIdleOneIsNoRequest
 	idle.alive()
 }
 
-func TestCallsThatReadThePastWaitTheirTurn(t *testing.T) {
+func TestLimits_turnsToReadThePast(t *testing.T) {
 	r := newRig(t, as(stranger), func(r *rig, _ *Options) {
 		r.access.Readers.UIDs = []uint32{stranger.UID}
 		big := event(0)
@@ -203,7 +203,7 @@ func TestCallsThatReadThePastWaitTheirTurn(t *testing.T) {
 	stalled[0].wantEvents("c1")
 }
 
-func TestALackOfDescriptorsIsSurvived(t *testing.T) {
+func TestLimits_noDescriptors(t *testing.T) {
 	r := newRig(t)
 	r.dial().alive()
 	var old unix.Rlimit
@@ -277,7 +277,7 @@ func (b baseline) wantBack(t *testing.T) {
 	})
 }
 
-func TestClientsThatComeAndGoLeaveNothingBehind(t *testing.T) {
+func TestLimits_clientsThatComeAndGo(t *testing.T) {
 	r := newRig(t)
 	r.write(eventList(0, 10)...)
 	r.dial().alive()
@@ -309,7 +309,7 @@ func TestClientsThatComeAndGoLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsShutDownLeavesNothingBehind(t *testing.T) {
+func TestLimits_shutDownServer(t *testing.T) {
 	before := measure(t)
 	r := newRig(t)
 	for range 5 {
@@ -325,7 +325,7 @@ func TestAServerThatIsShutDownLeavesNothingBehind(t *testing.T) {
 	before.wantBack(t)
 }
 
-func TestAnIdleSubscriberTakesLittleMemory(t *testing.T) {
+func TestLimits_memoryOfASubscriber(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a thousand connections")
 	}

@@ -38,7 +38,7 @@ func (r *rig) listenAbstract() string {
 	return l.Path()
 }
 
-func TestNobodyIsTurnedAwayByAServiceThatLooksWhetherItIsIdleAndGoesOn(t *testing.T) {
+func TestPause_noClientIsTurnedAway(t *testing.T) {
 	for _, abstract := range []bool{false, true} {
 		there := new(presence)
 		r := newRig(t, func(_ *rig, o *Options) { o.Activity = there })
@@ -81,7 +81,7 @@ func TestNobodyIsTurnedAwayByAServiceThatLooksWhetherItIsIdleAndGoesOn(t *testin
 	}
 }
 
-func TestWhoComesInTheMomentInWhichTheServiceRetiresIsServed(t *testing.T) {
+func TestRetire_clientAtThatMoment(t *testing.T) {
 	for _, abstract := range []bool{false, true} {
 		there := new(presence)
 		r := newRig(t, func(_ *rig, o *Options) { o.Activity = there })

@@ -24,7 +24,7 @@ func writeFrame(name, more string) string {
 	return fmt.Sprintf(`{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"volume","status":"create","name":%q}}%s}`, name, more)
 }
 
-func TestCallsSentTogetherAreAnsweredInTheirOrderEachByItself(t *testing.T) {
+func TestPipeline_ownAnswers(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	c.send(strings.Join([]string{
@@ -68,7 +68,7 @@ func TestCallsSentTogetherAreAnsweredInTheirOrderEachByItself(t *testing.T) {
 	}
 }
 
-func TestAnyNumberOfCallsMayBeUnderWay(t *testing.T) {
+func TestPipeline_anyNumberOfCalls(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	const calls = 700
@@ -102,7 +102,7 @@ func TestAnyNumberOfCallsMayBeUnderWay(t *testing.T) {
 	c.alive()
 }
 
-func TestAStoreThatFailsIsSaidToEachOfTheCallsSentTogether(t *testing.T) {
+func TestPipeline_failingStore(t *testing.T) {
 	r := newRig(t)
 	if err := os.Mkdir(r.log, 0o700); err != nil {
 		t.Fatal(err)
@@ -175,7 +175,7 @@ func (r *rig) wantRefused(refused, fields string) {
 	}
 }
 
-func TestEventsOfManyClientsAreNotMixed(t *testing.T) {
+func TestPipeline_manyClients(t *testing.T) {
 	const clients, rounds, calls = 8, 20, 10
 	r := newRig(t)
 	var all sync.WaitGroup

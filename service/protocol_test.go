@@ -14,7 +14,7 @@ import (
 
 const getInfo = `{"method":"org.varlink.service.GetInfo"}`
 
-func TestACallMayComeInAnyTwoPieces(t *testing.T) {
+func TestCall_inTwoPieces(t *testing.T) {
 	r := newRig(t)
 	r.write(event(0))
 	c := r.dial()
@@ -31,7 +31,7 @@ func TestACallMayComeInAnyTwoPieces(t *testing.T) {
 	}
 }
 
-func TestACallMayComeByteByByte(t *testing.T) {
+func TestCall_byteByByte(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	for _, b := range []byte(getInfo + "\x00" + getInfo + "\x00") {
@@ -44,7 +44,7 @@ func TestACallMayComeByteByByte(t *testing.T) {
 	c.alive()
 }
 
-func TestCallsSentInOneGoAreAnsweredInTheirOrder(t *testing.T) {
+func TestCall_inOneGo(t *testing.T) {
 	r := newRig(t)
 	r.write(eventList(0, 100)...)
 	c := r.dial()
@@ -66,7 +66,7 @@ func TestCallsSentInOneGoAreAnsweredInTheirOrder(t *testing.T) {
 	c.alive()
 }
 
-func TestACallBehindAStreamIsAnsweredWhenTheStreamHasEnded(t *testing.T) {
+func TestCall_afterAStream(t *testing.T) {
 	r := newRig(t)
 	r.write(event(0))
 	c := r.dial()
@@ -82,7 +82,7 @@ func TestACallBehindAStreamIsAnsweredWhenTheStreamHasEnded(t *testing.T) {
 	}
 }
 
-func TestAClientThatClosedItsWritingSideKeepsItsStreamAndItsAnswers(t *testing.T) {
+func TestStream_halfClosed(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	c.send(getInfo, `{"method":"io.podman.events.Subscribe","parameters":{"until":"1s"},"more":true}`, getInfo)
@@ -103,7 +103,7 @@ func TestAClientThatClosedItsWritingSideKeepsItsStreamAndItsAnswers(t *testing.T
 	c.wantClosed()
 }
 
-func TestAClientThatIsGoneEndsItsStreamAtOnce(t *testing.T) {
+func TestStream_clientGone(t *testing.T) {
 	r := newRig(t)
 	for _, parameters := range []string{`{}`, `{"fromStart":true}`, `{"heartbeatSec":3600}`, `{"filters":["name=nothing"]}`} {
 		c := r.dial()
@@ -114,7 +114,7 @@ func TestAClientThatIsGoneEndsItsStreamAtOnce(t *testing.T) {
 	}
 }
 
-func TestAClientThatClosedItsWritingSideAndIsGoneLaterEndsItsStream(t *testing.T) {
+func TestStream_halfClosedThenGone(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	c.callMore("Subscribe", `{}`)
@@ -128,7 +128,7 @@ func TestAClientThatClosedItsWritingSideAndIsGoneLaterEndsItsStream(t *testing.T
 	eventually(t, "the subscription has ended", func() bool { return r.feed.Subscribers() == 0 })
 }
 
-func TestWhatIsNoCallEndsTheConnection(t *testing.T) {
+func TestCall_invalid(t *testing.T) {
 	r := newRig(t)
 	deep := strings.Repeat("[", limits.Depth) + strings.Repeat("]", limits.Depth)
 	for _, test := range []struct{ name, frame string }{
@@ -156,7 +156,7 @@ func TestWhatIsNoCallEndsTheConnection(t *testing.T) {
 	r.dial().alive()
 }
 
-func TestACallThatCanBeAnsweredButNotServedIsAnsweredAndTheConnectionLives(t *testing.T) {
+func TestCall_refusedWithoutEndingTheConnection(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	for _, test := range []struct{ frame, name, parameters string }{
@@ -190,7 +190,7 @@ func TestACallThatCanBeAnsweredButNotServedIsAnsweredAndTheConnectionLives(t *te
 	c.alive()
 }
 
-func TestMembersOfACallThatAreNullOrUnknownOrMissingMeanNothing(t *testing.T) {
+func TestCall_nullAndUnknownMembers(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	for _, frame := range []string{
@@ -210,7 +210,7 @@ func TestMembersOfACallThatAreNullOrUnknownOrMissingMeanNothing(t *testing.T) {
 	}
 }
 
-func TestACallWithoutAnAnswerIsNotAnsweredWhateverIsWrongWithIt(t *testing.T) {
+func TestCall_onewayIsNeverAnswered(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	c.send(
@@ -228,7 +228,7 @@ func TestACallWithoutAnAnswerIsNotAnsweredWhateverIsWrongWithIt(t *testing.T) {
 	c.alive()
 }
 
-func TestARequestOfTheGreatestLengthIsTakenAndALongerOneIsNot(t *testing.T) {
+func TestFrame_greatestLength(t *testing.T) {
 	r := newRig(t)
 	const empty = `{"method":"org.varlink.service.GetInfo","pad":""}`
 	c := r.dial()
@@ -245,7 +245,7 @@ func TestARequestOfTheGreatestLengthIsTakenAndALongerOneIsNot(t *testing.T) {
 	}
 }
 
-func TestAFrameWithoutEndCostsNoMoreThanItsLimitAndTimeInProportion(t *testing.T) {
+func TestFrame_withoutEnd(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	go func() {
@@ -263,7 +263,7 @@ func TestAFrameWithoutEndCostsNoMoreThanItsLimitAndTimeInProportion(t *testing.T
 	c.wantClosed()
 }
 
-func TestUnfinishedRequestsOfAUserAreBounded(t *testing.T) {
+func TestFrame_unfinishedRequestsOfAUser(t *testing.T) {
 	r := newRig(t, as(stranger))
 	half := strings.Repeat(" ", limits.Request/2)
 	var clients []*client
@@ -299,7 +299,7 @@ func TestUnfinishedRequestsOfAUserAreBounded(t *testing.T) {
 	c.receive()
 }
 
-func TestGetInfoSaysWhoTheServiceIsAndListsInterfacesSorted(t *testing.T) {
+func TestGetInfo_sortedInterfaces(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	c.send(getInfo)
@@ -310,7 +310,7 @@ func TestGetInfoSaysWhoTheServiceIsAndListsInterfacesSorted(t *testing.T) {
 	}
 }
 
-func TestTheDescriptionOfTheInterfaceIsTheContractByteForByte(t *testing.T) {
+func TestDescription_isTheContract(t *testing.T) {
 	contract, err := os.ReadFile("../io.podman.events.varlink")
 	if err != nil {
 		t.Fatal(err)
@@ -336,7 +336,7 @@ func TestTheDescriptionOfTheInterfaceIsTheContractByteForByte(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatIsGivenIsServedAndClosed(t *testing.T) {
+func TestServeConn_servesAndCloses(t *testing.T) {
 	r := newRig(t)
 	ours, theirs := socketPair(t)
 	served := make(chan error)

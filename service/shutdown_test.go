@@ -13,7 +13,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-func TestFollowersAreToldThatTheServiceStopsAndWhereTheyWere(t *testing.T) {
+func TestShutdown_followersGetTheirCursor(t *testing.T) {
 	r := newRig(t)
 	r.write(eventList(0, 3)...)
 	live, past, filtered, idle := r.dial(), r.dial(), r.dial(), r.dial()
@@ -60,7 +60,7 @@ func (r *rig) isEnd(cursor string) bool {
 	return errors.Is(reading.Next(r.t.Context(), &batch), io.EOF)
 }
 
-func TestStoppingTakesABoundedTimeWhateverClientsDo(t *testing.T) {
+func TestShutdown_boundedTime(t *testing.T) {
 	r := newRig(t)
 	big := event(0)
 	big.HealthLog = strings.Repeat("x", 64<<10)
@@ -84,7 +84,7 @@ func TestStoppingTakesABoundedTimeWhateverClientsDo(t *testing.T) {
 	}
 }
 
-func TestStoppingHeedsTheContext(t *testing.T) {
+func TestShutdown_context(t *testing.T) {
 	r := newRig(t)
 	big := event(0)
 	big.HealthLog = strings.Repeat("x", 64<<10)
@@ -107,7 +107,7 @@ func TestStoppingHeedsTheContext(t *testing.T) {
 	}
 }
 
-func TestAServerThatStoppedServesNobody(t *testing.T) {
+func TestShutdown_noMoreClients(t *testing.T) {
 	r := newRig(t)
 	if err := r.shutdown(); err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func TestAServerThatStoppedServesNobody(t *testing.T) {
 	}
 }
 
-func TestServeEndsWithItsContextAndItsConnectionsGoOn(t *testing.T) {
+func TestServe_contextEnds(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	l, err := varlinkwire.Listen("unix:" + r.dir + "/second")
@@ -145,7 +145,7 @@ func TestServeEndsWithItsContextAndItsConnectionsGoOn(t *testing.T) {
 	r.dial().alive()
 }
 
-func TestAGivenConnectionEndsWithItsContextAndItsStreamIsTold(t *testing.T) {
+func TestServeConn_contextEnds(t *testing.T) {
 	r := newRig(t)
 	ours, theirs := socketPair(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -161,7 +161,7 @@ func TestAGivenConnectionEndsWithItsContextAndItsStreamIsTold(t *testing.T) {
 	}
 }
 
-func TestTheFeedThatIsClosedEndsStreamsLikeTheServiceThatStops(t *testing.T) {
+func TestShutdown_closedFeed(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	c.callMore("Subscribe", `{}`)

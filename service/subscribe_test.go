@@ -48,7 +48,7 @@ func nameList(from, to int) []string {
 	return names
 }
 
-func TestASubscriptionWithoutHistoryIsReadyAndLiveAtOnceAndSendsWhatComesThen(t *testing.T) {
+func TestSubscribe_withoutHistory(t *testing.T) {
 	r := newRig(t)
 	r.write(eventList(0, 3)...)
 	c := r.dial()
@@ -59,7 +59,7 @@ func TestASubscriptionWithoutHistoryIsReadyAndLiveAtOnceAndSendsWhatComesThen(t 
 	c.wantEvents("c3", "c4", "c5")
 }
 
-func TestASubscriptionWithHistoryIsReadyThenSendsThePastThenIsLiveThenSendsWhatComes(t *testing.T) {
+func TestSubscribe_withHistory(t *testing.T) {
 	r := newRig(t)
 	r.write(eventList(0, 3)...)
 	for _, parameters := range []string{`{"fromStart":true}`, `{"since":"2000-01-01"}`, `{"until":"+1h"}`} {
@@ -80,7 +80,7 @@ func TestASubscriptionWithHistoryIsReadyThenSendsThePastThenIsLiveThenSendsWhatC
 	c.wantEvents("c7")
 }
 
-func TestASubscriptionGoesOnExactlyBehindACursor(t *testing.T) {
+func TestSubscribe_afterACursor(t *testing.T) {
 	r := newRig(t)
 	cursors := r.write(eventList(0, 4)...)
 	c := r.dial()
@@ -93,7 +93,7 @@ func TestASubscriptionGoesOnExactlyBehindACursor(t *testing.T) {
 	}
 }
 
-func TestThePastComesInOrderAndOnceHoweverMuchItIs(t *testing.T) {
+func TestSubscribe_longPast(t *testing.T) {
 	r := newRig(t)
 	const past, more = 5000, 1000
 	r.write(eventList(0, past)...)
@@ -108,7 +108,7 @@ func TestThePastComesInOrderAndOnceHoweverMuchItIs(t *testing.T) {
 	c.wantEvents(nameList(past, past+more)...)
 }
 
-func TestUntilInTheFutureEndsTheStreamOnTimeWithACursorAlone(t *testing.T) {
+func TestSubscribe_untilInTheFuture(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	const wait = 300 * time.Millisecond
@@ -127,7 +127,7 @@ func TestUntilInTheFutureEndsTheStreamOnTimeWithACursorAlone(t *testing.T) {
 	c.alive()
 }
 
-func TestUntilInThePastSendsThePastAndThenACursorAlone(t *testing.T) {
+func TestSubscribe_untilInThePast(t *testing.T) {
 	r := newRig(t)
 	cursors := r.write(eventList(0, 4)...)
 	c := r.dial()
@@ -143,7 +143,7 @@ func TestUntilInThePastSendsThePastAndThenACursorAlone(t *testing.T) {
 	c.wantMark(false, false, false)
 }
 
-func TestAHeartbeatComesWhenNothingWasSentAndItsCursorMovesOnBehindWhatDidNotMatch(t *testing.T) {
+func TestSubscribe_heartbeat(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	c.callMore("Subscribe", `{"heartbeatSec":1,"filters":["name=c2"]}`)
@@ -169,7 +169,7 @@ func TestAHeartbeatComesWhenNothingWasSentAndItsCursorMovesOnBehindWhatDidNotMat
 	_ = cursors
 }
 
-func TestParametersOfSubscribeThatCannotBeMeantAreRefused(t *testing.T) {
+func TestSubscribe_invalidParameters(t *testing.T) {
 	r := newRig(t)
 	cursor := r.write(event(0))[0]
 	c := r.dial()
@@ -201,7 +201,7 @@ func TestParametersOfSubscribeThatCannotBeMeantAreRefused(t *testing.T) {
 	c.wantMark(true, false, true)
 }
 
-func TestACursorWhosePlaceIsGoneIsExpiredAndNamesTheOldest(t *testing.T) {
+func TestSubscribe_expiredCursor(t *testing.T) {
 	r := newRig(t)
 	cursor := r.write(event(0))[0]
 	other := newRig(t)
@@ -229,7 +229,7 @@ func TestSubscribeNeedsMore(t *testing.T) {
 	c.alive()
 }
 
-func TestSubscribersAreCounted(t *testing.T) {
+func TestSubscribe_counted(t *testing.T) {
 	r := newRig(t)
 	a, b, c := r.dial(), r.dial(), r.dial()
 	for _, s := range []*client{a, b} {

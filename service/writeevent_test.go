@@ -12,7 +12,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-func TestAnEventThatIsWrittenIsStoredAndReachesSubscribers(t *testing.T) {
+func TestWriteEvent_reachesSubscribers(t *testing.T) {
 	r := newRig(t)
 	follower := r.dial()
 	follower.callMore("Subscribe", `{}`)
@@ -40,7 +40,7 @@ func TestAnEventThatIsWrittenIsStoredAndReachesSubscribers(t *testing.T) {
 	}
 }
 
-func TestAnEventWithoutTimeHappensNowAndWordsOfTheEnumsAreLibpodsInTheLog(t *testing.T) {
+func TestWriteEvent_timeAndWords(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	before := time.Now()
@@ -62,7 +62,7 @@ func TestAnEventWithoutTimeHappensNowAndWordsOfTheEnumsAreLibpodsInTheLog(t *tes
 	}
 }
 
-func TestAnEventThatCannotBeWrittenIsRefusedWithTheFieldAndTheReason(t *testing.T) {
+func TestWriteEvent_invalidField(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	long := strings.Repeat("<", limits.Event/6)
@@ -97,7 +97,7 @@ func TestAnEventThatCannotBeWrittenIsRefusedWithTheFieldAndTheReason(t *testing.
 	}
 }
 
-func TestParametersThatDoNotFitTheContractAreNamed(t *testing.T) {
+func TestWriteEvent_invalidParameters(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	for _, test := range []struct{ method, parameters, field string }{
@@ -148,7 +148,7 @@ func TestParametersThatDoNotFitTheContractAreNamed(t *testing.T) {
 	c.wantError(errInvalidParameter, `{"parameter":"heartbeatSec"}`)
 }
 
-func TestAStrangerMayNotWriteAndIsToldSoBeforeAnythingElse(t *testing.T) {
+func TestWriteEvent_stranger(t *testing.T) {
 	r := newRig(t, as(stranger))
 	c := r.dial()
 	for _, parameters := range []string{`{"event":{"type":"container","status":"create"}}`, `{"event":{"type":"unknown","status":"x"}}`, `{}`} {
@@ -161,7 +161,7 @@ func TestAStrangerMayNotWriteAndIsToldSoBeforeAnythingElse(t *testing.T) {
 	c.alive()
 }
 
-func TestAnAllowedUserMayWrite(t *testing.T) {
+func TestWriteEvent_allowedUser(t *testing.T) {
 	r := newRig(t, as(stranger), func(r *rig, _ *Options) { r.access.Writers.GIDs = []uint32{stranger.GID} })
 	c := r.dial()
 	if got := c.ask("WriteEvent", `{"event":{"type":"container","status":"create"}}`); got.Error != "" {
@@ -169,7 +169,7 @@ func TestAnAllowedUserMayWrite(t *testing.T) {
 	}
 }
 
-func TestNobodyWritesThroughAReadOnlySocket(t *testing.T) {
+func TestWriteEvent_readOnlySocket(t *testing.T) {
 	r := newRig(t)
 	path := r.listen(t.Context(), "ro,readonly,mode=0666")
 	c := dial(t, path)
@@ -183,7 +183,7 @@ func TestNobodyWritesThroughAReadOnlySocket(t *testing.T) {
 	c.wantEvents("v")
 }
 
-func TestAStrangerSeesItsOwnEventsOnlyAndNoPath(t *testing.T) {
+func TestGetEvents_stranger(t *testing.T) {
 	r := newRig(t, as(stranger))
 	r.write(eventList(0, 3)...) // of the user of the test
 	c := r.dial()
@@ -213,7 +213,7 @@ func TestAStrangerSeesItsOwnEventsOnlyAndNoPath(t *testing.T) {
 	}
 }
 
-func TestNoPathCrossesTheBusToAStrangerWhenTheStoreFails(t *testing.T) {
+func TestFault_noPathForStrangers(t *testing.T) {
 	r := newRig(t, as(stranger), func(r *rig, _ *Options) { r.access.Writers.UIDs = []uint32{stranger.UID} })
 	if err := os.Mkdir(r.log, 0o700); err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func TestNoPathCrossesTheBusToAStrangerWhenTheStoreFails(t *testing.T) {
 	}
 }
 
-func TestStatusTellsWhatTheContractSays(t *testing.T) {
+func TestGetStatus_everyMember(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	got := c.ask("GetStatus", `{}`)
@@ -265,7 +265,7 @@ func TestStatusTellsWhatTheContractSays(t *testing.T) {
 	}
 }
 
-func TestAnEventIsWrittenAlsoIfItsWriterIsGoneOrWantsNoAnswer(t *testing.T) {
+func TestWriteEvent_writerGone(t *testing.T) {
 	r := newRig(t)
 	a := r.dial()
 	a.call("WriteEvent", `{"event":{"type":"volume","status":"create","name":"gone"}}`)
@@ -279,7 +279,7 @@ func TestAnEventIsWrittenAlsoIfItsWriterIsGoneOrWantsNoAnswer(t *testing.T) {
 	}
 }
 
-func TestNullIsAsGoodAsAbsentInAnEventThatIsWritten(t *testing.T) {
+func TestWriteEvent_nullMembers(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	null := map[string]any{"type": "image", "status": "pull", "time": nil}

@@ -98,7 +98,7 @@ func TestView_isTheCallersOwn(t *testing.T) {
 	}
 }
 
-func TestNobodyOwnsTheEventsOfOtherHosts(t *testing.T) {
+func TestPolicy_eventsOfOtherHosts(t *testing.T) {
 	p := Policy{Self: self, Readers: Allowed{UIDs: []uint32{1001}}, Foreign: true}
 	var denied *Denied
 	if uid, err := p.Read(&Peer{UID: stranger}); !errors.As(err, &denied) {

@@ -114,7 +114,7 @@ func TestBridgeEndsWhenTheServiceDoes(t *testing.T) {
 	checkCode(t, b.wait(t), exitOK)
 }
 
-func TestBridgeEndsWhenNobodyReadsItsOutput(t *testing.T) {
+func TestBridge_readerGone(t *testing.T) {
 	r := newRig(t, sample)
 	b := newBridge(t, r)
 	b.call(t, `{"method":"io.podman.events.Subscribe","parameters":{},"more":true}`)

@@ -214,7 +214,7 @@ func TestEventsSeeWhatPodmanAppends(t *testing.T) {
 	c.end(t)
 }
 
-func TestErrorsOfTheServiceAreToldInItsWords(t *testing.T) {
+func TestEvents_errorsOfTheService(t *testing.T) {
 	r := newRig(t, sample)
 	for _, test := range []struct {
 		name      string

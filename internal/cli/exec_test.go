@@ -71,7 +71,7 @@ func TestEnvironmentOfAnEventThatFitsNone(t *testing.T) {
 	}
 }
 
-func TestExecRunsInOrderAndKeepsItsPlaceBehindWhatIsDone(t *testing.T) {
+func TestExec_inOrder(t *testing.T) {
 	r := newRig(t, "")
 	var names []string
 	for i := range 20 {
@@ -99,7 +99,7 @@ func TestExecRunsInOrderAndKeepsItsPlaceBehindWhatIsDone(t *testing.T) {
 	check(t, "what was done the third time", readFile(t, out), strings.Join(names, "\n")+"\n")
 }
 
-func TestExecGoesOnBehindAFailureUnlessToldOtherwise(t *testing.T) {
+func TestExec_onFailure(t *testing.T) {
 	r := newRig(t, "")
 	r.write("a", "b", "c")
 	out := filepath.Join(r.dir, "out")
@@ -127,7 +127,7 @@ func TestExecTriesAgainUntilItSucceeds(t *testing.T) {
 	}
 }
 
-func TestExecSideBySideKeepsItsPlaceBehindTheFirstThatIsNotDone(t *testing.T) {
+func TestExec_sideBySide(t *testing.T) {
 	r := newRig(t, "")
 	r.write("slow", "b", "c", "d", "e", "f")
 	place, out, release := filepath.Join(r.dir, "place"), filepath.Join(r.dir, "out"), filepath.Join(r.dir, "release")

@@ -38,7 +38,7 @@ func TestWatchdogOfARunningService(t *testing.T) {
 	checkCode(t, exitOf(t, c), exitOK)
 }
 
-func TestIdleServiceTellsSystemdBeforeItGivesAnythingUp(t *testing.T) {
+func TestServe_notifiesSystemdWhenIdle(t *testing.T) {
 	dir := host(t, "")
 	m := testkit.ListenAsManager(t, dir)
 	c := process(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"),
@@ -93,7 +93,7 @@ func TestSocketsAreServedByTheirNames(t *testing.T) {
 	checkCode(t, exitOf(t, c), exitOK)
 }
 
-func TestServesStdinAndStdoutWhenToldSo(t *testing.T) {
+func TestServe_stdinAndStdout(t *testing.T) {
 	dir := host(t, "")
 	log := filepath.Join(dir, "log")
 	writeFile(t, log, sample)

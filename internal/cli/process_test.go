@@ -155,7 +155,7 @@ func startServe(t *testing.T, c *exec.Cmd) *output {
 	return errs
 }
 
-func TestServeEndsInOrderAndTellsSystemd(t *testing.T) {
+func TestServe_notifiesSystemdAtItsEnd(t *testing.T) {
 	dir := host(t, "")
 	address := "unix:" + filepath.Join(dir, "s")
 	m := testkit.ListenAsManager(t, dir)

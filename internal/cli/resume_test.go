@@ -128,7 +128,7 @@ func TestCursorFileMayBeEmptyOrALink(t *testing.T) {
 	}
 }
 
-func TestCursorFileThatCannotBeWrittenIsToldAtOnce(t *testing.T) {
+func TestCursorFile_notWritable(t *testing.T) {
 	r := newRig(t, sample)
 	place := filepath.Join(t.TempDir(), "missing", "place")
 	c := r.begin("events", "--cursor-file", place)
@@ -177,7 +177,7 @@ func TestExpiredCursorGoesOnFromTheOldestOnRequest(t *testing.T) {
 	}
 }
 
-func TestRestartOfTheServiceIsSurvivedAndTold(t *testing.T) {
+func TestEvents_restartOfTheService(t *testing.T) {
 	r := newRig(t, sample)
 	c := r.begin("events", "--format", nameFormat)
 	r.waitForSubscriber()

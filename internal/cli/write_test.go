@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestWritePrintsTheCursorAndEverybodyReadsTheEvent(t *testing.T) {
+func TestWrite_printsTheCursor(t *testing.T) {
 	r := newRig(t, "")
 	cursor, stderr, code := r.run("write", "--type", "container", "--status", "exec_died", "--id", "i", "--name", "n", "--image", "im",
 		"--pod-id", "p", "--network", "net", "--exit-code", "0", "--time", "2026-11-23T12:45:39.5Z", "--error", "e",

@@ -305,7 +305,7 @@ func TestDiscoverRefuses(t *testing.T) {
 	}
 }
 
-func TestDiscoverTellsWhatItMayNotRead(t *testing.T) {
+func TestDiscover_hiddenFile(t *testing.T) {
 	t.Run("Error when a file is not readable", func(t *testing.T) {
 		env := host{podman: "4.3.1", files: map[string]string{etcConf: engineFile()}}.environment(t)
 		lock(t, filepath.Join(env.Root, etcConf))

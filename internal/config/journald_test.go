@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestJournaldThatDropsEventsIsTold(t *testing.T) {
+func TestJournalDrops_warning(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		files map[string]string

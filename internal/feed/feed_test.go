@@ -119,7 +119,7 @@ func timeout(t *testing.T) context.Context {
 	return ctx
 }
 
-func TestHistoryAndWhatIsNewJoin(t *testing.T) {
+func TestSubscription_historyThenNew(t *testing.T) {
 	r := start(t, 4000, 8000)
 	r.write(0, 50)
 	s := r.subscribe(Request{History: true})
@@ -137,7 +137,7 @@ func TestHistoryAndWhatIsNewJoin(t *testing.T) {
 	want(t, got, 50, 100)
 }
 
-func TestLiveIsToldOnceBehindThePast(t *testing.T) {
+func TestSubscription_liveOnce(t *testing.T) {
 	r := start(t, 4000, 8000)
 	r.write(0, 5)
 	s := r.subscribe(Request{History: true})
@@ -157,7 +157,7 @@ func TestLiveIsToldOnceBehindThePast(t *testing.T) {
 	}
 }
 
-func TestOneWhoFallsBehindGoesOnFromTheStoreAndJoinsAgain(t *testing.T) {
+func TestSubscription_fallsBehind(t *testing.T) {
 	r := start(t, 4000, 8000)
 	s := r.subscribe(Request{})
 	r.write(0, 500)
@@ -177,7 +177,7 @@ func TestOneWhoFallsBehindGoesOnFromTheStoreAndJoinsAgain(t *testing.T) {
 	}
 }
 
-func TestUntilEndsASubscriptionOnTime(t *testing.T) {
+func TestSubscription_until(t *testing.T) {
 	r := start(t, 4000, 8000)
 	until := time.Now().Add(200 * time.Millisecond)
 	s := r.subscribe(Request{Until: until})
@@ -189,7 +189,7 @@ func TestUntilEndsASubscriptionOnTime(t *testing.T) {
 	}
 }
 
-func TestASubscriptionEndsByTheClockHoweverThatIsSet(t *testing.T) {
+func TestSubscription_untilAndTheClock(t *testing.T) {
 	r := start(t, 4000, 8000)
 	var ahead atomic.Int64
 	r.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
@@ -212,7 +212,7 @@ func TestASubscriptionEndsByTheClockHoweverThatIsSet(t *testing.T) {
 	}
 }
 
-func TestAFilterLetsNothingElseThroughAndTheCursorGoesOn(t *testing.T) {
+func TestSubscription_filter(t *testing.T) {
 	r := start(t, 1<<20, 1<<20)
 	filters, err := filter.Parse([]string{"name=v7", "name=v9"})
 	if err != nil {
@@ -236,7 +236,7 @@ func TestAFilterLetsNothingElseThroughAndTheCursorGoesOn(t *testing.T) {
 	}
 }
 
-func TestTheServicesOwnSubscriptionsAreNotCounted(t *testing.T) {
+func TestSubscription_unlisted(t *testing.T) {
 	r := start(t, 4000, 8000)
 	r.subscribe(Request{Unlisted: true})
 	listed := r.subscribe(Request{})
@@ -249,7 +249,7 @@ func TestTheServicesOwnSubscriptionsAreNotCounted(t *testing.T) {
 	}
 }
 
-func TestALossIsToldToThoseWhoFollow(t *testing.T) {
+func TestSubscription_lossWhileFollowing(t *testing.T) {
 	r := start(t, 1<<20, 1<<20)
 	r.write(0, 10)
 	s := r.subscribe(Request{})
@@ -287,7 +287,7 @@ func rotate(path string) error {
 	return os.Rename(tmp, path)
 }
 
-func TestEverySubscriberGetsEverythingOnceWhileTheLogRotates(t *testing.T) {
+func TestSubscription_rotation(t *testing.T) {
 	r := start(t, 20000, 64<<20)
 	const total, subscribers = 5000, 8
 	ctx := timeout(t)

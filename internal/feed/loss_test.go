@@ -11,7 +11,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-func TestALossIsToldToThoseWhoComeFromThePast(t *testing.T) {
+func TestSubscription_lossFromThePast(t *testing.T) {
 	before := start(t, 1<<20, 1<<20)
 	before.write(0, 10)
 	r := startAt(t, before.path, 1<<20, 1<<20)
@@ -32,7 +32,7 @@ func TestALossIsToldToThoseWhoComeFromThePast(t *testing.T) {
 	}
 }
 
-func TestADeliveryKeepsFewChunksInMemory(t *testing.T) {
+func TestDelivery_memory(t *testing.T) {
 	r := start(t, baseSize, maxSize)
 	q := Everything()
 	var err error

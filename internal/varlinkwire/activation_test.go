@@ -80,7 +80,7 @@ func fileOf(t *testing.T, s interface{ File() (*os.File, error) }) *os.File {
 	return f
 }
 
-func TestActivatedSocketsAreTakenOverByWhatTheyAre(t *testing.T) {
+func TestActivation_kinds(t *testing.T) {
 	dir := tempDir(t)
 	var listeners []*os.File
 	for _, name := range []string{"a", "b"} {
@@ -106,7 +106,7 @@ func TestActivatedSocketsAreTakenOverByWhatTheyAre(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoUnixStreamSocketIsRefusedWithItsName(t *testing.T) {
+func TestActivation_noStreamSocket(t *testing.T) {
 	dir := tempDir(t)
 	udp, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "d")})
 	if err != nil {
@@ -131,7 +131,7 @@ func TestWhatIsNoUnixStreamSocketIsRefusedWithItsName(t *testing.T) {
 	}
 }
 
-func TestAnActivatedListenerServes(t *testing.T) {
+func TestActivation_listener(t *testing.T) {
 	r := newRig(t)
 	sock, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(r.dir, "a")})
 	if err != nil {
@@ -150,7 +150,7 @@ func TestAnActivatedListenerServes(t *testing.T) {
 	}
 }
 
-func TestThePeerIsTheProcessThatConnectedWithItsGroups(t *testing.T) {
+func TestPeer_credentials(t *testing.T) {
 	ours, theirs := socketPair(t)
 	defer ours.Close()
 	peer, err := peerOf(theirs)
@@ -166,7 +166,7 @@ func TestThePeerIsTheProcessThatConnectedWithItsGroups(t *testing.T) {
 	}
 }
 
-func TestManyGroupsOfAPeerAreAllKnown(t *testing.T) {
+func TestPeer_manyGroups(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can choose its user and groups")
 	}

@@ -2,7 +2,7 @@ package varlinkwire
 
 import "testing"
 
-func TestTheEndOfAStringIsFoundWhateverIsEscapedInIt(t *testing.T) {
+func TestString_escapes(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		end  int

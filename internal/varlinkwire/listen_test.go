@@ -29,7 +29,7 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 	return info.Mode()
 }
 
-func TestASocketHasTheModeThatIsWantedWhateverTheUmaskIs(t *testing.T) {
+func TestListen_modeAndUmask(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o077, 0o777} {
 		for option, want := range map[string]fs.FileMode{"": 0o600, ",mode=0666": 0o666, ",mode=660,readonly": 0o660, ",mode=0777": 0o777} {
 			path := filepath.Join(tempDir(t), "s")
@@ -50,7 +50,7 @@ func TestASocketHasTheModeThatIsWantedWhateverTheUmaskIs(t *testing.T) {
 	}
 }
 
-func TestNobodyElseFindsAFileBesideTheSocket(t *testing.T) {
+func TestListen_noFileBesideTheSocket(t *testing.T) {
 	dir := tempDir(t)
 	l, err := Listen("unix:" + filepath.Join(dir, "s"))
 	if err != nil {
@@ -68,7 +68,7 @@ func TestNobodyElseFindsAFileBesideTheSocket(t *testing.T) {
 	}
 }
 
-func TestAStaleSocketIsReplaced(t *testing.T) {
+func TestListen_staleSocket(t *testing.T) {
 	path := filepath.Join(tempDir(t), "s")
 	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	if err != nil {
@@ -88,7 +88,7 @@ func TestAStaleSocketIsReplaced(t *testing.T) {
 	conn.Close()
 }
 
-func TestALiveSocketIsAnErrorAndGoesOn(t *testing.T) {
+func TestListen_liveSocket(t *testing.T) {
 	r := newRig(t)
 	if _, err := Listen("unix:" + r.path); err == nil || !strings.Contains(err.Error(), "another process listens there") {
 		t.Errorf("the error is %v", err)
@@ -96,7 +96,7 @@ func TestALiveSocketIsAnErrorAndGoesOn(t *testing.T) {
 	r.dial().alive()
 }
 
-func TestALiveSocketWhoseBacklogIsFullIsNotTakenForStale(t *testing.T) {
+func TestListen_fullBacklog(t *testing.T) {
 	path := filepath.Join(tempDir(t), "s")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -122,7 +122,7 @@ func TestALiveSocketWhoseBacklogIsFullIsNotTakenForStale(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoStreamSocketIsAnErrorAndIsLeftAlone(t *testing.T) {
+func TestListen_noSocket(t *testing.T) {
 	dir := tempDir(t)
 	others := map[string]func(path string) error{
 		"file":    func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) },
@@ -152,7 +152,7 @@ func TestWhatIsNoStreamSocketIsAnErrorAndIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAPathThatIsTooLongIsAnErrorThatSaysWhatToDo(t *testing.T) {
+func TestListen_longPath(t *testing.T) {
 	dir := tempDir(t)
 	fits := filepath.Join(dir, strings.Repeat("x", maxPath-len(dir)-1))
 	l, err := Listen("unix:" + fits)
@@ -170,7 +170,7 @@ func TestAPathThatIsTooLongIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAddressesThatCannotBeMeantAreRefused(t *testing.T) {
+func TestParseAddress_invalid(t *testing.T) {
 	for _, address := range []string{
 		"", "unix:", "/run/x", "tcp:127.0.0.1:1", "unix:@", "unix:/x,mode=0999", "unix:/x,mode=", "unix:/x,mode=0", "unix:/x,mode=4777",
 		"unix:/x,rw", "unix:/x,readonly=1", "unix:/x,", "unix:@x,mode=0600", "unix:/a\x00b",
@@ -184,7 +184,7 @@ func TestAddressesThatCannotBeMeantAreRefused(t *testing.T) {
 	}
 }
 
-func TestAnAddressIsWrittenAsItIsRead(t *testing.T) {
+func TestParseAddress_roundTrip(t *testing.T) {
 	for _, address := range []string{"unix:/run/x", "unix:/run/x,mode=0666", "unix:/run/x,mode=0007,readonly", "unix:@x", "unix:@x,readonly"} {
 		a, err := ParseAddress(address)
 		if err != nil || a.String() != address {
@@ -196,7 +196,7 @@ func TestAnAddressIsWrittenAsItIsRead(t *testing.T) {
 	}
 }
 
-func TestAnAbstractSocketServes(t *testing.T) {
+func TestListen_abstract(t *testing.T) {
 	r := newRig(t)
 	l, err := Listen("unix:@eventsvc-test-" + filepath.Base(r.dir))
 	if err != nil {
@@ -209,7 +209,7 @@ func TestAnAbstractSocketServes(t *testing.T) {
 	dial(t, l.Path()).alive()
 }
 
-func TestTheDirectoryOfTheDefaultPathIsMade(t *testing.T) {
+func TestListen_makesTheDirectory(t *testing.T) {
 	dir := filepath.Join(tempDir(t), "eventsvc")
 	withUmask(0o077, func() {
 		for range 2 {
@@ -225,7 +225,7 @@ func TestTheDirectoryOfTheDefaultPathIsMade(t *testing.T) {
 	})
 }
 
-func TestASocketFileThatIsNoLongerOursIsNotRemoved(t *testing.T) {
+func TestListen_fileOfAnother(t *testing.T) {
 	r := newRig(t)
 	if err := os.Remove(r.path); err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestASocketFileThatIsNoLongerOursIsNotRemoved(t *testing.T) {
 	}
 }
 
-func TestTheSocketFileIsGoneAfterShutdown(t *testing.T) {
+func TestListen_fileGoneAfterShutdown(t *testing.T) {
 	r := newRig(t)
 	r.end()
 	if _, err := os.Lstat(r.path); !os.IsNotExist(err) {
@@ -249,7 +249,7 @@ func TestTheSocketFileIsGoneAfterShutdown(t *testing.T) {
 	}
 }
 
-func TestOfTwoThatListenAtTheSameTimeOneIsRefused(t *testing.T) {
+func TestListen_twoAtOnce(t *testing.T) {
 	path := filepath.Join(tempDir(t), "s")
 	for range 50 {
 		const racers = 4

@@ -69,7 +69,7 @@ const (
 	nobody   = 65534 // whom the kernel shows where a user namespace hides who it is
 )
 
-func TestAUserSeesTheEventsOfItsOwnEngineOnly(t *testing.T) {
+func TestAccess_ownEngineOnly(t *testing.T) {
 	lines := containers(1, 5)
 	r := newRoom(t)
 	r.append(lines...)
@@ -88,7 +88,7 @@ func TestAUserSeesTheEventsOfItsOwnEngineOnly(t *testing.T) {
 	r.runAs(stranger, "events", "--stream=false").want(t, 0, "", "")
 }
 
-func TestAUserWhomTheKernelDoesNotNameIsToldWhyItSeesNothing(t *testing.T) {
+func TestAccess_unnamedUser(t *testing.T) {
 	r := newRig(t, containers(1, 5)...)
 	for _, args := range [][]string{{"events"}, {"events", "--stream=false"}, past()} {
 		got := r.runAs(nobody, args...)
@@ -99,7 +99,7 @@ func TestAUserWhomTheKernelDoesNotNameIsToldWhyItSeesNothing(t *testing.T) {
 	}
 }
 
-func TestAStrangerIsNotToldWhereTheEventsAreKept(t *testing.T) {
+func TestAccess_strangerSeesNoPath(t *testing.T) {
 	r := newRig(t)
 	if err := os.Mkdir(r.log, 0o700); err != nil {
 		t.Fatal(err)
@@ -108,13 +108,13 @@ func TestAStrangerIsNotToldWhereTheEventsAreKept(t *testing.T) {
 	got.want(t, 125, "", "Error: the events cannot be reached now; the log of the service says why, ask the administrator\n")
 }
 
-func TestAStrangerIsToldThatABackendKeepsNothing(t *testing.T) {
+func TestAccess_strangerOfABackendThatKeepsNothing(t *testing.T) {
 	r := newRoom(t)
 	r.serve(new(null.Store))
 	r.runAs(stranger, "events").want(t, 125, "", keepsNothing)
 }
 
-func TestOldClientsOfAUserThatReadThePastWaitTheirTurn(t *testing.T) {
+func TestAccess_turnsOfOldClients(t *testing.T) {
 	const uid = 1234
 	r := newRoom(t)
 	// Twice as much as a socket holds, so that who does not read is still in the past.

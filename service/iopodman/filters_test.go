@@ -12,7 +12,7 @@ func past(args ...string) []string {
 }
 
 // An old client stops at a word that it does not know. These logs have many.
-func TestTheLogsOfEveryPodmanAreShownWithoutWhatAnOldClientStopsAt(t *testing.T) {
+func TestFilters_logsOfEveryPodman(t *testing.T) {
 	for _, name := range sampleLogs {
 		t.Run(name, func(t *testing.T) {
 			lines := samples(t, name)
@@ -29,7 +29,7 @@ func TestTheLogsOfEveryPodmanAreShownWithoutWhatAnOldClientStopsAt(t *testing.T)
 	}
 }
 
-func TestWhatIsFollowedLeavesOutWhatAnOldClientStopsAt(t *testing.T) {
+func TestFilters_followedStream(t *testing.T) {
 	r := newRig(t)
 	c := r.followers(1)[0]
 	lines := allSamples(t)

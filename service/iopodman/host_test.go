@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestTheBuildIsToldAsFarAsItIsKnown(t *testing.T) {
+func TestGetVersion_build(t *testing.T) {
 	vcs := func(revision, at string) *debug.BuildInfo {
 		return &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: revision}, {Key: "vcs.time", Value: at}}}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/eventsvc/eventsvc/service/iopodman/oldclient"
 )
 
-func TestEveryOtherMethodIsAnsweredAtOnceWithItsFullName(t *testing.T) {
+func TestMethods_notImplemented(t *testing.T) {
 	r := newRig(t)
 	commands := oldclient.OtherCommands()
 	if len(commands) < 10 {
@@ -35,7 +35,7 @@ func TestEveryOtherMethodIsAnsweredAtOnceWithItsFullName(t *testing.T) {
 	}
 }
 
-func TestAnArgumentOfTheWrongTypeIsAnsweredAtOnce(t *testing.T) {
+func TestMethods_wrongType(t *testing.T) {
 	c := newRig(t).raw()
 	for parameters, field := range map[string]string{
 		`{"filter":"x","since":"","until":""}`: "filter", `{"filter":[1],"since":"","until":""}`: "filter",
@@ -48,7 +48,7 @@ func TestAnArgumentOfTheWrongTypeIsAnsweredAtOnce(t *testing.T) {
 	}
 }
 
-func TestTheServiceSaysWhoItIsAndWhatItServes(t *testing.T) {
+func TestMethods_getInfo(t *testing.T) {
 	c := newRig(t).raw()
 	got := c.ask(`{"method":"org.varlink.service.GetInfo"}`)
 	const want = `{"parameters":{"vendor":"eventsvc","product":"eventsvc","version":"1.2.3","url":"https://github.com/eventsvc/eventsvc",` +

@@ -42,7 +42,7 @@ func TestEventsAreShownAsJSONAndByATemplate(t *testing.T) {
 	r.run(past("--format", "{{.ID}} {{.Status}} {{.Time}} {{.ContainerExitCode}}")...).want(t, 0, wantText.String(), "")
 }
 
-func TestNamesArriveAsTheyAreWhateverTheyHold(t *testing.T) {
+func TestModes_anyName(t *testing.T) {
 	lines := []string{
 		`{"ID":"a","Image":"i\u003ci\u003e","Name":"quote \" backslash \\ tab \t \u2028 é 漢 😀","Status":"create","Time":"2020-05-22T12:00:00.1+05:30","Type":"container"}`,
 		`{"Name":"` + strings.Repeat("x", 100_000) + `","Status":"create","Time":"2020-05-22T12:00:00Z","Type":"volume"}`,
@@ -57,7 +57,7 @@ func TestNamesArriveAsTheyAreWhateverTheyHold(t *testing.T) {
 const keepsNothing = "Error: cannot read events: the backend is 'none', which keeps no events; " +
 	"set events_logger to file or journald in containers.conf\n"
 
-func TestABackendThatKeepsNothingIsSaidToKeepNothing(t *testing.T) {
+func TestModes_backendThatKeepsNothing(t *testing.T) {
 	r := newRoom(t)
 	r.serve(new(null.Store))
 	for _, args := range [][]string{
@@ -72,7 +72,7 @@ func TestABackendThatKeepsNothingIsSaidToKeepNothing(t *testing.T) {
 	}
 }
 
-func TestALogThatCannotBeReadIsReportedAndNothingHangs(t *testing.T) {
+func TestModes_unreadableLog(t *testing.T) {
 	r := newRig(t)
 	if err := os.Mkdir(r.log, 0o700); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 // blank is the reply that ends a stream and says that there is nothing.
 const blank = `{"parameters":{"events":{"id":"","image":"","name":"","status":"","time":"","type":""}}}`
 
-func TestAOneShotCallIsAnsweredWithTheOldestMatch(t *testing.T) {
+func TestOneShot_oldestMatch(t *testing.T) {
 	lines := append(containers(1, 5), container(5, "died"), container(6, "died"))
 	r := newRig(t, lines...)
 	for _, test := range []struct {
@@ -35,7 +35,7 @@ func TestAOneShotCallIsAnsweredWithTheOldestMatch(t *testing.T) {
 	}
 }
 
-func TestAOneShotCallOfAnEmptyOrMissingLogIsAnsweredWithNothing(t *testing.T) {
+func TestOneShot_emptyLog(t *testing.T) {
 	r := newRig(t)
 	r.run("events", "--stream=false").want(t, 0, "", "")
 	r.run("events", "--since", "2020-01-01", "--until", "0s").want(t, 0, "", "")
@@ -43,7 +43,7 @@ func TestAOneShotCallOfAnEmptyOrMissingLogIsAnsweredWithNothing(t *testing.T) {
 	r.run("events", "--stream=false").want(t, 0, "", "")
 }
 
-func TestAOneShotCallIsAnsweredOnce(t *testing.T) {
+func TestOneShot_once(t *testing.T) {
 	r := newRig(t, containers(1, 5)...)
 	c := r.raw()
 	got := c.ask(`{"method":"io.podman.GetEvents","parameters":{"filter":[],"since":"","until":""}}`)
@@ -62,7 +62,7 @@ func TestAOneShotCallIsAnsweredOnce(t *testing.T) {
 	}
 }
 
-func TestACallThatWantsNoAnswerGetsNone(t *testing.T) {
+func TestOneShot_oneway(t *testing.T) {
 	r := newRig(t, containers(1, 5)...)
 	c := r.raw()
 	c.send(`{"method":"io.podman.GetEvents","parameters":{"filter":[],"since":"","until":""},"oneway":true}`)

@@ -11,7 +11,7 @@ import (
 const expired = "Error: cannot go on: the event log was replaced, and events may have been lost; run the command again, " +
 	"with --since to see what the log still holds\n"
 
-func TestAStreamStartsNowAndGoesOnUntilTheClientEnds(t *testing.T) {
+func TestStream_startsNow(t *testing.T) {
 	r := newRig(t, containers(1, 5)...)
 	c := r.followers(1)[0]
 	fresh := append(containers(10, 20), `{"Name":"v","Status":"create","Time":"2020-05-22T12:00:00+02:00","Type":"volume"}`)
@@ -23,7 +23,7 @@ func TestAStreamStartsNowAndGoesOnUntilTheClientEnds(t *testing.T) {
 	eventually(t, "end of the subscriptions", func() bool { return r.feed.Subscribers() == 0 })
 }
 
-func TestAStreamIsTheSameWithoutParametersForTimes(t *testing.T) {
+func TestStream_noTimes(t *testing.T) {
 	r := newRig(t, containers(1, 3)...)
 	for _, parameters := range []string{`{"since":"1000h"}`, `{"filter":null,"since":"2020-01-01","until":null}`, `{"filter":[],"since":"0"}`} {
 		c := r.raw()
@@ -37,7 +37,7 @@ func TestAStreamIsTheSameWithoutParametersForTimes(t *testing.T) {
 	}
 }
 
-func TestWithSinceAStreamBeginsWithTheOldestEventAndGoesOn(t *testing.T) {
+func TestStream_since(t *testing.T) {
 	lines := containers(1, 8)
 	r := newRig(t, lines...)
 	// Bounds are exclusive.
@@ -51,7 +51,7 @@ func TestWithSinceAStreamBeginsWithTheOldestEventAndGoesOn(t *testing.T) {
 	c.wait()
 }
 
-func TestWithUntilInThePastAStreamEndsAtOnceWithOneBlankEvent(t *testing.T) {
+func TestStream_untilInThePast(t *testing.T) {
 	lines := containers(1, 8)
 	r := newRig(t, lines...)
 	r.run("events", "--until", "2020-05-22T12:00:05Z").want(t, 0, printed(t, lines[:4], all), "")
@@ -73,7 +73,7 @@ func TestWithUntilInThePastAStreamEndsAtOnceWithOneBlankEvent(t *testing.T) {
 	}
 }
 
-func TestWithUntilInTheFutureAStreamEndsOnTime(t *testing.T) {
+func TestStream_untilInTheFuture(t *testing.T) {
 	r := newRig(t, containers(1, 4)...)
 	const ahead = 700 * time.Millisecond
 	begin := time.Now()
@@ -91,7 +91,7 @@ func TestWithUntilInTheFutureAStreamEndsOnTime(t *testing.T) {
 	}
 }
 
-func TestWhenTheServiceStopsAStreamEndsWithAReason(t *testing.T) {
+func TestStream_serviceStops(t *testing.T) {
 	r := newRig(t)
 	commands := r.followers(3)
 	r.stop()
@@ -102,7 +102,7 @@ func TestWhenTheServiceStopsAStreamEndsWithAReason(t *testing.T) {
 	}
 }
 
-func TestWhenTheLogIsCutOffAStreamEndsWithAReason(t *testing.T) {
+func TestStream_logCutOff(t *testing.T) {
 	r := newRig(t, containers(1, 50)...)
 	c := r.followers(1)[0]
 	if err := os.Truncate(r.log, 0); err != nil {
@@ -115,7 +115,7 @@ func TestWhenTheLogIsCutOffAStreamEndsWithAReason(t *testing.T) {
 	r.run("events", "--since", "2020-01-01", "--until", "0s").want(t, 0, printed(t, containers(1000, 1010), all), "")
 }
 
-func TestTwoHundredFollowersAllSeeEverythingOnce(t *testing.T) {
+func TestStream_twoHundredFollowers(t *testing.T) {
 	clients, count := 200, 500
 	if realClient() != "" || testing.Short() {
 		clients = 20

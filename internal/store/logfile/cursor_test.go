@@ -96,7 +96,7 @@ func TestACursorHasOneSpelling(t *testing.T) {
 	}
 }
 
-func TestACursorInFrontOfTheFirstEventDoesNotOutliveATruncation(t *testing.T) {
+func TestCursor_beforeTheFirstEvent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, "")
 	w := open(t, path, Options{})

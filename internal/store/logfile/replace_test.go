@@ -26,7 +26,7 @@ func replaceWith(t *testing.T, path, text string) {
 	}
 }
 
-func TestALogThatIsReplacedByPartOfItselfIsALossAndNotRepeated(t *testing.T) {
+func TestReplace_partOfItself(t *testing.T) {
 	const total = 5000
 	for name, text := range map[string]string{
 		"the last line deleted":         linesOf(0, total-1),
@@ -50,7 +50,7 @@ func TestALogThatIsReplacedByPartOfItselfIsALossAndNotRepeated(t *testing.T) {
 	}
 }
 
-func TestALogTruncatedAndFilledToTheSameSizeIsALoss(t *testing.T) {
+func TestReplace_truncatedAndFilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(10, 20))
 	w := open(t, path, Options{})
@@ -68,7 +68,7 @@ func TestALogTruncatedAndFilledToTheSameSizeIsALoss(t *testing.T) {
 	equal(t, "followed", w.names(10), namesOf(30, 40))
 }
 
-func TestAReaderOfAFileThatIsTruncatedGetsNothingOfWhatIsWrittenThere(t *testing.T) {
+func TestReplace_readerOfATruncatedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 10000))
 	w := open(t, path, Options{})
@@ -154,7 +154,7 @@ func TestThePastIsThereWhileANewFileIsBeingFilled(t *testing.T) {
 	}
 }
 
-func TestARotationByCopyingThatStallsIsALossAndNotRepeated(t *testing.T) {
+func TestReplace_copyThatStalls(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 10))
 	w := open(t, path, Options{})
@@ -175,7 +175,7 @@ func TestARotationByCopyingThatStallsIsALossAndNotRepeated(t *testing.T) {
 	}
 }
 
-func TestALogSetAsideByAnotherProcessIsFollowedAndNotHeldForEver(t *testing.T) {
+func TestReplace_setAsideByAnother(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	const size = 4000
 	w := open(t, path, Options{MaxSize: size})
@@ -204,7 +204,7 @@ func TestALogSetAsideByAnotherProcessIsFollowedAndNotHeldForEver(t *testing.T) {
 	}
 }
 
-func TestALogTruncatedAndThenReplacedBetweenTwoLooksIsALoss(t *testing.T) {
+func TestReplace_truncatedThenReplaced(t *testing.T) {
 	for name, replace := range map[string]func(path string){
 		"deleted":  func(path string) { _ = os.Remove(path) },
 		"replaced": func(path string) { _ = os.Remove(path); appendTo(t, path, linesOf(60, 70)) },

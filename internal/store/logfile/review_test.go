@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestAFileThatTookTheLogsPlaceIsSyncedThoughNothingWasWrittenSinceTheStart(t *testing.T) {
+func TestSync_fileThatTookItsPlace(t *testing.T) {
 	d := new(faulty)
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 5)) // by this service, before it was started again
@@ -24,7 +24,7 @@ func TestAFileThatTookTheLogsPlaceIsSyncedThoughNothingWasWrittenSinceTheStart(t
 	d.awaitCount(t, "syncNames", 2)
 }
 
-func TestADiskThatDoesNotConfirmTheFormerFileIsToldAndRefusesNothingForTheNew(t *testing.T) {
+func TestSync_formerFileNotConfirmed(t *testing.T) {
 	d := new(faulty)
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{disk: d, Sync: SyncInterval})
@@ -94,7 +94,7 @@ func (d *crowded) write(f *os.File, b []byte) (int, error) {
 	return d.kernel.write(f, b)
 }
 
-func TestWhatWasWrittenIsToldAtItsPlaceThoughSomebodyWroteInFrontOfIt(t *testing.T) {
+func TestWritten_otherWriterBefore(t *testing.T) {
 	d := new(crowded)
 	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d})
 	for n := range 3 { // so that the end of the log is known

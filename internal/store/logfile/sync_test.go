@@ -208,7 +208,7 @@ func (w *watched) has(name string) bool {
 	return false
 }
 
-func TestADiskThatDoesNotConfirmIsToldToWhoWasPromisedThatAndInTheStatus(t *testing.T) {
+func TestSync_notConfirmed(t *testing.T) {
 	d := new(faulty)
 	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d, Sync: SyncAlways})
 	d.set(func(call string, _ int) (int, error) {
@@ -233,7 +233,7 @@ func TestADiskThatDoesNotConfirmIsToldToWhoWasPromisedThatAndInTheStatus(t *test
 	}
 }
 
-func TestASlowDiskHoldsUpNobodyButThoseWhoWaitForIt(t *testing.T) {
+func TestSync_slowDisk(t *testing.T) {
 	d := &slow{begun: make(chan struct{}), end: make(chan struct{})}
 	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d, Sync: SyncAlways})
 	stored := make(chan error, 1)
@@ -405,7 +405,7 @@ func (d *gated) sync(*os.File) error {
 	return nil
 }
 
-func TestAWriterIsAnsweredWhenItsOwnEventIsStoredHoweverManyComeBehind(t *testing.T) {
+func TestAppend_manyWriters(t *testing.T) {
 	d := &gated{begun: make(chan struct{}), end: make(chan struct{})}
 	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d, Sync: SyncAlways})
 	first, second := make(chan error, 1), make(chan error, 1)

@@ -14,9 +14,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// TestWhatIsToldFromMemoryIsWhatIsRead writes usual and unusual events, which
+// TestWritten_fromMemoryAsRead writes usual and unusual events, which
 // are told without being read back, and reads them.
-func TestWhatIsToldFromMemoryIsWhatIsRead(t *testing.T) {
+func TestWritten_fromMemoryAsRead(t *testing.T) {
 	s, err := Open(Options{Path: filepath.Join(t.TempDir(), "events.log")})
 	if err != nil {
 		t.Fatal(err)
