@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/internal/fleet"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/journald"
@@ -23,9 +24,10 @@ from, for a service that serves them all:
 
   eventsvc serve --log-file FILE --collected
 
-A source is the URL of NATS, for the stream that 'eventsvc forward' fills, or
-users: every user of this host, whichever store each uses. The end of the log
-is where it goes on: what stands there is compared with the source, so that one
+A source is the URL of NATS, for the stream that 'eventsvc forward' fills;
+users: every user of this host, whichever store each uses; or the address of
+another service, with the name of its host before it unless it is this one. The
+end of the log is where it goes on: what stands there is compared with the source, so that one
 which was put back, rotated or made again is noticed, and nothing is collected
 twice. What a source no longer holds is reported in the log by one event
 system/events-lost.
@@ -39,7 +41,8 @@ Collectors of the same stream write the same lines, and so their services give
 the same cursors.`
 
 const collectExample = `  eventsvc collect --from nats://nats.example.com --log /var/lib/eventsvc-collect/events.log --log-max-size 10g
-  eventsvc collect --from users --log /var/lib/eventsvc-users/events.log`
+  eventsvc collect --from users --log /var/lib/eventsvc-users/events.log
+  eventsvc collect --from unix:/run/eventsvc/io.podman.events --from h7=ssh-exec:h7 --log events.log`
 
 // fromUsers is the source that is no address.
 const fromUsers = "users"
@@ -65,14 +68,14 @@ func (a *app) collectCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&f.from, "from", nil, "`SOURCE` is the URL of NATS, nats://HOST:PORT or tls://HOST:PORT, or\nusers: all users of this host; may be given again")
+	flags.StringArrayVar(&f.from, "from", nil, "`SOURCE` is the URL of NATS, nats://HOST:PORT or tls://HOST:PORT;\nusers: all users of this host; or [HOST=]unix:PATH, HOST=ssh-exec:HOST: another\nservice; may be given again")
 	flags.StringVar(&f.log, "log", "", "`FILE` is the log to write")
 	flags.StringVar(&f.maxSize, "log-max-size", "", "bound of the log: `SIZE` is in bytes, or ends in k, m or g (powers of 1000);\n"+
 		"0: none (default 1g)")
 	flags.StringVar(&f.journalDirectory, "journal-directory", "", "with users: read the journals in this `DIR` (default the journal of this host)")
 	f.add(c)
 	f.addService(c)
-	complete(c, "from", anyOf("nats://", "tls://", fromUsers), cobra.ShellCompDirectiveNoSpace)
+	complete(c, "from", anyOf("nats://", "tls://", "unix:", fromUsers), cobra.ShellCompDirectiveNoSpace)
 	complete(c, "log-max-size", anyOf("1g", "10g"), 0)
 	return c
 }
@@ -150,8 +153,16 @@ func (f *collectFlags) sources(log *slog.Logger) ([]fleet.Source, error) {
 			}})
 			continue
 		}
-		if err := checkURL("from", from); err != nil {
-			return nil, err
+		if service, is, err := serviceOf(from); is || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			service.Log = log
+			sources = append(sources, service)
+			continue
+		}
+		if checkURL("from", from) != nil {
+			return nil, errors.Errorf("cannot use --from %q: give users, nats://HOST:PORT, tls://HOST:PORT or [HOST=]unix:PATH", from)
 		}
 		if f.server.URL != "" {
 			return nil, errors.New("cannot collect from two NATS; give the servers of one cluster with commas between")
@@ -163,4 +174,30 @@ func (f *collectFlags) sources(log *slog.Logger) ([]fleet.Source, error) {
 		return nil, errors.New("cannot use --journal-directory without --from users: it says which journals the users' are; leave it out")
 	}
 	return sources, nil
+}
+
+// serviceOf returns the service that a source names; is says that it names one.
+func serviceOf(from string) (service *fleet.FromService, is bool, err error) {
+	host, address, named := strings.Cut(from, "=")
+	if !named || strings.ContainsAny(host, ":/") { // the = of a path
+		host, address = "", from
+	}
+	scheme, _, _ := strings.Cut(address, ":")
+	if scheme != "unix" && scheme != "ssh-exec" {
+		return nil, false, nil
+	}
+	if host == "" && scheme != "unix" {
+		return nil, false, errors.Errorf("cannot use --from %q: it does not name the host; give HOST=%s", from, address)
+	}
+	if host != "" {
+		if err := fleet.CheckHost(host); err != nil {
+			return nil, false, err
+		}
+	}
+	c, err := client.New(address)
+	if err != nil {
+		return nil, false, err
+	}
+	c.Close()
+	return &fleet.FromService{Address: address, Host: host}, true, nil
 }

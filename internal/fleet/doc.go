@@ -1,7 +1,7 @@
 // Package fleet carries events from one host to many readers: it publishes those
 // of the local service to NATS JetStream (Forwarder), and collects those of a
-// stream or of the users of this host into one log (Collector), which an ordinary
-// service serves.
+// stream, of other services or of the users of this host into one log (Collector),
+// which an ordinary service serves.
 //
 // It promises what the service itself does: the events of a host arrive in
 // order, each once, and none is missed while the log of its host holds it; where

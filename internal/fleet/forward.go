@@ -171,7 +171,7 @@ func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) er
 	begun = true
 	p := &publisher{nc: nc, host: f.Host, last: from.seq}
 	gap := lost
-	read := f.read(ctx, s)
+	read := readAhead(ctx, s)
 	defer read.stop()
 	if gap != nil {
 		if *foreign++; *foreign >= mostForeign {

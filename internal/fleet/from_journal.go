@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/pkg/errors"
@@ -48,7 +49,7 @@ func (f *FromJournal) Collect(ctx context.Context, sink *Sink) error {
 		return errors.WithMessage(err, "cannot follow the journal")
 	}
 	st.Attend(true)
-	after, err := lastOfJournal(sink)
+	after, err := lastCursor(sink, journalPlaceMark)
 	if err != nil {
 		return err
 	}
@@ -134,11 +135,12 @@ func appendJournalPlace(lines []byte) []byte {
 	return append(append(lines[:len(lines)-1], journalPlaceMark...), '\n')
 }
 
-// lastOfJournal returns the cursor of the last line that is from the journal, "" if
+// lastCursor returns the cursor of the last line that ends with the mark, "" if
 // there is none.
-func lastOfJournal(sink *Sink) (cursor string, err error) {
-	err = sink.Tail(1<<62, func(text []byte) bool {
-		if bytes.HasSuffix(text, []byte(journalPlaceMark)) {
+func lastCursor(sink *Sink, mark string) (cursor string, err error) {
+	end := []byte(mark)
+	err = sink.Tail(math.MaxInt64, func(text []byte) bool {
+		if bytes.HasSuffix(text, end) {
 			_, _, cursor, _, _ = line.OriginCursor(text)
 		}
 		return cursor == ""

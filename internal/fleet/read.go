@@ -7,7 +7,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// reading reads events ahead of their publisher, up to one batch.
+// reading reads events ahead of what is done with them, up to one batch.
 type reading struct {
 	events chan events.Event
 	cancel context.CancelFunc
@@ -15,7 +15,7 @@ type reading struct {
 	err    error // once events is closed
 }
 
-func (f *Forwarder) read(ctx context.Context, s *client.Subscription) *reading {
+func readAhead(ctx context.Context, s *client.Subscription) *reading {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &reading{events: make(chan events.Event, mostBatch), cancel: cancel, done: make(chan struct{})}
 	go func() {

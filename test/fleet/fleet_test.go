@@ -202,3 +202,47 @@ func TestForward_logPassedCheckpoint(t *testing.T) {
 		h.write(10)
 	}
 }
+
+// Other services are sources as well: each event once, with the name that its host
+// was given, though services and the collector are killed; what a service no longer
+// holds is reported once.
+func TestCollect_services(t *testing.T) {
+	one, two := newHost(t, "h1"), newHost(t, "h2")
+	log := filepath.Join(t.TempDir(), "events.log")
+	c := run(t, binary, "collect", "--from", "h1=unix:"+one.socket, "--from", "h2=unix:"+two.socket, "--log", log)
+	read := func() map[string]*got { return inLog(t, log) }
+	for round := range 4 {
+		one.write(300)
+		two.write(200)
+		if round%2 == 0 {
+			c.end(syscall.SIGKILL)
+			c.start()
+		} else {
+			one.serving.end(syscall.SIGKILL)
+			one.serving.start()
+		}
+		one.write(20)
+	}
+	await(t, "log", read, one, two)
+	c.end(syscall.SIGKILL)
+	two.serving.end(syscall.SIGTERM)
+	if err := os.Remove(two.log); err != nil {
+		t.Fatal(err)
+	}
+	two.written += 50
+	two.write(50)
+	two.serving.start()
+	awaitSocket(t, two.socket)
+	c.start()
+	deadline := time.Now().Add(60 * time.Second)
+	for read()["h2"].next != two.written {
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", *read()["h2"])
+		}
+		time.Sleep(20 * time.Millisecond) // between two looks at the log
+	}
+	if g := read()["h2"]; g.lost != 1 || g.gaps != 50 || g.repeated != 0 {
+		t.Errorf("%+v", *g)
+	}
+	await(t, "log", read, one)
+}
