@@ -99,6 +99,8 @@ func startLab(t *testing.T) *lab {
 		"/usr/lib/systemd/system/eventsvc-updater.service":                unit("eventsvc-updater.service"),
 		"/usr/share/dbus-1/system.d/io.podman.AutoUpdate1.conf":           read("../dist/dbus/io.podman.AutoUpdate1.conf"),
 		"/usr/share/dbus-1/system-services/io.podman.AutoUpdate1.service": read("../dist/dbus/io.podman.AutoUpdate1.system.service"),
+		"/usr/share/dbus-1/system.d/io.podman.Events1.conf":               read("../dist/dbus/io.podman.Events1.conf"),
+		"/usr/share/dbus-1/system-services/io.podman.Events1.service":     read("../dist/dbus/io.podman.Events1.system.service"),
 		"/usr/lib/tmpfiles.d/eventsvc.conf":                               read("../dist/systemd/eventsvc.tmpfiles.conf"),
 		"/opt/image":                                                      imageScript,
 	})

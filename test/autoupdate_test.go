@@ -36,6 +36,9 @@ func TestAutoUpdate(t *testing.T) {
 		{"OtherArchitecture", updateOtherArchitecture},
 		{"Password", updateWithPassword},
 		{"BadInput", updateBadInput},
+		{"SeenAlike", updateSeenAlike},
+		{"Rootless", updateRootless},
+		{"KilledOften", updateKilledOften},
 		{"Bench", updateBench},
 	}
 	steps = append(steps, byHand...)
@@ -273,11 +276,18 @@ func updateByHand(l *lab) {
 
 // updateKilled: a run that is killed is put right by the next. The package's own
 // test kills it at every call; here it is a real process, at each kind of step.
-func updateKilled(l *lab) {
+func updateKilled(l *lab) { l.kill(3) }
+
+// updateKilledOften is the same, fifty times.
+func updateKilledOften(l *lab) { l.kill(50) }
+
+func (l *lab) kill(times int) {
 	l.push("kill", "good")
 	image := goodRegistry + "/kill:latest"
-	l.start(quadlet{name: "kill1", image: image}, quadlet{name: "kill2", image: image})
-	for _, step := range []string{"pull", "restart", "watch"} {
+	const settle = "Label=io.eventsvc.autoupdate.settle=1s\n"
+	l.start(quadlet{name: "kill1", image: image, container: settle}, quadlet{name: "kill2", image: image, container: settle})
+	for i := range times {
+		step := []string{"pull", "restart", "watch"}[i%3]
 		l.push("kill", "good")
 		run := l.command(l.t.Context(), "systemd-run", "--quiet", "--collect", "--pipe", "--wait", "--unit=killme",
 			"/usr/libexec/eventsvc/eventsvc-updater", "--progress")
