@@ -65,6 +65,7 @@ func TestRecipes(t *testing.T) {
 		{"Lines for a log shipper", shipperRecipe},
 		{"A remote host over ssh", sshRecipe},
 		{"A notification on the desktop", notifyRecipe},
+		{"Hooks", hooksRecipe},
 	} {
 		t.Run(recipe.name, func(t *testing.T) {
 			defer func(outer *testing.T) { m.t = outer }(m.t)

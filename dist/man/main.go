@@ -89,7 +89,7 @@ func write(dir, date, version string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	all := append(commandPages(cli.Command()), updaterPage(command.Command()), optionsPage(cli.Command()))
+	all := append(commandPages(cli.Command()), updaterPage(command.Command()), optionsPage(cli.Command()), hooksPage())
 	for _, c := range contracts {
 		idl, err := os.ReadFile(c.files[0])
 		if err != nil {

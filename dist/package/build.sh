@@ -84,7 +84,7 @@ glibc() { grep -aoE 'GLIBC_2\.[0-9]+' "$1" | sed 's/GLIBC_//' | sort -Vu | tail 
 # common: what is the same on every architecture; the program that is asked for its completions is that of this machine.
 common() {
 	local stage=$work/common shell
-	mkdir -p "$stage"/{man,completion,doc,recipes,dbus}
+	mkdir -p "$stage"/{man,completion,doc,recipes,hooks,dbus}
 	CGO_ENABLED=0 $go build -buildvcs=false -o "$stage/eventsvc" ./cmd/eventsvc
 	for shell in bash zsh fish; do
 		"$stage/eventsvc" completion "$shell" >"$stage/completion/$shell"
@@ -104,6 +104,7 @@ common() {
 	done
 	cp dist/package/copyright "$stage/doc/"
 	cp docs/*.md "$stage/doc/"
+	cp docs/hooks/* "$stage/hooks/"
 	cp docs/recipes/* dist/metrics/* "$stage/recipes/"
 	changelog eventsvc | gzip -9n >"$stage/doc/changelog.gz"
 }
@@ -129,6 +130,9 @@ documentation() {
 	done
 	for file in "$work"/common/doc/*.md; do
 		echo "  - {src: $file, dst: /usr/share/doc/eventsvc/${file##*/}, type: doc, packager: rpm}"
+	done
+	for file in "$work"/common/hooks/*; do
+		echo "  - {src: $file, dst: /usr/share/doc/eventsvc/hooks/${file##*/}, type: doc, packager: rpm}"
 	done
 	for file in "$work"/common/recipes/*; do
 		echo "  - {src: $file, dst: /usr/share/doc/eventsvc/recipes/${file##*/}, type: doc, packager: rpm}"

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	perrors "github.com/pkg/errors"
 )
@@ -57,13 +58,16 @@ func cannotRun(words []string, err error) error {
 type child struct {
 	words []string
 	cmd   *exec.Cmd
+	group bool       // it has a process group of its own
 	ended chan error // gets how it ended, once
 }
 
 // startChild starts a command. Its output goes where ours goes, but what it
-// prints on stdout goes to the given place.
-func (a *app) startChild(words, environment []string, stdin, stdout *os.File) (*child, error) {
-	c := &child{words: words, cmd: exec.Command(words[0], words[1:]...), ended: make(chan error, 1)}
+// prints on stdout goes to the given place. With a group of its own a signal reaches
+// all that it has started, and one that ignores it is killed.
+func (a *app) startChild(words, environment []string, stdin, stdout *os.File, group bool) (*child, error) {
+	c := &child{words: words, cmd: exec.Command(words[0], words[1:]...), group: group, ended: make(chan error, 1)}
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: group}
 	c.cmd.Env = environment
 	if stdin != nil { // not an interface that holds a nil
 		c.cmd.Stdin = stdin
@@ -109,6 +113,21 @@ func (c *child) wait(ctx context.Context) error {
 	if errors.As(context.Cause(ctx), &signal) {
 		number = syscall.Signal(signal)
 	}
-	_ = c.cmd.Process.Signal(number)
+	if !c.group {
+		_ = c.cmd.Process.Signal(number)
+		return <-c.ended
+	}
+	_ = syscall.Kill(-c.cmd.Process.Pid, number)
+	timer := time.NewTimer(killAfter)
+	defer timer.Stop()
+	select {
+	case err := <-c.ended:
+		return err
+	case <-timer.C:
+	}
+	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
 	return <-c.ended
 }
+
+// killAfter is how long a command with a group of its own may take to end.
+const killAfter = 10 * time.Second

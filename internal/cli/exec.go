@@ -20,6 +20,10 @@ type execFlags struct {
 	eventsFlags
 	jobs      int
 	onFailure string
+	debounce  time.Duration // for hooks
+
+	hooks, check bool
+	hooksDir     string
 }
 
 // The values of --on-failure.
@@ -52,22 +56,32 @@ command at least once from one run to the next: its cursor is kept once its
 command, and those of all events before it, have ended as --on-failure wants.
 
 A signal that ends this command is passed on to those that run, and they are
-waited for.`
+waited for.
+
+With --hooks it does so for every file in /etc/eventsvc/hooks.d, each with its
+filters and its command; a user's are in ~/.config/eventsvc/hooks.d.
+eventsvc.hooks(5) has their keys.`
 
 const execExample = `  eventsvc exec --filter event=died -- sh -c 'logger "$EVENTSVC_NAME ended with $EVENTSVC_EXIT_CODE"'
   eventsvc exec --cursor-file /var/lib/hook/cursor --on-failure retry --filter type=image -- /usr/local/bin/scan
   eventsvc exec --jobs 4 --filter label=backup -- backup-one
-  eventsvc exec --since 24h --stream=false --filter event=died -- jq -r .Name`
+  eventsvc exec --since 24h --stream=false --filter event=died -- jq -r .Name
+  eventsvc exec --hooks --check-config`
 
 func (a *app) execCommand() *cobra.Command {
 	var f execFlags
 	c := &cobra.Command{
-		Use:     "exec [flags] -- COMMAND ARGUMENT...",
+		Use:     "exec [flags] {-- COMMAND ARGUMENT... | --hooks}",
 		Short:   "Run a command for each event",
 		Long:    execLong,
 		Example: execExample,
 		Args:    onlyBehindDash,
-		RunE:    func(c *cobra.Command, words []string) error { return a.exec(c.Context(), &f, words) },
+		RunE: func(c *cobra.Command, words []string) error {
+			if f.hooks || f.hooksDir != "" || f.check {
+				return a.execHooks(c.Context(), &f, c.Flags(), words)
+			}
+			return a.exec(c.Context(), &f, words)
+		},
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
@@ -83,6 +97,10 @@ func (a *app) execCommand() *cobra.Command {
 	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and keep\n"+
 		"there the cursor of what has been done")
 	expiredFlag(c, &f.eventsFlags)
+	flags.BoolVar(&f.hooks, "hooks", false, "run the hooks of this host or user, as eventsvc-hooks.service does: see\n"+
+		"eventsvc.hooks(5)")
+	flags.StringVar(&f.hooksDir, "hooks-dir", "", "run the hooks in `DIR` instead")
+	flags.BoolVar(&f.check, checkFlag, false, "with --hooks: print what they would do, and what is wrong with them")
 	addressFlag(c, &f.address)
 	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
 	complete(c, "on-failure", anyOf(failureContinue, failureStop, failureRetry), 0)
@@ -97,7 +115,7 @@ func (a *app) execCommand() *cobra.Command {
 // maxJobs bounds the commands that run at a time.
 const maxJobs = 1024
 
-func (f *execFlags) check() error {
+func (f *execFlags) validate() error {
 	switch f.onFailure {
 	case failureContinue, failureStop, failureRetry:
 	default:
@@ -110,7 +128,7 @@ func (f *execFlags) check() error {
 }
 
 func (a *app) exec(ctx context.Context, f *execFlags, words []string) error {
-	if err := f.check(); err != nil {
+	if err := f.validate(); err != nil {
 		return err
 	}
 	if err := f.resolveTimes(); err != nil {
@@ -119,6 +137,12 @@ func (a *app) exec(ctx context.Context, f *execFlags, words []string) error {
 	if err := findCommand(words); err != nil {
 		return err
 	}
+	return a.forEach(ctx, f, &action{words: func(*events.Event) []string { return words }, onFailure: f.onFailure})
+}
+
+// forEach does something for each event that the flags ask for, until there are no
+// more.
+func (a *app) forEach(ctx context.Context, f *execFlags, do *action) error {
 	c, err := client.New(f.address)
 	if err != nil {
 		return err
@@ -132,10 +156,11 @@ func (a *app) exec(ctx context.Context, f *execFlags, words []string) error {
 		return err
 	}
 	jobs := &jobs{
-		run:   func(e *events.Event) error { return a.runFor(ctx, e, words, f.onFailure) },
-		done:  run.keep,
-		end:   cancel,
-		slots: make(chan struct{}, f.jobs),
+		run:      func(e *events.Event) error { return a.runFor(ctx, e, do) },
+		done:     run.keep,
+		end:      cancel,
+		slots:    make(chan struct{}, f.jobs),
+		debounce: f.debounce,
 	}
 	run.mark = jobs.pass
 	from, err := run.open(ctx, c, after)
@@ -152,6 +177,13 @@ func (a *app) exec(ctx context.Context, f *execFlags, words []string) error {
 	return run.explain(err)
 }
 
+// action is what is done for an event.
+type action struct {
+	words     func(e *events.Event) []string // the command
+	onFailure string
+	timeout   time.Duration // after which the command is ended; 0: never
+}
+
 // The pauses between tries of a command that failed.
 const (
 	retryFirst = time.Second
@@ -160,17 +192,17 @@ const (
 
 // runFor runs the command for one event. The error says that it failed, or that
 // it ended in a way after which nothing more is to be done (errors.Is stopWork).
-func (a *app) runFor(ctx context.Context, e *events.Event, words []string, onFailure string) error {
+func (a *app) runFor(ctx context.Context, e *events.Event, do *action) error {
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
-		err := a.runOnce(ctx, e, words)
+		err := a.runOnce(ctx, e, do)
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return &stopWork{ctx.Err()} // it may not have done all that it should
-		case onFailure == failureStop:
+		case do.onFailure == failureStop:
 			return &stopWork{err}
-		case onFailure == failureContinue:
+		case do.onFailure == failureContinue:
 			a.say("%v, for %s", err, describe(e))
 			return err
 		}
@@ -196,7 +228,7 @@ type stopWork struct{ cause error }
 func (e *stopWork) Error() string { return e.cause.Error() }
 func (e *stopWork) Unwrap() error { return e.cause }
 
-func (a *app) runOnce(ctx context.Context, e *events.Event, words []string) error {
+func (a *app) runOnce(ctx context.Context, e *events.Event, do *action) error {
 	stdin, err := fileOf(append(appendEventJSON(nil, e), '\n'))
 	if err != nil {
 		return err
@@ -207,9 +239,18 @@ func (a *app) runOnce(ctx context.Context, e *events.Event, words []string) erro
 		return err
 	}
 	stdout, _ := a.stdout.(*os.File)
-	command, err := a.startChild(words, environment, stdin, stdout)
+	command, err := a.startChild(do.words(e), environment, stdin, stdout, do.timeout > 0)
 	if err != nil {
 		return err
 	}
-	return command.wait(ctx)
+	if do.timeout == 0 {
+		return command.wait(ctx)
+	}
+	limited, cancel := context.WithTimeout(ctx, do.timeout)
+	defer cancel()
+	err = command.wait(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return errors.Errorf("the command %s did not end within %v", command.words[0], do.timeout)
+	}
+	return err
 }

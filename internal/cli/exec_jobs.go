@@ -5,7 +5,10 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/eventsvc/eventsvc/events"
 )
@@ -17,11 +20,22 @@ type jobs struct {
 	done  func(cursor string) error // notes that all up to there is done
 	end   context.CancelCauseFunc   // ends everything, for a reason
 	slots chan struct{}             // as many as may run
+	// debounce is the least time between two jobs for the same object: of the events
+	// that come meanwhile only the last gets one, when that time has passed.
+	debounce time.Duration
+	windows  sync.WaitGroup
 
 	running  sync.WaitGroup
 	mu       sync.Mutex
 	queue    []*job // that are not done, or after one that is not; in order
 	failures int
+	held     map[string]*heldEvent // by object, while its time runs; a nil one: no event came
+}
+
+// heldEvent is an event whose job waits for its time.
+type heldEvent struct {
+	job   *job
+	event events.Event
 }
 
 // job is one event, or a place without one, until it and all before are done.
@@ -34,6 +48,9 @@ type job struct {
 // the next event is asked for when the job before is done.
 func (j *jobs) work(ctx context.Context, from source) error {
 	defer j.running.Wait()
+	waiting, stop := context.WithCancel(ctx)
+	defer j.windows.Wait()
+	defer stop()
 	for {
 		e, err := from.Next(ctx)
 		if err != nil {
@@ -45,6 +62,9 @@ func (j *jobs) work(ctx context.Context, from source) error {
 		}
 		e.Time = e.Time.Local()
 		this := j.add(e.Cursor)
+		if j.debounce > 0 && j.hold(waiting, this, &e) {
+			continue
+		}
 		select {
 		case j.slots <- struct{}{}:
 		case <-ctx.Done():
@@ -60,6 +80,75 @@ func (j *jobs) work(ctx context.Context, from source) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+	}
+}
+
+// hold keeps an event back if another of its object had a job just now. The job of
+// one that was kept back before counts as done.
+func (j *jobs) hold(ctx context.Context, this *job, e *events.Event) bool {
+	object := objectOf(e)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	before, running := j.held[object]
+	if !running {
+		if j.held == nil {
+			j.held = map[string]*heldEvent{}
+		}
+		j.held[object] = nil
+		j.windows.Go(func() { j.release(ctx, object) })
+		return false
+	}
+	if before != nil {
+		before.job.over = true
+	}
+	j.held[object] = &heldEvent{this, *e}
+	if err := j.noteDone(); err != nil {
+		j.end(err)
+	}
+	return true
+}
+
+// objectOf names what an event is about: by its name, which a container that is made
+// again keeps.
+func objectOf(e *events.Event) string {
+	uid, name := "", e.Name
+	if e.UID != nil {
+		uid = strconv.FormatUint(uint64(*e.UID), 10)
+	}
+	if name == "" {
+		name = e.ID
+	}
+	return strings.Join([]string{e.Host, uid, string(e.Type), name}, " ")
+}
+
+// release runs the job of the event that is held of an object, whenever its time
+// has passed, until there is none.
+func (j *jobs) release(ctx context.Context, object string) {
+	timer := time.NewTimer(j.debounce)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		j.mu.Lock()
+		held := j.held[object]
+		if held == nil {
+			delete(j.held, object)
+			j.mu.Unlock()
+			return
+		}
+		j.held[object] = nil
+		j.mu.Unlock()
+		select {
+		case j.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		timer.Reset(j.debounce)
+		j.finish(held.job, j.run(&held.event))
+		<-j.slots
 	}
 }
 

@@ -194,7 +194,7 @@ func (r *eventsRun) printAll(e events.Event) error {
 // printNextBeside prints the next event beside a command that runs. The command
 // that fails ends the waiting, and its end is waited for in any case.
 func (r *eventsRun) printNextBeside(ctx context.Context, cancel context.CancelCauseFunc, from source, words []string) error {
-	command, err := r.startChild(words, os.Environ(), standardInput(r.stdin), nil)
+	command, err := r.startChild(words, os.Environ(), standardInput(r.stdin), nil, false)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,12 @@ func confFiles(env Environment, dirs []string, name, suffix string) ([]string, e
 			break
 		}
 	}
+	later, err := dropInFiles(env, dirs, name, suffix)
+	return append(files, later...), err
+}
+
+// dropInFiles returns the drop-ins of all directories, as confFiles does.
+func dropInFiles(env Environment, dirs []string, name, suffix string) ([]string, error) {
 	byName := map[string]string{}
 	for _, dir := range slices.Backward(dirs) {
 		dropIns := filepath.Join(dir, name+dropInSuffix)
@@ -47,6 +53,7 @@ func confFiles(env Environment, dirs []string, name, suffix string) ([]string, e
 			}
 		}
 	}
+	var files []string
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		files = append(files, byName[name])
 	}

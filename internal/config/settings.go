@@ -75,6 +75,17 @@ func SettingsFiles(env Environment) ([]string, error) {
 	return confFiles(env, dirs, settingsFile, settingsSuffix)
 }
 
+// HookFiles returns the files of hooks that there are: hooks.d/*.toml in the
+// directories of SettingsFiles, sorted by name, where the directories in front hide
+// files of the same name.
+func HookFiles(env Environment) ([]string, error) {
+	dirs, err := settingsDirs(env)
+	if err != nil {
+		return nil, err
+	}
+	return dropInFiles(env, dirs, "hooks", settingsSuffix)
+}
+
 func settingsDirs(env Environment) ([]string, error) {
 	if env.rootless() {
 		dir, err := env.pathVariable("XDG_CONFIG_HOME")
@@ -158,7 +169,7 @@ func misread(path string, err error) error {
 
 // unknownKey refuses a key, and names the nearest.
 func unknownKey(s Setting, value any, keys map[string]Key) error {
-	advice := "the keys are those of 'eventsvc serve --help', without the dashes in front"
+	advice := "the keys are " + strings.Join(slices.Sorted(maps.Keys(keys)), ", ")
 	if _, isTable := value.(map[string]any); isTable {
 		advice = "there are no tables in this file"
 	}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/eventsvc/eventsvc/internal/cli"
+)
+
+// hooksPage makes the page of the files of hooks.
+func hooksPage() page {
+	const title = "eventsvc.hooks"
+	var r roff
+	r.heading("NAME")
+	r.line(title + ` \- commands that are run for container events`)
+	r.heading("SYNOPSIS")
+	for _, path := range []string{"/etc/eventsvc/hooks.d/*.toml", "~/.config/eventsvc/hooks.d/*.toml"} {
+		r.line(italic(path))
+		r.line(".br")
+	}
+	r.heading("DESCRIPTION")
+	r.prose("Each file is a hook: TOML without tables that says which events get which command. eventsvc-hooks.service runs the hooks;\n" +
+		"it is off until it is enabled ('systemctl enable --now eventsvc-hooks', for a user with --user), and reads the files\n" +
+		"when it starts. A file in /etc hides one of the same name in /run, /usr/local/lib or /usr/lib; one that is empty, or a link\n" +
+		"to /dev/null, takes it away.\n\n" +
+		"A file that cannot be used is reported with its line, in the journal and by 'systemctl status eventsvc-hooks', and left out; the\n" +
+		"others are run. 'eventsvc exec --hooks --check-config' prints what each would do, and fails if one cannot be used.\n\n" +
+		"The first start of a hook begins with the next event. From then on every event gets its run at least once: the cursor of what has been done is\n" +
+		"kept in /var/lib/eventsvc-hooks, or ~/.local/state/eventsvc-hooks, and events that came while the service was stopped are made up for. An\n" +
+		"event may get a second run if the machine or the service stops in the middle of the first. If the log has lost the place, the hook says so and\n" +
+		"goes on from the oldest event. The runs of one hook follow each other; hooks do not wait for each other.")
+	r.heading("KEYS")
+	cli.HookKeys().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		kind := "a string"
+		switch f.Value.Type() {
+		case "stringArray":
+			kind = "a list of strings"
+		case "bool":
+			kind = "true or false"
+		case "time":
+			kind = "a time such as \"90s\" or \"10m\""
+		}
+		r.item(bold(f.Name) + " = " + italic(kind))
+		r.prose(f.Usage)
+		if word := strings.Trim(f.DefValue, "[]"); word != "" && word != "0" && word != "false" {
+			r.line(escape(fmt.Sprintf("(default %s)", word)))
+		}
+	})
+	r.heading("EXAMPLES")
+	r.verbatim([]string{
+		`filter = ["type=container", "status=died", "exit-code!=0"]`,
+		`command = ["eventsvc", "webhook", "https://example.com/hook"]`,
+		`on-failure = "retry"`,
+		`debounce = "1m"`,
+		``,
+		`filter = "health=unhealthy"`,
+		`unit = "unhealthy@.service"`,
+	})
+	r.prose("/usr/share/doc/eventsvc/hooks has hooks for a webhook, the desktop and mail.")
+	seeAlso(&r, "eventsvc-exec(1)", "eventsvc-webhook(1)", "eventsvc-events(1)", "systemctl(1)")
+	return page{title, "5", r.Bytes()}
+}
