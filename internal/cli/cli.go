@@ -136,7 +136,7 @@ func (a *app) complain(err error) {
 
 // say writes a line for the user, beside the output.
 func (a *app) say(format string, arguments ...any) {
-	fmt.Fprintln(a.stderr, program+": "+visible.Text(fmt.Sprintf(format, arguments...)))
+	fmt.Fprintln(a.stderr, program+": "+a.about+visible.Text(fmt.Sprintf(format, arguments...)))
 }
 
 const rootLong = `eventsvc makes the container events of this host, in Podman's event model,
