@@ -31,6 +31,8 @@ const (
 	requestTimeout = 5 * time.Second
 )
 
+const reconnected = "connected to NATS again"
+
 // options are how a connection behaves. It comes back by itself, for as long as it
 // takes, and nothing is kept to be sent later: what was published into a
 // connection that broke may have arrived, and only the stream knows.
@@ -43,6 +45,7 @@ func (s *Server) options(name, inbox string, log *slog.Logger) ([]nats.Option, e
 				log.Warn("lost the connection to NATS; connecting again", "error", err)
 			}
 		}),
+		nats.ReconnectHandler(func(*nats.Conn) { log.Info(reconnected) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("NATS reports an error", "error", err) }),
 	}
 	if s.Creds != "" {

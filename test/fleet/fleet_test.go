@@ -132,8 +132,7 @@ func TestForward_stoppedWhileAnotherTookOver(t *testing.T) {
 func TestFleet_storePutBack(t *testing.T) {
 	s := startNATS(t)
 	h, other := newHost(t, "h0"), newHost(t, "h1")
-	h.forward(s)
-	other.forward(s)
+	forwarders := []*process{h.forward(s), other.forward(s)}
 	c := startCollector(t, s)
 	h.write(2000)
 	other.write(2000)
@@ -150,6 +149,9 @@ func TestFleet_storePutBack(t *testing.T) {
 	}
 	copyDir(t, filepath.Join(s.dir, "older"), filepath.Join(s.dir, "js"))
 	s.again()
+	for _, f := range forwarders { // one that publishes while the server is away looks at the stream anyway
+		f.awaitReconnected(2)
+	}
 	c.end(syscall.SIGKILL) // what is known of the put-back is in the log alone
 	c.start()
 	h.write(500)

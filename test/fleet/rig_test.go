@@ -90,6 +90,19 @@ func run(t *testing.T, args ...string) *process {
 	return p
 }
 
+// awaitReconnected waits until the process says for the nth time that it has its
+// server again.
+func (p *process) awaitReconnected(n int) {
+	p.t.Helper()
+	for range 6000 {
+		if strings.Count(p.out.String(), "connected to NATS again") >= n {
+			return
+		}
+		time.Sleep(5 * time.Millisecond) // between two looks at its log
+	}
+	p.t.Fatalf("it does not connect again\n%s", p.out)
+}
+
 // server is a nats-server of a test.
 type server struct {
 	*process
