@@ -2,12 +2,13 @@ package fleet
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/aside"
 )
 
 // Log is the log of a collector: lines of Podman's form, each with its origin. The
@@ -24,9 +25,6 @@ type Log struct {
 	keep  func() ([]byte, error)
 }
 
-// keptLogs is how many files are kept aside, as the service expects them.
-const keptLogs = 3
-
 // keptSuffix ends the name of the file that has what sources keep.
 const keptSuffix = ".places"
 
@@ -37,7 +35,7 @@ const logMode = 0o600
 // and what is kept aside of it stay within maxSize bytes; 0: no bound. A collector
 // that has the log open already is an error.
 func OpenLog(path string, maxSize int64) (*Log, error) {
-	l := &Log{path: path, most: maxSize / (keptLogs + 1), since: keepEvery} // how much was appended before is not known
+	l := &Log{path: path, most: maxSize / (aside.Kept + 1), since: keepEvery} // how much was appended before is not known
 	var err error
 	// Not the lock of the log, which its other writers take: held all the time.
 	l.lock, err = os.OpenFile(path+".collect.lock", os.O_CREATE|os.O_RDWR, logMode)
@@ -127,13 +125,7 @@ func (l *Log) Append(lines []byte) error {
 
 // setAside renames the log and begins a new one.
 func (l *Log) setAside() error {
-	aside := func(n int) string { return fmt.Sprintf("%s.%d", l.path, n) }
-	for n := keptLogs; n > 1; n-- {
-		if err := os.Rename(aside(n-1), aside(n)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return errors.Wrap(err, "cannot set the log aside")
-		}
-	}
-	if err := os.Rename(l.path, aside(1)); err != nil {
+	if err := aside.Set(l.path, os.Rename); err != nil {
 		return errors.Wrap(err, "cannot set the log aside")
 	}
 	_ = l.file.Close()
@@ -181,8 +173,8 @@ func (l *Log) Kept() ([]byte, error) {
 // most some bytes of them. A line is valid during the call.
 func (l *Log) Tail(most int64, see func(line []byte) bool) error {
 	paths := []string{l.path}
-	for n := 1; n <= keptLogs; n++ {
-		paths = append(paths, fmt.Sprintf("%s.%d", l.path, n))
+	for n := 1; n <= aside.Kept; n++ {
+		paths = append(paths, aside.Path(l.path, n))
 	}
 	for _, path := range paths {
 		f, err := os.Open(path)

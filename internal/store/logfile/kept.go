@@ -1,13 +1,10 @@
 package logfile
 
 import (
-	"fmt"
 	"path/filepath"
-)
 
-// keptSegments is how many files of an own log are kept aside. Together with
-// the log itself they stay within Options.MaxSize.
-const keptSegments = 3
+	"github.com/eventsvc/eventsvc/internal/aside"
+)
 
 // realPath is where the file of an own log lies: the end of the links, if the
 // path is one.
@@ -18,15 +15,12 @@ func realPath(path string) string {
 	return path
 }
 
-// keptPath is where the nth file set aside lies, the newest being the first.
-func keptPath(path string, n int) string { return fmt.Sprintf("%s.%d", path, n) }
-
 // openKept opens the files that were set aside before, as the older part of the
 // chain.
 func (f *follower) openKept() {
 	path := realPath(f.path)
-	for n := keptSegments; n >= 1; n-- {
-		g, err := openGeneration(f.disk, keptPath(path, n))
+	for n := aside.Kept; n >= 1; n-- {
+		g, err := openGeneration(f.disk, aside.Path(path, n))
 		if err != nil {
 			f.setFault(ignoreMissing(err))
 			continue
@@ -52,8 +46,8 @@ func (f *follower) aside() int {
 		return 0
 	}
 	path := realPath(f.path)
-	for n := 1; n <= keptSegments; n++ {
-		if id, _, err := f.disk.at(keptPath(path, n)); err == nil && id == f.chain.current.file {
+	for n := 1; n <= aside.Kept; n++ {
+		if id, _, err := f.disk.at(aside.Path(path, n)); err == nil && id == f.chain.current.file {
 			return n
 		}
 	}
@@ -62,10 +56,10 @@ func (f *follower) aside() int {
 
 // isNextAside reports whether a file was the log right after the present
 // generation, which was set aside under that number.
-func (f *follower) isNextAside(aside int, g *generation) bool {
-	if aside == 1 {
+func (f *follower) isNextAside(number int, g *generation) bool {
+	if number == 1 {
 		return true
 	}
-	id, _, err := f.disk.at(keptPath(realPath(f.path), aside-1))
+	id, _, err := f.disk.at(aside.Path(realPath(f.path), number-1))
 	return err == nil && id == g.file
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/aside"
 )
 
 // settleTime is how long a file that is being filled by a rotation that is not
@@ -81,10 +83,10 @@ func (f *follower) succeed(g *generation) (done, more bool, err error) {
 	// What is written next may be what shows how it goes on.
 	f.watch.forgetFile()
 	f.watch.armFile(g.f)
-	off, verdict, aside := int64(0), lost, 0
+	off, verdict, number := int64(0), lost, 0
 	if err == nil {
-		aside = f.aside()
-		off, verdict, err = f.join(g, aside)
+		number = f.aside()
+		off, verdict, err = f.join(g, number)
 	}
 	switch {
 	case err == nil:
@@ -92,7 +94,7 @@ func (f *follower) succeed(g *generation) (done, more bool, err error) {
 	case !f.isLostFor(err):
 		return false, false, err
 	default:
-		off, verdict, aside = 0, lost, 0
+		off, verdict, number = 0, lost, 0
 	}
 	if verdict == unsettled {
 		f.chain.setGone(false) // till then the old file is the log
@@ -104,7 +106,7 @@ func (f *follower) succeed(g *generation) (done, more bool, err error) {
 		return false, false, err
 	}
 	g.join, g.lost, g.whole = off, verdict == lost, off == 0 && verdict == joined
-	f.chain.retire(aside > 0, false)
+	f.chain.retire(number > 0, false)
 	f.adopt(g, off, numbers)
 	if g.lost {
 		f.log.Warn("the log was replaced and its continuity cannot be proved; events may have been lost", "path", f.path)
@@ -112,15 +114,15 @@ func (f *follower) succeed(g *generation) (done, more bool, err error) {
 		f.successions.note(f.log, f.path, g)
 	}
 	f.syncs.syncSuccessor(g)
-	f.chain.keep(keptSegments + 1)
+	f.chain.keep(aside.Kept + 1)
 	f.emitPlace(g.lost)
 	return true, false, nil
 }
 
 // join returns the offset in a new generation at which it continues the present
 // one, which was set aside under that number.
-func (f *follower) join(g *generation, aside int) (int64, verdict, error) {
-	j := joiner{old: f.chain.current, oldEnd: f.chain.off, new: g, isNext: aside > 0 && f.isNextAside(aside, g)}
+func (f *follower) join(g *generation, number int) (int64, verdict, error) {
+	j := joiner{old: f.chain.current, oldEnd: f.chain.off, new: g, isNext: number > 0 && f.isNextAside(number, g)}
 	f.arrivals.confirm(g)
 	return j.join()
 }

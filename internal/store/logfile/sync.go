@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/aside"
 )
 
 // Sync says when events that are written outlive a failure of the power, or of
@@ -216,7 +218,7 @@ func (y *syncer) former(f *os.File) {
 	if y.todo.written == f {
 		y.todo.written = nil
 	}
-	if len(y.todo.former) > keptSegments { // the disk is slower than the log is rotated, and that file is gone
+	if len(y.todo.former) > aside.Kept { // the disk is slower than the log is rotated, and that file is gone
 		_ = y.todo.former[0].Close()
 		y.todo.former = y.todo.former[1:]
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/aside"
 )
 
 // dying is a disk on which one file cannot be read any more.
@@ -81,7 +83,7 @@ func TestAFileThatCanNeverBeReadAgainDoesNotBarItsSuccessor(t *testing.T) {
 		d.kill(path)
 		appendTo(t, path, lineOf(3)) // which cannot be read any more
 		if own {
-			if err := os.Rename(path, keptPath(path, 1)); err != nil {
+			if err := os.Rename(path, aside.Path(path, 1)); err != nil {
 				t.Fatal(err)
 			}
 		}

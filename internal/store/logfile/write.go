@@ -7,6 +7,7 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
+	"github.com/eventsvc/eventsvc/internal/aside"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -208,13 +209,7 @@ func (a *appender) writeWhole(out []byte, size int64) (int, error) {
 // been read. Nothing is rewritten: a reader of one of the files goes on reading it.
 func (a *appender) setAside() error {
 	path := realPath(a.path)
-	for n := keptSegments; n > 1; n-- {
-		err := a.disk.rename(keptPath(path, n-1), keptPath(path, n))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return errors.Wrap(err, "cannot set the log aside")
-		}
-	}
-	if err := a.disk.rename(path, keptPath(path, 1)); err != nil {
+	if err := aside.Set(path, a.disk.rename); err != nil {
 		return errors.Wrap(err, "cannot set the log aside")
 	}
 	f, err := a.disk.open(path, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, fileMode)
