@@ -38,7 +38,6 @@ func TestAutoUpdate(t *testing.T) {
 		{"BadInput", updateBadInput},
 		{"SeenAlike", updateSeenAlike},
 		{"Rootless", updateRootless},
-		{"KilledOften", updateKilledOften},
 		{"Bench", updateBench},
 	}
 	steps = append(steps, byHand...)
@@ -276,18 +275,12 @@ func updateByHand(l *lab) {
 
 // updateKilled: a run that is killed is put right by the next. The package's own
 // test kills it at every call; here it is a real process, at each kind of step.
-func updateKilled(l *lab) { l.kill(3) }
-
-// updateKilledOften is the same, fifty times.
-func updateKilledOften(l *lab) { l.kill(50) }
-
-func (l *lab) kill(times int) {
+func updateKilled(l *lab) {
 	l.push("kill", "good")
 	image := goodRegistry + "/kill:latest"
 	const settle = "Label=io.eventsvc.autoupdate.settle=1s\n"
 	l.start(quadlet{name: "kill1", image: image, container: settle}, quadlet{name: "kill2", image: image, container: settle})
-	for i := range times {
-		step := []string{"pull", "restart", "watch"}[i%3]
+	for _, step := range []string{"pull", "restart", "watch"} {
 		l.push("kill", "good")
 		run := l.command(l.t.Context(), "systemd-run", "--quiet", "--collect", "--pipe", "--wait", "--unit=killme",
 			"/usr/libexec/eventsvc/eventsvc-updater", "--progress")
