@@ -14,7 +14,7 @@ func TestCompletion(t *testing.T) {
 		hasNo []string
 		nope  bool // no blank after the word
 	}{
-		{"Commands", []string{""}, []string{"events", "serve", "write", "status", "wait", "exec", "bridge", "demo", "version", "completion"}, nil, false},
+		{"Commands", []string{""}, []string{"events", "serve", "write", "state", "status", "wait", "exec", "bridge", "demo", "version", "completion"}, nil, false},
 		{"Keys of filters", []string{"events", "--filter", ""}, []string{"type=", "event=", "label=", "volume="}, nil, true},
 		{"Keys of filters by their beginning", []string{"events", "--filter", "vo"}, []string{"volume="}, []string{"type="}, true},
 		{"Types", []string{"events", "--filter", "type="}, []string{"type=container", "type=pod"}, nil, true},
@@ -26,6 +26,7 @@ func TestCompletion(t *testing.T) {
 		{"Statuses to write", []string{"write", "--status", "auto"}, []string{"auto-update"}, []string{"create"}, false},
 		{"Backends", []string{"serve", "--backend", ""}, []string{"auto", "file", "journald", "none"}, nil, false},
 		{"Log levels", []string{"serve", "--log-level", ""}, []string{"debug", "info", "warn", "error"}, nil, false},
+		{"Keys of filters for a state", []string{"state", "-f", "con"}, []string{"container="}, []string{"type="}, true},
 		{"Keys of filters to wait for", []string{"wait", "-f", "con"}, []string{"container="}, []string{"type="}, true},
 		{"Answers to a failure", []string{"exec", "--on-failure", ""}, []string{"continue", "stop", "retry"}, nil, false},
 		{"Answers to an expired cursor", []string{"events", "--if-expired", ""}, []string{"stop", "oldest"}, nil, false},

@@ -19,6 +19,7 @@ func TestHelpTexts(t *testing.T) {
 		{"wait", "--help"},
 		{"exec", "--help"},
 		{"write", "--help"},
+		{"state", "--help"},
 		{"status", "--help"},
 		{"bridge", "--help"},
 		{"demo", "--help"},

@@ -66,7 +66,7 @@ func humanPrinter(truncate, namesUser bool, stdout io.Writer) printer {
 	return func(w io.Writer, e *events.Event) error {
 		line = e.AppendHumanReadable(line[:0], truncate)
 		if namesUser {
-			line = append(append(line, " user="...), users.of(e)...)
+			line = append(append(line, " user="...), users.of(e.UID, e.Host)...)
 		}
 		if coloured {
 			line = append(line[:0], colour(string(line), e)...)

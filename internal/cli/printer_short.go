@@ -36,7 +36,7 @@ func shortPrinter(namesUser bool, stdout io.Writer) printer {
 		status := visible.Text(string(e.Status))
 		rest := strings.Repeat(" ", max(1, 14-utf8.RuneCountInString(status))) + visible.Text(shortRest(e))
 		if namesUser {
-			rest += " user=" + users.of(e)
+			rest += " user=" + users.of(e.UID, e.Host)
 		}
 		if terminal {
 			rest = cut(rest, terminalWidth(stdout)-utf8.RuneCountInString(head+what+status))

@@ -118,22 +118,32 @@ func cut(text string, length int) string {
 // a newline and a tab, and a line ends in a newline even if the template does
 // not.
 func templatePrinter(format string) (printer, error) {
+	execute, err := parseTemplate(format, newTemplateEvent(&sampleEvent), templateFields)
+	if err != nil {
+		return nil, err
+	}
+	return func(w io.Writer, e *events.Event) error { return execute(w, newTemplateEvent(e)) }, nil
+}
+
+// parseTemplate returns what prints a value such as the sample, which has the fields
+// that errors name.
+func parseTemplate(format string, sample any, fields string) (func(w io.Writer, value any) error, error) {
 	text := strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(format)
 	if !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
 	t, err := template.New("format").Funcs(templateFunctions).Parse(text)
 	if err != nil {
-		return nil, badTemplate(format, err)
+		return nil, badTemplate(format, err, fields)
 	}
-	// A field that does not exist is reported now, and not with the first event.
-	if err := t.Execute(io.Discard, newTemplateEvent(&sampleEvent)); isUnknownField(err) {
-		return nil, badTemplate(format, err)
+	// A field that does not exist is reported now, and not with the first value.
+	if err := t.Execute(io.Discard, sample); isUnknownField(err) {
+		return nil, badTemplate(format, err, fields)
 	}
-	return func(w io.Writer, e *events.Event) error {
+	return func(w io.Writer, value any) error {
 		var b strings.Builder
-		if err := t.Execute(&b, newTemplateEvent(e)); err != nil {
-			return badTemplate(format, err)
+		if err := t.Execute(&b, value); err != nil {
+			return badTemplate(format, err, fields)
 		}
 		_, err := io.WriteString(w, b.String())
 		return err
@@ -151,15 +161,15 @@ func isUnknownField(err error) bool {
 }
 
 // badTemplate turns an error of text/template into words about the flag.
-func badTemplate(format string, err error) error {
+func badTemplate(format string, err error, fields string) error {
 	text := strings.TrimPrefix(err.Error(), "template: format:")
 	// What is left begins with the line, and maybe the column, of the mistake.
 	text = strings.TrimLeft(text, "0123456789: ")
 	text, _, _ = strings.Cut(text, " started at format:")
 	text = strings.ReplaceAll(text, `executing "format" `, "")
-	text = strings.ReplaceAll(text, " in type *cli.templateEvent", "")
+	text, _, _ = strings.Cut(text, " in type ")
 	if isUnknownField(err) {
-		text += "; the fields are " + templateFields
+		text += "; the fields are " + fields
 	}
 	return errors.Errorf("cannot use --format %q: %s", format, text)
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
@@ -29,25 +28,25 @@ const maxUserNames = 1024
 // userNames are the names of users, by their uid.
 type userNames map[uint32]string
 
-// of returns the name of the user of an event, its number where it has no name on
-// this host, and ? if it is not known.
-func (names userNames) of(e *events.Event) string {
-	if e.UID == nil {
+// of returns the name of a user of a host, of this one if that is empty; the number
+// where it has no name on this host, and ? if it is not known.
+func (names userNames) of(uid *uint32, host string) string {
+	if uid == nil {
 		return "?"
 	}
-	number := strconv.FormatUint(uint64(*e.UID), 10)
-	if e.Host != "" { // a user of that host
+	number := strconv.FormatUint(uint64(*uid), 10)
+	if host != "" {
 		return number
 	}
-	if name, known := names[*e.UID]; known {
+	if name, known := names[*uid]; known {
 		return name
 	}
 	if len(names) == maxUserNames {
 		clear(names)
 	}
-	names[*e.UID] = number
+	names[*uid] = number
 	if u, err := user.LookupId(number); err == nil && u.Username != "" {
-		names[*e.UID] = u.Username
+		names[*uid] = u.Username
 	}
-	return names[*e.UID]
+	return names[*uid]
 }

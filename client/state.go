@@ -1,0 +1,110 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/iopodmanevents"
+)
+
+// StateQuery says which objects are wanted. The zero value means all of the
+// caller's own.
+type StateQuery struct {
+	// Filters are strings as events.ParseFilters understands them. Those on event,
+	// health and exit-code are refused: they choose events, not objects.
+	Filters []string
+	// Since bounds the restarts that are counted, in the forms that
+	// events.ParseTime understands; empty means all that the store holds.
+	Since string
+	// AllUsers returns the objects of every user that the caller may read.
+	AllUsers bool
+}
+
+// State is the present state of objects, as far as the events in the store tell.
+type State struct {
+	// Objects are those that were created and not removed, in the order in which
+	// their state changed last.
+	Objects []ObjectState
+	// Cursor is up to where events were looked at: give it as After to Subscribe or
+	// History, and no event is missed between the two calls.
+	Cursor string
+	// Oldest is the time of the oldest event in the store, of what happened before
+	// nothing is known; zero if there is none.
+	Oldest time.Time
+}
+
+// ObjectState is the present state of one object. What the events do not tell is
+// zero.
+type ObjectState struct {
+	Type events.Type
+	// Status is the newest status that changed the state, and Since when that was.
+	Status          events.Status
+	Since           time.Time
+	ID, Name, Image string
+	// ExitCode is that of a container whose Status is died, else nil.
+	ExitCode *int
+	// HealthStatus is the newest verdict since the container was started, and
+	// HealthSince when the verdict became that.
+	HealthStatus string
+	HealthSince  time.Time
+	// Restarts counts how often the container was started again.
+	Restarts int
+	// UID is the user whose engine the object is in, and Host the host it is on,
+	// where the store knows them.
+	UID  *uint32
+	Host string
+}
+
+// GetState returns the present state of objects, at most 1000: of more it is an
+// *events.FilterError.
+func (c *Client) GetState(ctx context.Context, q StateQuery) (*State, error) {
+	parameters := struct {
+		Filters  []string `json:"filters,omitempty"`
+		Since    string   `json:"since,omitempty"`
+		AllUsers bool     `json:"allUsers,omitempty"`
+	}(q)
+	var reply struct {
+		Objects []iopodmanevents.ObjectState
+		Cursor  string
+		Oldest  time.Time
+	}
+	if err := c.call(ctx, "GetState", parameters, simple{&reply}, true); err != nil {
+		return nil, err
+	}
+	state := &State{Objects: make([]ObjectState, len(reply.Objects)), Cursor: reply.Cursor, Oldest: reply.Oldest}
+	for i := range reply.Objects {
+		if err := state.Objects[i].fromWire(&reply.Objects[i]); err != nil {
+			return nil, err
+		}
+	}
+	return state, nil
+}
+
+// fromWire takes what the bindings read.
+func (o *ObjectState) fromWire(w *iopodmanevents.ObjectState) error {
+	*o = ObjectState{
+		ID: text(w.Id), Name: text(w.Name), Image: text(w.Image), HealthStatus: text(w.HealthStatus),
+		Restarts: int(w.Restarts), Host: text(w.Host),
+	}
+	if w.ExitCode != nil {
+		o.ExitCode = number(*w.ExitCode)
+	}
+	if w.Uid != nil {
+		o.UID = user(*w.Uid)
+	}
+	var e events.Event
+	some := words{kind: string(w.Type), status: string(w.Status), time: w.Since}
+	if err := some.apply(&e); err != nil {
+		return err
+	}
+	o.Type, o.Status, o.Since = e.Type, e.Status, e.Time
+	if w.HealthSince == nil {
+		return nil
+	}
+	var err error
+	if o.HealthSince, err = time.Parse(time.RFC3339Nano, *w.HealthSince); err != nil {
+		return notUnderstood(err)
+	}
+	return nil
+}
