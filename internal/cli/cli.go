@@ -182,7 +182,7 @@ func (a *app) rootCommand() *cobra.Command {
 		return errors.Errorf("%v; see '%s --help'", err, c.CommandPath())
 	})
 	root.AddCommand(
-		a.serveCommand(), a.eventsCommand(), a.timelineCommand(), a.waitCommand(), a.execCommand(), a.webhookCommand(), a.webhookCommand(), a.writeCommand(), a.stateCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(), a.forwardCommand(), a.collectCommand(), a.hostsCommand(), a.fleetCommand(),
+		a.serveCommand(), a.eventsCommand(), a.timelineCommand(), a.waitCommand(), a.execCommand(), a.webhookCommand(), a.writeCommand(), a.stateCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(), a.forwardCommand(), a.collectCommand(), a.hostsCommand(), a.fleetCommand(),
 		a.versionCommand(), a.autoUpdateCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
 	)
