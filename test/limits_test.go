@@ -144,6 +144,14 @@ func TestConnections_subordinateUIDs(t *testing.T) {
 	open := d.dir + "/open"
 	d.args = append(d.args, "--listen", "unix:"+open+",mode=0666")
 	d.start()
+	// It answers at its first address before others may connect to its second.
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if st, err := os.Stat(open); err == nil && st.Mode().Perm() == 0o666 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the second socket: %v, %v", st, err)
+		}
+	}
 	refused := 0
 	for uid := first; uid < first+16; uid++ {
 		if r, err := d.dialAs(uid, open).ask(); err != nil || r.Error != "" {

@@ -109,9 +109,9 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 		"(powers of 1000); 0: none (default 64m)")
 	flags.StringVar(&f.journalDirectory, "journal-directory", "", "read the journals in `DIR`, as systemd-journal-remote makes them of\n"+
 		"many hosts (default the journal of this host)")
-	flags.StringVar(&f.collected, "collected", "", "the log file is that of 'eventsvc collect', which each line's host and user are\n"+
-		"taken from: `KIND` is hosts, whose users nobody here is, or users of this host\n"+
-		"(with --log-file alone)")
+	flags.StringVar(&f.collected, "collected", notCollected, "the log file is that of 'eventsvc collect', which each line's host and user are\n"+
+		"taken from: `KIND` is hosts, whose users are none of this host, users of this\n"+
+		"host, or no (with --log-file alone)")
 	flags.Lookup("collected").NoOptDefVal = collectedHosts
 	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
 	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none;\n"+
@@ -131,7 +131,7 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 	complete(c, "log-level", anyOf(logLevels...), 0)
 	complete(c, "metrics", anyOf("unix:", "127.0.0.1:"), cobra.ShellCompDirectiveNoSpace)
 	complete(c, "exit-idle-time", anyOf("1m", "5m", "0"), 0)
-	complete(c, "collected", anyOf(collectedHosts, collectedUsers), 0)
+	complete(c, "collected", anyOf(notCollected, collectedHosts, collectedUsers), 0)
 	complete(c, "backend", anyOf(config.Auto, config.File, config.Journald, config.None), 0)
 	complete(c, "log-max-size", anyOf("10m", "100m", "1g"), 0)
 	complete(c, "listen", anyOf("unix:"), cobra.ShellCompDirectiveNoSpace)

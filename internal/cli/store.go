@@ -36,7 +36,7 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 		return nil, err
 	}
 	sized := f.logMaxSize != ""
-	if f.collected != "" && f.logFile == "" {
+	if f.collected != notCollected && f.logFile == "" {
 		return nil, errors.New("cannot use --collected without --log-file: it says what the log is; name the log of 'eventsvc collect', too")
 	}
 	if f.journalDirectory != "" {
@@ -116,7 +116,7 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot use --log-file %s", f.logFile)
 	}
-	if f.collected != "" && sized {
+	if f.collected != notCollected && sized {
 		return nil, errors.New("cannot use --log-max-size with --collected: 'eventsvc collect' bounds its log; give it there")
 	}
 	if sized {
@@ -135,20 +135,21 @@ func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool
 
 // The kinds of a collected log.
 const (
+	notCollected   = "no"
 	collectedHosts = "hosts"
 	collectedUsers = "users"
 )
 
 func parseCollected(kind string) (logfile.Collected, error) {
 	switch kind {
-	case "":
+	case notCollected:
 		return logfile.NotCollected, nil
 	case collectedHosts:
 		return logfile.FromHosts, nil
 	case collectedUsers:
 		return logfile.FromUsers, nil
 	}
-	return 0, errors.Errorf("cannot use --collected %q: it says where the events of the log are from; give hosts or users", kind)
+	return 0, errors.Errorf("cannot use --collected %q: it says where the events of the log are from; give hosts, users or no", kind)
 }
 
 // sameFile reports whether two paths lead to the same place.
