@@ -17,22 +17,30 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// pollingThreads returns the threads of a process that wait in ppoll(2): those
-// that follow the log.
+// waits reports whether a follower waits in a system call, as /proc/PID/syscall has
+// it: in epoll_pwait(2) for the log file, in ppoll(2) for the journal. Go's own
+// thread waits in epoll_pwait as well, for 128 events at a time.
+func waits(call string) bool {
+	const maxEvents, ofGo = 3, "0x80"
+	words := strings.Fields(call)
+	return len(words) > maxEvents && (words[0] == strconv.Itoa(unix.SYS_PPOLL) ||
+		words[0] == strconv.Itoa(unix.SYS_EPOLL_PWAIT) && words[maxEvents] != ofGo)
+}
+
+// pollingThreads returns the threads of a process that wait for the store.
 func pollingThreads(t *testing.T, pid int) []int {
 	t.Helper()
 	calls, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	number := strconv.Itoa(unix.SYS_PPOLL)
 	var threads []int
 	for _, path := range calls {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			continue
 		}
-		if call, _, _ := strings.Cut(string(text), " "); call == number {
+		if waits(string(text)) {
 			tid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 			threads = append(threads, tid)
 		}
@@ -83,7 +91,10 @@ func followerIsStuck(t *testing.T, command func(name string, args ...string) *ex
 	if !fed() {
 		t.Fatalf("the watchdog is never fed\n%s", stderr)
 	}
-	threads := pollingThreads(t, c.Process.Pid)
+	var threads []int
+	for deadline := time.Now().Add(5 * time.Second); len(threads) < least && time.Now().Before(deadline); {
+		threads = pollingThreads(t, c.Process.Pid) // one may be at work just now
+	}
 	if len(threads) < least {
 		t.Skipf("the threads that follow the store cannot be found out: %v", threads)
 	}
