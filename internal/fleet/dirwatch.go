@@ -18,7 +18,7 @@ type dirWatch struct {
 	wake func(uid uint32)
 
 	mu    sync.Mutex
-	users map[int32]uint32 // by watch descriptor
+	users map[int32]map[uint32]struct{} // by watch descriptor: a directory has one
 }
 
 const watchMask = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE_SELF |
@@ -30,7 +30,7 @@ func newDirWatch(wake func(uid uint32)) (*dirWatch, error) {
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot watch the logs of users (raise fs.inotify.max_user_instances)")
 	}
-	return &dirWatch{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, wake: wake, users: map[int32]uint32{}}, nil
+	return &dirWatch{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, wake: wake, users: map[int32]map[uint32]struct{}{}}, nil
 }
 
 // arm watches a directory for a user. Without a watch, which the kernel may refuse,
@@ -39,9 +39,13 @@ func (w *dirWatch) arm(dir int, uid uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wd, err := unix.InotifyAddWatch(w.fd, "/proc/self/fd/"+strconv.Itoa(dir), watchMask)
-	if err == nil {
-		w.users[int32(wd)] = uid
+	if err != nil {
+		return
 	}
+	if w.users[int32(wd)] == nil {
+		w.users[int32(wd)] = map[uint32]struct{}{}
+	}
+	w.users[int32(wd)][uid] = struct{}{}
 }
 
 // run takes reports until close.
@@ -56,10 +60,10 @@ func (w *dirWatch) run() {
 			wd := int32(binary.NativeEndian.Uint32(b))
 			b = b[unix.SizeofInotifyEvent+binary.NativeEndian.Uint32(b[12:]):]
 			w.mu.Lock()
-			uid, known := w.users[wd]
+			users := w.users[wd]
 			delete(w.users, wd)
 			w.mu.Unlock()
-			if known {
+			for uid := range users {
 				w.wake(uid)
 			}
 		}

@@ -118,7 +118,8 @@ func idOf(dir int) (dirID, error) {
 	return dirID{unix.Mkdev(stat.Dev_major, stat.Dev_minor), stat.Ino, stat.Btime}, os.NewSyscallError("statx", err)
 }
 
-// openLog opens a log and calls at with the directory that it is in, before. It has
+// openLog opens a log and calls at before with the directory that it is in, or with
+// the last on its path that there is. It has
 // to be called as the user; it follows no link, opens nothing but a regular file of
 // the user, and waits for nothing.
 func (a account) openLog(path string, at func(dir int)) (*openedLog, error) {
@@ -166,13 +167,17 @@ func open(path string, look func(dir int) error) (int, error) {
 	}
 	names := strings.Split(strings.Trim(filepath.Clean(path), "/"), "/")
 	for i, name := range names {
-		if i == len(names)-1 {
+		next, err := -1, error(unix.ENOENT)
+		if i < len(names)-1 {
+			next, err = unix.Openat(at, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		}
+		if err == unix.ENOENT { // it may be made, and removed, at any time: that is watched for first
 			if err := look(at); err != nil {
 				_ = unix.Close(at)
 				return -1, err
 			}
+			next, err = unix.Openat(at, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		}
-		next, err := unix.Openat(at, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		_ = unix.Close(at)
 		if err != nil {
 			return -1, os.NewSyscallError("openat", err)
