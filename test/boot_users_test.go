@@ -58,6 +58,7 @@ func TestUsersUnit_rootlessPodman(t *testing.T) {
 		m.run("chown", "-R", u.name+":"+u.name, "/home/"+u.name)
 		m.login(u)
 	}
+	events := []string{"eventsvc", "events", "--all-users", "--stream=false", "--since=1h", "--format=json", "--filter=type=volume", "--filter=event=create"}
 	want := map[string]int{}
 	create := func(u user, name string) {
 		u.run("podman", "volume", "create", name)
@@ -73,11 +74,12 @@ func TestUsersUnit_rootlessPodman(t *testing.T) {
 		m.run("podman", "volume", "create", name)
 		want[name] = 0
 		if round == 0 {
+			// A user is found within two seconds, and no sooner.
+			m.eventually("y", "sh", "-c", strings.Join(events, " ")+" | grep -q alice-0-2 && echo y")
 			m.logout(alice)
 			m.login(alice)
 		}
 	}
-	events := []string{"eventsvc", "events", "--all-users", "--stream=false", "--since=1h", "--format=json", "--filter=type=volume", "--filter=event=create"}
 	for name := range want {
 		m.eventually("y", "sh", "-c", strings.Join(events, " ")+" | grep -q "+name+" && echo y")
 	}
