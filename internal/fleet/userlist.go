@@ -171,7 +171,7 @@ func open(path string, look func(dir int) error) (int, error) {
 		if i < len(names)-1 {
 			next, err = unix.Openat(at, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		}
-		if err == unix.ENOENT { // it may be made, and removed, at any time: that is watched for first
+		if errors.Is(err, unix.ENOENT) { // it may be made, and removed, at any time: that is watched for first
 			if err := look(at); err != nil {
 				_ = unix.Close(at)
 				return -1, err
