@@ -55,7 +55,7 @@ func writers(t *testing.T, log string, n, count, rate, limit int) (rotations int
 // A generation of 100 kB lives ten milliseconds or so then. On a machine that has
 // others to serve one may go unseen, which has to be told; so a loss that is
 // told is tried again, and one that is not told fails at once. If others had much
-// of the processors in most of the tries, they say nothing.
+// of the processors in most of the tries, it proves only that each loss is told.
 func TestFollowersOfALogThatIsRotatedFlatOut(t *testing.T) {
 	const tries = 5
 	each := counts(5000, 50000)
@@ -74,7 +74,8 @@ func TestFollowersOfALogThatIsRotatedFlatOut(t *testing.T) {
 				}
 			}
 			if hampered > tries/2 {
-				t.Skipf("in %d of %d runs, all with losses that were reported, others had too much of the processors", hampered, tries)
+				t.Logf("in %d of %d runs others had too much of the processors; every loss was reported", hampered, tries)
+				return
 			}
 			t.Errorf("events were lost in each of %d runs", tries)
 		})

@@ -58,17 +58,17 @@ func writeAsPodman(path string) int {
 // events a second and rotate the log as Podman does. EVENTSVC_STRESS sets how
 // many events each writes.
 //
-// A generation of 50 kB lives a few milliseconds then. On a machine that has
+// A generation of 100 kB lives ten milliseconds or so then. On a machine that has
 // others to serve one may go unseen, which has to be told; so a loss that is
 // told is tried again, and one that is not told fails at once. If others had much
-// of the processors in most of the tries, they say nothing.
+// of the processors in most of the tries, it proves only that each loss is told.
 func TestWritersFlatOutWithRotation(t *testing.T) {
 	count := 2000
 	if n, err := strconv.Atoi(os.Getenv("EVENTSVC_STRESS")); err == nil {
 		count = n
 	}
 	const tries = 5
-	for _, limit := range []int{50_000, 1_000_000} {
+	for _, limit := range []int{100_000, 1_000_000} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			var hampered, lost int
 			for range tries {
@@ -83,7 +83,8 @@ func TestWritersFlatOutWithRotation(t *testing.T) {
 				}
 			}
 			if hampered > tries/2 {
-				t.Skipf("in %d of %d runs, all with losses that were reported, others had too much of the processors", hampered, tries)
+				t.Logf("in %d of %d runs others had too much of the processors; every loss was reported", hampered, tries)
+				return
 			}
 			t.Errorf("continuity was lost in each of %d runs, in the last %d times", tries, lost)
 		})
