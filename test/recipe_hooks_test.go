@@ -47,8 +47,12 @@ func hooksRecipe(t *testing.T, m *machine, alice user) {
 	received("receiver ready")
 	m.put("/usr/sbin/sendmail", "#!/bin/sh\ncat >>/opt/mail\n")
 	m.run("chmod", "755", "/usr/sbin/sendmail")
+	// A hook that a package brings is reason enough to start, without one in /etc.
+	m.hook("mail.toml", "/usr/local/lib/eventsvc/hooks.d")
+	m.run("systemctl", "start", "eventsvc-hooks.service")
+	contains(t, m.run("systemctl", "show", "--property=ActiveState", "eventsvc-hooks.service"), "ActiveState=active")
+	m.run("systemctl", "stop", "eventsvc-hooks.service")
 	m.hook("webhook.toml", dir, "https://example.com/hook", "http://127.0.0.1:8099/hook")
-	m.hook("mail.toml", dir)
 	m.put(dir+"/bad.toml", "filter = \"type=container\"\ncomand = [\"true\"]\n")
 	m.recipe("died@.service", "/etc/systemd/system")
 	m.put(dir+"/unit.toml", "filter = [\"type=container\", \"event=died\"]\nunit = \"died@.service\"\n")

@@ -33,9 +33,6 @@ func hooksPage() page {
 		"goes on from the oldest event. The runs of one hook follow each other; hooks do not wait for each other.")
 	r.heading("KEYS")
 	cli.HookKeys().VisitAll(func(f *pflag.Flag) {
-		if f.Hidden {
-			return
-		}
 		kind := "a string"
 		switch f.Value.Type() {
 		case "stringArray":

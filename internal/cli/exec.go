@@ -207,13 +207,21 @@ func (a *app) runFor(ctx context.Context, e *events.Event, do *action) error {
 			return err
 		}
 		a.say("%v, for %s; trying again in %v", err, describe(e), pause)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !rest(ctx, pause) {
 			return &stopWork{ctx.Err()}
 		}
+	}
+}
+
+// rest waits for so long. It returns false at once when the context is done.
+func rest(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -56,7 +56,7 @@ func (a *app) readConfig(f *natsFlags, flags *pflag.FlagSet) (log *slog.Logger, 
 		}
 	})
 	if f.config != "" {
-		if set, err = readOptions(flags, config.Host()); err != nil {
+		if set, err = readOptions(flags, config.Host(), flags.Lookup(configFlag).Value.String()); err != nil {
 			return nil, false, err
 		}
 	}

@@ -38,8 +38,8 @@ const (
 // page.
 func HookKeys() *pflag.FlagSet { return new(hook).keys() }
 
-// keys are the keys of the file, as flags that nobody gives: so they are read as
-// those of eventsvc.toml are.
+// keys are the keys of the file, as flags that are on no command line: so they are
+// read as those of eventsvc.toml are.
 func (h *hook) keys() *pflag.FlagSet {
 	keys := pflag.NewFlagSet("hook", pflag.ContinueOnError)
 	keys.SortFlags = false
@@ -56,8 +56,6 @@ func (h *hook) keys() *pflag.FlagSet {
 	keys.StringVar(&h.onFailure, "on-failure", failureContinue, "when the command fails: continue with the next event, or retry this one, after\n"+
 		"1 s, then longer, up to 1 min, until it succeeds")
 	keys.Lookup("timeout").DefValue = "1m"
-	keys.String(configFlag, "", "")
-	_ = keys.MarkHidden(configFlag)
 	return keys
 }
 
@@ -65,11 +63,7 @@ func (h *hook) keys() *pflag.FlagSet {
 // nil.
 func readHook(env config.Environment, file string) (*hook, error) {
 	h := &hook{name: strings.TrimSuffix(filepath.Base(file), ".toml"), file: file, timeout: hookTimeout}
-	keys := h.keys()
-	if err := keys.Set(configFlag, file); err != nil {
-		return nil, err
-	}
-	set, err := readOptions(keys, env)
+	set, err := readOptions(h.keys(), env, file)
 	if err != nil {
 		return nil, err
 	}

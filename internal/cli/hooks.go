@@ -46,7 +46,7 @@ func (a *app) execHooks(ctx context.Context, f *execFlags, flags *pflag.FlagSet,
 			fmt.Fprintln(a.stdout, h)
 		}
 		if len(refused) > 0 {
-			return errors.Errorf("%d of %d hooks cannot be used", len(refused), len(files))
+			return errors.Errorf("cannot use %d of %d hooks: correct their files, as said above", len(refused), len(files))
 		}
 		return nil
 	}
@@ -152,11 +152,8 @@ func (a *app) runHook(ctx context.Context, h *hook, state, address string) {
 			pause = hookPauseFirst
 		}
 		this.say("%v; trying again in %v", err, pause)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
+		if !rest(ctx, pause) {
+			return
 		}
-		timer.Stop()
 	}
 }

@@ -79,7 +79,7 @@ func TestHooks_checkConfig(t *testing.T) {
 			stdout, stderr, code := r.run("exec", "--hooks-dir", dir, "--check-config")
 			checkCode(t, code, exitError)
 			check(t, "stdout", stdout, "other: starts other@.service for [] ("+dir+"/other.toml)\n")
-			for _, want := range []string{strings.ReplaceAll(test.want, "DIR", dir), "1 of 2 hooks cannot be used"} {
+			for _, want := range []string{strings.ReplaceAll(test.want, "DIR", dir), "cannot use 1 of 2 hooks"} {
 				if !strings.Contains(stderr, want) {
 					t.Errorf("stderr does not say %q: %s", want, stderr)
 				}

@@ -144,7 +144,7 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) error {
 	hangups := a.takeHangups()
 	env := config.Host()
-	set, err := readOptions(flags, env)
+	set, err := readOptions(flags, env, flags.Lookup(configFlag).Value.String())
 	if err != nil {
 		return err
 	}

@@ -41,8 +41,9 @@ func isOption(f *pflag.Flag) bool {
 	return f.Name != configFlag && f.Name != checkFlag && f.Name != helpFlag
 }
 
-// readOptions lets the configuration files set what the command line did not.
-func readOptions(flags *pflag.FlagSet, env config.Environment) (*options, error) {
+// readOptions lets the configuration files set what the command line did not: the
+// one that is named, or if that is "" those of the user.
+func readOptions(flags *pflag.FlagSet, env config.Environment, named string) (*options, error) {
 	o := &options{flags: flags, origins: map[string]string{}}
 	keys := map[string]config.Key{}
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -55,7 +56,6 @@ func readOptions(flags *pflag.FlagSet, env config.Environment) (*options, error)
 			o.origins[f.Name] = commandLine
 		}
 	})
-	named := flags.Lookup(configFlag).Value.String()
 	said, err := config.ReadSettings(env, named, keys)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (o *options) again(fresh *pflag.FlagSet, env config.Environment) (*options,
 	if failed != nil {
 		return nil, failed
 	}
-	return readOptions(fresh, env)
+	return readOptions(fresh, env, fresh.Lookup(configFlag).Value.String())
 }
 
 // blame adds to an error which file set the flags that it is about.

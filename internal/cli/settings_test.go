@@ -71,7 +71,7 @@ func TestCommandLineWinsOverFilesAfterAReloadToo(t *testing.T) {
 	if err := flags.Parse([]string{"--config", conf, "--log-level", "error", "--allow-read", "2", "--allow-read", "3"}); err != nil {
 		t.Fatal(err)
 	}
-	first, err := readOptions(flags, config.Host())
+	first, err := readOptions(flags, config.Host(), conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestFilesOfTheHostAreNotForAProcessOfOneClient(t *testing.T) {
 	if err := flags.Parse([]string{"--config", conf, "--dbus", "none"}); err != nil {
 		t.Fatal(err)
 	}
-	set, err := readOptions(flags, config.Host())
+	set, err := readOptions(flags, config.Host(), flags.Lookup(configFlag).Value.String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,11 +95,7 @@ func (a *app) webhook(ctx context.Context, f *webhookFlags, to string) error {
 		}
 		pause = max(pause, wait)
 		a.say("%v; trying again in %v", err, pause)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !rest(ctx, pause) {
 			return context.Cause(ctx)
 		}
 	}

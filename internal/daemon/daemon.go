@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/dbus"
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/metrics"
@@ -38,12 +39,12 @@ type daemon struct {
 	shown     *metricsListener // nil: metrics are shown nowhere
 	closers   []func() error   // of all that is open, in the order in which it was opened
 
-	changed  chan struct{} // holds one when the status line has changed
-	ready    atomic.Bool   // systemd was notified
-	stopping sync.Once     // systemd is notified
-	idle     *idleClock    // nil: being idle is no reason to end
-	last     chan struct{} // gets one when the last client has gone; nil: it does not matter
-	reload   sync.Mutex    // held while the configuration is read again
+	changed  chan struct{}   // holds one when the status line has changed
+	ready    atomic.Bool     // systemd was notified
+	stopping sync.Once       // systemd is notified
+	idle     *activity.Clock // nil: being idle is no reason to end
+	last     chan struct{}   // gets one when the last client has gone; nil: it does not matter
+	reload   sync.Mutex      // held while the configuration is read again
 }
 
 // Run opens what the configuration says and serves it until the context is done,
@@ -191,7 +192,7 @@ func (d *daemon) addInterfaces() (err error) {
 		d.last = make(chan struct{}, 1)
 	}
 	if c.IdleAfter > 0 && d.isForHost() { // else it ends with its client
-		d.idle = newIdleClock(c.IdleAfter)
+		d.idle = activity.NewClock(c.IdleAfter)
 		o.Activity, b.Activity = d.idle, d.idle
 	}
 	if d.server, err = service.New(o); err != nil {

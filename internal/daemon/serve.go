@@ -108,21 +108,10 @@ func (d *daemon) endWhenIdle(ctx context.Context, end func()) {
 			return
 		}
 	}
-	d.idle.start()
-	defer d.idle.stop()
-	for {
-		select {
-		case <-d.idle.expired:
-		case <-ctx.Done():
-			return
-		}
-		d.server.Pause()
-		if !d.idle.isBusy() && d.server.Retire() {
-			break
-		}
-		d.server.Resume()
+	if !d.idle.AwaitIdle(ctx, d.server) {
+		return
 	}
-	d.log.Info("stopping: the service has been idle", "for", d.idle.after)
+	d.log.Info("stopping: the service has been idle", "for", d.config.IdleAfter)
 	d.stopping.Do(d.systemd.awaitStopping)
 	if d.bus != nil {
 		d.bus.Leave(ctx)

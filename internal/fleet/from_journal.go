@@ -96,7 +96,6 @@ func (f *FromJournal) begin(ctx context.Context, st store.Store, after string, s
 	f.Log.Warn("events were lost: the journal no longer holds what follows the last collected", "after", after, "oldest", expired.Oldest)
 	e := newLost("", after, expired.Oldest, time.Now())
 	e.Name = "journal"
-	delete(e.Attributes, "host")
 	text, err := e.AppendJSON(nil)
 	if err != nil {
 		return nil, err

@@ -89,10 +89,14 @@ const lostStatus = "events-lost"
 // newLost returns the event that stands for those that are lost between two
 // cursors. Its own cursor is that from which reading goes on.
 func newLost(host, after, oldest string, now time.Time) events.Event {
-	return events.Event{
+	e := events.Event{
 		Type: events.System, Status: lostStatus, Time: now, Name: host, Cursor: oldest,
-		Details: events.Details{Attributes: map[string]string{"after": after, "oldest": oldest, "host": host}},
+		Details: events.Details{Attributes: map[string]string{"after": after, "oldest": oldest}},
 	}
+	if host != "" {
+		e.Attributes["host"] = host
+	}
+	return e
 }
 
 // fence lets the server take the message only if the sequence is still that of the

@@ -58,7 +58,7 @@ func listUsers() map[uint32]account {
 			}
 		}
 	}
-	entries, _ := os.ReadDir(runtimeDirs) // absent: nobody is logged in
+	entries, _ := os.ReadDir(runtimeDirs) // absent: no user is logged in
 	for _, entry := range entries {
 		uid, err := strconv.ParseUint(entry.Name(), 10, 32)
 		if err != nil || uid == math.MaxUint32 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
@@ -25,19 +26,13 @@ const (
 // returned function frees the connections.
 type Opener func(ctx context.Context, progress func(autoupdate.Step)) (*autoupdate.Updater, func(), error)
 
-// Activity counts what goes on, so that the service does not end meanwhile.
-type Activity interface {
-	Begin()
-	End()
-}
-
 // Calls carries out calls. It is safe for concurrent use.
 type Calls struct {
 	// Policy lets root and the user of the service call, and no one else.
 	Policy   *access.Policy
 	look     func() *autoupdate.Updater
 	open     Opener
-	activity Activity
+	activity activity.Counter
 	ctx      context.Context // ends when runs have to
 	cancel   context.CancelFunc
 	runs     sync.WaitGroup
@@ -45,8 +40,8 @@ type Calls struct {
 
 // New returns the calls of a service. look returns an updater for what changes no
 // container, and so needs neither systemd nor events. Denials go to the log.
-func New(look func() *autoupdate.Updater, open Opener, activity Activity, log *slog.Logger) *Calls {
-	c := &Calls{Policy: access.NewPolicy(access.Allowed{}, access.Allowed{}, log), look: look, open: open, activity: activity}
+func New(look func() *autoupdate.Updater, open Opener, counter activity.Counter, log *slog.Logger) *Calls {
+	c := &Calls{Policy: access.NewPolicy(access.Allowed{}, access.Allowed{}, log), look: look, open: open, activity: counter}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }

@@ -7,17 +7,13 @@ import (
 	"testing"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-type nothing struct{}
-
-func (nothing) Begin() {}
-func (nothing) End()   {}
-
 // Root and the user of the service may call, no one else.
 func TestCalls_rights(t *testing.T) {
-	c := New(nil, nil, nothing{}, slog.New(slog.DiscardHandler))
+	c := New(nil, nil, activity.None{}, slog.New(slog.DiscardHandler))
 	c.Policy.Self = 1000
 	for uid, may := range map[uint32]bool{0: true, 1000: true, 1001: false, 65534: false} {
 		if err := c.May(&access.Peer{UID: uid}); (err == nil) != may {
@@ -31,7 +27,7 @@ func TestFaultOf(t *testing.T) {
 	u := &autoupdate.Updater{Dir: t.TempDir(), Clock: autoupdate.SystemClock{}}
 	c := New(func() *autoupdate.Updater { return u }, func(context.Context, func(autoupdate.Step)) (*autoupdate.Updater, func(), error) {
 		return nil, nil, errors.New("there is no systemd")
-	}, nothing{}, slog.New(slog.DiscardHandler))
+	}, activity.None{}, slog.New(slog.DiscardHandler))
 	defer c.Stop()
 	if err := c.Hold(t.Context(), "a/b:c", ""); err != nil {
 		t.Fatal(err)

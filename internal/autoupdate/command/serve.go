@@ -12,6 +12,7 @@ import (
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 
+	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 	"github.com/eventsvc/eventsvc/internal/autoupdate/calls"
 	"github.com/eventsvc/eventsvc/internal/autoupdate/dbus"
@@ -76,7 +77,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if len(listeners)+len(given.Conns) == 0 && o.bus == "none" {
 		return errors.New("cannot serve auto-update: there is neither a socket nor a bus; use --listen or --dbus")
 	}
-	idle := &idle{after: o.idleExit, expired: make(chan struct{}, 1)}
+	idle := activity.NewClock(o.idleExit)
 	open := func(ctx context.Context, progress func(autoupdate.Step)) (*autoupdate.Updater, func(), error) {
 		u, end, err := a.open(ctx)
 		if err == nil {
@@ -97,7 +98,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 			return err
 		}
 	}
-	return (&service{server, bus, c, idle}).run(ctx, listeners, given.Conns)
+	return (&service{server, bus, c, idle, o.idleExit}).run(ctx, listeners, given.Conns)
 }
 
 // service is what serves auto-update.
@@ -105,7 +106,9 @@ type service struct {
 	server *varlinkwire.Server
 	bus    *dbuswire.Service // nil: none
 	calls  *calls.Calls
-	idle   *idle
+	idle   *activity.Clock
+	// idleAfter is the time of the clock; 0: being idle is no reason to end.
+	idleAfter time.Duration
 }
 
 // run serves until the context ends or the service is idle, and ends in order:
@@ -131,7 +134,9 @@ func (s *service) run(ctx context.Context, listeners []*varlinkwire.Listener, co
 		serve(func() error { return s.bus.Run(ctx) })
 	}
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyReady) // without systemd it is dropped
-	all.Go(func() { s.endWhenIdle(ctx, len(listeners), func() { stop(nil) }) })
+	if s.idleAfter > 0 {
+		all.Go(func() { s.endWhenIdle(ctx, len(listeners), func() { stop(nil) }) })
+	}
 	<-ctx.Done()
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping)
 	s.calls.Stop()
@@ -148,9 +153,6 @@ func (s *service) run(ctx context.Context, listeners []*varlinkwire.Listener, co
 // endWhenIdle ends the service when nothing has needed it for a while. A client
 // that comes meanwhile waits in the socket of systemd, or is served.
 func (s *service) endWhenIdle(ctx context.Context, listeners int, end func()) {
-	if s.idle.after <= 0 {
-		return
-	}
 	s.server.AwaitListeners(ctx, listeners)
 	if s.bus != nil {
 		select {
@@ -158,18 +160,8 @@ func (s *service) endWhenIdle(ctx context.Context, listeners int, end func()) {
 		case <-ctx.Done():
 		}
 	}
-	s.idle.start()
-	for {
-		select {
-		case <-s.idle.expired:
-		case <-ctx.Done():
-			return
-		}
-		s.server.Pause()
-		if !s.idle.isBusy() && s.server.Retire() {
-			break
-		}
-		s.server.Resume()
+	if !s.idle.AwaitIdle(ctx, s.server) {
+		return
 	}
 	// First, so that a start that the bus then asks for is not taken for one of a service that runs.
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping)
@@ -177,52 +169,4 @@ func (s *service) endWhenIdle(ctx context.Context, listeners int, end func()) {
 		s.bus.Leave(ctx)
 	}
 	end()
-}
-
-// idle notices that nothing has gone on for a while.
-type idle struct {
-	after   time.Duration
-	expired chan struct{}
-
-	mu    sync.Mutex
-	busy  int
-	timer *time.Timer // nil: not started
-}
-
-func (i *idle) start() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.timer = time.AfterFunc(i.after, func() {
-		select {
-		case i.expired <- struct{}{}:
-		default:
-		}
-	})
-	if i.busy > 0 {
-		i.timer.Stop()
-	}
-}
-
-// Begin counts something that goes on, End one less.
-func (i *idle) Begin() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.busy++; i.timer != nil {
-		i.timer.Stop()
-	}
-}
-
-// End counts one less.
-func (i *idle) End() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.busy--; i.busy == 0 && i.timer != nil {
-		i.timer.Reset(i.after)
-	}
-}
-
-func (i *idle) isBusy() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.busy > 0
 }

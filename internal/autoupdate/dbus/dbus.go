@@ -17,6 +17,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 	"github.com/eventsvc/eventsvc/internal/autoupdate/calls"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
@@ -43,11 +44,11 @@ type server struct {
 }
 
 // New returns a service that owns the name on a bus while its Run goes on.
-func New(c *calls.Calls, bus, version string, activity calls.Activity, log *slog.Logger) (*dbuswire.Service, error) {
+func New(c *calls.Calls, bus, version string, counter activity.Counter, log *slog.Logger) (*dbuswire.Service, error) {
 	s := &server{c, version}
 	own := s.interfaceOf()
 	return dbuswire.New(dbuswire.Options{
-		Bus: bus, Name: name, Logger: log, Activity: activity, Once: bus == dbuswire.StarterBus,
+		Bus: bus, Name: name, Logger: log, Activity: counter, Once: bus == dbuswire.StarterBus,
 		Fault:     func(err error, _ *dbuswire.Peer) *dbuswire.Error { return spell(err, "") },
 		IsTrusted: func(p *dbuswire.Peer) bool { return c.Policy.IsTrusted((*access.Peer)(&p.Credentials)) },
 		Account:   func(p *dbuswire.Peer) uint32 { return c.Policy.Account(p.UID) },
@@ -120,7 +121,7 @@ func arguments(d *dbuswire.Decoder, table map[string]string) ([]string, dbuswire
 		err = d.Done()
 	}
 	if err == nil && len(units) > maxUnits {
-		err = dbuswire.InvalidArgs("there are more than 1000 units")
+		err = dbuswire.InvalidArgs("there are more than 1000 units; name fewer, or none for all")
 	}
 	return units, o, err
 }

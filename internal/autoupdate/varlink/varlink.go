@@ -11,6 +11,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/access"
+	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 	"github.com/eventsvc/eventsvc/internal/autoupdate/calls"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
@@ -21,7 +22,7 @@ const name = "io.podman.autoupdate"
 
 // New returns a server of the interface. It holds a descriptor until Shutdown is
 // called.
-func New(c *calls.Calls, version string, activity calls.Activity, log *slog.Logger) (*varlinkwire.Server, error) {
+func New(c *calls.Calls, version string, counter activity.Counter, log *slog.Logger) (*varlinkwire.Server, error) {
 	may := func(call *varlinkwire.Call) error { return c.May((*access.Peer)(call.Peer())) }
 	own := varlinkwire.Interface{
 		Dispatcher: iopodmanautoupdate.VarlinkNew(handler{c}),
@@ -32,7 +33,7 @@ func New(c *calls.Calls, version string, activity calls.Activity, log *slog.Logg
 	}
 	return varlinkwire.New(varlinkwire.Options{
 		Vendor: "eventsvc", Product: "eventsvc-updater", Version: version, URL: "https://github.com/eventsvc/eventsvc",
-		Interfaces: []varlinkwire.Interface{own, varlinkwire.Systemd(nil, may)}, Logger: log, Activity: activity,
+		Interfaces: []varlinkwire.Interface{own, varlinkwire.Systemd(nil, may)}, Logger: log, Activity: counter,
 		IsTrusted: func(p *varlinkwire.Peer) bool { return c.Policy.IsTrusted((*access.Peer)(p)) },
 		Account:   func(p *varlinkwire.Peer) uint32 { return c.Policy.Account(p.UID) },
 	})
