@@ -71,7 +71,9 @@ func newUsers(t *testing.T) *users {
 	}
 	u.must(os.WriteFile(u.passwd, passwd, 0o644))
 	u.must(os.Mkdir(filepath.Join(dir, "runtime"), 0o755))
-	u.in("sh", "-c", `mkdir -p /run/user && mount --bind "$0/runtime" /run/user && mount --bind "$0/passwd" /etc/passwd`, dir)
+	// What root's Podman did on this machine is none of the test's.
+	u.in("sh", "-c", `mkdir -p /run/user /run/libpod && mount --bind "$0/runtime" /run/user && mount --bind "$0/passwd" /etc/passwd &&
+		mount -t tmpfs tmpfs /run/libpod`, dir)
 	run(t, u.command(journald)...)
 	for range 2000 {
 		if c, err := net.DialUnix("unixgram", nil, u.journal); err == nil {

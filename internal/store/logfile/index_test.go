@@ -45,7 +45,9 @@ func bigLog(t *testing.T, path string, r *rand.Rand) {
 		case 0:
 			b.WriteString("garbage\n")
 		case 1:
-			b.WriteString(line + "\n")
+			if i > twinWindow { // of equal events at the start of a log the first may be one of several: its place is not certain
+				b.WriteString(line + "\n")
+			}
 		}
 	}
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
