@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // allLines is --lines where it is not given; mostLines bounds the memory for it.
@@ -29,38 +31,110 @@ func (f *eventsFlags) checkLines() error {
 }
 
 // printLast prints the last events of the past that match, and returns the cursor
-// after them. The past has to be read for that: it is as fast as a history.
+// after them.
 func (r *eventsRun) printLast(ctx context.Context, c *client.Client) (after string, err error) {
-	f := r.flags
-	h, err := c.History(ctx, client.Query{Filters: f.filters, Since: f.since, Until: f.until, AllUsers: f.allUsers})
+	last, after, err := r.last(ctx, c)
 	if err != nil {
 		return "", err
 	}
-	defer h.Close()
-	var last []events.Event // a ring once it is full
-	next := 0
-	for {
-		e, err := h.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
+	for i := range last {
+		last[i].Time = last[i].Time.Local()
+		if err := r.print(r.out, &last[i]); err != nil {
+			return "", err
 		}
+	}
+	return after, r.out.Flush()
+}
+
+// The span of time that is looked through first for the last events, and how many
+// times longer each further one is: together they are little longer than the last.
+const (
+	firstSpan = time.Minute
+	longer    = 8
+)
+
+// last returns the last events of the past that match, and the cursor after them.
+// It goes back in spans of time, so that the work depends on how many events are
+// wanted and not on how many there are.
+func (r *eventsRun) last(ctx context.Context, c *client.Client) (last []events.Event, after string, err error) {
+	f := r.flags
+	q := client.Query{Filters: f.filters, Since: f.since, Until: f.until, AllUsers: f.allUsers}
+	status, err := c.GetStatus(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if f.lines == 0 && !status.Newest.IsZero() {
+		return lastOf(ctx, c, client.Query{Filters: f.filters, Since: status.Newest.UTC().Format(time.RFC3339Nano), AllUsers: f.allUsers}, nil, 0)
+	}
+	for span, from := firstSpan, r.backFrom(status); !from.IsZero(); span *= longer {
+		start := from.Add(-span)
+		if !start.After(status.Oldest) || !start.After(r.sinceTime()) {
+			break // as fast as to read all
+		}
+		// Events need not be in the order of their times. So time is only where to
+		// begin, and from there the order is that of the store.
+		first := q
+		first.Since, first.Limit = start.UTC().Format(time.RFC3339Nano), 1
+		page, err := c.GetEvents(ctx, first)
 		switch {
 		case err != nil:
-			return "", err
-		case f.lines == 0:
-		case len(last) < f.lines:
+			return nil, "", err
+		case len(page.Events) == 0:
+			continue
+		}
+		rest := q
+		rest.After = page.Events[0].Cursor
+		last, after, err = lastOf(ctx, c, rest, page.Events, f.lines)
+		var expired *events.ExpiredError
+		if err != nil && !errors.As(err, &expired) || len(last) == f.lines {
+			return last, after, err
+		}
+	}
+	return lastOf(ctx, c, q, nil, f.lines)
+}
+
+// backFrom returns the time to go back from, zero where everything has to be read:
+// what health=changed means depends on all that came before.
+func (r *eventsRun) backFrom(status *client.Status) time.Time {
+	parsed, err := filter.Parse(r.flags.filters)
+	if err != nil || parsed.Changes() != nil {
+		return time.Time{}
+	}
+	from := status.Newest
+	if until, err := time.Parse(time.RFC3339Nano, r.flags.until); err == nil && until.Before(from) {
+		from = until
+	}
+	return from
+}
+
+// sinceTime returns the time of --since, zero if it was not given.
+func (r *eventsRun) sinceTime() time.Time {
+	t, _ := time.Parse(time.RFC3339Nano, r.flags.since)
+	return t
+}
+
+// lastOf returns the last of some events and those that a query yields after them,
+// and the cursor at the end.
+func lastOf(ctx context.Context, c *client.Client, q client.Query, last []events.Event, most int) ([]events.Event, string, error) {
+	h, err := c.History(ctx, q)
+	if err != nil {
+		return nil, "", err
+	}
+	defer h.Close()
+	next := 0 // the oldest of last, which is a ring once it is full
+	for {
+		e, err := h.Next(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return append(last[next:len(last):len(last)], last[:next]...), h.Cursor(), nil
+		case err != nil:
+			return nil, "", err
+		case most == 0:
+		case len(last) < most:
 			last = append(last, e)
 		default:
 			last[next] = e
-			next = (next + 1) % f.lines
+			next = (next + 1) % most
 		}
 	}
-	for i := range last {
-		e := last[(next+i)%len(last)]
-		e.Time = e.Time.Local()
-		if err := r.print(r.out, &e); err != nil {
-			return "", err
-		}
-	}
-	return h.Cursor(), r.out.Flush()
 }
