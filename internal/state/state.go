@@ -6,6 +6,7 @@ package state
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pkg/errors"
@@ -27,7 +28,8 @@ var families = map[events.Status][]events.Status{
 	events.Create: {events.Create, events.Remove}, events.Remove: {events.Create, events.Remove},
 	events.Pause: append(without(runs), events.Pause, events.Unpause), events.Unpause: append(without(runs), events.Pause, events.Unpause),
 	events.Mount: {events.Mount, events.Unmount}, events.Unmount: {events.Mount, events.Unmount},
-	events.Pull: {events.Pull, events.Remove}, events.PullError: {events.Pull, events.PullError},
+	// An image is removed by its ID, after its names.
+	events.Pull: {events.Pull, events.Untag, events.Remove}, events.PullError: {events.Pull, events.PullError},
 	events.Tag: {events.Tag, events.Untag}, events.Untag: {events.Tag, events.Untag},
 	// A container that was started, or has ended, has no verdict any more.
 	events.HealthStatus: append(without(runs, events.Create, events.Stop), events.HealthStatus),
@@ -118,13 +120,22 @@ func (q *Question) NewAnswer() *Answer {
 func (a *Answer) Add(e events.Event) bool {
 	// By name, since what is made again under the same name has another ID, and what
 	// became of the former one decides nothing then.
-	object := string(e.Type) + "\x00" + e.Host + "\x00" + cmp.Or(e.Name, e.Network, e.ID)
+	object := owner(&e) + cmp.Or(e.Name, e.Network, e.ID)
 	if _, known := a.newest[object]; !known && len(a.newest) == maxObjects {
 		return false
 	}
 	a.count++
 	a.newest[object] = decision{e, a.count}
 	return true
+}
+
+// owner says among what an ID or a name is unique: the objects of a kind of one user.
+func owner(e *events.Event) string {
+	uid := ""
+	if e.UID != nil {
+		uid = strconv.FormatUint(uint64(*e.UID), 10)
+	}
+	return string(e.Type) + "\x00" + e.Host + "\x00" + uid + "\x00"
 }
 
 // Event returns the newest event that matches the filters and is the newest of those

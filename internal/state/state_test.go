@@ -45,6 +45,8 @@ func TestQuestion_newestThatDecides(t *testing.T) {
 		{"event=start", "a start,b start,a died 0", "b"},
 		{"event=start", "a start,b start,a start", "c"},
 		{"container=db event=remove", "db create,db remove", "b"},
+		{"name=img event=pull", "img pull,img untag", ""},
+		{"name=img event=pull event=tag", "img pull,img untag,img tag", "c"},
 		{"container=db event=rm", "db create,db remove,db create", ""},
 	} {
 		q, err := state.NewQuestion(strings.Fields(test.filters))

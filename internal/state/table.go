@@ -28,6 +28,7 @@ type Object struct {
 	UID         *uint32
 	Host        string
 
+	named   string // its key in Table.named, "" if it has none
 	started bool
 	number  uint64 // of the event that changed it last
 }
@@ -35,13 +36,14 @@ type Object struct {
 // Table is the present state of objects, made of events in the order of the store.
 type Table struct {
 	since   time.Time
-	objects map[string]*Object
+	objects map[string]*Object // by identity
+	named   map[string]string  // identity of an object that has an ID, by its name
 	count   uint64
 }
 
 // NewTable returns an empty table, in which restarts later than a time are counted.
 func NewTable(since time.Time) *Table {
-	return &Table{since: since, objects: make(map[string]*Object)}
+	return &Table{since: since, objects: make(map[string]*Object), named: make(map[string]string)}
 }
 
 // Statuses returns the filters for the events that Add wants, besides those that
@@ -65,9 +67,9 @@ func Statuses(filters []string) ([]string, error) {
 
 // Add notes an event. It returns false if there are too many objects.
 func (t *Table) Add(e *events.Event) bool {
-	key := string(e.Type) + "\x00" + e.Host + "\x00" + cmp.Or(e.ID, e.Name, e.Network)
+	key, named := t.identify(e)
 	if e.Status == events.Remove {
-		delete(t.objects, key)
+		t.remove(key)
 		return true
 	}
 	o := t.objects[key]
@@ -79,6 +81,10 @@ func (t *Table) Add(e *events.Event) bool {
 		t.objects[key] = o
 	}
 	t.count++
+	if named != "" && named != o.named {
+		t.forgetName(o, key)
+		o.named, t.named[named] = named, key
+	}
 	o.Name, o.Image = cmp.Or(e.Name, e.Network, o.Name), cmp.Or(e.Image, o.Image)
 	if e.Status == events.HealthStatus {
 		if e.HealthStatus != o.Health {
@@ -100,6 +106,36 @@ func (t *Table) Add(e *events.Event) bool {
 		o.ExitCode = e.ContainerExitCode
 	}
 	return true
+}
+
+// identify returns the identity of the object that an event is about, and what it is
+// called if the event has both a name and an ID. Podman names an image by the one,
+// by the other, or by both: pulled by name, it is tagged by both and removed by ID.
+func (t *Table) identify(e *events.Event) (key, named string) {
+	of := owner(e)
+	name := cmp.Or(e.Name, e.Network)
+	if e.ID == "" {
+		return cmp.Or(t.named[of+name], of+name), ""
+	}
+	if name == "" {
+		return of + e.ID, ""
+	}
+	delete(t.objects, of+name) // known by name alone until now
+	return of + e.ID, of + name
+}
+
+func (t *Table) remove(key string) {
+	if o := t.objects[key]; o != nil {
+		t.forgetName(o, key)
+		delete(t.objects, key)
+	}
+}
+
+// forgetName forgets what an object was called, unless that is another's name now.
+func (t *Table) forgetName(o *Object, key string) {
+	if t.named[o.named] == key {
+		delete(t.named, o.named)
+	}
 }
 
 // Objects returns the objects in the order in which they changed last.
