@@ -129,9 +129,10 @@ func parseDate(value string, now time.Time, zone *time.Location) (t time.Time, o
 			return t, true, checkWeekday(t, weekday)
 		}
 	}
+	date, name := cutZoneName(date)
 	for _, form := range localForms {
 		if wall, err := time.Parse(form, date); err == nil {
-			t, reason := inZone(wall, zone)
+			t, reason := inZone(wall, zone, name)
 			if reason == "" {
 				reason = checkWeekday(wall, weekday)
 			}
@@ -141,21 +142,34 @@ func parseDate(value string, now time.Time, zone *time.Location) (t time.Time, o
 	for _, form := range clockForms {
 		if clock, err := time.Parse(form, value); err == nil {
 			year, month, day := now.In(zone).Date()
-			t, reason := inZone(time.Date(year, month, day, clock.Hour(), clock.Minute(), clock.Second(), clock.Nanosecond(), time.UTC), zone)
+			t, reason := inZone(time.Date(year, month, day, clock.Hour(), clock.Minute(), clock.Second(), clock.Nanosecond(), time.UTC), zone, "")
 			return t, true, reason
 		}
 	}
 	return t, false, ""
 }
 
+// cutZoneName cuts the short name of a zone, such as CET, from after a date.
+func cutZoneName(value string) (date, name string) {
+	i := strings.LastIndexByte(value, ' ')
+	if i < len("2006-01-02") || i == len(value)-1 || strings.Trim(value[i+1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return value, ""
+	}
+	return value[:i], value[i+1:]
+}
+
 // inZone returns the instant at which clocks of the zone show what wall shows, and
-// why there is not just one.
-func inZone(wall time.Time, zone *time.Location) (t time.Time, reason string) {
+// why there is not just one. The zone may have the name alone that is given, if any:
+// such names are clear only within a zone.
+func inZone(wall time.Time, zone *time.Location, name string) (t time.Time, reason string) {
 	var found []time.Time
 	for _, near := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
 		_, offset := wall.Add(near).In(zone).Zone()
 		t := wall.Add(-time.Duration(offset) * time.Second).In(zone)
-		_, now := t.Zone()
+		called, now := t.Zone()
+		if name != "" && called != name {
+			continue
+		}
 		if now == offset && (len(found) == 0 || !found[0].Equal(t)) {
 			found = append(found, t)
 		}
@@ -164,6 +178,9 @@ func inZone(wall time.Time, zone *time.Location) (t time.Time, reason string) {
 	case 1:
 		return found[0], ""
 	case 0:
+		if name != "" {
+			return t, "clocks in this zone do not show " + name + " then; give it with an offset, such as Z or +01:00"
+		}
 		return t, "clocks in this zone skip that time; give it with a zone, such as Z or +01:00"
 	}
 	return t, "clocks in this zone show that time twice; give it with a zone, such as Z or +01:00"

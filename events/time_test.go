@@ -113,7 +113,8 @@ func TestATimeThatIsNoneIsRefusedAndSaysWhatIsUnderstood(t *testing.T) {
 		{"a blank in front", " 2026-11-23", all},
 		{"a blank and nothing after it", "2026-11-23 ", all},
 		{"two blanks", "2026-11-23  12:41:57", all},
-		{"a zone by its name alone", "2026-11-23 12:41:57 CET", all},
+		{"a zone by its name alone", "2026-11-23 12:41:57 CET", "clocks in this zone do not show CET then; give it with an offset, such as Z or +01:00"},
+		{"a blank after it", "2026-11-23 12:41:57 ", all},
 		{"a month that there is not", "2026-13-01", "there is no such date; " + all},
 		{"a day that there is not", "2026-02-29T00:00:00Z", "there is no such date; " + all},
 		{"an hour that there is not", "2026-02-28T24:00:00Z", all},
@@ -196,7 +197,20 @@ func TestTime_ofAZone(t *testing.T) {
 		"2026-10-25 02:30":          "twice",
 		"2026-10-25 02:30 +0100":    "2026-10-25T01:30:00Z",
 		"2026-10-25 03:00":          "2026-10-25T02:00:00Z",
-		"1700000000":                "2023-11-14T22:13:20Z",
+		// As journalctl prints it.
+		"Sun 2026-10-25 02:30:00 CEST": "2026-10-25T00:30:00Z",
+		"Sun 2026-10-25 02:30:00 CET":  "2026-10-25T01:30:00Z",
+		"Mon 2026-11-23 14:30:05 CET":  "2026-11-23T13:30:05Z",
+		"2026-11-23 14:30:05.25 CET":   "2026-11-23T13:30:05Z",
+		"2026-11-23 14:30 CET":         "2026-11-23T13:30:00Z",
+		"2026-11-23 CET":               "give RFC 3339",
+		"Mon 2026-11-23 14:30:05 CEST": "do not show CEST then",
+		"Mon 2026-11-23 14:30:05 EST":  "do not show EST then",
+		"2026-03-29 02:30:00 CET":      "do not show CET then",
+		"Tue 2026-11-23 14:30:05 CET":  "that day is a Monday",
+		"2026-11-23 14:30:05 cet":      "give RFC 3339",
+		"14:30 CET":                    "give RFC 3339",
+		"1700000000":                   "2023-11-14T22:13:20Z",
 	} {
 		got, err := events.ParseTimeIn(events.Since, value, clock, zone)
 		if strings.Contains(want, "-") {

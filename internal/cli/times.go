@@ -20,7 +20,7 @@ var timeExamples = []struct{ example, meaning string }{
 	{"2026-11-23 14:30[:05[.123]]", "in the zone of this command, as it prints times"},
 	{"2026-11-23T14:30:05Z  …+01:00", "RFC 3339"},
 	{"2026-11-23 14:30:05 +0100 CET", "as this command and podman events print it"},
-	{"Mon 2026-11-23 14:30:05 UTC", "as journalctl prints it"},
+	{"Mon 2026-11-23 14:30:05 UTC", "as journalctl prints it, in UTC or in this zone (CET)"},
 	{"1795437717  @1795437717.5", "seconds since 1970"},
 }
 
