@@ -240,8 +240,13 @@ func noWords(c *cobra.Command, words []string) error {
 	if strings.Contains(words[0], "=") && c.Flags().Lookup("filter") != nil {
 		hint = "give --filter " + words[0]
 	}
-	if (words[0] == "false" || words[0] == "true") && c.Flags().Lookup("stream") != nil {
-		hint = "give --stream=" + words[0]
+	if words[0] == "false" || words[0] == "true" {
+		// The flag before it, since that has taken no value.
+		c.Flags().Visit(func(f *pflag.Flag) {
+			if f.Value.Type() == "bool" {
+				hint = "give --" + f.Name + "=" + words[0]
+			}
+		})
 	}
 	return errors.Errorf("cannot use %q: '%s' takes no arguments; %s", words[0], c.CommandPath(), hint)
 }

@@ -94,7 +94,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
 	flags.IntVarP(&f.lines, "lines", "n", allLines, "begin with the last `NUMBER` of events that match")
-	flags.Lookup("lines").DefValue = ""
+	flags.Lookup("lines").DefValue = "0" // of which the help says nothing
 	formatFlags(c, &f)
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
 	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and keep\n"+

@@ -19,6 +19,8 @@ func TestForeignSpellings_getAHint(t *testing.T) {
 		{"-ojson", "give --format json"},
 		{"--no-stream", "give --stream=false"},
 		{"--stream false", "give --stream=false"},
+		{"--stream --no-trunc false", "give --no-trunc=false"},
+		{"-n -1", "cannot use --lines -1: must be between 0 and"},
 		{"--format jsonl", "give json, which prints a line of JSON for each event"},
 		{"--lines 3 --after-cursor x", "give one of them"},
 		{"-n -2", "must be between 0 and 100000"},

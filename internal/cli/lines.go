@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"math"
 	"time"
 
 	"github.com/pkg/errors"
@@ -14,7 +15,7 @@ import (
 
 // allLines is --lines where it is not given; mostLines bounds the memory for it.
 const (
-	allLines  = -1
+	allLines  = math.MinInt
 	mostLines = 100_000
 )
 

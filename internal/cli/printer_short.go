@@ -18,19 +18,24 @@ import (
 const shortIDLetters = 12
 
 // shortPrinter prints a line for the eyes: the local time of day, with a line for the
-// date where that changes, type and status, the ID cut short, the name, what came of
+// date where that or the zone changes, type and status, the ID cut short, the name, what came of
 // it, and then the rest, cut to the width of the terminal.
 func shortPrinter(namesUser bool, stdout io.Writer) printer {
-	day := ""
+	day, offset := "", 0
 	users := make(userNames)
 	terminal := isTerminal(stdout)
 	coloured := terminal && wantsColour()
 	return func(w io.Writer, e *events.Event) error {
 		var b strings.Builder
-		if today := e.Time.Format("Mon 2006-01-02"); today != day {
-			day = today
-			b.WriteString("-- " + day + "\n")
+		today := e.Time.Format("Mon 2006-01-02")
+		_, east := e.Time.Zone()
+		switch {
+		case day != "" && east != offset: // an hour may come twice
+			b.WriteString("-- " + e.Time.Format("Mon 2006-01-02 -0700") + "\n")
+		case today != day:
+			b.WriteString("-- " + today + "\n")
 		}
+		day, offset = today, east
 		head := e.Time.Format("15:04:05") + " "
 		what := fmt.Sprintf("%-9s ", visible.Text(string(e.Type)))
 		status := visible.Text(string(e.Status))

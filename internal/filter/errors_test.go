@@ -59,6 +59,7 @@ func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
 		{"status=startd", `unknown event status "startd", did you mean "start"? (a word of a newer libpod is written status=raw:WORD)`},
 		{"event=oom", `libpod has no event status "oom"; a container that is killed for its memory ends with event=died and exit-code=137`},
 		{"event=health_status: healthy", "a verdict has a key of its own; give health=healthy"},
+		{"event=health_status: none", "a verdict has a key of its own; give health=healthy, starting, unhealthy"},
 		{"event!=Pulling", `libpod has no event status "Pulling"; give event=pull, which is the end of it`},
 		{"event=Died", `unknown event status "Died", did you mean "died"? (a word of a newer libpod is written status=raw:WORD)`},
 		{"event=unknown", `unknown event status "unknown" (a word of a newer libpod is written status=raw:WORD)`},

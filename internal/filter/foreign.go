@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,7 +29,11 @@ const healthWord = "health_status:"
 func foreignStatus(word string) string {
 	lower := strings.ToLower(word)
 	if verdict, ok := strings.CutPrefix(lower, healthWord); ok {
-		return "a verdict has a key of its own; give health=" + strings.TrimSpace(verdict)
+		verdict = strings.TrimSpace(verdict)
+		if !slices.Contains(verdicts, verdict) {
+			verdict = strings.Join(verdicts, ", ")
+		}
+		return "a verdict has a key of its own; give health=" + verdict
 	}
 	if hint, ok := foreignWords[lower]; ok {
 		return "libpod has no event status " + strconv.Quote(word) + "; " + hint
