@@ -23,11 +23,20 @@ NFPM         := bin/nfpm
 NFPM_MODULE  := github.com/goreleaser/nfpm/v2
 # Newer ones do not build with Go 1.26.
 NFPM_VERSION := v2.44.2
-# Architectures to build packages for: amd64, arm64. Empty: the machine's own.
+
+CYCLONEDX         := bin/cyclonedx-gomod
+CYCLONEDX_MODULE  := github.com/CycloneDX/cyclonedx-gomod
+CYCLONEDX_VERSION := v1.10.0
+
+# Architectures to build for: amd64, arm64. Empty: the machine's own; a release has both.
 ARCHS        ?=
+release: ARCHS := amd64 arm64
+# Where packages, static programs and a release are put.
+OUT          ?= dist/out
+export OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help go-version build run test test-peers race lint fmt generate packages bench bench-autoupdate bench-parts fuzz clean
+.PHONY: help go-version build run test test-peers race lint fmt generate packages static release bench bench-autoupdate bench-parts fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -98,6 +107,18 @@ $(NFPM).$(NFPM_VERSION):
 	rm -f $(NFPM) $(NFPM).v*
 	GOBIN='$(CURDIR)/bin' $(GO) install $(NFPM_MODULE)/cmd/nfpm@$(NFPM_VERSION)
 	touch $@
+
+static: $(CYCLONEDX).$(CYCLONEDX_VERSION) ## build static programs into dist/out, for any Linux, and say which modules are in them (CycloneDX)
+	GO='$(GO)' CYCLONEDX='$(CYCLONEDX)' dist/package/static.sh $(ARCHS)
+
+# Its main module shows in what it writes: built alike everywhere, it writes the same everywhere.
+$(CYCLONEDX).$(CYCLONEDX_VERSION):
+	rm -f $(CYCLONEDX) $(CYCLONEDX).v*
+	CGO_ENABLED=0 GOBIN='$(CURDIR)/bin' $(GO) install -trimpath $(CYCLONEDX_MODULE)/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+	touch $@
+
+release: packages static ## build all that a release has into dist/out: packages, static programs, module lists, SHA256SUMS
+	cd '$(OUT)' && sha256sum -- *.deb *.rpm *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
 
 bench: ## measure the daemon beside grep, Podman and plain varlink/go, and print one table (root and podman for all of its rows)
 	$(GO) run ./test/bench $(BENCH)

@@ -2,10 +2,12 @@ package test
 
 import (
 	"bytes"
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -43,6 +45,58 @@ func TestPackagesAreReproducible(t *testing.T) {
 	}
 	if a, b := sums(first), sums(again); !bytes.Equal(a, b) {
 		t.Errorf("two builds differ:\n%s%s", a, b)
+	}
+}
+
+// Built in another directory and time zone, the static programs and the lists of their modules are the same. The program needs
+// no library of the host, and its list names what is in it.
+func TestStatic_reproducible(t *testing.T) {
+	if found, _ := filepath.Glob("../bin/cyclonedx-gomod.v*"); len(found) == 0 && !testkit.PeersRequired() {
+		t.Skip("cyclonedx-gomod is missing: run make static")
+	}
+	tool, err := filepath.Abs("../bin/cyclonedx-gomod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(env []string, command ...string) string {
+		t.Helper()
+		cmd := exec.Command(command[0], command[1:]...)
+		cmd.Env = append(os.Environ(), env...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, out)
+		}
+		return string(out)
+	}
+	elsewhere, first, again := t.TempDir(), t.TempDir(), t.TempDir()
+	run(nil, "sh", "-c", `git -C .. ls-files -z -co --exclude-standard | tar -C .. --null -T - -c | tar -C "$1" -x`, "sh", elsewhere)
+	env := []string{"EVENTSVC_VERSION=0.1.0~test1", "SOURCE_DATE_EPOCH=1700000000"}
+	run(append(env, "OUT="+first), "make", "-C", "..", "static", "ARCHS=", "CYCLONEDX="+tool)
+	run(append(env, "OUT="+again, "TZ=Asia/Tokyo"), "make", "-C", elsewhere, "static", "ARCHS=", "CYCLONEDX="+tool)
+	run(nil, "diff", "-r", first, again)
+
+	name := "0.1.0~test1-linux-" + runtime.GOARCH
+	run(nil, "tar", "-C", again, "-xzf", filepath.Join(first, "eventsvc-"+name+".tar.gz"))
+	program := filepath.Join(again, "eventsvc-"+name, "eventsvc")
+	if out := run([]string{"LD_LIBRARY_PATH=/nonexistent"}, program, "--version"); !strings.Contains(out, "0.1.0~test1") {
+		t.Errorf("the version is %q", out)
+	}
+	file, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if libraries, err := file.ImportedLibraries(); err != nil || len(libraries) > 0 {
+		t.Errorf("the program needs %q: %v", libraries, err)
+	}
+	list, err := os.ReadFile(filepath.Join(first, "eventsvc-"+name+".cdx.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, module := range []string{`"std"`, `"github.com/godbus/dbus/v5"`, `"version": "0.1.0~test1"`} {
+		if !bytes.Contains(list, []byte(module)) {
+			t.Errorf("the list of modules lacks %s", module)
+		}
 	}
 }
 
