@@ -38,6 +38,6 @@ for arch in "$@"; do
 		"$cyclonedx" bin -json -std -noserial -notimestamp -version "$version" \
 			-output "$out/$program-$version-linux-$arch.cdx.json" "$work/$name/$program"
 	done
-	cp LICENSE dist/eventsvc.toml "$work/$name/"
+	cp LICENSE dist/eventsvc.toml dist/Containerfile "$work/$name/"
 	tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" -c "$name" | gzip -9n >"$out/$name.tar.gz"
 done
