@@ -1,10 +1,11 @@
 package client
 
 import (
-	"encoding/json"
 	"iter"
 	"strconv"
 	"strings"
+
+	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
 // scan goes through JSON text that is valid UTF-8, in one pass and without
@@ -151,8 +152,8 @@ func (s *scan) escaped(start, i int) string {
 		case '\\':
 			i++
 		case '"':
-			var text string
-			if json.Unmarshal([]byte(s.text[start-1:i+1]), &text) != nil {
+			text, ok := jsonstring.Unescaped(s.text[start:i])
+			if !ok {
 				s.giveUp()
 				return ""
 			}

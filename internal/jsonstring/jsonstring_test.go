@@ -3,6 +3,7 @@ package jsonstring
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -50,6 +51,46 @@ func FuzzAppend(f *testing.F) {
 		}
 		if got := Append(nil, s); !bytes.Equal(got, want) {
 			t.Errorf("%q is written as %s, want %s", s, got, want)
+		}
+	})
+}
+
+// checkUnescaped compares with encoding/json.
+func checkUnescaped(t *testing.T, escaped string) {
+	t.Helper()
+	var want string
+	err := json.Unmarshal([]byte(`"`+escaped+`"`), &want)
+	got, ok := Unescaped(escaped)
+	if ok != (err == nil) || ok && got != want {
+		t.Errorf("%q is read as %q (%v), want %q (%v)", escaped, got, ok, want, err)
+	}
+}
+
+// escapedSeeds are strings with escapes, and some that are no JSON strings.
+func escapedSeeds() []string {
+	seeds := []string{
+		`\u003c\u003E&`, `\"\\\/\b\f\n\r\t`, `\u0000`, `\ud83d\ude00`, `\ud83d`, `\ude00\ud83d`, `\uffff\u2028`, `é\n`,
+		`\`, `\u`, `\u12`, `\u12g4`, `\u+123`, `\u1_23`, `\x41`, `a"b`, `a\"`, "a\nb", "\x7f\\n",
+	}
+	return append(seeds, strings.Join(seeds[:8], "|"))
+}
+
+func TestUnescaped_asEncodingJSON(t *testing.T) {
+	for _, s := range append(escapedSeeds(), stringSeeds()...) {
+		checkUnescaped(t, s)
+	}
+	for r := rune(0); r <= 0xffff; r++ {
+		checkUnescaped(t, fmt.Sprintf(`a\u%04x`, r))
+	}
+}
+
+func FuzzUnescaped(f *testing.F) {
+	for _, s := range escapedSeeds() {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, escaped string) {
+		if utf8.ValidString(escaped) {
+			checkUnescaped(t, escaped)
 		}
 	})
 }
