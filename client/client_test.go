@@ -17,7 +17,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-func TestHistoryGoesThroughAllPages(t *testing.T) {
+func TestHistory_allPages(t *testing.T) {
 	f := newFake(t)
 	f.add("a", "b", "c", "d", "e")
 	h, err := f.client().History(t.Context(), Query{})
@@ -39,7 +39,8 @@ func TestHistoryGoesThroughAllPages(t *testing.T) {
 	check(t, "cursor", h.Cursor(), "c5")
 }
 
-func TestHistoryWithoutEventsHasACursor(t *testing.T) {
+// History without events has a cursor.
+func TestHistory_emptyHasCursor(t *testing.T) {
 	f := newFake(t)
 	h, err := f.client().History(t.Context(), Query{})
 	if err != nil {
@@ -52,7 +53,7 @@ func TestHistoryWithoutEventsHasACursor(t *testing.T) {
 	check(t, "cursor", h.Cursor(), "c0")
 }
 
-func TestGetEventsReturnsAPage(t *testing.T) {
+func TestGetEvents_page(t *testing.T) {
 	f := newFake(t)
 	f.add("a", "b", "c", "d")
 	c := f.client()
@@ -69,7 +70,8 @@ func TestGetEventsReturnsAPage(t *testing.T) {
 	check(t, "call", f.called()[0], `GetEvents {"filters":["type=container"],"limit":7}`)
 }
 
-func TestCallsShareAConnectionAndSurviveARestartOfTheService(t *testing.T) {
+// Calls share a connection and survive a restart of the service.
+func TestCalls_serviceRestarts(t *testing.T) {
 	f := newFake(t)
 	c := f.client()
 	for range 3 {
@@ -89,7 +91,8 @@ func TestCallsShareAConnectionAndSurviveARestartOfTheService(t *testing.T) {
 	}
 }
 
-func TestWriteEventIsNotSentTwice(t *testing.T) {
+// WriteEvent is not sent twice.
+func TestWriteEvent_notSentTwice(t *testing.T) {
 	f := newFake(t)
 	f.answer = func(conn net.Conn, method string, _ json.RawMessage) bool {
 		if method == "WriteEvent" {
@@ -114,7 +117,7 @@ func TestWriteEventIsNotSentTwice(t *testing.T) {
 	}
 }
 
-func TestWriteEventSendsEveryField(t *testing.T) {
+func TestWriteEvent_everyField(t *testing.T) {
 	f := newFake(t)
 	var sent string
 	f.answer = func(conn net.Conn, _ string, parameters json.RawMessage) bool {
@@ -137,7 +140,8 @@ func TestWriteEventSendsEveryField(t *testing.T) {
 		`"healthFailingStreak":2,"error":"er","attributes":{"a":"b"}}}`)
 }
 
-func TestWriteEventRefusesWhatItCannotSend(t *testing.T) {
+// WriteEvent refuses what it cannot send.
+func TestWriteEvent_refuses(t *testing.T) {
 	c := NewDialer("nowhere", func(context.Context) (net.Conn, error) { return nil, errors.New("the service was called") })
 	for name, e := range map[string]events.Event{
 		"type":                 {Status: events.Create, Type: "gadget"},
@@ -153,7 +157,8 @@ func TestWriteEventRefusesWhatItCannotSend(t *testing.T) {
 	}
 }
 
-func TestLastEventThatIsNotThere(t *testing.T) {
+// The error of a log without a match.
+func TestLastEvent_none(t *testing.T) {
 	f := newFake(t)
 	f.refusal = `{"error":"io.podman.events.EventNotFound"}`
 	if _, err := f.client().GetLastEvent(t.Context(), "id=x"); !errors.Is(err, events.ErrEventNotFound) {
@@ -161,7 +166,8 @@ func TestLastEventThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestStatusReadsAbsentAndPresentMembers(t *testing.T) {
+// Status reads absent and present members.
+func TestStatus_absentAndPresentMembers(t *testing.T) {
 	f := newFake(t)
 	f.refusal = `{"parameters":{"version":"1.0","backend":"file","oldest":null,"newest":"2026-11-23T12:44:42.000000005Z",` +
 		`"eventsRead":1,"eventsWritten":2,"subscribers":3,"skipped":4,"fault":"f"}}`
@@ -179,7 +185,7 @@ func TestStatusReadsAbsentAndPresentMembers(t *testing.T) {
 	check(t, "call", f.called()[0], "GetStatus {}")
 }
 
-func TestPermissionDeniedIsErrPermission(t *testing.T) {
+func TestErrors_permission(t *testing.T) {
 	f := newFake(t)
 	f.refusal = `{"error":"org.varlink.service.PermissionDenied"}`
 	_, err := f.client().GetStatus(t.Context())
@@ -188,7 +194,8 @@ func TestPermissionDeniedIsErrPermission(t *testing.T) {
 	}
 }
 
-func TestErrorsOfAConnectionSayWhatToDo(t *testing.T) {
+// Errors of a connection say what to do.
+func TestErrors_connectionSaysWhatToDo(t *testing.T) {
 	c, err := New("unix:/nonexistent/socket")
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +209,7 @@ func TestErrorsOfAConnectionSayWhatToDo(t *testing.T) {
 		"is the service running? Start it with 'eventsvc serve', or name its address")
 }
 
-func TestClosedClientMakesNoCalls(t *testing.T) {
+func TestClient_closed(t *testing.T) {
 	f := newFake(t)
 	c := f.client()
 	if _, err := c.GetEvents(t.Context(), Query{}); err != nil {
@@ -273,7 +280,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestServiceOfAnotherHostIsReachedBySSH(t *testing.T) {
+// Service of another host is reached by SSH.
+func TestDial_ssh(t *testing.T) {
 	f := newFake(t)
 	f.add("a")
 	dir := t.TempDir()

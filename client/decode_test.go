@@ -19,7 +19,7 @@ const fullFrame = `{"parameters":{"event":{"cursor":"1.abc","time":"2026-11-23T1
 	`"healthLog":"l","healthFailingStreak":3,"error":"e","containerInspectData":"{}","attributes":{"a":"b","":"\n"},` +
 	`"uid":1000,"host":"h","newer":{"a":[1,2.5e3,{"b":null}],"c":"]"}},"cursor":"1.abc"},"continues":true}`
 
-func TestDecodeReadsEveryMember(t *testing.T) {
+func TestDecode_everyMember(t *testing.T) {
 	zero, uid := 0, uint32(1000)
 	want := events.Event{
 		ContainerExitCode: &zero, ID: "deadbeef", Image: "localhost/scratch:1", Name: `c"1é`, Network: "n",
@@ -46,7 +46,8 @@ func TestDecodeReadsEveryMember(t *testing.T) {
 	}
 }
 
-func TestDecodeKeepsWordsOfANewerLibpod(t *testing.T) {
+// Decode keeps words of a newer libpod.
+func TestDecode_newerWords(t *testing.T) {
 	for _, test := range []struct{ name, words, wantType, wantStatus string }{
 		{"Raw words", `"type":"unknown","rawType":"gadget","status":"unknown","rawStatus":"re-spin"`, "gadget", "re-spin"},
 		{"Words with a dash", `"type":"image","status":"pull_error"`, "image", "pull-error"},
@@ -62,7 +63,8 @@ func TestDecodeKeepsWordsOfANewerLibpod(t *testing.T) {
 	}
 }
 
-func TestDecodeRefusesWhatIsNoReply(t *testing.T) {
+// Decode refuses what is no reply.
+func TestDecode_refuses(t *testing.T) {
 	for name, frame := range map[string]string{
 		"Nothing":                   ``,
 		"No JSON":                   `hello`,
@@ -79,7 +81,7 @@ func TestDecodeRefusesWhatIsNoReply(t *testing.T) {
 	}
 }
 
-func TestFastPathIsTaken(t *testing.T) {
+func TestDecode_fastPath(t *testing.T) {
 	s := scan{text: fullFrame}
 	if err := new(envelope).scan(&s, new(subscribeReply)); err != nil || !s.atEnd() {
 		t.Errorf("scan gave up at %q, %v", s.text[s.pos:], err)
@@ -168,7 +170,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func TestFramesAreWholeHoweverTheyArrive(t *testing.T) {
+// Frames are whole however they arrive.
+func TestFrames_anyPieces(t *testing.T) {
 	long := strings.Repeat("x", 5<<20)
 	text := "one\x00\x00" + long + "\x00last\x00cut off"
 	for name, reader := range map[string]io.Reader{
@@ -195,7 +198,8 @@ func TestFramesAreWholeHoweverTheyArrive(t *testing.T) {
 	}
 }
 
-func TestFrameThatIsTooLargeIsRefused(t *testing.T) {
+// Frame that is too large is refused.
+func TestFrames_tooLarge(t *testing.T) {
 	f := frames{r: zeros{}}
 	if _, err := f.next(); !errors.Is(err, errFrameSize) {
 		t.Errorf("the error is %v", err)

@@ -8,7 +8,8 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-func TestErrorsAtTheStartAreTyped(t *testing.T) {
+// Errors at the start are typed.
+func TestErrors_atTheStart(t *testing.T) {
 	for _, test := range []struct {
 		name, reply string
 		is          func(error) bool

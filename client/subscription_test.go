@@ -53,7 +53,8 @@ func check(t *testing.T, what, got, want string) {
 	}
 }
 
-func TestSubscriptionStartsWhereItIsAskedTo(t *testing.T) {
+// Subscription starts where it is asked to.
+func TestSubscription_starts(t *testing.T) {
 	f := newFake(t)
 	f.add("a", "b")
 	for _, test := range []struct {
@@ -76,7 +77,8 @@ func TestSubscriptionStartsWhereItIsAskedTo(t *testing.T) {
 	}
 }
 
-func TestSubscriptionResumesBehindTheLastEventAfterTheServiceWasKilled(t *testing.T) {
+// A subscription resumes after its last event when the service was killed.
+func TestSubscription_serviceKilled(t *testing.T) {
 	f := newFake(t)
 	var lost, resumed int
 	s := subscribe(t, f.client(), SubscribeOptions{
@@ -100,7 +102,8 @@ func TestSubscriptionResumesBehindTheLastEventAfterTheServiceWasKilled(t *testin
 	}
 }
 
-func TestSubscriptionThatSawNothingResumesWhereItBegan(t *testing.T) {
+// Subscription that saw nothing resumes where it began.
+func TestSubscription_resumesWithoutEvents(t *testing.T) {
 	f := newFake(t)
 	f.add("old")
 	s := subscribe(t, f.client(), SubscribeOptions{})
@@ -110,7 +113,8 @@ func TestSubscriptionThatSawNothingResumesWhereItBegan(t *testing.T) {
 	check(t, "events", take(t, s, 1), "missed without a cursor")
 }
 
-func TestSubscriptionResumesWhenTheServiceShutsDownInOrder(t *testing.T) {
+// Subscription resumes when the service shuts down in order.
+func TestSubscription_serviceShutsDown(t *testing.T) {
 	f := newFake(t)
 	var causes []string
 	s := subscribe(t, f.client(), SubscribeOptions{
@@ -127,7 +131,8 @@ func TestSubscriptionResumesWhenTheServiceShutsDownInOrder(t *testing.T) {
 	}
 }
 
-func TestNoEventIsMissedOrRepeatedThroughManyKills(t *testing.T) {
+// No event is missed or repeated through many kills.
+func TestSubscription_manyKills(t *testing.T) {
 	f := newFake(t)
 	s := subscribe(t, f.client(), SubscribeOptions{})
 	const kills, perKill = 30, 20
@@ -152,7 +157,8 @@ func TestNoEventIsMissedOrRepeatedThroughManyKills(t *testing.T) {
 	done.Wait()
 }
 
-func TestExpiredCursorIsAnErrorThatStays(t *testing.T) {
+// Expired cursor is an error that stays.
+func TestSubscription_expiredCursorStays(t *testing.T) {
 	f := newFake(t)
 	s := subscribe(t, f.client(), SubscribeOptions{})
 	f.add("a")
@@ -171,7 +177,8 @@ func TestExpiredCursorIsAnErrorThatStays(t *testing.T) {
 	check(t, "cursor", s.Cursor(), "c1")
 }
 
-func TestExpiredCursorGoesOnFromTheOldestIfTheUserSaysSo(t *testing.T) {
+// With OnExpired oldest, a subscription goes on from the oldest event.
+func TestSubscription_expiredCursorOldest(t *testing.T) {
 	f := newFake(t)
 	f.add("a", "b", "c", "d")
 	f.forget(2)
@@ -208,7 +215,8 @@ func TestExpired_oldestIsThatOfTheCall(t *testing.T) {
 	}
 }
 
-func TestNextEndsWithItsContextAndGoesOnLater(t *testing.T) {
+// Next ends with its context and goes on later.
+func TestNext_contextEnds(t *testing.T) {
 	f := newFake(t)
 	s := subscribe(t, f.client(), SubscribeOptions{})
 	for range 3 {
@@ -225,7 +233,8 @@ func TestNextEndsWithItsContextAndGoesOnLater(t *testing.T) {
 	}
 }
 
-func TestNextEndsWithItsContextDuringAnOutage(t *testing.T) {
+// Next ends with its context during an outage.
+func TestNext_contextEndsDuringOutage(t *testing.T) {
 	f := newFake(t)
 	s := subscribe(t, f.client(), SubscribeOptions{})
 	f.kill()
@@ -239,7 +248,7 @@ func TestNextEndsWithItsContextDuringAnOutage(t *testing.T) {
 	check(t, "events", take(t, s, 1), "a")
 }
 
-func TestCloseEndsNext(t *testing.T) {
+func TestClose_endsNext(t *testing.T) {
 	f := newFake(t)
 	for _, outage := range []bool{false, true} {
 		s := subscribe(t, f.client(), SubscribeOptions{})
@@ -253,7 +262,8 @@ func TestCloseEndsNext(t *testing.T) {
 	}
 }
 
-func TestSubscriptionEndsWithEOFOnceUntilHasPassed(t *testing.T) {
+// Subscription ends with EOF once until has passed.
+func TestSubscription_untilPassed(t *testing.T) {
 	f := newFake(t)
 	f.add("a", "b")
 	s := subscribe(t, f.client(), SubscribeOptions{Until: "now"})
@@ -273,7 +283,8 @@ func TestSubscriptionEndsWithEOFOnceUntilHasPassed(t *testing.T) {
 	}
 }
 
-func TestTimesAreResolvedOnceSoThatAResumptionAsksForTheSame(t *testing.T) {
+// Times are resolved once so that a resumption asks for the same.
+func TestSubscription_timesResolvedOnce(t *testing.T) {
 	f := newFake(t)
 	s := subscribe(t, f.client(), SubscribeOptions{Since: "10m", Until: ""})
 	f.kill()
@@ -289,7 +300,7 @@ func TestTimesAreResolvedOnceSoThatAResumptionAsksForTheSame(t *testing.T) {
 	}
 }
 
-func TestMarksMoveTheCursor(t *testing.T) {
+func TestSubscription_marksMoveCursor(t *testing.T) {
 	f := newFake(t)
 	f.answer = func(conn net.Conn, method string, parameters json.RawMessage) bool {
 		if !strings.Contains(string(parameters), `"after"`) {
@@ -314,7 +325,7 @@ func TestMarksMoveTheCursor(t *testing.T) {
 	}
 }
 
-func TestReplyWithoutCursorIsRefused(t *testing.T) {
+func TestSubscription_replyWithoutCursor(t *testing.T) {
 	f := newFake(t)
 	f.answer = func(conn net.Conn, _ string, _ json.RawMessage) bool {
 		send(conn, map[string]any{"ready": true}, true)
@@ -325,7 +336,8 @@ func TestReplyWithoutCursorIsRefused(t *testing.T) {
 	}
 }
 
-func TestSilenceBeyondThreeHeartbeatsIsALostConnection(t *testing.T) {
+// Silence beyond three heartbeats is a lost connection.
+func TestSubscription_silence(t *testing.T) {
 	f := newFake(t)
 	lost := make(chan error, 1)
 	s := subscribe(t, f.client(), SubscribeOptions{
@@ -348,7 +360,7 @@ func TestSilenceBeyondThreeHeartbeatsIsALostConnection(t *testing.T) {
 	}
 }
 
-func TestSubscriptionLeavesNothingBehind(t *testing.T) {
+func TestSubscription_leavesNothing(t *testing.T) {
 	f := newFake(t)
 	c := f.client()
 	base := runtime.NumGoroutine()

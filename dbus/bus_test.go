@@ -42,7 +42,7 @@ func introspectChildren(t testing.TB, c *godbus.Conn, path string) (names []stri
 	return names
 }
 
-func TestIntrospectionSaysWhatIsServed(t *testing.T) {
+func TestIntrospect_contract(t *testing.T) {
 	r := newRig(t, nil)
 	node := introspection(t, r.client(), eventsPath)
 	seen := 0
@@ -123,7 +123,7 @@ func TestIntrospection_typesForQt(t *testing.T) {
 	}
 }
 
-func TestEveryObjectAnswersPeer(t *testing.T) {
+func TestPeer_everyObject(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
 	for _, path := range []godbus.ObjectPath{"/", "/io", eventsPath, subscriptionPath, "/nowhere"} {
@@ -306,7 +306,8 @@ func TestSubscribe_policyForbidsPings(t *testing.T) {
 	}
 }
 
-func TestPagesGoThroughAllEventsOnce(t *testing.T) {
+// Pages go through all events once.
+func TestGetEvents_pages(t *testing.T) {
 	r := newRig(t, nil)
 	r.write(eventRange(0, 2500)...)
 	c := r.client()
@@ -334,7 +335,8 @@ func TestPagesGoThroughAllEventsOnce(t *testing.T) {
 	}
 }
 
-func TestAWrittenEventIsReadBack(t *testing.T) {
+// A written event is read back.
+func TestWriteEvent_readBack(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
 	cursor := ask(t, c, "WriteEvent", dict{

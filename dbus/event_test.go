@@ -88,7 +88,8 @@ func throughFrame(t testing.TB, r *feed.Record, sequence uint64) []byte {
 	return newSignal(subscriptionPath+"/t", ":1.7").appendNumbered(nil, 5, body, detailsAt, sequence)
 }
 
-func TestEveryFieldOfAnEventReachesTheClient(t *testing.T) {
+// Every field of an event reaches the client.
+func TestEvent_everyField(t *testing.T) {
 	records := recordsOf(t, `{"ContainerExitCode":137,"ID":"abc","Image":"img","Name":"n\u0061me \"q\"","network":"net","Status":"died",`+
 		`"Time":"2026-11-23T12:00:00.123456789+01:00","Type":"container","health_status":"healthy","health_log":"line\nline",`+
 		`"health_failing_streak":3,"error":"bad","ContainerInspectData":"{}","PodID":"pod","Attributes":{"a":"b","\u00e4":"\ud83d\ude00"}}`)
@@ -105,7 +106,8 @@ func TestEveryFieldOfAnEventReachesTheClient(t *testing.T) {
 	}
 }
 
-func TestTextsThatNoBusTakesAreMadeSafe(t *testing.T) {
+// Texts that no bus takes are made safe.
+func TestEvent_textNoBusTakes(t *testing.T) {
 	lines := []string{
 		`{"Name":"a\u0000b","Status":"x\u0000y","Time":"1969-01-01T00:00:00Z","Type":"new\u0000type","Attributes":{"k\u0000":"v\u0000"}}`,
 		"{\"Name\":\"bad\xff\xfeutf\",\"Status\":\"start\",\"Time\":\"0002-01-01T00:00:00Z\",\"Type\":\"pod\",\"Attributes\":{\"k\xc0\":\"\xed\xa0\x80\"}}",
@@ -135,7 +137,8 @@ func TestTextsThatNoBusTakesAreMadeSafe(t *testing.T) {
 	}
 }
 
-func TestAnOversizedEventIsCutWithAMark(t *testing.T) {
+// An oversized event is cut with a mark.
+func TestEvent_oversized(t *testing.T) {
 	long := strings.Repeat("ä", 1<<16)
 	var labels []string
 	for n := range 50 {

@@ -149,7 +149,8 @@ func TestCall_descriptors(t *testing.T) {
 	before.returns()
 }
 
-func TestArgumentsOfWrongTypesAreRefused(t *testing.T) {
+// Arguments of wrong types are refused.
+func TestArguments_wrongTypes(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
 	deep := any("x")
@@ -189,7 +190,8 @@ func TestArgumentsOfWrongTypesAreRefused(t *testing.T) {
 	}
 }
 
-func TestEveryErrorOfTheContractHasItsName(t *testing.T) {
+// Every error of the contract has its name.
+func TestErrors_names(t *testing.T) {
 	r := newRig(t, nil)
 	r.write(event(1))
 	c := r.client()
@@ -334,7 +336,7 @@ func TestMessage_noCall(t *testing.T) {
 	ask(t, c, "GetEvents", []string{}, dict{})
 }
 
-func TestQuotasAreGivenBack(t *testing.T) {
+func TestQuotas_givenBack(t *testing.T) {
 	r := newRig(t, nil)
 	r.warm()
 	c := r.client()
@@ -342,7 +344,7 @@ func TestQuotasAreGivenBack(t *testing.T) {
 	eventually(t, "all is given back", func() bool { return r.server.core.Used(&subscriptionQuota)+r.server.core.Used(&streams) == 0 })
 }
 
-func TestSubscriptionsAreBounded(t *testing.T) {
+func TestSubscriptions_bounded(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
 	for n := range limits.SubscriptionsPerSender {

@@ -9,7 +9,7 @@ import (
 
 // Live stands once, between history and the first new event, and says how many
 // events came before it, on each way to begin.
-func TestSubscriptionLive(t *testing.T) {
+func TestSubscription_live(t *testing.T) {
 	for name, test := range map[string]struct {
 		filters []string
 		options dict
@@ -77,7 +77,7 @@ func TestSubscriptionLive_endsInThePast(t *testing.T) {
 }
 
 // The long lists are had by Get, and are not in what busctl prints.
-func TestPropertiesExplicit(t *testing.T) {
+func TestProperties_explicit(t *testing.T) {
 	c := newRig(t, nil).client()
 	all := ask(t, c, "org.freedesktop.DBus.Properties.GetAll", eventsInterface)[0].(dict)
 	for _, name := range []string{"EventTypes", "EventStatuses"} {

@@ -80,7 +80,7 @@ func TestStream_historyThenNewEvents(t *testing.T) {
 	}
 }
 
-func TestAStreamOfHistoryEnds(t *testing.T) {
+func TestStream_historyEnds(t *testing.T) {
 	r := newRig(t, nil)
 	const count = 50_000
 	r.write(eventRange(0, count)...)
@@ -101,7 +101,7 @@ func TestAStreamOfHistoryEnds(t *testing.T) {
 	}
 }
 
-func TestAStreamOutlivesTheBus(t *testing.T) {
+func TestStream_outlivesBus(t *testing.T) {
 	ownDaemon(t)
 	r := newRig(t, nil)
 	_, in := openStream(t, r.client(), nil, dict{})
@@ -143,7 +143,8 @@ func TestStream_readerCloses(t *testing.T) {
 	before.returns()
 }
 
-func TestALineOfAStreamIsWhatVarlinkSends(t *testing.T) {
+// A line of a stream is what Varlink sends.
+func TestStream_lineAsVarlink(t *testing.T) {
 	code, uid := 0, uint32(os.Geteuid())
 	e := events.Event{
 		Type: "newtype", Status: "new-status", ID: "i", Name: `n"\`, Image: "<img>", Time: firstTime, ContainerExitCode: &code,
@@ -177,7 +178,7 @@ func TestALineOfAStreamIsWhatVarlinkSends(t *testing.T) {
 	}
 }
 
-func TestStreamsAreBounded(t *testing.T) {
+func TestStreams_bounded(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.client()
 	stranger := &dbuswire.Peer{}

@@ -6,7 +6,8 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-func TestErrorsSayWhatCannotBeDoneAndWhy(t *testing.T) {
+// Errors say what cannot be done and why.
+func TestErrors_text(t *testing.T) {
 	for _, test := range []struct {
 		err  error
 		want string

@@ -7,7 +7,8 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-func TestAnEventReadsAsPodmanPrintsIt(t *testing.T) {
+// An event reads as Podman prints it.
+func TestEvent_stringAsPodman(t *testing.T) {
 	const id = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90"
 	at := time.Date(2026, 11, 23, 13, 41, 57, 795029572, time.FixedZone("CET", 3600))
 	const stamp = "2026-11-23 13:41:57.795029572 +0100 CET "
@@ -139,7 +140,8 @@ func TestAnEventReadsAsPodmanPrintsIt(t *testing.T) {
 	}
 }
 
-func TestTheTimeReadsAsPodmanPrintsIt(t *testing.T) {
+// The time reads as Podman prints it.
+func TestEvent_timeAsPodman(t *testing.T) {
 	for _, test := range []struct{ value, want string }{
 		{"2026-11-23T12:41:57.795029572Z", "2026-11-23 12:41:57.795029572 +0000 UTC system refresh"},
 		{"2026-11-23T12:41:57.500000000Z", "2026-11-23 12:41:57.5 +0000 UTC system refresh"},
@@ -157,7 +159,7 @@ func TestTheTimeReadsAsPodmanPrintsIt(t *testing.T) {
 	}
 }
 
-func TestANewEventHappensNow(t *testing.T) {
+func TestNew_now(t *testing.T) {
 	before := time.Now()
 	e := events.NewEvent(events.Refresh)
 	if e.Status != events.Refresh || e.Time.Before(before) || e.Time.After(time.Now()) {

@@ -99,7 +99,8 @@ func meaning(t testing.TB, line string) map[string]any {
 	return members
 }
 
-func TestALineOfEveryPodmanIsWrittenBackEqualInMeaning(t *testing.T) {
+// A line of every Podman is written back equal in meaning.
+func TestJSON_everyPodmanSameMeaning(t *testing.T) {
 	for _, name := range sampleLogs {
 		t.Run(name, func(t *testing.T) {
 			for _, line := range samples(t, name) {
@@ -122,7 +123,8 @@ func TestALineOfEveryPodmanIsWrittenBackEqualInMeaning(t *testing.T) {
 	}
 }
 
-func TestALineOfPodmanSinceVersion4IsWrittenBackByteForByte(t *testing.T) {
+// A line of Podman 4 and later is written back byte for byte.
+func TestJSON_podman4SameBytes(t *testing.T) {
 	for _, name := range sampleLogs[1:] {
 		t.Run(name, func(t *testing.T) {
 			for _, line := range samples(t, name) {
@@ -135,7 +137,8 @@ func TestALineOfPodmanSinceVersion4IsWrittenBackByteForByte(t *testing.T) {
 	}
 }
 
-func TestALineOfPodman1IsWrittenBackAsPodman5WouldWriteIt(t *testing.T) {
+// A line of Podman 1 is written back as Podman 5 would write it.
+func TestJSON_podman1AsPodman5(t *testing.T) {
 	for _, line := range samples(t, "podman-1.9.3-events.log") {
 		e := read(t, line)
 		want := strings.TrimSuffix(line, "}") + `,"Attributes":null}`
@@ -145,7 +148,8 @@ func TestALineOfPodman1IsWrittenBackAsPodman5WouldWriteIt(t *testing.T) {
 	}
 }
 
-func TestEveryMemberOfALineHasItsField(t *testing.T) {
+// Every member of a line has its field.
+func TestJSON_everyMember(t *testing.T) {
 	const line = `{"ContainerExitCode":137,"ID":"id","Image":"image","Name":"name","network":"network","Status":"died",` +
 		`"Time":"2026-11-23T12:46:15.079092841+01:00","Type":"container","health_status":"unhealthy","health_log":"log",` +
 		`"health_failing_streak":4,"error":"error","ContainerInspectData":"{\"a\":1}","PodID":"pod",` +
@@ -171,7 +175,8 @@ func TestEveryMemberOfALineHasItsField(t *testing.T) {
 	}
 }
 
-func TestExitCodeZeroStaysAnExitCode(t *testing.T) {
+// Exit code zero stays an exit code.
+func TestJSON_exitCodeZero(t *testing.T) {
 	const died = `"ID":"a","Status":"died","Time":"2026-11-23T12:46:15Z","Type":"container","Attributes":null}`
 	for _, test := range []struct {
 		name, line, want string
@@ -196,7 +201,7 @@ func TestExitCodeZeroStaysAnExitCode(t *testing.T) {
 	}
 }
 
-func TestUnknownMembersAreKept(t *testing.T) {
+func TestJSON_unknownMembers(t *testing.T) {
 	const known = `"ID":"a","Status":"create","Time":"2026-11-23T12:46:15Z","Type":"container","Attributes":null`
 	for _, test := range []struct{ name, line, want string }{
 		{
@@ -221,7 +226,8 @@ func TestUnknownMembersAreKept(t *testing.T) {
 	}
 }
 
-func TestAMemberInAnotherCaseIsKnownAsItIsToPodman(t *testing.T) {
+// A member in another case is known as it is to Podman.
+func TestJSON_membersInAnyCase(t *testing.T) {
 	e := read(t, `{"id":"a","STATUS":"create","time":"2026-11-23T12:46:15Z","type":"pod","HEALTH_LOG":"l","Network":"n"}`)
 	const want = `{"ID":"a","network":"n","Status":"create","Time":"2026-11-23T12:46:15Z","Type":"pod","health_log":"l",` +
 		`"Attributes":null}`
@@ -230,7 +236,8 @@ func TestAMemberInAnotherCaseIsKnownAsItIsToPodman(t *testing.T) {
 	}
 }
 
-func TestWordsOfANewerLibpodSurvive(t *testing.T) {
+// Words of a newer libpod survive.
+func TestJSON_newerWords(t *testing.T) {
 	const line = `{"Status":"levitate\u003c","Time":"2026-11-23T12:46:15Z","Type":"gadget","Attributes":{}}`
 	e := read(t, line)
 	if e.Type != "gadget" || e.Status != "levitate<" {
@@ -241,7 +248,8 @@ func TestWordsOfANewerLibpodSurvive(t *testing.T) {
 	}
 }
 
-func TestALineThatSaysNothingIsRefused(t *testing.T) {
+// A line that says nothing is refused.
+func TestJSON_emptyLine(t *testing.T) {
 	const stamp = `"Time":"2026-11-23T12:46:15Z"`
 	for _, test := range []struct {
 		name, line string
@@ -268,7 +276,8 @@ func TestALineThatSaysNothingIsRefused(t *testing.T) {
 	}
 }
 
-func TestALineThatCannotBeDecodedIsRefused(t *testing.T) {
+// A line that cannot be decoded is refused.
+func TestJSON_refuses(t *testing.T) {
 	const good = `{"Status":"create","Time":"2026-11-23T12:46:15Z","Type":"pod"}`
 	read(t, good)
 	for name, line := range map[string]string{
@@ -295,7 +304,8 @@ func TestALineThatCannotBeDecodedIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnEventThatCannotBeALineIsNotWritten(t *testing.T) {
+// An event that cannot be a line is not written.
+func TestAppendJSON_refuses(t *testing.T) {
 	good := events.Event{Type: events.Pod, Status: events.Create, Time: clock}
 	write(t, &good)
 	with := func(change func(*events.Event)) events.Event {
@@ -342,7 +352,8 @@ func TestAnEventThatCannotBeALineIsNotWritten(t *testing.T) {
 	}
 }
 
-func TestALineIsAppendedToWhatIsThere(t *testing.T) {
+// A line is appended to what is there.
+func TestAppendJSON_appends(t *testing.T) {
 	e := events.Event{Type: events.Pod, Status: events.Create, Time: clock}
 	alone, err := e.AppendJSON(nil)
 	if err != nil {
@@ -358,7 +369,8 @@ func TestALineIsAppendedToWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestALineIsAppendedWithoutAllocations(t *testing.T) {
+// A line is appended without allocations.
+func TestAppendJSON_noAllocations(t *testing.T) {
 	e := read(t, samples(t, "podman-5.8.2-events.log")[1])
 	line := make([]byte, 0, 4096)
 	if allocs := testing.AllocsPerRun(100, func() { line, _ = e.AppendJSON(line[:0]) }); allocs != 0 {

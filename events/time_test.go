@@ -15,7 +15,8 @@ import (
 // clock is the time that durations are counted from in these tests.
 var clock = time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
 
-func TestATimeIsUnderstoodInEveryForm(t *testing.T) {
+// A time is understood in every form.
+func TestParseTime_everyForm(t *testing.T) {
 	ago := func(d time.Duration) string { return clock.Add(-d).Format(time.RFC3339Nano) }
 	ahead := func(d time.Duration) string { return clock.Add(d).Format(time.RFC3339Nano) }
 	for _, test := range []struct {
@@ -102,7 +103,8 @@ func TestATimeIsUnderstoodInEveryForm(t *testing.T) {
 	}
 }
 
-func TestATimeThatIsNoneIsRefusedAndSaysWhatIsUnderstood(t *testing.T) {
+// An invalid time is refused, and the error says what is understood.
+func TestParseTime_refuses(t *testing.T) {
 	const forms = "give RFC 3339 (2006-01-02T15:04:05Z), a date, Unix seconds or 'now'"
 	const all = forms + ", or a duration such as 10m, 2d or '1 hour ago'"
 	for _, test := range []struct{ name, value, reason string }{
@@ -223,7 +225,8 @@ func TestTime_ofAZone(t *testing.T) {
 	}
 }
 
-func TestTheTimeOfAnEventToWriteIsNoDuration(t *testing.T) {
+// The time of an event to write is no duration.
+func TestParseTime_eventToWrite(t *testing.T) {
 	for _, value := range []string{"10m", "-10m", "+1h", "0s"} {
 		_, err := events.ParseTime(events.Written, value, clock)
 		var bad *events.TimeError
@@ -242,7 +245,8 @@ func TestTheTimeOfAnEventToWriteIsNoDuration(t *testing.T) {
 	}
 }
 
-func TestATimeErrorNamesFieldAndValue(t *testing.T) {
+// A time error names field and value.
+func TestParseTime_errorNamesField(t *testing.T) {
 	_, err := events.ParseTime(events.Until, "tomorow", clock)
 	const want = `cannot understand until "tomorow": give RFC 3339 (2006-01-02T15:04:05Z), a date, Unix seconds or 'now', ` +
 		"or a duration such as 10m, 2d or '1 hour ago'"

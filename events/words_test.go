@@ -21,7 +21,8 @@ const (
 		"update"
 )
 
-func TestTypesAreThoseOfLibpodInOrder(t *testing.T) {
+// Types are those of libpod in order.
+func TestTypes_asLibpod(t *testing.T) {
 	var words []string
 	for _, typ := range events.Types() {
 		words = append(words, typ.String())
@@ -31,7 +32,8 @@ func TestTypesAreThoseOfLibpodInOrder(t *testing.T) {
 	}
 }
 
-func TestStatusesAreThoseOfLibpodInOrder(t *testing.T) {
+// Statuses are those of libpod in order.
+func TestStatuses_asLibpod(t *testing.T) {
 	var words []string
 	for _, status := range events.Statuses() {
 		words = append(words, status.String())
@@ -41,7 +43,8 @@ func TestStatusesAreThoseOfLibpodInOrder(t *testing.T) {
 	}
 }
 
-func TestChangingAListOfWordsDoesNotChangeTheTable(t *testing.T) {
+// Changing a list of words does not change the table.
+func TestWords_listIsACopy(t *testing.T) {
 	events.Types()[0] = "changed"
 	events.Statuses()[0] = "changed"
 	if events.Types()[0] != events.Artifact || events.Statuses()[0] != events.Attach {
@@ -49,7 +52,8 @@ func TestChangingAListOfWordsDoesNotChangeTheTable(t *testing.T) {
 	}
 }
 
-func TestEveryTypeIsReadBackFromBothSpellingsAndFromItsCode(t *testing.T) {
+// Every type is read from both spellings and from its code.
+func TestTypes_spellingsAndCode(t *testing.T) {
 	seen := make(map[filter.TypeCode]bool)
 	for _, typ := range events.Types() {
 		for _, word := range []string{typ.String(), typ.Varlink(), strings.ReplaceAll(typ.String(), "-", "_")} {
@@ -68,7 +72,8 @@ func TestEveryTypeIsReadBackFromBothSpellingsAndFromItsCode(t *testing.T) {
 	}
 }
 
-func TestEveryStatusIsReadBackFromBothSpellingsAndFromItsCode(t *testing.T) {
+// Every status is read from both spellings and from its code.
+func TestStatuses_spellingsAndCode(t *testing.T) {
 	seen := make(map[filter.StatusCode]bool)
 	for _, status := range events.Statuses() {
 		for _, word := range []string{status.String(), status.Varlink(), strings.ReplaceAll(status.String(), "-", "_")} {
@@ -90,13 +95,15 @@ func TestEveryStatusIsReadBackFromBothSpellingsAndFromItsCode(t *testing.T) {
 	}
 }
 
-func TestDockersDieIsUnderstoodAsDied(t *testing.T) {
+// Docker's die is understood as died.
+func TestStatuses_dockerDie(t *testing.T) {
 	if got, err := events.StringToStatus("die"); got != events.Exited || err != nil {
 		t.Errorf("StringToStatus(die) = %q, %v", got, err)
 	}
 }
 
-func TestAWordOfANewerLibpodHasCodeZeroAndIsUnknownOnVarlink(t *testing.T) {
+// A word of a newer libpod has code zero and is unknown on Varlink.
+func TestWords_newerLibpod(t *testing.T) {
 	if c := filter.CodeOfType("gadget"); c != 0 || c.String() != "" || c.Varlink() != "unknown" {
 		t.Errorf("type: code %d, word %q, Varlink %q", c, c.String(), c.Varlink())
 	}
@@ -112,7 +119,8 @@ func TestAWordOfANewerLibpodHasCodeZeroAndIsUnknownOnVarlink(t *testing.T) {
 	}
 }
 
-func TestLookingUpAWordInALineAllocatesNothing(t *testing.T) {
+// Looking up a word in a line allocates nothing.
+func TestWords_noAllocations(t *testing.T) {
 	line := []byte("health_status container")
 	var status filter.StatusCode
 	var typ filter.TypeCode
@@ -124,7 +132,8 @@ func TestLookingUpAWordInALineAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestAnUnknownWordIsRefusedWithTheNearestKnownOne(t *testing.T) {
+// An unknown word is refused with the nearest known one.
+func TestWords_unknown(t *testing.T) {
 	status := func(word string) error { _, err := events.StringToStatus(word); return err }
 	typ := func(word string) error { _, err := events.StringToType(word); return err }
 	for _, test := range []struct {
@@ -166,7 +175,8 @@ func TestAnUnknownWordIsRefusedWithTheNearestKnownOne(t *testing.T) {
 	}
 }
 
-func TestABlankWordHasAnErrorOfItsOwn(t *testing.T) {
+// A blank word has an error of its own.
+func TestWords_blank(t *testing.T) {
 	if _, err := events.StringToType(""); !errors.Is(err, events.ErrEventTypeBlank) {
 		t.Errorf("type: %v", err)
 	}
@@ -175,7 +185,8 @@ func TestABlankWordHasAnErrorOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestKindsOfStoreAreTheWordsOfContainersConf(t *testing.T) {
+// Kinds of store are the words of containers.conf.
+func TestKinds_asContainersConf(t *testing.T) {
 	if got := []events.EventerType{events.LogFile, events.Journald, events.Null}; fmt.Sprint(got) != "[file journald none]" {
 		t.Errorf("the kinds are %q", got)
 	}

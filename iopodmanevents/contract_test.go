@@ -33,7 +33,8 @@ func contract(t *testing.T) (text string, parsed *idl.IDL) {
 	return string(b), parsed
 }
 
-func TestTheBindingsAreThoseThatTheContractGenerates(t *testing.T) {
+// The bindings are those that the contract generates.
+func TestBindings_generated(t *testing.T) {
 	text, parsed := contract(t)
 	// The generator names its output after the interface and writes it beside its input.
 	dir := t.TempDir()
@@ -75,7 +76,8 @@ func firstDifference(got, want []byte) string {
 	return "is missing at the end"
 }
 
-func TestTheBindingsDescribeTheInterfaceAsTheContractDoes(t *testing.T) {
+// The bindings describe the interface as the contract does.
+func TestBindings_description(t *testing.T) {
 	text, parsed := contract(t)
 	service := iopodmanevents.VarlinkNew(nil)
 	if got := service.VarlinkGetName(); got != parsed.Name || got != "io.podman.events" {
@@ -86,7 +88,8 @@ func TestTheBindingsDescribeTheInterfaceAsTheContractDoes(t *testing.T) {
 	}
 }
 
-func TestTheEnumsHoldTheWordsOfTheVocabulary(t *testing.T) {
+// The enums hold the words of the vocabulary.
+func TestContract_enums(t *testing.T) {
 	types, statuses := []string{"unknown"}, []string{"unknown"}
 	for _, typ := range events.Types() {
 		types = append(types, strings.ReplaceAll(string(typ), "-", "_"))
@@ -102,7 +105,8 @@ func TestTheEnumsHoldTheWordsOfTheVocabulary(t *testing.T) {
 	}
 }
 
-func TestEveryWordOfTheVocabularyGoesOutAsAMemberOfItsEnum(t *testing.T) {
+// Every word of the vocabulary goes out as a member of its enum.
+func TestContract_everyWord(t *testing.T) {
 	_, parsed := contract(t)
 	types, statuses := enum(t, parsed, "EventType"), enum(t, parsed, "EventStatus")
 	for _, typ := range append(events.Types(), "gadget") {
@@ -145,7 +149,8 @@ var (
 	fieldLine   = regexp.MustCompile(`^ +([a-zA-Z0-9_]+)(: |,?$)`)
 )
 
-func TestEverythingInTheContractHasAComment(t *testing.T) {
+// Everything in the contract has a comment.
+func TestContract_comments(t *testing.T) {
 	text, parsed := contract(t)
 	commented, total := 0, 0
 	comment := ""
@@ -195,7 +200,8 @@ func declared(parsed *idl.IDL) int {
 	return count
 }
 
-func TestStreamingMethodsSaySoInTheFirstLineOfTheirComment(t *testing.T) {
+// Streaming methods say so in the first line of their comment.
+func TestContract_streamingMethods(t *testing.T) {
 	_, parsed := contract(t)
 	want := map[string]string{"GetEvents": "[Supports 'more' flag]", "Subscribe": "[Requires 'more' flag]"}
 	for _, method := range parsed.Methods {
@@ -212,7 +218,8 @@ func TestStreamingMethodsSaySoInTheFirstLineOfTheirComment(t *testing.T) {
 	}
 }
 
-func TestTheContractKeepsToWhatSystemdsParserTakes(t *testing.T) {
+// The contract keeps to what systemd's parser takes.
+func TestContract_systemdParser(t *testing.T) {
 	_, parsed := contract(t)
 	var check func(where string, typ *idl.Type, inside bool)
 	check = func(where string, typ *idl.Type, inside bool) {

@@ -218,7 +218,7 @@ func TestSubscribe_expiredCursor(t *testing.T) {
 	c.wantEvents("c7")
 }
 
-func TestSubscribeNeedsMore(t *testing.T) {
+func TestSubscribe_needsMore(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	c.call("Subscribe", `{}`)

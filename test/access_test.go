@@ -98,7 +98,8 @@ func (d *daemon) wantDenial(action string, w who, pid int) {
 	}
 }
 
-func TestOnVarlinkEachUserReadsAndWritesWhatItMay(t *testing.T) {
+// On Varlink each user reads and writes what it may.
+func TestAccess_varlink(t *testing.T) {
 	needRoot(t)
 	d := newDaemon(t, "--allow-read", fmt.Sprintf("@%d", madeUpGroup), "--allow-write", fmt.Sprintf("@%d", writeGroup))
 	program := d.openToAll()
@@ -155,7 +156,8 @@ func TestOnVarlinkEachUserReadsAndWritesWhatItMay(t *testing.T) {
 	}
 }
 
-func TestAUserSeesTheEventsOfItsOwnEngineAndNobodyElseDoes(t *testing.T) {
+// A user, and no other, sees the events of its own engine.
+func TestAccess_ownEngine(t *testing.T) {
 	needRoot(t)
 	d := newDaemon(t)
 	program := d.openToAll()
@@ -174,7 +176,8 @@ func TestAUserSeesTheEventsOfItsOwnEngineAndNobodyElseDoes(t *testing.T) {
 	}
 }
 
-func TestDBusEachUserReadsAndWritesWhatItMay(t *testing.T) {
+// On D-Bus each user reads and writes what it may.
+func TestDBus_access(t *testing.T) {
 	needRoot(t)
 	testkit.Need(t, "busctl")
 	bus := testkit.StartBus(t, buspolicy.System(t))

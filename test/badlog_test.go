@@ -38,7 +38,8 @@ func (w *wire) nextEvent(t *testing.T) string {
 	}
 }
 
-func TestWhatIsNoEventIsLeftOutAndCountedWithItsPlace(t *testing.T) {
+// A line that is not an event is left out, and counted with its place.
+func TestLog_notAnEvent(t *testing.T) {
 	d := newDaemon(t)
 	// One loses its labels, the other is left out.
 	long := func(name string, label int) string {
@@ -74,7 +75,8 @@ func TestWhatIsNoEventIsLeftOutAndCountedWithItsPlace(t *testing.T) {
 	}
 }
 
-func TestALogThatCannotBeReadIsAFaultUntilItCan(t *testing.T) {
+// A log that cannot be read is a fault until it can.
+func TestLog_unreadable(t *testing.T) {
 	d := newDaemon(t)
 	if err := os.Mkdir(d.log, 0o700); err != nil {
 		t.Fatal(err)
@@ -101,7 +103,8 @@ func TestALogThatCannotBeReadIsAFaultUntilItCan(t *testing.T) {
 	}
 }
 
-func TestALogThatComesGoesAndIsReplacedIsFollowed(t *testing.T) {
+// A log that comes goes and is replaced is followed.
+func TestLog_comesAndGoes(t *testing.T) {
 	d := newDaemon(t)
 	if d.unit == nil {
 		d.log = filepath.Join(d.dir, "not", "yet", "events.log")
@@ -139,7 +142,8 @@ func TestALogThatComesGoesAndIsReplacedIsFollowed(t *testing.T) {
 	}
 }
 
-func TestALogThatIsTruncatedInPlaceIsToldAsALoss(t *testing.T) {
+// A log that is truncated in place is reported as a loss.
+func TestLog_truncated(t *testing.T) {
 	d := newDaemon(t)
 	appendTo(t, d.log, lineOf("a")+lineOf("b"))
 	d.start()

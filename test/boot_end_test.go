@@ -123,9 +123,9 @@ func podmans(path string) bool {
 	return false
 }
 
-// TestInstalledByRPM runs the scripts of the rpm on the same machine, whose own
+// TestInstalled_rpm runs the scripts of the rpm on the same machine, whose own
 // packages rpm knows nothing of.
-func TestInstalledByRPM(t *testing.T) {
+func TestInstalled_rpm(t *testing.T) {
 	bootedTree(t)
 	first, second := buildPackages(t, "0.1.0~test1"), buildPackages(t, "0.1.0~test2")
 	m := boot(t, map[string]string{

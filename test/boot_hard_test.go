@@ -18,33 +18,33 @@ import (
 // service as it is installed. Those that are not here need sockets or users of
 // their own.
 var hard = []string{
-	"TestHostileCallsOfEveryKindAreAnsweredOrEndTheirConnectionAlone",
-	"TestACallMayComeInAnyTwoPiecesAndByThousands",
-	"TestFramesWithoutEndAreCutOff",
-	"TestAClientThatOnlyReadsKeepsItsStream",
-	"TestTenThousandWhoComeAndLeaveLeaveNothing",
-	"TestFiveThousandIdleConnectionsAreHeldAndForgotten",
-	"TestReadersOfAByteASecondCostNobodyAnythingAndAreDroppedInTime",
-	"TestTheLimitOfRequestsIsTurned",
-	"TestDBusHostileCallersCostTheDaemonNothing",
-	"TestADiskThatIsFullLosesNothingAndWhatIsAcknowledgedIsThere",
-	"TestALogThatCannotBeWrittenIsReadAndIsWrittenAgainWhenItCan",
-	"TestAStoreThatVanishesIsToldAndUsedAgainWhenItIsBack",
-	"TestALogThatCannotBeReadIsAFaultUntilItCan",
-	"TestALogThatComesGoesAndIsReplacedIsFollowed",
-	"TestALogThatIsTruncatedInPlaceIsToldAsALoss",
-	"TestWithMoreConnectionsThanDescriptorsThoseWhoAreInAreServedAndTheOthersWhenThereIsRoom",
-	"TestWithoutDescriptorsTheOthersGoOnAndNothingIsLost",
-	"TestALogOnADiskThatFails",
-	"TestSignalsInBetweenAndASlowDiskChangeNothing",
-	"TestAClockThatJumpsChangesNeitherOrderNorCursors",
-	"TestKillsLoseNothing",
+	"TestHostile_calls",
+	"TestHostile_pieces",
+	"TestHostile_endlessFrames",
+	"TestHostile_halfClosed",
+	"TestHostile_tenThousandConnections",
+	"TestHostile_idleConnections",
+	"TestHostile_readersOfAByteASecond",
+	"TestLimits_requests",
+	"TestDBus_hostileCallers",
+	"TestFaults_diskFull",
+	"TestFaults_cannotWrite",
+	"TestFaults_storeVanishes",
+	"TestLog_unreadable",
+	"TestLog_comesAndGoes",
+	"TestLog_truncated",
+	"TestFaults_moreConnectionsThanDescriptors",
+	"TestFaults_noDescriptors",
+	"TestFaults_diskFails",
+	"TestFaults_signalsAndSlowDisk",
+	"TestFaults_clockJumps",
+	"TestKill_losesNothing",
 }
 
-// TestTheInstalledUnitWithstandsFaultsAndHostileClients lets this test binary
+// TestInstalled_faultsAndHostileClients lets this test binary
 // run on a booted Debian, against the service of the package, in the sandbox of
 // its unit.
-func TestTheInstalledUnitWithstandsFaultsAndHostileClients(t *testing.T) {
+func TestInstalled_faultsAndHostileClients(t *testing.T) {
 	bootedTree(t)
 	testkit.Need(t, "strace")
 	pkg := buildPackages(t, "0.1.0~test1")

@@ -30,9 +30,9 @@ func busctl(method ...string) []string {
 // the journal.
 const logToFile = "[engine]\nevents_logger = \"file\"\n"
 
-// TestInstalledOnDebian is the life of the package on a booted Debian: from its
+// TestInstalled_debian is the life of the package on a booted Debian: from its
 // installation through everything that it promises to its removal.
-func TestInstalledOnDebian(t *testing.T) {
+func TestInstalled_debian(t *testing.T) {
 	bootedTree(t)
 	first, second := buildPackages(t, "0.1.0~test1"), buildPackages(t, "0.1.0~test2")
 	m := boot(t, map[string]string{"/etc/containers/containers.conf.d/events.conf": logToFile})

@@ -10,7 +10,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-func TestDBusBrokerServesTheSame(t *testing.T) {
+func TestDBus_broker(t *testing.T) {
 	needRoot(t)
 	testkit.Need(t, "systemd-nspawn")
 	testkit.Need(t, "busctl")

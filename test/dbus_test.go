@@ -42,7 +42,8 @@ func squeeze(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-func TestDBusBusctlFindsItsWayAndCalls(t *testing.T) {
+// busctl finds the object and calls it.
+func TestDBus_busctl(t *testing.T) {
 	r := serveDBus(t, nil)
 	r.write(dbusEvent(1), dbusEvent(2))
 	contains(t, r.busctl("tree", busName), "/io/podman/Events1", "/io/podman/Events1/subscription")
@@ -66,7 +67,8 @@ func TestDBusBusctlFindsItsWayAndCalls(t *testing.T) {
 	}
 }
 
-func TestDBusGdbusIntrospectsCallsAndShowsErrors(t *testing.T) {
+// gdbus introspects, calls and shows errors.
+func TestDBus_gdbus(t *testing.T) {
 	r := serveDBus(t, nil)
 	r.write(dbusEvent(1))
 	shown := r.mustRun("gdbus", "introspect", "--session", "--dest", busName, "--object-path", "/", "--recurse")
@@ -124,7 +126,8 @@ func await(t *testing.T, lines *bufio.Scanner, text string) string {
 	return ""
 }
 
-func TestDBusGdbusMonitorAndMatchRulesHearBroadcasts(t *testing.T) {
+// gdbus monitor and match rules hear broadcasts.
+func TestDBus_broadcasts(t *testing.T) {
 	r := serveDBus(t, nil)
 	monitor := r.background("gdbus", "monitor", "--session", "--dest", busName, "--object-path", objectPath)
 	await(t, monitor, "is owned by")
@@ -151,7 +154,8 @@ func (r *dbusRig) python(program string, args ...string) (string, []string) {
 	return interpreter, append([]string{program, r.bus.Address()}, args...)
 }
 
-func TestDBusTwoSubscriptionsOfAGLibProgramGetTheirOwnEventsOnce(t *testing.T) {
+// Two subscriptions of a GLib program get their own events, once.
+func TestDBus_glibTwoSubscriptions(t *testing.T) {
 	r := serveDBus(t, nil)
 	// Enough for the service to ask whether the program reads.
 	const count = 3000
@@ -184,7 +188,8 @@ func TestDBusTwoSubscriptionsOfAGLibProgramGetTheirOwnEventsOnce(t *testing.T) {
 	}
 }
 
-func TestDBusAStreamGoesToAGLibProgram(t *testing.T) {
+// A GLib program reads a stream.
+func TestDBus_glibStream(t *testing.T) {
 	r := serveDBus(t, nil)
 	r.write(dbusEvent(1), dbusEvent(2))
 	name, args := r.python("dbus_stream.py")
@@ -209,7 +214,8 @@ func TestDBusAStreamGoesToAGLibProgram(t *testing.T) {
 	}
 }
 
-func TestDBusALineOfAStreamIsWhatVarlinkSends(t *testing.T) {
+// A line of a stream is what Varlink sends.
+func TestDBus_streamLineAsVarlink(t *testing.T) {
 	d := newDaemon(t)
 	log, err := os.ReadFile("../internal/cli/sample-events.log")
 	if err != nil {
@@ -247,7 +253,8 @@ func TestDBusALineOfAStreamIsWhatVarlinkSends(t *testing.T) {
 	}
 }
 
-func TestDBusOnTheSystemBusUsersSeeTheirOwnEventsAlone(t *testing.T) {
+// On the system bus each user sees its own events alone.
+func TestDBus_systemBusUsers(t *testing.T) {
 	needRoot(t)
 	r := serveDBus(t, testkit.StartBus(t, buspolicy.System(t)))
 	r.write(dbusEvent(1))
@@ -276,7 +283,8 @@ func TestDBusOnTheSystemBusUsersSeeTheirOwnEventsAlone(t *testing.T) {
 	}
 }
 
-func TestDBusAndVarlinkAreServedByOneDaemonAndOutliveTheBus(t *testing.T) {
+// D-Bus and Varlink are served by one daemon and outlive the bus.
+func TestDBus_busRestarts(t *testing.T) {
 	bus := testkit.StartBus(t, buspolicy.Session)
 	d := startDaemon(t, "--dbus", bus.Address())
 	r := &dbusRig{t: t, bus: bus}
@@ -327,7 +335,8 @@ func TestDBusAndVarlinkAreServedByOneDaemonAndOutliveTheBus(t *testing.T) {
 	}
 }
 
-func TestDBusTellsWhatRealPodmanDid(t *testing.T) {
+// D-Bus has what a real Podman did.
+func TestDBus_realPodman(t *testing.T) {
 	p := newPodman(t)
 	r := serveDBusOf(t, nil, p.log)
 	monitor := r.background("gdbus", "monitor", "--session", "--dest", busName)

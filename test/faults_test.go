@@ -69,7 +69,8 @@ func (d *daemon) wantFault(text string) {
 	}
 }
 
-func TestADiskThatIsFullLosesNothingAndWhatIsAcknowledgedIsThere(t *testing.T) {
+// A disk that is full loses nothing and what is acknowledged is there.
+func TestFaults_diskFull(t *testing.T) {
 	for _, mode := range []string{"never", "always"} {
 		t.Run("sync "+mode, func(t *testing.T) {
 			d, m := newDaemon(t, "--sync", mode), newModel(t)
@@ -158,7 +159,8 @@ func (m *model) wantWholeLines(d *daemon) {
 	}
 }
 
-func TestALogThatCannotBeWrittenIsReadAndIsWrittenAgainWhenItCan(t *testing.T) {
+// A log that cannot be written is read and is written again when it can.
+func TestFaults_cannotWrite(t *testing.T) {
 	for _, before := range []bool{false, true} {
 		d := newDaemon(t)
 		if before && d.unit != nil {
@@ -203,7 +205,8 @@ func TestALogThatCannotBeWrittenIsReadAndIsWrittenAgainWhenItCan(t *testing.T) {
 	}
 }
 
-func TestAStoreThatVanishesIsToldAndUsedAgainWhenItIsBack(t *testing.T) {
+// A store that vanishes is reported and used again when it is back.
+func TestFaults_storeVanishes(t *testing.T) {
 	d := newDaemon(t)
 	disk := d.mountTmpfs(1 << 20)
 	d.start()
@@ -253,7 +256,8 @@ func TestAStoreThatVanishesIsToldAndUsedAgainWhenItIsBack(t *testing.T) {
 	d.wantFault("")
 }
 
-func TestWithoutDescriptorsTheOthersGoOnAndNothingIsLost(t *testing.T) {
+// Without descriptors the others go on and nothing is lost.
+func TestFaults_noDescriptors(t *testing.T) {
 	d, m := startDaemon(t), newModel(t)
 	w, err := dial(d.socket)
 	if err != nil {
@@ -318,7 +322,8 @@ func TestWithoutDescriptorsTheOthersGoOnAndNothingIsLost(t *testing.T) {
 	d.awaitLog("accepting connections again")
 }
 
-func TestWithMoreConnectionsThanDescriptorsThoseWhoAreInAreServedAndTheOthersWhenThereIsRoom(t *testing.T) {
+// With more connections than descriptors, connected clients are served, and the others as soon as a descriptor is free.
+func TestFaults_moreConnectionsThanDescriptors(t *testing.T) {
 	const descriptors, many = 64, 300
 	d := newMetered(t)
 	d.limitDescriptors(descriptors)

@@ -149,7 +149,8 @@ func (d *daemon) say(text string) (replies []string, closed bool) {
 // theEnd is a call whose answer shows that the connection still lives.
 const theEnd = `{"method":"the-end-of-what-is-said.Call"}` + "\x00"
 
-func TestHostileCallsOfEveryKindAreAnsweredOrEndTheirConnectionAlone(t *testing.T) {
+// Hostile calls of every kind are answered or end their connection alone.
+func TestHostile_calls(t *testing.T) {
 	d := startMetered(t)
 	o := d.witness()
 	deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
@@ -201,7 +202,8 @@ func TestHostileCallsOfEveryKindAreAnsweredOrEndTheirConnectionAlone(t *testing.
 	o.baseline()
 }
 
-func TestACallMayComeInAnyTwoPiecesAndByThousands(t *testing.T) {
+// A call may come in any two pieces and by thousands.
+func TestHostile_pieces(t *testing.T) {
 	d := startMetered(t)
 	o := d.witness()
 	for at := 1; at < len(getStatus); at++ {
@@ -243,7 +245,8 @@ func TestACallMayComeInAnyTwoPiecesAndByThousands(t *testing.T) {
 	o.baseline()
 }
 
-func TestFramesWithoutEndAreCutOff(t *testing.T) {
+// Frames without end are cut off.
+func TestHostile_endlessFrames(t *testing.T) {
 	d := startMetered(t)
 	o := d.witness()
 	junk := strings.Repeat("x", 64<<10)
@@ -268,7 +271,8 @@ func TestFramesWithoutEndAreCutOff(t *testing.T) {
 	})
 }
 
-func TestAClientThatOnlyReadsKeepsItsStream(t *testing.T) {
+// A client that only reads keeps its stream.
+func TestHostile_halfClosed(t *testing.T) {
 	d := startMetered(t)
 	o := d.witness()
 	w := d.subscribe(nil)
@@ -285,7 +289,8 @@ func TestAClientThatOnlyReadsKeepsItsStream(t *testing.T) {
 	o.baseline()
 }
 
-func TestTenThousandWhoComeAndLeaveLeaveNothing(t *testing.T) {
+// Ten thousand connections that come and go leave nothing.
+func TestHostile_tenThousandConnections(t *testing.T) {
 	d := startMetered(t)
 	for n := range 100 {
 		appendTo(t, d.log, lineOf(fmt.Sprintf("v%d", n)))
@@ -311,7 +316,8 @@ func TestTenThousandWhoComeAndLeaveLeaveNothing(t *testing.T) {
 	})
 }
 
-func TestFiveThousandIdleConnectionsAreHeldAndForgotten(t *testing.T) {
+// Five thousand idle connections are held and forgotten.
+func TestHostile_idleConnections(t *testing.T) {
 	const idle = 5000
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -345,7 +351,8 @@ func TestFiveThousandIdleConnectionsAreHeldAndForgotten(t *testing.T) {
 	})
 }
 
-func TestReadersOfAByteASecondCostNobodyAnythingAndAreDroppedInTime(t *testing.T) {
+// Readers of a byte a second delay no other client and are dropped in time.
+func TestHostile_readersOfAByteASecond(t *testing.T) {
 	d := newMetered(t, "--write-timeout", "2s")
 	var past strings.Builder
 	for n := range 20_000 {
@@ -400,7 +407,8 @@ func readSlowly(conn net.Conn) error {
 	return nil
 }
 
-func TestDBusHostileCallersCostTheDaemonNothing(t *testing.T) {
+// Hostile callers on D-Bus cost the daemon nothing.
+func TestDBus_hostileCallers(t *testing.T) {
 	d := newMetered(t)
 	bus := "unix:path=/run/dbus/system_bus_socket" // of the unit
 	if d.unit == nil {

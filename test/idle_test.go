@@ -98,7 +98,8 @@ func activate(t *testing.T, socket string, args ...string) (starts func() int) {
 	}
 }
 
-func TestNoClientIsLostToAServiceThatEndsWhenItIsIdle(t *testing.T) {
+// No client is lost to a service that ends when it is idle.
+func TestIdle_noClientLost(t *testing.T) {
 	dir := shortDir(t)
 	socket := filepath.Join(dir, "s")
 	const idle = 15 * time.Millisecond
@@ -128,7 +129,8 @@ func TestNoClientIsLostToAServiceThatEndsWhenItIsIdle(t *testing.T) {
 	}
 }
 
-func TestAFollowerKeepsTheServiceFromBeingIdle(t *testing.T) {
+// A follower keeps the service from being idle.
+func TestIdle_followerKeepsService(t *testing.T) {
 	d := newDaemon(t, "--exit-idle-time", "50ms")
 	d.start()
 	c := d.subscribe(params{})
@@ -174,7 +176,8 @@ const activatedBus = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus 
 <policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
 <allow own="*"/></policy></busconfig>`
 
-func TestNoCallIsLostToAServiceThatEndsWhenItIsIdle(t *testing.T) {
+// No call is lost to a service that ends when it is idle.
+func TestIdle_noCallLost(t *testing.T) {
 	testkit.Need(t, "dbus-daemon")
 	dir := testkit.OpenDir(t)
 	bus := "unix:path=" + dir + "/bus"
@@ -234,10 +237,10 @@ func TestNoCallIsLostToAServiceThatEndsWhenItIsIdle(t *testing.T) {
 	}
 }
 
-// TestWhoIsLetInByAServiceWithASocketOfItsOwnThatEndsWhenItIsIdleIsServed has
+// TestIdle_ownSocket has
 // clients come about when the service ends, which only this test starts
 // again: they are not let in, or they are answered.
-func TestWhoIsLetInByAServiceWithASocketOfItsOwnThatEndsWhenItIsIdleIsServed(t *testing.T) {
+func TestIdle_ownSocket(t *testing.T) {
 	const idle = 5 * time.Millisecond
 	d := newDaemon(t, "--exit-idle-time", idle.String())
 	r := random(t)

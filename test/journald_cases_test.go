@@ -63,7 +63,7 @@ func names(all []events.Event) []string {
 	return list
 }
 
-func TestJournalEntriesOfEveryKind(t *testing.T) {
+func TestJournal_entriesOfEveryKind(t *testing.T) {
 	r := startRoom(t)
 	now := time.Now()
 	long := strings.Repeat("x", 100<<10)
@@ -109,7 +109,8 @@ func TestJournalEntriesOfEveryKind(t *testing.T) {
 	}
 }
 
-func TestJournalSinceIsExactWhateverTimeAnEventWasGiven(t *testing.T) {
+// since= is exact whatever time an event was given.
+func TestJournal_sinceIsExact(t *testing.T) {
 	r := startRoom(t)
 	now := time.Now().Truncate(time.Microsecond)
 	random := random(t)
@@ -147,7 +148,8 @@ func TestJournalSinceIsExactWhateverTimeAnEventWasGiven(t *testing.T) {
 	}
 }
 
-func TestJournalFiltersThatAreLookedUpChooseTheSame(t *testing.T) {
+// Filters that the journal looks up choose the same events.
+func TestJournal_filtersLookedUp(t *testing.T) {
 	t.Run("of this host", func(t *testing.T) {
 		r := newRoom(t)
 		importGenerated(t, 30_000, filepath.Join(r.dir, "var", hostMachineID(t)))
@@ -259,8 +261,8 @@ func chooseTheSame(t *testing.T, d *daemon, host string) {
 	}
 }
 
-// TestJournalStatusKnowsTheOldestAndTheNewestEvent among what else podman says.
-func TestJournalStatusKnowsTheOldestAndTheNewestEvent(t *testing.T) {
+// TestJournal_statusOldestNewest among what else podman says.
+func TestJournal_statusOldestNewest(t *testing.T) {
 	r := startRoom(t)
 	d := r.startDaemon()
 	line := map[string]string{"SYSLOG_IDENTIFIER": "podman", "MESSAGE": "GET /v5.4.2/libpod/info"}
@@ -287,9 +289,9 @@ func TestJournalStatusKnowsTheOldestAndTheNewestEvent(t *testing.T) {
 	check(first, second)
 }
 
-// TestJournalOfAnExport reads what a real podman 4.3.1 wrote, as it was exported
+// TestJournal_export reads what a real podman 4.3.1 wrote, as it was exported
 // and imported.
-func TestJournalOfAnExport(t *testing.T) {
+func TestJournal_export(t *testing.T) {
 	needJournal(t)
 	const sample = "testdata/podman-4.3.1-journal.export"
 	text, err := os.ReadFile(sample)
@@ -332,9 +334,9 @@ func TestJournalOfAnExport(t *testing.T) {
 	}
 }
 
-// TestJournalAndARealPodman lets Podman write to the journal, and read what the
+// TestJournal_realPodman lets Podman write to the journal, and read what the
 // daemon wrote there.
-func TestJournalAndARealPodman(t *testing.T) {
+func TestJournal_realPodman(t *testing.T) {
 	r := startRoom(t)
 	testkit.Need(t, "podman")
 	testkit.Need(t, "runc")
@@ -417,7 +419,8 @@ func codeOf(e *events.Event) int {
 	return *e.ContainerExitCode
 }
 
-func TestJournalThatIsNotThereIsUnavailable(t *testing.T) {
+// A journal that does not exist is unavailable.
+func TestJournal_notThere(t *testing.T) {
 	r := newRoom(t)
 	d := r.startDaemon()
 	reply := d.call("GetEvents", nil)

@@ -57,10 +57,10 @@ func thisBoot(t *testing.T) string {
 	return strings.ReplaceAll(strings.TrimSpace(string(b)), "-", "")
 }
 
-// TestJournalOfABootWhoseClockWasBehind begins with the journal of the boot
+// TestJournal_bootWithClockBehind begins with the journal of the boot
 // before. Then comes that of the present boot, which began in 1970 until the
 // clock was set.
-func TestJournalOfABootWhoseClockWasBehind(t *testing.T) {
+func TestJournal_bootWithClockBehind(t *testing.T) {
 	r := newRoom(t)
 	const before = "51a5c3f3eb3847d7827ca5123c5208d5"
 	now := time.Duration(time.Now().UnixMicro()) * time.Microsecond
@@ -112,9 +112,9 @@ func TestJournalOfABootWhoseClockWasBehind(t *testing.T) {
 	}
 }
 
-// TestJournalsThatAppearLateAreSearched asks for what is younger than some time
+// TestJournal_appearsLate asks for what is younger than some time
 // before older journals appear, as when /var is mounted late.
-func TestJournalsThatAppearLateAreSearched(t *testing.T) {
+func TestJournal_appearsLate(t *testing.T) {
 	r := startRoom(t)
 	const before = "51a5c3f3eb3847d7827ca5123c5208d5"
 	d := r.startDaemon()

@@ -49,11 +49,11 @@ func (r *room) hold(t *testing.T, call string) (release func()) {
 	}
 }
 
-// TestJournalFileThatIsBeingMade stops journald while it makes the file of a
+// TestJournal_fileBeingMade stops journald while it makes the file of a
 // user: the file is there, and cannot be opened as a journal yet. Nothing tells
 // when it can, and what is written elsewhere meanwhile must not hide what comes
 // to be written to it.
-func TestJournalFileThatIsBeingMade(t *testing.T) {
+func TestJournal_fileBeingMade(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
 	d := r.startDaemon()
@@ -95,15 +95,16 @@ func TestJournalFileThatIsBeingMade(t *testing.T) {
 	}
 }
 
-func TestWatchdogOfAServiceWhoseJournalFollowerIsStuck(t *testing.T) {
+// Watchdog of a service whose journal follower is stuck.
+func TestWatchdog_journalFollowerStuck(t *testing.T) {
 	r := startRoom(t)
 	followerIsStuck(t, func(name string, args ...string) *exec.Cmd { return r.command(append([]string{name}, args...)...) }, 1, "--backend", "journald")
 }
 
-// TestJournalFileThatIsDamaged puts a file into the journal whose second half is
+// TestJournal_fileDamaged puts a file into the journal whose second half is
 // lost: what can be read of it is, it does not keep anything else from being
 // read, and it is told.
-func TestJournalFileThatIsDamaged(t *testing.T) {
+func TestJournal_fileDamaged(t *testing.T) {
 	r := newRoom(t)
 	importGenerated(t, 20_000, filepath.Join(r.dir, "var", hostMachineID(t)))
 	files, err := filepath.Glob(filepath.Join(r.dir, "var", hostMachineID(t), "*.journal"))
@@ -142,9 +143,9 @@ func TestJournalFileThatIsDamaged(t *testing.T) {
 	}
 }
 
-// TestJournalFilesThatCannotBeOpenedAreNotLeftOut takes the descriptors away that
+// TestJournal_filesCannotBeOpened takes the descriptors away that
 // a reader would need. It is notified, and gets no part of what there is.
-func TestJournalFilesThatCannotBeOpenedAreNotLeftOut(t *testing.T) {
+func TestJournal_filesCannotBeOpened(t *testing.T) {
 	r := newRoom(t)
 	const files, before = 20, "51a5c3f3eb3847d7827ca5123c5208d5"
 	now := time.Duration(time.Now().UnixMicro()) * time.Microsecond
@@ -268,9 +269,9 @@ func TestJournal_unreadable(t *testing.T) {
 	}
 }
 
-// TestJournalOfAUserWhoseFilesAreRotated follows as a user who can read no files
+// TestJournal_userFilesRotated follows as a user who can read no files
 // but its own, and those only some time after journald has made them.
-func TestJournalOfAUserWhoseFilesAreRotated(t *testing.T) {
+func TestJournal_userFilesRotated(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
 	const user = 1000

@@ -11,22 +11,25 @@ import (
 	"time"
 )
 
-func TestJournalEightFollowersSeeWhatFourWritersWrite(t *testing.T) {
+// Eight followers see what four writers write.
+func TestJournal_eightFollowersFourWriters(t *testing.T) {
 	eightFollowers(t, startRoom(t).startDaemon(), counts(100, 2000))
 }
 
-func TestJournalSubscribersThatComeAndGoMissNothing(t *testing.T) {
+// Subscribers that come and go miss nothing.
+func TestJournal_subscribersComeAndGo(t *testing.T) {
 	comeAndGo(t, startRoom(t).startDaemon(), counts(100, 2000))
 }
 
-func TestJournalAStalledSubscriberCostsNobodyAnything(t *testing.T) {
+// A stalled subscriber delays no other client.
+func TestJournal_stalledSubscriber(t *testing.T) {
 	stalled(t, startRoom(t).startDaemon(), counts(300, 3000))
 }
 
-// TestJournalFollowersOfSeveralUsers lets root and two users write while
+// TestJournal_severalUsers lets root and two users write while
 // journald rotates, flushes to /var and restarts, and holds what followers get
 // against each other, against the history, and against what was sent.
-func TestJournalFollowersOfSeveralUsers(t *testing.T) {
+func TestJournal_severalUsers(t *testing.T) {
 	r := startRoom(t)
 	d := r.startDaemon()
 	t.Cleanup(func() {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestJournalVacuumIsTold(t *testing.T) {
+func TestJournal_vacuum(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
 	d := r.startDaemon()
@@ -66,9 +66,9 @@ func TestJournalVacuumIsTold(t *testing.T) {
 	}
 }
 
-// TestJournalVacuumUnderAReader removes files that a reader of the past has not
+// TestJournal_vacuumUnderReader removes files that a reader of the past has not
 // come to yet. It may have all events, or is notified that some are gone.
-func TestJournalVacuumUnderAReader(t *testing.T) {
+func TestJournal_vacuumUnderReader(t *testing.T) {
 	r := newRoom(t)
 	const entries = 200_000
 	importGenerated(t, entries, filepath.Join(r.dir, "var", hostMachineID(t)))
@@ -115,10 +115,10 @@ func TestJournalVacuumUnderAReader(t *testing.T) {
 	}
 }
 
-// TestJournalVacuumOfOneUserIsTold removes what a user's file held before it was
+// TestJournal_vacuumOfOneUser removes what a user's file held before it was
 // rotated, and nothing of the system's, as a journald does that rotates and
 // vacuums each file by itself.
-func TestJournalVacuumOfOneUserIsTold(t *testing.T) {
+func TestJournal_vacuumOfOneUser(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
 	d := r.startDaemon()

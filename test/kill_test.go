@@ -10,11 +10,11 @@ import (
 	"github.com/eventsvc/eventsvc/client"
 )
 
-// TestKillsLoseNothing ends the daemon at random moments while writers write
+// TestKill_losesNothing ends the daemon at random moments while writers write
 // and a client follows, again and again. What was acknowledged has to be in the
 // log once, and the client, which resumes by itself, has to get the log as it
 // is.
-func TestKillsLoseNothing(t *testing.T) {
+func TestKill_losesNothing(t *testing.T) {
 	t.Run("sync never", func(t *testing.T) { killsLoseNothing(t, counts(10, 200)) })
 	t.Run("sync always", func(t *testing.T) { killsLoseNothing(t, counts(5, 50), "--sync", "always") })
 }
@@ -96,7 +96,8 @@ func (m *model) writeThroughKills(d *daemon, writer string, stop *atomic.Bool) {
 	}
 }
 
-func TestACursorOutlivesTheDaemonAndTheRotationOfItsOwnLog(t *testing.T) {
+// A cursor outlives the daemon and the rotation of its own log.
+func TestKill_cursorAfterOwnRotation(t *testing.T) {
 	d := newDaemon(t, "--log-max-size", "64k")
 	d.start()
 	r := random(t)

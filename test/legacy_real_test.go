@@ -35,7 +35,8 @@ func legacyReal(t *testing.T, dir string, env []string, args ...string) (code in
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-func TestTheRealOldClientIsServedOnEveryRoad(t *testing.T) {
+// The real old client is served in each way it can connect.
+func TestLegacy_realClient(t *testing.T) {
 	d, old := startLegacy(t)
 	for _, road := range []struct {
 		name string

@@ -106,7 +106,8 @@ func legacyDial(t *testing.T, socket string) net.Conn {
 	return conn
 }
 
-func TestAnOldClientIsServedOnTheOldSocketAndOnEveryOther(t *testing.T) {
+// An old client is served on the old socket and on every other.
+func TestLegacy_everySocket(t *testing.T) {
 	d, old := startLegacy(t)
 	for _, socket := range []string{old, d.socket} {
 		code, stdout, stderr := legacyRun(legacyDial(t, socket), legacyPast...)
@@ -127,7 +128,8 @@ func TestAnOldClientIsServedOnTheOldSocketAndOnEveryOther(t *testing.T) {
 	}
 }
 
-func TestAnOldClientIsToldWhenTheDaemonStops(t *testing.T) {
+// An old client gets an error when the daemon stops.
+func TestLegacy_daemonStops(t *testing.T) {
 	d, old := startLegacy(t)
 	conn := legacyDial(t, old)
 	type result struct {
@@ -208,7 +210,8 @@ PATH=%s:$PATH exec sh -c "$*"
 	return here
 }
 
-func TestAnOldClientIsServedOverABridge(t *testing.T) {
+// An old client is served over a bridge.
+func TestLegacy_bridge(t *testing.T) {
 	d, _ := startLegacy(t)
 	ssh := legacySSH(t, filepath.Dir(binary))
 	command := "ssh host eventsvc bridge --address unix:" + d.socket
@@ -248,7 +251,8 @@ func legacyShim(t *testing.T, d *daemon) (there string) {
 	return there
 }
 
-func TestAnOldClientIsServedOverSSHAsItStartsItByItself(t *testing.T) {
+// An old client is served over SSH as it starts it by itself.
+func TestLegacy_ssh(t *testing.T) {
 	d, _ := startLegacy(t)
 	ssh := legacySSH(t, legacyShim(t, d))
 	b := startBridge(t, `ssh -p 22 -T me@host -- varlink -A \'podman --log-level=error varlink \\\$VARLINK_ADDRESS\' bridge`,
@@ -260,7 +264,8 @@ func TestAnOldClientIsServedOverSSHAsItStartsItByItself(t *testing.T) {
 	b.end(t)
 }
 
-func TestAServiceThatVarlinkActivatesServesAndEndsWithItsLastClient(t *testing.T) {
+// A service that Varlink activates serves and ends with its last client.
+func TestLegacy_varlinkActivation(t *testing.T) {
 	d, _ := startLegacy(t) // to know that this build serves old clients
 	d.stop()
 	socket := filepath.Join(d.dir, "activated")
@@ -294,7 +299,7 @@ func TestAServiceThatVarlinkActivatesServesAndEndsWithItsLastClient(t *testing.T
 	}
 }
 
-func TestVarlinkctlReadsTheOldInterface(t *testing.T) {
+func TestLegacy_varlinkctl(t *testing.T) {
 	d, old := startLegacy(t)
 	call := func(args ...string) string {
 		t.Helper()

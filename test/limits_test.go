@@ -71,7 +71,8 @@ func (w *wire) ask() (*reply, error) {
 	return w.recv()
 }
 
-func TestAtTheLimitsOfConnectionsTheOneWhoHitsThemIsToldAndNobodyElseNotices(t *testing.T) {
+// A client that hits a limit of connections gets an error; no other client is affected.
+func TestLimits_connections(t *testing.T) {
 	needRoot(t)
 	d := newMetered(t, "--max-connections", "20", "--max-connections-per-uid", "3")
 	d.openToAll()
@@ -171,7 +172,8 @@ func TestConnections_subordinateUIDs(t *testing.T) {
 	}
 }
 
-func TestTheLimitOfRequestsIsTurned(t *testing.T) {
+// The setting --max-request-size bounds a request.
+func TestLimits_requests(t *testing.T) {
 	d := startMetered(t, "--max-request-size", "8k")
 	o := d.witness()
 	for size, want := range map[int]string{7000: "InvalidCursor", 9000: "InvalidParameter"} {

@@ -14,7 +14,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-func TestLintianHasNothingToSay(t *testing.T) {
+func TestPackages_lintian(t *testing.T) {
 	testkit.Need(t, "lintian")
 	testkit.Need(t, "gcc")
 	deb, err := filepath.Glob(filepath.Join(buildPackages(t, "0.1.0~test1"), "*.deb"))
@@ -27,7 +27,7 @@ func TestLintianHasNothingToSay(t *testing.T) {
 	}
 }
 
-func TestPackagesAreReproducible(t *testing.T) {
+func TestPackages_reproducible(t *testing.T) {
 	testkit.Need(t, "gcc")
 	first := buildPackages(t, "0.1.0~test1")
 	again := t.TempDir()
@@ -100,7 +100,7 @@ func TestStatic_reproducible(t *testing.T) {
 	}
 }
 
-func TestTheShippedConfigurationIsUnderstood(t *testing.T) {
+func TestPackages_configuration(t *testing.T) {
 	const shipped = "../dist/eventsvc.toml"
 	text, err := os.ReadFile(shipped)
 	if err != nil {

@@ -235,7 +235,8 @@ func replies(t *testing.T, out string) []event {
 	}
 }
 
-func TestEveryClientTellsWhatRealPodmanDid(t *testing.T) {
+// Every client tells what real Podman did.
+func TestPodman_everyClient(t *testing.T) {
 	p := newPodman(t)
 	varlinkctl := func(args ...string) *exec.Cmd { return peer(t, "varlinkctl.sh", args...) }
 	_ = peer(t, "pyvarlink.sh")
@@ -311,7 +312,8 @@ func sortLabels(out string) []string {
 	return lines
 }
 
-func TestFiltersMeanWhatTheyMeanToRealPodman(t *testing.T) {
+// Filters mean what they mean to real Podman.
+func TestPodman_filters(t *testing.T) {
 	p := newPodman(t)
 	p.produce("a")
 	p.produce("ab")

@@ -12,7 +12,7 @@ import (
 
 // A service that listens by itself, and not through systemd's socket, leaves
 // nothing to connect to when it ends.
-func TestThePythonRecipeGoesOnBehindAServiceThatWasKilled(t *testing.T) {
+func TestRecipes_python(t *testing.T) {
 	d := startDaemon(t)
 	cursor := filepath.Join(d.dir, "cursor")
 	recipe := peer(t, "pyvarlink.sh", "--run", "../docs/recipes/follow.py", cursor, "unix:"+d.socket)

@@ -49,14 +49,14 @@ func writers(t *testing.T, log string, n, count, rate, limit int) (rotations int
 	return rotations
 }
 
-// TestFollowersOfALogThatIsRotatedFlatOut lets four processes write and rotate
+// TestRotation_flatOut lets four processes write and rotate
 // as Podman does, together 40,000 events a second.
 //
 // A generation of 100 kB lives ten milliseconds or so then. On a machine that has
 // others to serve one may go unseen, which has to be told; so a loss that is
 // told is tried again, and one that is not told fails at once. If others had much
 // of the processors in most of the tries, it proves only that each loss is told.
-func TestFollowersOfALogThatIsRotatedFlatOut(t *testing.T) {
+func TestRotation_flatOut(t *testing.T) {
 	const tries = 5
 	each := counts(5000, 50000)
 	for _, limit := range []int{100_000, 1_000_000} {
@@ -128,9 +128,9 @@ func rotateFlatOut(t *testing.T, limit, each int) (told bool) {
 	return told
 }
 
-// TestGenerationsThatNobodySawAreToldAsALoss stops the daemon while the log is
+// TestRotation_unseenGenerations stops the daemon while the log is
 // rewritten several times.
-func TestGenerationsThatNobodySawAreToldAsALoss(t *testing.T) {
+func TestRotation_unseenGenerations(t *testing.T) {
 	d := startDaemon(t)
 	writers(t, d.log, 1, 50, 0, 5000)
 	before := d.history(nil)
@@ -158,10 +158,10 @@ func TestGenerationsThatNobodySawAreToldAsALoss(t *testing.T) {
 	}
 }
 
-// TestRealPodmansThatRotateTheLog lets Podman itself write to a log of 2 kB, and
+// TestRotation_realPodmans lets Podman itself write to a log of 2 kB, and
 // holds what the daemon tells against what each podman was told, and against
 // what podman's own follower prints.
-func TestRealPodmansThatRotateTheLog(t *testing.T) {
+func TestRotation_realPodmans(t *testing.T) {
 	needRoot(t)
 	testkit.Need(t, "podman")
 	dir := shortDir(t)

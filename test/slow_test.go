@@ -56,7 +56,8 @@ func (d *daemon) trace(args ...string) (detach func()) {
 	return detach
 }
 
-func TestSignalsInBetweenAndASlowDiskChangeNothing(t *testing.T) {
+// Signals in system calls and a slow disk change nothing.
+func TestFaults_signalsAndSlowDisk(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		strace []string
@@ -115,7 +116,8 @@ func TestSignalsInBetweenAndASlowDiskChangeNothing(t *testing.T) {
 	}
 }
 
-func TestSyncIsDoneAsItIsSaid(t *testing.T) {
+// Sync is done as it is said.
+func TestFaults_sync(t *testing.T) {
 	for mode, want := range map[string]func(events, syncs int) bool{
 		"never":    func(_, syncs int) bool { return syncs == 0 },
 		"always":   func(events, syncs int) bool { return syncs == events },
@@ -152,7 +154,8 @@ func TestSyncIsDoneAsItIsSaid(t *testing.T) {
 	}
 }
 
-func TestAClockThatJumpsChangesNeitherOrderNorCursors(t *testing.T) {
+// A clock that jumps changes neither order nor cursors.
+func TestFaults_clockJumps(t *testing.T) {
 	d := startDaemon(t)
 	follower := d.subscribe(nil)
 	now := time.Now()
@@ -184,9 +187,9 @@ func TestAClockThatJumpsChangesNeitherOrderNorCursors(t *testing.T) {
 	}
 }
 
-// TestALogOnADiskThatFails lets the file system of the log be aborted, as it is
+// TestFaults_diskFails lets the file system of the log be aborted, as it is
 // when its disk fails.
-func TestALogOnADiskThatFails(t *testing.T) {
+func TestFaults_diskFails(t *testing.T) {
 	needRoot(t)
 	testkit.Need(t, "mkfs.ext4")
 	d := newDaemon(t, "--sync", "always")

@@ -14,7 +14,8 @@ func varlinkctl(t *testing.T, args ...string) (string, error) {
 	return string(out), err
 }
 
-func TestVarlinkctlSpeaksWithTheServiceAsWithSystemdsOwn(t *testing.T) {
+// Varlinkctl speaks with the service as with systemd's own.
+func TestVarlinkctl_asWithSystemd(t *testing.T) {
 	d := startDaemon(t)
 	address := "unix:" + d.socket
 	info, err := varlinkctl(t, "info", address)
@@ -48,9 +49,9 @@ func TestVarlinkctlSpeaksWithTheServiceAsWithSystemdsOwn(t *testing.T) {
 	}
 }
 
-// TestVarlinkctlReachesAHostOverSSH has a shell in the place of ssh: it runs
+// TestVarlinkctl_ssh has a shell in the place of ssh: it runs
 // what it is told to run on the far side, as sshd does.
-func TestVarlinkctlReachesAHostOverSSH(t *testing.T) {
+func TestVarlinkctl_ssh(t *testing.T) {
 	dir := shortDir(t)
 	log := filepath.Join(dir, "events.log")
 	appendTo(t, log, `{"Name":"far","Status":"create","Time":"2026-11-23T12:00:00Z","Type":"volume"}`+"\n")

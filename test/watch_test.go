@@ -48,7 +48,8 @@ func (m *model) end(d *daemon) {
 	m.stored(endName, cursor)
 }
 
-func TestEightFollowersSeeWhatFourWritersWrite(t *testing.T) {
+// Eight followers see what four writers write.
+func TestWatch_eightFollowersFourWriters(t *testing.T) {
 	eightFollowers(t, startDaemon(t), counts(500, 10000))
 }
 
@@ -83,7 +84,8 @@ func eightFollowers(t *testing.T, d *daemon, each int) {
 	t.Logf("%d events, %d followers, %.0f events/s written", len(log), len(got), float64(4*each)/took.Seconds())
 }
 
-func TestSubscribersThatComeAndGoMissNothing(t *testing.T) {
+// Subscribers that come and go miss nothing.
+func TestWatch_subscribersComeAndGo(t *testing.T) {
 	comeAndGo(t, startDaemon(t), counts(300, 10000))
 }
 
@@ -177,7 +179,8 @@ func (m *model) visit(d *daemon, r *rand.Rand, times int) (int, error) {
 	return events, nil
 }
 
-func TestAStalledSubscriberCostsNobodyAnything(t *testing.T) {
+// A stalled subscriber delays no other client.
+func TestWatch_stalledSubscriber(t *testing.T) {
 	stalled(t, startDaemon(t), counts(1000, 20000))
 }
 
@@ -225,7 +228,7 @@ func stalled(t *testing.T, d *daemon, count int) {
 	m.checkAll(&got, log)
 }
 
-func TestIdleSubscribersAreCheap(t *testing.T) {
+func TestWatch_idleSubscribers(t *testing.T) {
 	d := startDaemon(t)
 	count := counts(200, 1000)
 	// The socket is there before the service follows the log; its first reply comes after.
@@ -251,7 +254,8 @@ func TestIdleSubscribersAreCheap(t *testing.T) {
 	t.Logf("%d idle subscribers: %d kB before, %d kB with them: %.1f kB each", count, before, during, float64(during-before)/float64(count))
 }
 
-func TestATornLineIsNeverDeliveredAtWhateverByteItIsTorn(t *testing.T) {
+// A torn line is never delivered at whatever byte it is torn.
+func TestWatch_tornLine(t *testing.T) {
 	d := startDaemon(t)
 	w := d.subscribe(nil)
 	line := `{"Name":"torn","Status":"create","Time":"2026-11-23T12:00:00.5Z","Type":"volume","Attributes":{"a":"\u003cb"}}` + "\n"

@@ -48,7 +48,8 @@ func pollingThreads(t *testing.T, pid int) []int {
 	return threads
 }
 
-func TestWatchdogOfAServiceWhoseFollowerIsStuck(t *testing.T) {
+// Watchdog of a service whose follower is stuck.
+func TestWatchdog_followerStuck(t *testing.T) {
 	needRoot(t)
 	followerIsStuck(t, exec.Command, 2, "--backend", "file", "--log-file", filepath.Join(shortDir(t), "log"))
 }

@@ -32,7 +32,7 @@ func pages(t *testing.T) map[string]string {
 	return all
 }
 
-func TestEveryCommandHasAPage(t *testing.T) {
+func TestPages_everyCommand(t *testing.T) {
 	all := pages(t)
 	for _, name := range []string{"eventsvc.1", "eventsvc-serve.8", "eventsvc.toml.5", "io.podman.events.7", "io.podman.Events1.7", "io.podman.autoupdate.7", "io.podman.AutoUpdate1.7"} {
 		if all[name] == "" {
@@ -46,7 +46,8 @@ func TestEveryCommandHasAPage(t *testing.T) {
 	}
 }
 
-func TestPagesSayWhatTheHelpSays(t *testing.T) {
+// Pages say what the help says.
+func TestPages_asHelp(t *testing.T) {
 	all := pages(t)
 	for _, test := range []struct{ page, want string }{
 		{"eventsvc.toml.5", `\fBallow\-read\fR = \fIa list of strings\fR`},
@@ -65,7 +66,8 @@ func TestPagesSayWhatTheHelpSays(t *testing.T) {
 	}
 }
 
-func TestNoLineOfTextIsTakenForACommand(t *testing.T) {
+// No line of text is taken for a command.
+func TestPages_leadingDot(t *testing.T) {
 	var r roff
 	r.prose(".so /etc/passwd\n'quoted' \\fBbold")
 	if got, want := r.String(), "\\&.so /etc/passwd\n\\(aqquoted\\(aq \\efBbold\n"; got != want {
@@ -73,7 +75,8 @@ func TestNoLineOfTextIsTakenForACommand(t *testing.T) {
 	}
 }
 
-func TestAContractThatIsNoneIsRefused(t *testing.T) {
+// A contract that is invalid is refused.
+func TestContract_invalid(t *testing.T) {
 	for _, idl := range []string{"", "interface a.b\n", "interface a.b\nmethod F(\n  what is this\n) -> ()\n"} {
 		if _, err := contractPage([]byte(idl), described{}); err == nil {
 			t.Errorf("no error about %q", idl)

@@ -54,7 +54,7 @@ func read(t *testing.T, e events.Eventer, o events.ReadOptions, started func()) 
 	return strings.Join(all, " "), <-done
 }
 
-func TestWhatIsWrittenIsRead(t *testing.T) {
+func TestEventer_readsWhatWasWritten(t *testing.T) {
 	e := newEventer(t, events.EventerOptions{EventerType: "file", LogFilePath: filepath.Join(t.TempDir(), "events.log")})
 	write(t, e, "a", "b", "c")
 	for options, want := range map[*events.ReadOptions]string{
@@ -72,7 +72,8 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsWhenUntilHasPassed(t *testing.T) {
+// A stream ends when until has passed.
+func TestEventer_untilPassed(t *testing.T) {
 	e := newEventer(t, events.EventerOptions{EventerType: "file", LogFilePath: filepath.Join(t.TempDir(), "events.log")})
 	write(t, e, "a")
 	got, err := read(t, e, events.ReadOptions{FromStart: true, Stream: true, Until: "200ms"}, nil)
@@ -81,7 +82,7 @@ func TestAStreamEndsWhenUntilHasPassed(t *testing.T) {
 	}
 }
 
-func TestBadOptionsCloseTheChannel(t *testing.T) {
+func TestEventer_badOptions(t *testing.T) {
 	e := newEventer(t, events.EventerOptions{EventerType: "file", LogFilePath: filepath.Join(t.TempDir(), "events.log")})
 	var filter *events.FilterError
 	if _, err := read(t, e, events.ReadOptions{Filters: []string{"stats=x"}}, nil); !errors.As(err, &filter) {
@@ -93,7 +94,8 @@ func TestBadOptionsCloseTheChannel(t *testing.T) {
 	}
 }
 
-func TestTheNullStoreTakesEventsAndSaysThatItHasNone(t *testing.T) {
+// The null store takes events and says that it has none.
+func TestEventer_null(t *testing.T) {
 	e := newEventer(t, events.EventerOptions{EventerType: "none"})
 	write(t, e, "a")
 	var unavailable *events.UnavailableError

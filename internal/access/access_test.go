@@ -21,7 +21,7 @@ const (
 	stranger = 1000
 )
 
-func TestWhoMayReadWhat(t *testing.T) {
+func TestRead_rights(t *testing.T) {
 	p := Policy{Self: self, Readers: Allowed{UIDs: []uint32{1001}, GIDs: []uint32{50}}}
 	for _, test := range []struct {
 		name string
@@ -111,7 +111,8 @@ func TestPolicy_eventsOfOtherHosts(t *testing.T) {
 	}
 }
 
-func TestAUserWithoutAnIDInThisNamespaceReadsNothingUnlessAllowed(t *testing.T) {
+// A user without an ID in this namespace reads nothing unless allowed.
+func TestRead_userWithoutID(t *testing.T) {
 	nobody := Peer{UID: overflowUID, PID: 4}
 	var p Policy
 	uid, err := p.Read(&nobody)
@@ -125,7 +126,7 @@ func TestAUserWithoutAnIDInThisNamespaceReadsNothingUnlessAllowed(t *testing.T) 
 	}
 }
 
-func TestWhoMayWrite(t *testing.T) {
+func TestWrite_rights(t *testing.T) {
 	p := Policy{Self: self, Readers: Allowed{UIDs: []uint32{1002}}, Writers: Allowed{UIDs: []uint32{1001}, GIDs: []uint32{50}}}
 	for _, test := range []struct {
 		name     string
@@ -152,7 +153,8 @@ func TestWhoMayWrite(t *testing.T) {
 	}
 }
 
-func TestADenialIsLoggedWithUserAndProcess(t *testing.T) {
+// A denial is logged with user and process.
+func TestDenial_logged(t *testing.T) {
 	var log bytes.Buffer
 	p := Policy{Self: self, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	err := p.Write(&Peer{UID: stranger, PID: 4711}, false)
@@ -166,7 +168,7 @@ func TestADenialIsLoggedWithUserAndProcess(t *testing.T) {
 	}
 }
 
-func TestDenialsCannotFillTheLog(t *testing.T) {
+func TestDenial_logBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		p := Policy{Self: self, Log: slog.New(slog.NewTextHandler(&log, nil))}
@@ -187,7 +189,8 @@ func TestDenialsCannotFillTheLog(t *testing.T) {
 	})
 }
 
-func TestUsersAndGroupsAreAllowedByNameOrNumber(t *testing.T) {
+// Users and groups are allowed by name or number.
+func TestAllow_nameOrNumber(t *testing.T) {
 	me, err := user.Current()
 	if err != nil {
 		t.Skipf("this process has no user: %v", err)
@@ -201,7 +204,8 @@ func TestUsersAndGroupsAreAllowedByNameOrNumber(t *testing.T) {
 	}
 }
 
-func TestAUserOrGroupThatDoesNotExistIsAnErrorThatNamesIt(t *testing.T) {
+// The error for an unknown user or group names it.
+func TestAllow_unknownName(t *testing.T) {
 	for _, word := range []string{"", "@", "no-such-user-here", "@no-such-group-here", "4294967295", "99999999999", "-1"} {
 		if _, err := ParseAllowed([]string{word}); err == nil || !strings.HasPrefix(err.Error(), "cannot allow ") {
 			t.Errorf("ParseAllowed(%q) gives the error %v", word, err)

@@ -73,7 +73,7 @@ func (b *bridged) wait(t *testing.T) int {
 	}
 }
 
-func TestBridgeCarriesCallsAndReplies(t *testing.T) {
+func TestBridge_callsAndReplies(t *testing.T) {
 	r := newRig(t, sample)
 	b := newBridge(t, r)
 	for range 2 {
@@ -86,7 +86,8 @@ func TestBridgeCarriesCallsAndReplies(t *testing.T) {
 	checkCode(t, b.wait(t), exitOK)
 }
 
-func TestBridgeKeepsTheStreamWhenStdinEnds(t *testing.T) {
+// Bridge keeps the stream when stdin ends.
+func TestBridge_stdinEnds(t *testing.T) {
 	r := newRig(t, sample)
 	b := newBridge(t, r)
 	b.call(t, `{"method":"io.podman.events.Subscribe","parameters":{},"more":true}`)
@@ -105,7 +106,8 @@ func TestBridgeKeepsTheStreamWhenStdinEnds(t *testing.T) {
 	checkCode(t, b.wait(t), exitOK)
 }
 
-func TestBridgeEndsWhenTheServiceDoes(t *testing.T) {
+// Bridge ends when the service does.
+func TestBridge_serviceEnds(t *testing.T) {
 	r := newRig(t, sample)
 	b := newBridge(t, r)
 	b.call(t, `{"method":"io.podman.events.GetLastEvent","parameters":{}}`)

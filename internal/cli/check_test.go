@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-func TestCheckConfigWarnsOfWhatStandsInTheWayNow(t *testing.T) {
+// --check-config warns of what stands in the way now.
+func TestCheckConfig_warns(t *testing.T) {
 	dir := host(t, "")
 	log := filepath.Join(dir, "log")
 	writeFile(t, log, sample)
@@ -42,7 +43,8 @@ func TestCheckConfigWarnsOfWhatStandsInTheWayNow(t *testing.T) {
 	}
 }
 
-func TestOneSocketForTwoThingsIsRefused(t *testing.T) {
+// One socket for two things is refused.
+func TestServe_oneSocketTwice(t *testing.T) {
 	dir := host(t, "")
 	t.Chdir(dir)
 	s := "unix:" + dir + "/s"

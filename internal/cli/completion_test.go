@@ -61,7 +61,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-func TestCompletionScriptsAreThere(t *testing.T) {
+func TestCompletion_scripts(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		stdout, _, code := runIn(t.Context(), "completion", shell)
 		checkCode(t, code, exitOK)

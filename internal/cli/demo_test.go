@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-func TestDemoOnceProvesThatAllWorks(t *testing.T) {
+// demo --once proves that all works.
+func TestDemo_once(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	stdout, stderr, code := runIn(t.Context(), "demo", "--once")
 	checkCode(t, code, exitOK)
@@ -23,7 +24,8 @@ func TestDemoOnceProvesThatAllWorks(t *testing.T) {
 	}
 }
 
-func TestDemoPrintsCommandsThatWorkAndLeavesNothingBehind(t *testing.T) {
+// Demo prints commands that work and leaves nothing behind.
+func TestDemo_printedCommands(t *testing.T) {
 	c := begin(t, "demo", "--every", "10ms")
 	c.out.expect(t, "container remove decaf0000000")
 	address := regexp.MustCompile(`unix:\S+`).FindString(c.out.String())
@@ -50,7 +52,8 @@ func TestDemoPrintsCommandsThatWorkAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestDemoFindsAPlaceWithAShortPath(t *testing.T) {
+// Demo finds a place with a short path.
+func TestDemo_shortPath(t *testing.T) {
 	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
 	if err := os.Mkdir(long, 0o700); err != nil {
 		t.Fatal(err)
@@ -67,7 +70,7 @@ func TestDemoFindsAPlaceWithAShortPath(t *testing.T) {
 	}
 }
 
-func TestWordsOfAShell(t *testing.T) {
+func TestDemo_shellWords(t *testing.T) {
 	for word, want := range map[string]string{
 		"bin/eventsvc": "bin/eventsvc", "unix:/run/x": "unix:/run/x", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$x": "'$x'",
 	} {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestEventsFormats(t *testing.T) {
+func TestEvents_formats(t *testing.T) {
 	r := newRig(t, sample)
 	for _, test := range []struct {
 		name      string
@@ -118,7 +118,8 @@ func members(t *testing.T, line string) map[string]any {
 	return m
 }
 
-func TestAWholeEventInATemplateIsTheLineForPeople(t *testing.T) {
+// A whole event in a template is the line for people.
+func TestEvents_templateOfWholeEvent(t *testing.T) {
 	r := newRig(t, string(sampleLog))
 	want, _, _ := r.run("events", "--stream=false")
 	for _, format := range []string{"{{.}}", `{{printf "%s" .}}`, `{{printf "%v" .}}`} {
@@ -129,7 +130,8 @@ func TestAWholeEventInATemplateIsTheLineForPeople(t *testing.T) {
 	}
 }
 
-func TestEventsRefusesTemplatesThatCannotWork(t *testing.T) {
+// Events refuses templates that cannot work.
+func TestEvents_refusesTemplates(t *testing.T) {
 	r := newRig(t, sample)
 	for _, test := range []struct{ name, format, want string }{
 		{"A field that does not exist", "{{.Nope}}", "can't evaluate field Nope; the fields are .Attributes"},
@@ -151,7 +153,7 @@ func TestEventsRefusesTemplatesThatCannotWork(t *testing.T) {
 	}
 }
 
-func TestEventsStartWherePodmansDo(t *testing.T) {
+func TestEvents_startAsPodman(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		arguments []string
@@ -187,7 +189,7 @@ func TestEventsStartWherePodmansDo(t *testing.T) {
 	}
 }
 
-func TestEventsComeWhileTheyHappen(t *testing.T) {
+func TestEvents_live(t *testing.T) {
 	r := newRig(t, "")
 	c := r.begin("events", "--filter", "type=volume")
 	r.waitForSubscriber()
@@ -198,7 +200,7 @@ func TestEventsComeWhileTheyHappen(t *testing.T) {
 	c.end(t)
 }
 
-func TestEventsSeeWhatPodmanAppends(t *testing.T) {
+func TestEvents_podmanAppends(t *testing.T) {
 	r := newRig(t, sample)
 	c := r.begin("events")
 	r.waitForSubscriber()

@@ -27,7 +27,8 @@ func readFile(t *testing.T, path string) string {
 	return string(text)
 }
 
-func TestExecGivesEachEventToACommand(t *testing.T) {
+// Exec gives each event to a command.
+func TestExec_everyEvent(t *testing.T) {
 	r := newRig(t, sample)
 	out := filepath.Join(r.dir, "out")
 	script := `echo "$EVENTSVC_TYPE|$EVENTSVC_STATUS|$EVENTSVC_NAME|$EVENTSVC_IMAGE|${EVENTSVC_EXIT_CODE-none}|$EVENTSVC_TIME|$EVENTSVC_ATTRIBUTES|$1" >>` +
@@ -53,7 +54,8 @@ func TestExecGivesEachEventToACommand(t *testing.T) {
 	}
 }
 
-func TestEnvironmentOfAnEventThatFitsNone(t *testing.T) {
+// Environment of an event that fits none.
+func TestExec_environmentTooLarge(t *testing.T) {
 	e := events.Event{Type: events.Container, Status: events.Create, Name: "a\x00b", Time: time.Unix(0, 0).UTC()}
 	e.Attributes = map[string]string{"long": strings.Repeat("x", 200<<10)}
 	e.Image = "new\nline"
@@ -114,7 +116,8 @@ func TestExec_onFailure(t *testing.T) {
 	}
 }
 
-func TestExecTriesAgainUntilItSucceeds(t *testing.T) {
+// Exec tries again until it succeeds.
+func TestExec_retries(t *testing.T) {
 	r := newRig(t, "")
 	r.write("a", "b")
 	out := filepath.Join(r.dir, "out")
@@ -146,7 +149,8 @@ func TestExec_sideBySide(t *testing.T) {
 	}
 }
 
-func TestExecPassesASignalOnAndWaitsForTheCommand(t *testing.T) {
+// Exec passes a signal on and waits for the command.
+func TestExec_signal(t *testing.T) {
 	r := newRig(t, "")
 	r.write("a")
 	place, out := filepath.Join(r.dir, "place"), filepath.Join(r.dir, "out")
@@ -165,7 +169,8 @@ func TestExecPassesASignalOnAndWaitsForTheCommand(t *testing.T) {
 	check(t, "what the command left", readFile(t, out), "begun\nended\nagain\n")
 }
 
-func TestExecRefusesWhatItCannotDo(t *testing.T) {
+// Exec refuses what it cannot do.
+func TestExec_refuses(t *testing.T) {
 	r := newRig(t, "")
 	for _, test := range []struct {
 		name, stderr string

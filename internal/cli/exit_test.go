@@ -40,7 +40,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestOutputThatCannotBeWrittenIsAnError(t *testing.T) {
+// Output that cannot be written is an error.
+func TestOutput_cannotBeWritten(t *testing.T) {
 	r := newRig(t, sample)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

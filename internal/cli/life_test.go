@@ -20,7 +20,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-func TestWatchdogOfARunningService(t *testing.T) {
+func TestServe_watchdog(t *testing.T) {
 	dir := host(t, "")
 	m := testkit.ListenAsManager(t, dir)
 	c := process(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"),
@@ -51,7 +51,8 @@ func TestServe_notifiesSystemdWhenIdle(t *testing.T) {
 	errs.expect(t, "the service has been idle")
 }
 
-func TestSocketsAreServedByTheirNames(t *testing.T) {
+// Sockets are served by their names.
+func TestServe_namedSockets(t *testing.T) {
 	dir := host(t, "")
 	names := []string{"varlink", "legacy", "readonly", "front-door"}
 	var files []*os.File
@@ -148,7 +149,7 @@ func TestServe_stdinAndStdout(t *testing.T) {
 	}
 }
 
-func TestJournalGetsPriorities(t *testing.T) {
+func TestLog_journalPriorities(t *testing.T) {
 	dir := host(t, "")
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -181,7 +182,8 @@ func TestJournalGetsPriorities(t *testing.T) {
 	}
 }
 
-func TestMetricsOfAServiceAreOnASocketOfTheirOwn(t *testing.T) {
+// Metrics of a service are on a socket of their own.
+func TestServe_metricsSocket(t *testing.T) {
 	dir := host(t, "")
 	address := "unix:" + filepath.Join(dir, "s")
 	shown := filepath.Join(dir, "m")

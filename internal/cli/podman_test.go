@@ -16,9 +16,9 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// TestLinesAreThoseOfPodman holds the lines for people, and some templates,
+// TestEvents_linesAsPodman holds the lines for people, and some templates,
 // against those that a real podman prints for the same log.
-func TestLinesAreThoseOfPodman(t *testing.T) {
+func TestEvents_linesAsPodman(t *testing.T) {
 	testkit.Need(t, "podman")
 	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-func TestLinesOnATerminal(t *testing.T) {
+func TestPrinter_terminal(t *testing.T) {
 	failed := 3
 	for _, test := range []struct {
 		name  string
@@ -42,7 +42,7 @@ func TestLinesOnATerminal(t *testing.T) {
 	}
 }
 
-func TestColourIsNotWantedEverywhere(t *testing.T) {
+func TestPrinter_colour(t *testing.T) {
 	for _, test := range []struct {
 		noColor, term string
 		want          bool

@@ -35,7 +35,8 @@ func exitOf(t *testing.T, c *exec.Cmd) int {
 	return c.ProcessState.ExitCode()
 }
 
-func TestSignalsEndAFollowerWithTheirExitCode(t *testing.T) {
+// Signals end a follower with their exit code.
+func TestEvents_signals(t *testing.T) {
 	r := newRig(t, sample)
 	for _, test := range []struct {
 		signal syscall.Signal
@@ -64,7 +65,8 @@ func deafTo(c *exec.Cmd, signals string) *exec.Cmd {
 	return c
 }
 
-func TestSignalsThatAreIgnoredFromTheStartEndNoFollower(t *testing.T) {
+// Signals that are ignored from the start end no follower.
+func TestEvents_ignoredSignals(t *testing.T) {
 	r := newRig(t, sample)
 	c := deafTo(process(t, "events", "--since", "2020-01-01", "--format", "{{.Name}}", "--address", r.address), "HUP INT")
 	pipe, err := c.StdoutPipe()
@@ -90,7 +92,8 @@ func TestSignalsThatAreIgnoredFromTheStartEndNoFollower(t *testing.T) {
 	checkCode(t, exitOf(t, c), 143)
 }
 
-func TestServeReloadsAtASIGHUPThatWasIgnored(t *testing.T) {
+// serve reloads at a SIGHUP that was ignored when it started.
+func TestServe_ignoredSIGHUP(t *testing.T) {
 	dir := host(t, "")
 	c := deafTo(process(t, "serve", "--listen", "unix:"+filepath.Join(dir, "s"), "--log-file", filepath.Join(dir, "log"), "--dbus", "none"), "HUP")
 	errs := startServe(t, c)
@@ -101,7 +104,8 @@ func TestServeReloadsAtASIGHUPThatWasIgnored(t *testing.T) {
 	checkCode(t, exitOf(t, c), exitOK)
 }
 
-func TestFollowerEndsWhenItsReaderGoesAlthoughNothingHappens(t *testing.T) {
+// A follower ends when its reader goes, also while no events arrive.
+func TestEvents_followerReaderGone(t *testing.T) {
 	r := newRig(t, sample)
 	c := process(t, "events", "--since", "2020-01-01", "--address", r.address)
 	var errs bytes.Buffer
@@ -121,7 +125,8 @@ func TestFollowerEndsWhenItsReaderGoesAlthoughNothingHappens(t *testing.T) {
 	check(t, "stderr", errs.String(), "")
 }
 
-func TestListerEndsQuietlyWhenItsReaderGoes(t *testing.T) {
+// Lister ends quietly when its reader goes.
+func TestEvents_listerReaderGone(t *testing.T) {
 	line := strings.SplitAfter(sample, "\n")[1]
 	r := newRig(t, strings.Repeat(line, 20000))
 	c := process(t, "events", "--stream=false", "--address", r.address)
@@ -187,7 +192,8 @@ func TestServe_notifiesSystemdAtItsEnd(t *testing.T) {
 	}
 }
 
-func TestServeUsesTheDirectoryOfAUser(t *testing.T) {
+// Serve uses the directory of a user.
+func TestServe_userDirectory(t *testing.T) {
 	dir := host(t, "")
 	const nobody = 65534
 	c := process(t, "serve", "--log-file", filepath.Join(dir, "log"))
@@ -241,7 +247,8 @@ func activated(c *exec.Cmd, files ...*os.File) {
 	c.Path = "/bin/sh"
 }
 
-func TestServeTakesOverTheSocketsOfSystemd(t *testing.T) {
+// Serve takes over the sockets of systemd.
+func TestServe_systemdSockets(t *testing.T) {
 	dir := host(t, "")
 	path := filepath.Join(dir, "s")
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -267,7 +274,8 @@ func TestServeTakesOverTheSocketsOfSystemd(t *testing.T) {
 	}
 }
 
-func TestServeServesAClientThatIsConnectedAlready(t *testing.T) {
+// Serve serves a client that is connected already.
+func TestServe_connectedClient(t *testing.T) {
 	dir := host(t, "")
 	log := filepath.Join(dir, "log")
 	writeFile(t, log, sample)

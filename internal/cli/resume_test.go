@@ -11,7 +11,8 @@ import (
 
 const nameFormat = "{{.Name}}"
 
-func TestCursorFileContinuesFromOneRunToTheNext(t *testing.T) {
+// Cursor file continues from one run to the next.
+func TestCursorFile_nextRun(t *testing.T) {
 	r := newRig(t, "")
 	place := filepath.Join(t.TempDir(), "place")
 	list := []string{"events", "--stream=false", "--format", nameFormat, "--cursor-file", place}
@@ -31,7 +32,8 @@ func TestCursorFileContinuesFromOneRunToTheNext(t *testing.T) {
 	check(t, "the output after a restart of the service", stdout+stderr, "d\n")
 }
 
-func TestCursorFileIsWrittenBehindWhatHasBeenPrinted(t *testing.T) {
+// Cursor file is written after what has been printed.
+func TestCursorFile_afterPrinting(t *testing.T) {
 	r := newRig(t, sample)
 	place := filepath.Join(t.TempDir(), "place")
 	follow := []string{"events", "--format", "{{.Name}} {{.Cursor}}", "--cursor-file", place}
@@ -64,7 +66,8 @@ func TestCursorFileIsWrittenBehindWhatHasBeenPrinted(t *testing.T) {
 	check(t, "the output after the cursor of a", other, "b\nc\n")
 }
 
-func TestCursorFileThatIsNoneIsLeftAlone(t *testing.T) {
+// Cursor file that is invalid is left alone.
+func TestCursorFile_invalid(t *testing.T) {
 	r := newRig(t, sample)
 	place := filepath.Join(t.TempDir(), "notes")
 	if err := os.WriteFile(place, []byte("Dear diary,\n"), 0o600); err != nil {
@@ -79,7 +82,8 @@ func TestCursorFileThatIsNoneIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestCursorFileThatIsNoRegularFileIsLeftAlone(t *testing.T) {
+// Cursor file that is no regular file is left alone.
+func TestCursorFile_notRegular(t *testing.T) {
 	r := newRig(t, sample)
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe") // to read it would be to wait
@@ -110,7 +114,8 @@ func TestCursorFileThatIsNoRegularFileIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestCursorFileMayBeEmptyOrALink(t *testing.T) {
+// Cursor file may be empty or a link.
+func TestCursorFile_emptyOrLink(t *testing.T) {
 	r := newRig(t, sample)
 	dir := t.TempDir()
 	link, file := filepath.Join(dir, "link"), filepath.Join(dir, "file")
@@ -155,7 +160,8 @@ func loseThePlace(t *testing.T) (r *rig, cursor string) {
 	return r, cursor
 }
 
-func TestExpiredCursorHasAnExitCodeOfItsOwn(t *testing.T) {
+// Expired cursor has an exit code of its own.
+func TestExpiredCursor_exitCode(t *testing.T) {
 	r, cursor := loseThePlace(t)
 	for _, stream := range []string{"--stream=true", "--stream=false"} {
 		stdout, stderr, code := r.run("events", stream, "--after-cursor", cursor)
@@ -167,7 +173,8 @@ func TestExpiredCursorHasAnExitCodeOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestExpiredCursorGoesOnFromTheOldestOnRequest(t *testing.T) {
+// Expired cursor goes on from the oldest on request.
+func TestExpiredCursor_oldest(t *testing.T) {
 	r, cursor := loseThePlace(t)
 	for _, stream := range []string{"--stream=true", "--stream=false"} {
 		c := r.begin("events", stream, "--after-cursor", cursor, "--if-expired", "oldest", "--format", "{{.Type}}")

@@ -23,7 +23,8 @@ func host(t *testing.T, engine string) (dir string) {
 	return dir
 }
 
-func TestServeReadsTheLogOfPodmanAndSaysWhy(t *testing.T) {
+// Serve reads the log of Podman and says why.
+func TestServe_podmanLog(t *testing.T) {
 	dir := host(t, "")
 	log := filepath.Join(dir, "podman.log")
 	writeFile(t, filepath.Join(dir, "containers.conf"), fmt.Sprintf("[engine]\nevents_logger = \"file\"\nevents_logfile_path = %q\n", log))
@@ -51,7 +52,8 @@ func TestServeReadsTheLogOfPodmanAndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestServeKeepsALogOfItsOwn(t *testing.T) {
+// Serve keeps a log of its own.
+func TestServe_ownLog(t *testing.T) {
 	dir := host(t, "")
 	log := filepath.Join(dir, "own", "events.log")
 	address := "unix:" + filepath.Join(dir, "s")
@@ -67,7 +69,8 @@ func TestServeKeepsALogOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestServeWithoutAStoreTakesEventsAndGivesNone(t *testing.T) {
+// Serve without a store takes events and gives none.
+func TestServe_noStore(t *testing.T) {
 	dir := host(t, "")
 	address := "unix:" + filepath.Join(dir, "s")
 	c := begin(t, "serve", "--listen", address, "--backend", "none")
@@ -85,7 +88,8 @@ func TestServeWithoutAStoreTakesEventsAndGivesNone(t *testing.T) {
 	checkCode(t, c.end(t), exitOK)
 }
 
-func TestServeRefusesAndSaysWhatToDo(t *testing.T) {
+// Serve refuses and says what to do.
+func TestServe_refuses(t *testing.T) {
 	dir := host(t, "")
 	log := filepath.Join(dir, "podman.log")
 	writeFile(t, filepath.Join(dir, "containers.conf"), fmt.Sprintf("[engine]\nevents_logger = \"file\"\nevents_logfile_path = %q\n", log))
@@ -147,7 +151,8 @@ func TestServeRefusesAndSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestSecondServiceOnTheSamePlaceIsRefused(t *testing.T) {
+// Second service on the same place is refused.
+func TestServe_secondService(t *testing.T) {
 	r := newRig(t, sample)
 	dir := host(t, "")
 	_, stderr, code := runIn(t.Context(), "serve", "--log-file", filepath.Join(dir, "log"), "--listen", r.address)

@@ -17,7 +17,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-func TestReloadTakesUpWhatCanBeChangedAndNamesTheRest(t *testing.T) {
+// Reload takes up what can be changed and names the rest.
+func TestReload_namesTheRest(t *testing.T) {
 	dir := host(t, "")
 	m := testkit.ListenAsManager(t, dir)
 	conf := filepath.Join(dir, "eventsvc.toml")
@@ -62,7 +63,8 @@ func TestReloadTakesUpWhatCanBeChangedAndNamesTheRest(t *testing.T) {
 	checkCode(t, exitOf(t, c), exitOK)
 }
 
-func TestCommandLineWinsOverFilesAfterAReloadToo(t *testing.T) {
+// Command line wins over files after a reload too.
+func TestReload_commandLineWins(t *testing.T) {
 	dir := host(t, "")
 	conf := filepath.Join(dir, "eventsvc.toml")
 	writeFile(t, conf, "log-level = \"debug\"\nallow-read = [\"1\"]\n")
@@ -86,7 +88,8 @@ func TestCommandLineWinsOverFilesAfterAReloadToo(t *testing.T) {
 	check(t, "what changed", strings.Join(second.changed(first), " "), "allow-write")
 }
 
-func TestCheckConfigSaysWhatAndWhyAndTouchesNothing(t *testing.T) {
+// --check-config says what and why, and touches nothing.
+func TestCheckConfig_touchesNothing(t *testing.T) {
 	dir := host(t, "")
 	log := filepath.Join(dir, "podman", "podman.log")
 	writeFile(t, filepath.Join(dir, "containers.conf"), fmt.Sprintf("[engine]\nevents_logger = \"file\"\nevents_logfile_path = %q\n", log))
@@ -134,7 +137,8 @@ func TestCheckConfigSaysWhatAndWhyAndTouchesNothing(t *testing.T) {
 	}
 }
 
-func TestReloadChangesTheBoundsOfARunningService(t *testing.T) {
+// Reload changes the bounds of a running service.
+func TestReload_bounds(t *testing.T) {
 	dir := host(t, "")
 	m := testkit.ListenAsManager(t, dir)
 	conf := filepath.Join(dir, "eventsvc.toml")
@@ -176,7 +180,8 @@ func TestReloadChangesTheBoundsOfARunningService(t *testing.T) {
 	checkCode(t, exitOf(t, c), exitOK)
 }
 
-func TestCheckConfigFailsWhereAStartWould(t *testing.T) {
+// --check-config fails where a start would.
+func TestCheckConfig_failsAsStart(t *testing.T) {
 	host(t, "")
 	_, stderr, code := runIn(t.Context(), "serve", "--check-config", "--config", "/dev/null", "--backend", "journald")
 	if (daemon.Store{Backend: events.Journald}).Supported() == nil {
@@ -189,7 +194,8 @@ func TestCheckConfigFailsWhereAStartWould(t *testing.T) {
 	}
 }
 
-func TestFilesOfTheHostAreNotForAProcessOfOneClient(t *testing.T) {
+// Files of the host are not for a process of one client.
+func TestSettings_processOfOneClient(t *testing.T) {
 	dir := host(t, "")
 	conf := filepath.Join(dir, "eventsvc.toml")
 	writeFile(t, conf, "listen = \"unix:/x\"\ndbus = \"system\"\nexit-idle-time = \"10m\"\nmetrics = \"unix:/m\"\nallow-read = \"1\"\n")

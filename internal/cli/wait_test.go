@@ -15,7 +15,8 @@ func (r *rig) writer(name string) []string {
 	}
 }
 
-func TestWaitSeesWhatItsCommandCauses(t *testing.T) {
+// Wait sees what its command causes.
+func TestWait_ownCommand(t *testing.T) {
 	r := newRig(t, sample)
 	for range 10 { // a race would be lost now and then
 		arguments := append([]string{"wait", "--address", r.address, "--filter", "volume=made", "--format", "{{.Name}}", "--"}, r.writer("made")...)
@@ -28,7 +29,7 @@ func TestWaitSeesWhatItsCommandCauses(t *testing.T) {
 	}
 }
 
-func TestWaitExitCodes(t *testing.T) {
+func TestWait_exitCodes(t *testing.T) {
 	r := newRig(t, sample)
 	for _, test := range []struct {
 		name      string
@@ -62,7 +63,8 @@ func TestWaitExitCodes(t *testing.T) {
 	checkCode(t, code, exitUnreachable)
 }
 
-func TestWaitEndsWithItsCommandAlthoughTheEventCameBefore(t *testing.T) {
+// wait ends with its command, also when the event came before.
+func TestWait_eventBeforeCommandEnds(t *testing.T) {
 	r := newRig(t, sample)
 	script := strings.Join(r.writer("quick"), " ") + "; exit 3"
 	stdout, _, code := runIn(t.Context(), "wait", "--address", r.address, "--filter", "volume=quick", "--format", "{{.Name}}", "--", "sh", "-c", script)
@@ -72,7 +74,8 @@ func TestWaitEndsWithItsCommandAlthoughTheEventCameBefore(t *testing.T) {
 	}
 }
 
-func TestWaitPassesASignalOnToItsCommand(t *testing.T) {
+// Wait passes a signal on to its command.
+func TestWait_signal(t *testing.T) {
 	r := newRig(t, sample)
 	mark := filepath.Join(r.dir, "mark")
 	c := process(t, "wait", "--address", r.address, "--", "sh", "-c",

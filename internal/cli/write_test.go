@@ -22,7 +22,8 @@ func TestWrite_printsTheCursor(t *testing.T) {
 		time.Date(2026, 11, 23, 12, 45, 39, 5e8, time.UTC).Local().Format(time.RFC3339Nano)+`","UID":`+strconv.Itoa(os.Getuid())+`,"Cursor":"`+strings.TrimSpace(cursor)+`"}`+"\n")
 }
 
-func TestWriteRefusesWhatIsNoEvent(t *testing.T) {
+// Write refuses what is no event.
+func TestWrite_refuses(t *testing.T) {
 	r := newRig(t, "")
 	for _, test := range []struct {
 		name      string
@@ -47,7 +48,7 @@ func TestWriteRefusesWhatIsNoEvent(t *testing.T) {
 	check(t, "the log", got, "")
 }
 
-func TestStatusForPeopleAndPrograms(t *testing.T) {
+func TestStatus_formats(t *testing.T) {
 	r := newRig(t, sample+"garbage\n")
 	r.write("a")
 	stdout, _, code := r.run("status")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAbsurdDepthIsRefused(t *testing.T) {
+func TestDepth_refuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"Error when inline tables are nested absurdly deep": strings.Repeat("a={", maxFileSize/3),
 		"Error when arrays are nested absurdly deep":        "a=" + strings.Repeat("[", maxFileSize-2),
@@ -22,7 +22,8 @@ func TestAbsurdDepthIsRefused(t *testing.T) {
 	}
 }
 
-func TestStringsAndCommentsHaveNoDepth(t *testing.T) {
+// Strings and comments have no depth.
+func TestDepth_stringsAndComments(t *testing.T) {
 	dots := strings.Repeat("10.0.0.1,{[", maxDepth)
 	for _, text := range []string{
 		"# " + dots,

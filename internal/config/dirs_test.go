@@ -33,7 +33,7 @@ func TestListenPath(t *testing.T) {
 	}
 }
 
-func TestRuntimeDirRefuses(t *testing.T) {
+func TestRuntimeDir_refuses(t *testing.T) {
 	uid := fmt.Sprint(testUser())
 	for name, test := range map[string]struct {
 		host host
@@ -72,7 +72,7 @@ func TestRuntimeDirRefuses(t *testing.T) {
 	}
 }
 
-func TestPodmanWithoutARuntimeDirectory(t *testing.T) {
+func TestRuntimeDir_none(t *testing.T) {
 	uid := fmt.Sprint(testUser())
 	for name, test := range map[string]struct {
 		podman string
@@ -101,7 +101,7 @@ func TestPodmanWithoutARuntimeDirectory(t *testing.T) {
 	}
 }
 
-func TestOwnLogWithoutAHome(t *testing.T) {
+func TestOwnLog_noHome(t *testing.T) {
 	env := host{user: true}.environment(t)
 	env.Home = ""
 	_, err := Discover(env)

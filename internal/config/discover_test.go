@@ -213,7 +213,7 @@ func TestDiscover(t *testing.T) {
 	}
 }
 
-func TestDiscoverRefuses(t *testing.T) {
+func TestDiscover_refuses(t *testing.T) {
 	etc := func(lines ...string) host {
 		return host{podman: "4.3.1", files: map[string]string{etcConf: engineFile(lines...)}}
 	}

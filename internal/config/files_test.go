@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-func TestFilesAreReadInPodmansOrder(t *testing.T) {
+// Files are read in Podman's order.
+func TestFiles_order(t *testing.T) {
 	uid := fmt.Sprint(testUser())
 	// Every place that any Podman reads has a file, and some that none reads.
 	everywhere := map[string]string{}
@@ -125,7 +126,8 @@ func TestFilesAreReadInPodmansOrder(t *testing.T) {
 	}
 }
 
-func TestLaterFilesWinKeyByKey(t *testing.T) {
+// Later files win key by key.
+func TestFiles_laterWins(t *testing.T) {
 	for name, test := range map[string]struct {
 		podman string
 		files  map[string]string

@@ -9,7 +9,7 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-func TestParseFindsTheLine(t *testing.T) {
+func TestParse_line(t *testing.T) {
 	for name, test := range map[string]struct {
 		text string
 		line int
@@ -36,7 +36,7 @@ func TestParseFindsTheLine(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_refuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		text string
 		want []string
@@ -163,7 +163,7 @@ func TestReleases(t *testing.T) {
 	}
 }
 
-func TestErrorsKeepTheirCause(t *testing.T) {
+func TestErrors_cause(t *testing.T) {
 	env := host{podman: "4.3.1", vars: map[string]string{"CONTAINERS_CONF": "/nowhere"}}.environment(t)
 	if _, err := Discover(env); !isAbsent(err) {
 		t.Errorf("%v is not recognised as an absent file", err)

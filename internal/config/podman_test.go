@@ -126,7 +126,7 @@ func TestPodmanAgreesOnCONTAINERS_CONF(t *testing.T) {
 	}
 }
 
-func TestPodmanRefusesWhatWeRefuse(t *testing.T) {
+func TestPodman_refusesTheSame(t *testing.T) {
 	needPodman(t)
 	for name, text := range map[string]string{
 		"A malformed file":           "[engine\n",
@@ -156,9 +156,9 @@ func TestPodmanRefusesWhatWeRefuse(t *testing.T) {
 	}
 }
 
-// TestPodmanAgreesOnTheOrderOfFiles has Podman see the files of a tree in the
+// TestPodman_sameOrder has Podman see the files of a tree in the
 // places of the machine's, in a mount namespace of its own.
-func TestPodmanAgreesOnTheOrderOfFiles(t *testing.T) {
+func TestPodman_sameOrder(t *testing.T) {
 	needPodman(t)
 	if os.Getuid() != 0 {
 		t.Skip("only root can put other files in the place of /etc/containers: run the test as root")
@@ -224,7 +224,7 @@ func only(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
 
-func TestHostKnowsItsPodman(t *testing.T) {
+func TestHost_podman(t *testing.T) {
 	needPodman(t)
 	output, err := exec.Command("podman", "--version").Output()
 	if err != nil {

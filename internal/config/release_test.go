@@ -8,7 +8,7 @@ import (
 
 // As rootless Podman does: it makes directories before it tells its version, and
 // fails where it cannot.
-func TestToAskPodmanForItsReleaseLeavesNothingBehind(t *testing.T) {
+func TestRelease_leavesNothing(t *testing.T) {
 	runtime, home, temporary := t.TempDir(), filepath.Join(t.TempDir(), "nowhere"), t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", runtime)
 	t.Setenv("HOME", home)

@@ -32,7 +32,7 @@ func plant(t *testing.T, files map[string]string) Environment {
 	return env
 }
 
-func TestSettingsOfSeveralFiles(t *testing.T) {
+func TestSettings_severalFiles(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		files map[string]string
@@ -134,7 +134,7 @@ func TestSettingsOfSeveralFiles(t *testing.T) {
 	}
 }
 
-func TestSettingsOfOneNamedFile(t *testing.T) {
+func TestSettings_oneFile(t *testing.T) {
 	env := plant(t, map[string]string{
 		"etc/eventsvc/eventsvc.toml": "max = 1\n",
 		"tmp/mine.toml":              "log-file = \"/x\"\n",
@@ -149,7 +149,7 @@ func TestSettingsOfOneNamedFile(t *testing.T) {
 	}
 }
 
-func TestBadSettings(t *testing.T) {
+func TestSettings_bad(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"A key that is none":       {"# one\n\nallow-reed = []\n", `cannot use allow-reed in /f.toml:3: there is no such key; did you mean "allow-read"?`},
 		"A key with an underscore": {"log_file = \"/x\"\n", `cannot use log_file in /f.toml:1: there is no such key; did you mean "log-file"?`},

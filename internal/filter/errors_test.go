@@ -7,7 +7,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
+// A filter that cannot be understood is named with the nearest word.
+func TestParse_unknownWord(t *testing.T) {
 	const keys = "keys are ancestor, artifact, container, event, exit-code, health, host, id, image, label, machine, name, " +
 		"network, pod, secret, status, type, uid, volume"
 	for _, test := range []struct{ filter, reason string }{
@@ -79,7 +80,8 @@ func TestAFilterThatCannotBeUnderstoodIsNamedWithTheNearestWord(t *testing.T) {
 	}
 }
 
-func TestAFilterErrorNamesTheFilter(t *testing.T) {
+// A filter error names the filter.
+func TestParse_errorNamesFilter(t *testing.T) {
 	_, err := filter.Parse([]string{"typ=pod"})
 	const want = `cannot understand filter "typ=pod": unknown key "typ", did you mean "type"?`
 	if err == nil || err.Error() != want {

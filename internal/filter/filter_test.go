@@ -174,7 +174,7 @@ var single = []struct{ name, filter, want string }{
 	{"an exit code of 0, which Podman before 5 leaves out", "exit-code=0", "old-died"},
 }
 
-func TestAFilterMatches(t *testing.T) {
+func TestMatch_filter(t *testing.T) {
 	for _, test := range single {
 		t.Run(test.name, func(t *testing.T) {
 			if got := matching(t, []string{test.filter}); got != test.want {
@@ -187,7 +187,8 @@ func TestAFilterMatches(t *testing.T) {
 // negate turns key=value into key!=value.
 func negate(filter string) string { return strings.Replace(filter, "=", "!=", 1) }
 
-func TestANegatedFilterMatchesAllOtherEvents(t *testing.T) {
+// A negated filter matches all other events.
+func TestMatch_negated(t *testing.T) {
 	for _, test := range single {
 		t.Run(test.name, func(t *testing.T) {
 			filter := negate(test.filter)
@@ -198,7 +199,8 @@ func TestANegatedFilterMatchesAllOtherEvents(t *testing.T) {
 	}
 }
 
-func TestTheKeyOfAFilterMayBeWrittenInAnyCase(t *testing.T) {
+// The key of a filter may be written in any case.
+func TestParse_keyInAnyCase(t *testing.T) {
 	for _, test := range single {
 		key, value, _ := strings.Cut(test.filter, "=")
 		for _, key := range []string{strings.ToUpper(key), strings.ToUpper(key[:1]) + key[1:]} {
@@ -212,7 +214,8 @@ func TestTheKeyOfAFilterMayBeWrittenInAnyCase(t *testing.T) {
 	}
 }
 
-func TestEveryKeyOfTheGrammarIsTested(t *testing.T) {
+// Every key of the grammar is tested.
+func TestMatch_everyKeyTested(t *testing.T) {
 	tested := make(map[string]bool)
 	for _, test := range single {
 		key, _, _ := strings.Cut(test.filter, "=")
@@ -237,7 +240,7 @@ func TestEveryKeyOfTheGrammarIsTested(t *testing.T) {
 	}
 }
 
-func TestFiltersTogetherMatch(t *testing.T) {
+func TestMatch_several(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		filters []string
@@ -318,7 +321,8 @@ func TestFiltersTogetherMatch(t *testing.T) {
 	}
 }
 
-func TestNoFiltersAndNilFiltersLetEverythingPass(t *testing.T) {
+// No filters and nil filters let everything pass.
+func TestMatch_none(t *testing.T) {
 	none, err := filter.Parse(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -335,7 +339,8 @@ func TestNoFiltersAndNilFiltersLetEverythingPass(t *testing.T) {
 	}
 }
 
-func TestFiltersThatChooseAreNotAll(t *testing.T) {
+// Filters that choose are not all.
+func TestAll_filters(t *testing.T) {
 	for _, test := range single {
 		for _, text := range []string{test.filter, negate(test.filter)} {
 			if f, err := filter.Parse([]string{text}); err != nil || f.IsAll() {
@@ -345,7 +350,8 @@ func TestFiltersThatChooseAreNotAll(t *testing.T) {
 	}
 }
 
-func TestMayMatchRulesOutWhatTypesAndStatusesDecide(t *testing.T) {
+// May match rules out what types and statuses decide.
+func TestMayMatch_rulesOut(t *testing.T) {
 	types := func(words ...events.Type) (set uint64) {
 		for _, word := range words {
 			set |= 1 << filter.CodeOfType(word)
@@ -399,7 +405,8 @@ func TestMayMatchRulesOutWhatTypesAndStatusesDecide(t *testing.T) {
 	}
 }
 
-func TestAViewWithoutTheWordsOfKnownCodesMatchesAlike(t *testing.T) {
+// A view without the words of known codes matches alike.
+func TestMatch_viewWithoutWords(t *testing.T) {
 	for _, filters := range [][]string{
 		{"status=create", "status=raw:levitate"},
 		{"status!=create", "status!=raw:levitate"},
@@ -425,7 +432,8 @@ func TestAViewWithoutTheWordsOfKnownCodesMatchesAlike(t *testing.T) {
 	}
 }
 
-func TestLabelsAreMatchedInALineAsInAnEvent(t *testing.T) {
+// Labels are matched in a line as in an event.
+func TestMatch_labelsInLine(t *testing.T) {
 	for _, test := range single {
 		f, err := filter.Parse([]string{test.filter})
 		if err != nil {
@@ -441,7 +449,8 @@ func TestLabelsAreMatchedInALineAsInAnEvent(t *testing.T) {
 	}
 }
 
-func TestAViewWithoutLabelsHasNone(t *testing.T) {
+// A view without labels has none.
+func TestMatch_viewWithoutLabels(t *testing.T) {
 	f, err := filter.Parse([]string{"label=k"})
 	if err != nil {
 		t.Fatal(err)
@@ -451,7 +460,7 @@ func TestAViewWithoutLabelsHasNone(t *testing.T) {
 	}
 }
 
-func TestMatchingAllocatesNothing(t *testing.T) {
+func TestMatch_noAllocations(t *testing.T) {
 	f, err := filter.Parse([]string{"type=container", "status=create", "label=app=shop", "container=aaa", "id!=b"})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-func TestALabelIsFoundInALineAsInAMap(t *testing.T) {
+// A label is found in a line as in a map.
+func TestLabels_lineAsMap(t *testing.T) {
 	for _, test := range []struct{ name, object, key, want string }{
 		{"the only one", `{"k":"v"}`, "k", "v"},
 		{"the first", `{"k":"v","l":"w"}`, "k", "v"},
@@ -47,7 +48,8 @@ func TestALabelIsFoundInALineAsInAMap(t *testing.T) {
 	}
 }
 
-func TestThereIsNoLabelWhereThereAreNone(t *testing.T) {
+// There is no label where there are none.
+func TestLabels_none(t *testing.T) {
 	for name, labels := range map[string]filter.Labels{
 		"the zero value":           {},
 		"an empty map":             {Map: map[string]string{}},

@@ -195,7 +195,8 @@ func randomFilter(r *rand.Rand) string {
 	return key + "=" + value
 }
 
-func TestFiltersMatchWhatTheContractDescribes(t *testing.T) {
+// Filters match what the contract describes.
+func TestMatch_model(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	matched, ruledOut := 0, 0
 	const rounds = 200_000

@@ -54,8 +54,8 @@ func FuzzAppend(f *testing.F) {
 	})
 }
 
-// TestAppendKnowsWhatPodmanWrites makes sure that usual events need no second look.
-func TestAppendKnowsWhatPodmanWrites(t *testing.T) {
+// TestAppend_podmanLines makes sure that usual events need no second look.
+func TestAppend_podmanLines(t *testing.T) {
 	e := events.Event{
 		Type: events.Container, Status: events.Exited, Time: time.Now(), ContainerExitCode: new(137), ID: "b1e1", Name: "müller",
 		Details: events.Details{Attributes: map[string]string{"a": "b", "c": ""}},

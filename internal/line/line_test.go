@@ -36,7 +36,8 @@ func lines(tb testing.TB) [][]byte {
 	return all
 }
 
-func TestEveryRealLineIsScannedWithoutHelp(t *testing.T) {
+// Every real line is scanned without help.
+func TestScan_realLines(t *testing.T) {
 	for _, b := range lines(t) {
 		var f Fields
 		if !Scan(b, &f) {
@@ -74,7 +75,8 @@ func compare(t *testing.T, original, b []byte, f *Fields) {
 	}
 }
 
-func TestTimesAreReadAsPackageTimeReadsThem(t *testing.T) {
+// Times are read as package time reads them.
+func TestScan_times(t *testing.T) {
 	for _, text := range []string{
 		"2026-11-23T12:46:17.155133005Z", "2026-11-23T12:46:17Z", "2026-11-23T12:46:17.1+01:00", "2000-02-29T23:59:59-11:30",
 		"1970-01-01T00:00:00Z", "1969-12-31T23:59:59.999999999Z", "1678-01-01T00:00:00Z", "2261-12-31T23:59:59Z",
@@ -100,7 +102,8 @@ func TestTimesAreReadAsPackageTimeReadsThem(t *testing.T) {
 	}
 }
 
-func TestLabelsOfAnyNameAndNumberAreRead(t *testing.T) {
+// Labels of any name and number are read.
+func TestScan_labels(t *testing.T) {
 	many := make(map[string]string)
 	for i := range 100 {
 		many[fmt.Sprintf("label-%d", i)] = "x"

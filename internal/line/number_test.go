@@ -8,7 +8,8 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-func TestNumbersOfAnyLengthAreRead(t *testing.T) {
+// Numbers of any length are read.
+func TestScan_numbers(t *testing.T) {
 	for _, n := range []int{0, -1, 255, 999999999, 1000000000, math.MaxUint32, math.MaxInt64, math.MinInt64} {
 		e := events.Event{
 			Type: events.Container, Status: events.Exited, Time: time.Unix(1e9, 1), ContainerExitCode: &n, HealthFailingStreak: n,

@@ -13,7 +13,7 @@ import (
 
 // What auto-update did is counted by its events; words that it does not have, and
 // podman auto-update's own event, count as nothing of it.
-func TestAutoUpdates(t *testing.T) {
+func TestAutoUpdates_counted(t *testing.T) {
 	m, err := New("1.2.3", Sources{})
 	if err != nil {
 		t.Fatal(err)

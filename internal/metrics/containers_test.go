@@ -31,7 +31,7 @@ func happened(t *testing.T, name string, status events.Status, code int, health 
 	return r
 }
 
-func TestContainers(t *testing.T) {
+func TestContainers_counted(t *testing.T) {
 	m, err := New("1.2.3", Sources{})
 	if err != nil {
 		t.Fatal(err)

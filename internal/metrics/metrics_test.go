@@ -25,7 +25,7 @@ func record(t events.Type, s events.Status) feed.Record {
 	}}
 }
 
-func TestMetricsAreWhatPrometheusExpects(t *testing.T) {
+func TestMetrics_exposition(t *testing.T) {
 	m, err := New("1.2.3", Sources{
 		Status:      func() feed.Status { return feed.Status{Written: 3, Skipped: 2, Fault: "the disk"} },
 		Subscribers: func() map[string]int { return map[string]int{"varlink": 4, "dbus": 1} },
@@ -84,7 +84,8 @@ eventsvc_write_failures_total 1
 	}
 }
 
-func TestMetricsAreShownOverHTTPAndNothingElse(t *testing.T) {
+// Metrics are shown over HTTP and nothing else.
+func TestMetrics_http(t *testing.T) {
 	m, err := New("1.2.3", Sources{})
 	if err != nil {
 		t.Fatal(err)

@@ -25,13 +25,13 @@
 //
 //   - A file that cannot be opened is left out without a word: one that journald is
 //     just making (TestReader_fileThatIsBeingMade), or one for which there is no
-//     descriptor (TestJournalFilesThatCannotBeOpenedAreNotLeftOut). Here each file is
+//     descriptor (TestJournal_filesCannotBeOpened). Here each file is
 //     opened by itself. What may be opened later makes Check report that the reader
 //     has to be made again; what cannot be opened now is an error.
 //   - Of a damaged file the rest is left out without a word
 //     (TestReader_damagedFile). Here Lacking counts it.
 //   - A file that journald removes is cut short under its readers: the process gets
-//     SIGBUS, or reads zeros (TestJournalVacuumUnderAReader). Here the reader fails
+//     SIGBUS, or reads zeros (TestJournal_vacuumUnderReader). Here the reader fails
 //     with ErrStale, and nothing that it has read since is believed.
 //   - A compressed field is decompressed whole, whatever its length and whatever
 //     sd_journal_set_data_threshold(3) was given: 50 kB of a sender become 768 MB

@@ -27,7 +27,8 @@ func description(t *testing.T) string {
 	return string(b)
 }
 
-func TestTheBindingsAreThoseThatTheDescriptionGenerates(t *testing.T) {
+// The bindings are those that the description generates.
+func TestBindings_generated(t *testing.T) {
 	// The generator writes beside its input.
 	dir := t.TempDir()
 	input := filepath.Join(dir, descriptionFile)
@@ -55,7 +56,7 @@ func TestTheBindingsAreThoseThatTheDescriptionGenerates(t *testing.T) {
 	}
 }
 
-func TestTheBindingsHoldTheDescription(t *testing.T) {
+func TestBindings_description(t *testing.T) {
 	bindings := iopodman.VarlinkNew(nil)
 	if name := bindings.VarlinkGetName(); name != "io.podman" {
 		t.Errorf("interface is %s", name)
@@ -75,7 +76,8 @@ var (
 	fieldLine   = regexp.MustCompile(`^ +([a-zA-Z0-9_]+)(: |,?$)`)
 )
 
-func TestEverythingInTheDescriptionHasAComment(t *testing.T) {
+// Everything in the description has a comment.
+func TestContract_comments(t *testing.T) {
 	parsed, err := idl.New(description(t))
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +117,7 @@ func TestEverythingInTheDescriptionHasAComment(t *testing.T) {
 	}
 }
 
-func TestVarlinkctlFindsTheDescriptionValid(t *testing.T) {
+func TestContract_varlinkctl(t *testing.T) {
 	script := "../../test/peers/varlinkctl.sh"
 	out, err := exec.CommandContext(t.Context(), script, "validate-idl", descriptionFile).CombinedOutput()
 	if err == nil {

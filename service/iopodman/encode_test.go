@@ -43,7 +43,8 @@ func sampleLines(t testing.TB) []string {
 	return lines
 }
 
-func TestAnEventGoesOutAsSixStrings(t *testing.T) {
+// An event goes out as six strings.
+func TestEncode_sixStrings(t *testing.T) {
 	for _, text := range sampleLines(t) {
 		var want struct{ ID, Image, Name, Status, Time, Type string }
 		if err := json.Unmarshal([]byte(text), &want); err != nil {
@@ -70,7 +71,8 @@ func TestAnEventGoesOutAsSixStrings(t *testing.T) {
 	}
 }
 
-func TestEncodingAnEventTakesNoMemoryOfItsOwn(t *testing.T) {
+// Encoding an event takes no memory of its own.
+func TestEncode_noAllocations(t *testing.T) {
 	r := scan(t, sampleLines(t)[0])
 	frame := make([]byte, 0, 4096)
 	if allocs := testing.AllocsPerRun(100, func() { frame = appendEventFrame(frame[:0], r) }); allocs != 0 {

@@ -44,7 +44,8 @@ func TestFilters_followedStream(t *testing.T) {
 	}
 }
 
-func TestEventsOfANewerPodmanAreLeftOut(t *testing.T) {
+// Events of a newer Podman are left out.
+func TestFilters_newerPodman(t *testing.T) {
 	strange := []string{
 		`{"Status":"levitate","Time":"2020-05-22T12:00:00Z","Type":"container","Name":"a"}`,
 		`{"Status":"create","Time":"2020-05-22T12:00:00Z","Type":"gadget","Name":"b"}`,
@@ -56,7 +57,8 @@ func TestEventsOfANewerPodmanAreLeftOut(t *testing.T) {
 	r.run(past()...).want(t, 0, printed(t, []string{container(1, "create")}, all), "")
 }
 
-func TestFiltersChooseAsTheyDidInPodman1(t *testing.T) {
+// Filters choose as they did in Podman 1.
+func TestFilters_asPodman1(t *testing.T) {
 	lines := allSamples(t)
 	r := newRig(t, lines...)
 	var first entry // a container
@@ -107,7 +109,8 @@ func TestFiltersChooseAsTheyDidInPodman1(t *testing.T) {
 	}
 }
 
-func TestABadFilterIsRefusedInWordsThatHelp(t *testing.T) {
+// A bad filter is refused in words that help.
+func TestFilters_bad(t *testing.T) {
 	r := newRig(t, containers(1, 3)...)
 	const keys = " (keys for podman-remote 1.x are container, event, image, pod, status, type, uid, volume)"
 	const elsewhere = " and stops at it, so such events are not sent to it; use eventsvc events, or the interface io.podman.events"
@@ -133,7 +136,8 @@ func TestABadFilterIsRefusedInWordsThatHelp(t *testing.T) {
 	}
 }
 
-func TestTooManyOrTooLongFiltersAreRefused(t *testing.T) {
+// Too many or too long filters are refused.
+func TestFilters_tooMany(t *testing.T) {
 	r := newRig(t)
 	for _, parameters := range []string{
 		`"` + strings.Repeat(`type=pod","`, 300) + `type=pod"`,

@@ -27,7 +27,8 @@ func TestGetVersion_build(t *testing.T) {
 	}
 }
 
-func TestTheDistributionIsFoundWhereItIs(t *testing.T) {
+// The distribution is found where it is.
+func TestHost_distribution(t *testing.T) {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	for _, test := range []struct {
 		root fstest.MapFS
@@ -44,7 +45,8 @@ func TestTheDistributionIsFoundWhereItIs(t *testing.T) {
 	}
 }
 
-func TestAnUptimeReadsAsInPodman(t *testing.T) {
+// An uptime reads as in Podman.
+func TestHost_uptime(t *testing.T) {
 	for up, want := range map[time.Duration]string{
 		0: "0h 0m 0s", 59*time.Minute + 7*time.Second: "0h 59m 7s", 36*time.Hour + time.Minute: "36h 1m 0s (Approximately 1.50 days)",
 	} {

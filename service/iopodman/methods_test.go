@@ -58,7 +58,8 @@ func TestMethods_getInfo(t *testing.T) {
 	}
 }
 
-func TestVersionPrintsThatOfThisService(t *testing.T) {
+// Version prints that of this service.
+func TestVersion_service(t *testing.T) {
 	got := newRig(t).run("version")
 	_, server, found := strings.Cut("\n"+got.stdout, "\nServer:\n")
 	lines := strings.Split(strings.TrimSpace(server), "\n")
@@ -102,7 +103,8 @@ func hostOf(t *testing.T, r *rig) host {
 	return got.Parameters.Info.Host
 }
 
-func TestInfoTellsTheTruthAboutTheHost(t *testing.T) {
+// Info tells the truth about the host.
+func TestInfo_host(t *testing.T) {
 	r := newRig(t)
 	got := hostOf(t, r)
 	name, err := os.Hostname()

@@ -10,7 +10,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store/null"
 )
 
-func TestEventsAreShownAsJSONAndByATemplate(t *testing.T) {
+// Events are shown as JSON and by a template.
+func TestEvents_jsonAndTemplate(t *testing.T) {
 	lines := allSamples(t)
 	r := newRig(t, lines...)
 	var wantJSON, wantText strings.Builder

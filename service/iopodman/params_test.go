@@ -104,7 +104,7 @@ func FuzzGetEventsParams(f *testing.F) {
 	})
 }
 
-func TestADurationCountsBack(t *testing.T) {
+func TestTimes_duration(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"10m": -10 * time.Minute, "-5s": 5 * time.Second, "+1h30m": -90 * time.Minute, "0s": 0, "1.5h": -90 * time.Minute,

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-func TestEveryFormOfTimeOfPodman1IsHonoured(t *testing.T) {
+// Every form of time of Podman 1 is honoured.
+func TestTimes_podman1(t *testing.T) {
 	lines := []string{
 		`{"Name":"a","Status":"create","Time":"2020-05-21T23:59:59.999999999Z","Type":"volume"}`,
 		`{"Name":"b","Status":"create","Time":"2020-05-22T00:00:00.5Z","Type":"volume"}`,
@@ -53,7 +54,8 @@ func TestEveryFormOfTimeOfPodman1IsHonoured(t *testing.T) {
 	}
 }
 
-func TestDurationsMeanAgoInBothBoundsAndAheadWithAMinus(t *testing.T) {
+// A duration counts back from now in both bounds, and ahead with a minus.
+func TestTimes_durationsInBothBounds(t *testing.T) {
 	now := time.Now()
 	line := func(name string, at time.Time) string {
 		return fmt.Sprintf(`{"Name":%q,"Status":"create","Time":%q,"Type":"volume"}`, name, at.Format(time.RFC3339Nano))
@@ -81,7 +83,8 @@ func TestDurationsMeanAgoInBothBoundsAndAheadWithAMinus(t *testing.T) {
 	}
 }
 
-func TestABadTimeIsRefusedInWordsThatHelp(t *testing.T) {
+// A bad time is refused in words that help.
+func TestTimes_bad(t *testing.T) {
 	r := newRig(t, containers(1, 3)...)
 	const hint = "give RFC 3339 (2006-01-02T15:04:05Z), a date, Unix seconds or 'now', or a duration such as 10m, 2d or '1 hour ago'\n"
 	for _, value := range []string{"overmorrow", "10", "1h2", "5 moments"} {

@@ -9,7 +9,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
-func TestTheWordsOfOldClientsAreWordsOfTheVocabulary(t *testing.T) {
+// The words of old clients are words of the vocabulary.
+func TestWords_vocabulary(t *testing.T) {
 	for _, word := range clientTypes {
 		if typ, err := events.StringToType(word); err != nil || string(typ) != word {
 			t.Errorf("%s: %v", word, err)
@@ -25,7 +26,8 @@ func TestTheWordsOfOldClientsAreWordsOfTheVocabulary(t *testing.T) {
 	}
 }
 
-func TestTheNearestWordIsTheOneThatIsMeant(t *testing.T) {
+// The nearest word is the one that is meant.
+func TestWords_nearest(t *testing.T) {
 	words := append(slices.Clone(clientStatuses), filterKeys...)
 	for word, want := range map[string]string{
 		"strat": "start", "creat": "create", "die": "died", "contianer": "container", "volumes": "volume", "labels": "", "xyzzy": "", "": "",

@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestAChildIsAnOtherUntilItHasBeenWaitedFor(t *testing.T) {
+// The processor time of a child counts as another's until it has been waited for.
+func TestBusy_child(t *testing.T) {
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), "BUSY_TEST_CHILD=1")
 	mark := Now()

@@ -9,7 +9,8 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-func TestAGeneratedLogIsWhatItSays(t *testing.T) {
+// A generated log is what it says.
+func TestLog_generated(t *testing.T) {
 	var a, b bytes.Buffer
 	log, err := Generate(&a, 20_000, 7)
 	if err != nil {

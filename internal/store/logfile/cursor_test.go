@@ -27,7 +27,8 @@ func (w *watched) at(cursor string) (names []string, gone bool) {
 	return names, err != nil
 }
 
-func TestAMangledCursorIsNeverAnotherPlace(t *testing.T) {
+// A mangled cursor is never another place.
+func TestCursor_mangled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 5)+strings.Repeat(lineOf(7), 12)+linesOf(8, 15))
 	w := open(t, path, Options{})
@@ -54,7 +55,7 @@ func TestAMangledCursorIsNeverAnotherPlace(t *testing.T) {
 	}
 }
 
-func TestACursorHasOneSpelling(t *testing.T) {
+func TestCursor_oneSpelling(t *testing.T) {
 	for _, c := range []cursor{
 		{kind: kindAfter, id: identity{time: 1, hash: 2, twin: 3}, genID: 4},
 		{kind: kindBefore, id: identity{time: 1, hash: 2}, hinted: true, hint: hint{genID: 5, off: 678}},
@@ -122,7 +123,8 @@ func TestCursor_beforeTheFirstEvent(t *testing.T) {
 	}
 }
 
-func TestACursorOfAnEventOfAnyTimeIsFoundAgain(t *testing.T) {
+// A cursor of an event of any time is found again.
+func TestCursor_anyTime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	stamps := []string{
 		"0001-01-01T00:00:01Z", "1600-02-03T04:05:06.5+01:00", "1677-09-21T00:12:43.145224192Z", "1969-12-31T23:59:59.999999999Z",
@@ -144,7 +146,8 @@ func TestACursorOfAnEventOfAnyTimeIsFoundAgain(t *testing.T) {
 	}
 }
 
-func TestManyEqualEventsAreSearchedInReasonableTime(t *testing.T) {
+// Many equal events are searched in reasonable time.
+func TestCursor_manyEqualEvents(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	const total = 20000
 	w := open(t, path, Options{})

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-func TestALogIsFollowedThatIsWrittenByAPathInAnotherDirectory(t *testing.T) {
+// A log is followed that is written by a path in another directory.
+func TestFollow_writtenByAnotherPath(t *testing.T) {
 	for name, link := range map[string]func(t *testing.T, written, read string){
 		"a second name": func(t *testing.T, written, read string) {
 			t.Helper()

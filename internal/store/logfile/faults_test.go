@@ -169,10 +169,10 @@ func (w *watched) checkAgainst(acknowledged map[string]int) {
 	}
 }
 
-// TestWhateverFailsNothingIsLostNorToldWrongly lets each call of the disk fail,
+// TestFaults_nothingLost lets each call of the disk fail,
 // the first time, the second time and so on, once and several times on end,
 // with each error that a disk has.
-func TestWhateverFailsNothingIsLostNorToldWrongly(t *testing.T) {
+func TestFaults_nothingLost(t *testing.T) {
 	most := 8
 	if os.Getenv("EVENTSVC_LONG") != "" {
 		most = 100
@@ -208,7 +208,8 @@ func TestWhateverFailsNothingIsLostNorToldWrongly(t *testing.T) {
 	}
 }
 
-func TestAWriteThatWasCutShortIsTakenBackUnlessSomebodyWroteBehindIt(t *testing.T) {
+// A write that was cut short is taken back unless another wrote after it.
+func TestAppend_cutShort(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		behind string
@@ -263,7 +264,8 @@ func TestAWriteThatWasCutShortIsTakenBackUnlessSomebodyWroteBehindIt(t *testing.
 	}
 }
 
-func TestThatSomebodyElseWritesProvesNothingAboutOurRights(t *testing.T) {
+// That another process can write proves nothing about our rights.
+func TestAppend_rightsOfOthers(t *testing.T) {
 	for errno, stays := range map[unix.Errno]bool{
 		unix.EROFS: true, unix.EACCES: true, unix.EPERM: true, unix.EMFILE: true, unix.ENOSPC: false, unix.EIO: false,
 	} {
@@ -293,7 +295,8 @@ func TestThatSomebodyElseWritesProvesNothingAboutOurRights(t *testing.T) {
 	}
 }
 
-func TestAFaultPassesWithoutThatAnythingElseHappens(t *testing.T) {
+// A fault ends by itself; nothing else has to happen.
+func TestFaults_pass(t *testing.T) {
 	for _, call := range []string{"open", "at", "readAt", "stat"} {
 		t.Run(call, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "events.log")
@@ -328,7 +331,8 @@ func (w *watched) faultNow() error {
 	return w.follower.fault
 }
 
-func TestALogThatIsTruncatedWithoutADescriptorToSpareIsToldAsALossLater(t *testing.T) {
+// A log that is truncated without a descriptor to spare is reported as a loss later.
+func TestFollow_truncatedWithoutDescriptor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 10))
 	d := new(faulty)

@@ -91,7 +91,8 @@ func (w *watched) readAll(after string, q store.Query, plain bool) []string {
 	return append(cursors, end)
 }
 
-func TestWhatIsPassedOverIsNothingThatIsWanted(t *testing.T) {
+// What is passed over is nothing that is wanted.
+func TestIndex_passesOver(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, seed))

@@ -43,7 +43,8 @@ func (w *watched) write(n int) error {
 	return err
 }
 
-func TestAWriteThatGaveUpDoesNotKeepTheLockFromOthers(t *testing.T) {
+// A write that gave up does not keep the lock from others.
+func TestLock_writerGaveUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{LockTimeout: 50 * time.Millisecond})
 	release := holdLock(t, path)
@@ -68,7 +69,8 @@ func TestAWriteThatGaveUpDoesNotKeepTheLockFromOthers(t *testing.T) {
 	equal(t, "followed", w.names(1), namesOf(1, 2))
 }
 
-func TestALockFileThatIsReplacedIsLockedAnew(t *testing.T) {
+// A lock file that is replaced is locked anew.
+func TestLock_fileReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{LockTimeout: 50 * time.Millisecond})
 	release := holdLock(t, path)
@@ -87,7 +89,8 @@ func TestALockFileThatIsReplacedIsLockedAnew(t *testing.T) {
 	}
 }
 
-func TestALogThatIsASymbolicLinkIsLockedWherePodmanLocksIt(t *testing.T) {
+// A log that is a symbolic link is locked where Podman locks it.
+func TestLock_symbolicLink(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "events.log")
 	target := filepath.Join(t.TempDir(), "elsewhere.log")

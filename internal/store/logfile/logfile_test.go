@@ -13,7 +13,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-func TestFollowsWhatIsAppended(t *testing.T) {
+func TestFollow_appended(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 3))
 	w := open(t, path, Options{})
@@ -28,7 +28,8 @@ func TestFollowsWhatIsAppended(t *testing.T) {
 	equal(t, "history", names, namesOf(0, 6))
 }
 
-func TestFollowsPodmansRotationWithoutGapOrRepetition(t *testing.T) {
+// Follows Podman's rotation without gap or repetition.
+func TestFollow_podmanRotation(t *testing.T) {
 	for markers := range 3 {
 		t.Run(fmt.Sprintf("%d markers", markers), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "events.log")
@@ -61,7 +62,8 @@ func TestFollowsPodmansRotationWithoutGapOrRepetition(t *testing.T) {
 	}
 }
 
-func TestACursorSurvivesRotationAndIsTheSameForEverybody(t *testing.T) {
+// A cursor survives rotation and is the same for every reader.
+func TestCursor_rotation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{})
 	appendTo(t, path, linesOf(0, 100))
@@ -100,7 +102,8 @@ func TestACursorSurvivesRotationAndIsTheSameForEverybody(t *testing.T) {
 	}
 }
 
-func TestAppendReturnsTheCursorOfTheEvent(t *testing.T) {
+// Append returns the cursor of the event.
+func TestAppend_cursor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dir", "events.log")
 	w := open(t, path, Options{})
 	appended := make([]string, 5)
@@ -119,7 +122,8 @@ func TestAppendReturnsTheCursorOfTheEvent(t *testing.T) {
 	equal(t, "followed", w.names(5), namesOf(0, 5))
 }
 
-func TestAnOwnLogIsSetAsideWithinItsBound(t *testing.T) {
+// An own log is set aside within its bound.
+func TestAppend_setAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{MaxSize: 4000})
 	for i := range 100 {
@@ -156,7 +160,8 @@ func TestAnOwnLogIsSetAsideWithinItsBound(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoEventIsCountedAndTheRestDelivered(t *testing.T) {
+// A line that is not an event is counted; the rest is delivered.
+func TestFollow_notAnEvent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, lineOf(0)+"garbage\n"+"\x00\x00\n"+lineOf(1)[:30]+lineOf(2)+"{}\n"+lineOf(3)+strings.Repeat("x", 5<<20)+"\n"+lineOf(4)+`{"Name":"torn`)
 	w := open(t, path, Options{})
@@ -180,7 +185,7 @@ func TestWhatIsNoEventIsCountedAndTheRestDelivered(t *testing.T) {
 	}
 }
 
-func TestEqualEventsAreToldApart(t *testing.T) {
+func TestCursor_equalEvents(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	period := linesOf(0, 40)
 	w := open(t, path, Options{}) // which sees that the file is the first, and so that nothing was cut off it
@@ -207,7 +212,8 @@ func TestEqualEventsAreToldApart(t *testing.T) {
 	}
 }
 
-func TestALogThatIsReplacedIsFollowed(t *testing.T) {
+// A log that is replaced is followed.
+func TestFollow_replaced(t *testing.T) {
 	for name, replace := range map[string]func(t *testing.T, path string){
 		"deleted":         func(t *testing.T, path string) { _ = os.Remove(path) },
 		"moved away":      func(t *testing.T, path string) { _ = os.Rename(path, path+".1") },
@@ -228,7 +234,8 @@ func TestALogThatIsReplacedIsFollowed(t *testing.T) {
 	}
 }
 
-func TestALogTruncatedInPlaceIsALoss(t *testing.T) {
+// A log truncated in place is a loss.
+func TestFollow_truncated(t *testing.T) {
 	for _, behind := range []int{0, 2, 30} {
 		path := filepath.Join(t.TempDir(), "events.log")
 		appendTo(t, path, linesOf(0, 5))
@@ -245,7 +252,7 @@ func TestALogTruncatedInPlaceIsALoss(t *testing.T) {
 	}
 }
 
-func TestUnseenGenerationsAreALoss(t *testing.T) {
+func TestFollow_unseenGenerations(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 10))
 	w := open(t, path, Options{})
@@ -265,7 +272,8 @@ func TestUnseenGenerationsAreALoss(t *testing.T) {
 	}
 }
 
-func TestALogThatComesLaterIsReadFromItsStart(t *testing.T) {
+// A log that comes later is read from its start.
+func TestFollow_logComesLater(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b", "events.log")
 	w := open(t, path, Options{})
 	names, _, err := w.history("")

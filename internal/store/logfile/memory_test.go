@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-func TestGarbageBetweenEventsIsNotKeptInMemory(t *testing.T) {
+// Garbage between events is not kept in memory.
+func TestMemory_garbage(t *testing.T) {
 	for name, garbage := range map[string]string{
 		"empty lines": strings.Repeat("\n", chunkSize-1000), "a long line": strings.Repeat("x", chunkSize-1000) + "\n",
 	} {

@@ -11,7 +11,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-func TestProbeProvesThatTheFollowerMoves(t *testing.T) {
+// Probe proves that the follower moves.
+func TestProbe_followerMoves(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	s, err := Open(Options{Path: path, Own: true})
 	if err != nil {
@@ -53,7 +54,8 @@ func TestProbeProvesThatTheFollowerMoves(t *testing.T) {
 	}
 }
 
-func TestProbeOfALogThatIsNotThere(t *testing.T) {
+// Probe of a log that is not there.
+func TestProbe_noLog(t *testing.T) {
 	s, err := Open(Options{Path: filepath.Join(t.TempDir(), "not", "there", "events.log")})
 	if err != nil {
 		t.Fatal(err)

@@ -94,7 +94,8 @@ func TestReplace_readerOfATruncatedFile(t *testing.T) {
 	}
 }
 
-func TestAReadingThatBeganBeforeThereWasALogMissesNothing(t *testing.T) {
+// A reading that began before there was a log misses nothing.
+func TestReading_beganBeforeLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{})
 	r, err := w.Read(context.Background(), store.Start{}, store.Everything())
@@ -128,7 +129,8 @@ func TestAReadingThatBeganBeforeThereWasALogMissesNothing(t *testing.T) {
 	equal(t, "read", names, namesOf(0, 100))
 }
 
-func TestThePastIsThereWhileANewFileIsBeingFilled(t *testing.T) {
+// The past is there while a new file is being filled.
+func TestReading_newFileBeingFilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	appendTo(t, path, linesOf(0, 100))
 	w := open(t, path, Options{})
@@ -229,7 +231,8 @@ func TestReplace_truncatedThenReplaced(t *testing.T) {
 	}
 }
 
-func TestALogIsFollowedWhenItsDirectoryWasDeleted(t *testing.T) {
+// A log is followed when its directory was deleted.
+func TestFollow_directoryDeleted(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "a", "b")
 	path := filepath.Join(dir, "events.log")
@@ -252,7 +255,8 @@ func TestALogIsFollowedWhenItsDirectoryWasDeleted(t *testing.T) {
 	}
 }
 
-func TestALogThatIsGoneIsNotLookedForByTheClock(t *testing.T) {
+// A log that is gone is not looked for by polling.
+func TestFollow_goneWithoutPolling(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "a", "b")
 	path := filepath.Join(dir, "events.log")

@@ -57,7 +57,8 @@ func TestSync_formerFileNotConfirmed(t *testing.T) {
 	}
 }
 
-func TestAProbeNeedsNoWatchOfTheKernel(t *testing.T) {
+// A probe needs no watch of the kernel.
+func TestProbe_noWatch(t *testing.T) {
 	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{})
 	// Something that takes no watch, as inotify does not when they have run out.
 	other, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)

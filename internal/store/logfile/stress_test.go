@@ -54,7 +54,7 @@ func writeAsPodman(path string) int {
 	return 0
 }
 
-// TestWritersFlatOutWithRotation runs four processes that together write 40,000
+// TestFollow_writersFlatOut runs four processes that together write 40,000
 // events a second and rotate the log as Podman does. EVENTSVC_STRESS sets how
 // many events each writes.
 //
@@ -62,7 +62,7 @@ func writeAsPodman(path string) int {
 // others to serve one may go unseen, which has to be told; so a loss that is
 // told is tried again, and one that is not told fails at once. If others had much
 // of the processors in most of the tries, it proves only that each loss is told.
-func TestWritersFlatOutWithRotation(t *testing.T) {
+func TestFollow_writersFlatOut(t *testing.T) {
 	count := 2000
 	if n, err := strconv.Atoi(os.Getenv("EVENTSVC_STRESS")); err == nil {
 		count = n

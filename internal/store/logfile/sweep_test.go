@@ -208,7 +208,8 @@ func places(t *testing.T, r store.Reading) (ends []int64, cursors []string) {
 	}
 }
 
-func TestEveryQueryFindsWhatANaiveReaderFinds(t *testing.T) {
+// Every query finds what a naive reader finds.
+func TestQuery_asNaiveReader(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, seed))
@@ -290,7 +291,8 @@ func texts(offsets []int64) (all []string) {
 	return all
 }
 
-func TestAReadingGoesOnWhereTheLogGrowsAndIsIndexedMeanwhile(t *testing.T) {
+// A reading goes on where the log grows and is indexed meanwhile.
+func TestReading_logGrows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	const step = 4000
 	appendTo(t, path, linesOf(0, step))
@@ -331,7 +333,7 @@ func TestAReadingGoesOnWhereTheLogGrowsAndIsIndexedMeanwhile(t *testing.T) {
 	}
 }
 
-func TestAReadingAheadSurvivesRotation(t *testing.T) {
+func TestReading_aheadOfRotation(t *testing.T) {
 	for _, ahead := range []int{0, 1, 3} {
 		path := filepath.Join(t.TempDir(), "events.log")
 		const before, after = 12000, 12500
@@ -389,7 +391,7 @@ func TestAReadingAheadSurvivesRotation(t *testing.T) {
 	}
 }
 
-func TestCodesFitIntoAnEntry(t *testing.T) {
+func TestIndex_codesFit(t *testing.T) {
 	if n := len(events.Types()); n >= 1<<typeBits {
 		t.Errorf("an entry has no room for %d types", n)
 	}

@@ -17,7 +17,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-func TestWhatIsAcknowledgedWasSyncedBeforeWhereThatIsPromised(t *testing.T) {
+// Where a reply promises it, the event was synced before.
+func TestSync_beforeReply(t *testing.T) {
 	for _, mode := range []Sync{SyncNever, SyncInterval, SyncAlways} {
 		t.Run(mode.String(), func(t *testing.T) {
 			d := new(faulty)
@@ -51,7 +52,8 @@ func TestWhatIsAcknowledgedWasSyncedBeforeWhereThatIsPromised(t *testing.T) {
 	}
 }
 
-func TestEventsThatComeTogetherShareOneSync(t *testing.T) {
+// Events that come together share one sync.
+func TestSync_shared(t *testing.T) {
 	const writers = 64
 	d := new(faulty)
 	w := open(t, filepath.Join(t.TempDir(), "events.log"), Options{disk: d, Sync: SyncAlways})
@@ -81,7 +83,8 @@ func (w *watched) waiting() int {
 	return len(w.appender.waiting)
 }
 
-func TestSettingAsideAndPodmansRotationAreSynced(t *testing.T) {
+// Setting aside and Podman's rotation are synced.
+func TestSync_rotation(t *testing.T) {
 	d := new(faulty)
 	w := open(t, filepath.Join(t.TempDir(), "own.log"), Options{disk: d, Sync: SyncInterval, MaxSize: 4 << 10})
 	for n := 0; d.count("rename") < aside.Kept; n++ {
@@ -118,7 +121,8 @@ func (d *faulty) awaitCount(t *testing.T, call string, n int) {
 	}
 }
 
-func TestNothingIsAcknowledgedInAFileWhoseNameTheDiskDoesNotConfirm(t *testing.T) {
+// Nothing is acknowledged in a file whose name the disk does not confirm.
+func TestSync_nameNotConfirmed(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		d := new(faulty)
 		o := Options{disk: d, Sync: SyncAlways}
@@ -159,7 +163,8 @@ func TestNothingIsAcknowledgedInAFileWhoseNameTheDiskDoesNotConfirm(t *testing.T
 	}
 }
 
-func TestADiskThatIsSlowAfterARotationHoldsUpNeitherReadersNorPodman(t *testing.T) {
+// A disk that is slow after a rotation holds up neither readers nor Podman.
+func TestSync_slowDiskAfterRotation(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		d := &slow{begun: make(chan struct{}), end: make(chan struct{})}
 		o := Options{disk: d, Sync: SyncInterval}
@@ -280,7 +285,8 @@ func (d *slow) syncNames(dir string) error {
 	return d.kernel.syncNames(dir)
 }
 
-func TestAnEventIsNotWrittenWhenItsWriterStopsWaitingForTheLock(t *testing.T) {
+// An event is not written when its writer stops waiting for the lock.
+func TestAppend_writerStopsWaiting(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{LockTimeout: time.Hour})
 	if err := w.write(0); err != nil {
@@ -342,7 +348,8 @@ func TestAnEventIsNotWrittenWhenItsWriterStopsWaitingForTheLock(t *testing.T) {
 	equal(t, "the log", w.names(3), namesOf(0, 3))
 }
 
-func TestClosingDoesNotWaitForALockThatAnotherHolds(t *testing.T) {
+// Closing does not wait for a lock that another holds.
+func TestClose_lockHeld(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{LockTimeout: time.Hour})
 	release := holdLock(t, path)

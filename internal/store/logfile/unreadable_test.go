@@ -65,7 +65,8 @@ func replace(t *testing.T, path, text string) {
 	}
 }
 
-func TestAFileThatCanNeverBeReadAgainDoesNotBarItsSuccessor(t *testing.T) {
+// A file that can never be read again does not bar its successor.
+func TestUnreadable_forever(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		d := new(dying)
 		path := filepath.Join(t.TempDir(), "events.log")
@@ -111,7 +112,8 @@ func TestAFileThatCanNeverBeReadAgainDoesNotBarItsSuccessor(t *testing.T) {
 	}
 }
 
-func TestAFileThatCanBeReadAgainInTimeCostsNothing(t *testing.T) {
+// A file that can be read again in time costs nothing.
+func TestUnreadable_inTime(t *testing.T) {
 	d := new(dying)
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{disk: d, patience: time.Hour})

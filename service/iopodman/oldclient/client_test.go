@@ -62,7 +62,8 @@ func splitArgs(line string) []string {
 	return strings.Fields(line)
 }
 
-func TestTheImitationBehavesAsTheRecordedClientDid(t *testing.T) {
+// The imitation behaves as the recorded client did.
+func TestOldClient_asRecorded(t *testing.T) {
 	played := 0
 	for _, c := range conversations(t) {
 		if len(c.sent) == 0 {
