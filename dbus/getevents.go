@@ -23,17 +23,19 @@ func (k *call) getEvents(d *dbuswire.Decoder) error {
 	if limit, ok := o["limit"]; ok {
 		most, _ = limit.Integer(0, 0)
 	}
-	p, err := aside(k, func() (*core.Pages, error) { return k.server.core.Pages(k.Context(), k.caller(), q, most) }, (*core.Pages).Close)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	page := newPage()
-	end, err := p.Next(page)
-	if err != nil {
-		return err
-	}
-	return k.Reply("a("+eventSignature+")sb", page.finish(end))
+	return k.atStore(func() error {
+		p, err := k.server.core.Pages(k.Context(), k.caller(), q, most)
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		page := newPage()
+		end, err := p.Next(page)
+		if err != nil {
+			return err
+		}
+		return k.Reply("a("+eventSignature+")sb", page.finish(end))
+	})
 }
 
 // page is a reply of GetEvents while it is made.
@@ -75,13 +77,11 @@ func (k *call) getLastEvent(d *dbuswire.Decoder) error {
 	if err != nil {
 		return err
 	}
-	e := dbuswire.NewEncoder(nil)
-	err = k.server.core.Last(k.Context(), k.caller(), q, func(r *feed.Record) error {
-		appendEvent(&e, r, pageEvent)
-		return nil
+	return k.atStore(func() error {
+		return k.server.core.Last(k.Context(), k.caller(), q, func(r *feed.Record) error {
+			e := dbuswire.NewEncoder(nil)
+			appendEvent(&e, r, pageEvent)
+			return k.Reply("("+eventSignature+")", e.Bytes())
+		})
 	})
-	if err != nil {
-		return err
-	}
-	return k.Reply("("+eventSignature+")", e.Bytes())
 }

@@ -46,6 +46,15 @@ func aside[T any](k *call, begin func() (T, error), end func(T)) (begun T, err e
 	return begun, err
 }
 
+// atStore does what is left of a call when only the store is still needed, the
+// reply included. A store may be slow, or a caller may have to wait for its turn
+// there: meanwhile the calls of others go on. What one user may take of the store
+// is bounded by core.
+func (k *call) atStore(f func() error) (err error) {
+	_ = k.Aside(func() { err = f() }) // it has been answered
+	return err
+}
+
 // interfaceOf returns the interface of the events. The introspection data
 // describe the same; a test compares the two.
 func (s *Server) interfaceOf() *dbuswire.Interface {

@@ -40,13 +40,15 @@ func (k *call) writeEvent(d *dbuswire.Decoder) error {
 	if err != nil {
 		return inSnakeCase(err)
 	}
-	written := k.server.core.Write(k.server.Context(), []events.Event{event})[0]
-	if written.Err != nil {
-		return inSnakeCase(written.Err)
-	}
-	e := dbuswire.NewEncoder(nil)
-	e.Text(written.Cursor)
-	return k.Reply("s", e.Bytes())
+	return k.atStore(func() error {
+		written := k.server.core.Write(k.server.Context(), []events.Event{event})[0]
+		if written.Err != nil {
+			return inSnakeCase(written.Err)
+		}
+		e := dbuswire.NewEncoder(nil)
+		e.Text(written.Cursor)
+		return k.Reply("s", e.Bytes())
+	})
 }
 
 func newEvent(o dbuswire.Values) (*core.NewEvent, error) {

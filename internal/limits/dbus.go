@@ -38,7 +38,8 @@ const (
 	Calls      = 4096
 	CallMemory = 64 << 20
 	// CallsAtOnce is how many are worked on at a time, and CallsAtOncePerUID
-	// how many of one user: each may read a large part of the log.
+	// how many of one user. A call is not counted while it reads or writes the
+	// store: that may take long, and is bounded by PastReadersPerUID.
 	CallsAtOnce       = 32
 	CallsAtOncePerUID = 6
 	// Refused is how many bytes of refusals may wait for the bus to take them.
