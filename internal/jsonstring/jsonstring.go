@@ -42,11 +42,16 @@ func Append(dst []byte, s string) []byte {
 		if i += plainLength(s[i:]); i >= len(s) {
 			break
 		}
-		c := s[i]
-		if c < utf8.RuneSelf {
+		if s[i] < utf8.RuneSelf {
 			dst = append(dst, s[start:i]...)
-			dst = appendEscape(dst, c)
-			i++
+			// Where one is to be escaped others are near, as the quotes of JSON.
+			for near := min(i+16, len(s)); i < near && s[i] < utf8.RuneSelf; i++ {
+				if c := s[i]; isPlain(c) {
+					dst = append(dst, c)
+				} else {
+					dst = appendEscape(dst, c)
+				}
+			}
 			start = i
 			continue
 		}
@@ -84,12 +89,15 @@ func plainLength(s string) int {
 			return i + bits.TrailingZeros64(special)/8
 		}
 	}
-	for ; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			break
-		}
+	for i < len(s) && s[i] < utf8.RuneSelf && isPlain(s[i]) {
+		i++
 	}
 	return i
+}
+
+// isPlain reports whether a character of ASCII is the same in JSON.
+func isPlain(c byte) bool {
+	return c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
 }
 
 func appendEscape(dst []byte, c byte) []byte {

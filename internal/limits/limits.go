@@ -132,9 +132,10 @@ const (
 )
 
 // JournalEntry is how many bytes the fields of an entry of a journal may have that
-// are read, and those that would have to be decompressed. Every local user can put
-// one there, of any length: what takes a sender 50 kB may be 768 MB here. What is
-// longer is left out unread.
+// are read, and those that would have to be decompressed, with 16 KiB more for each
+// of these: Podman's entries have few. Every local user can put one there, of any
+// length: what takes a sender 50 kB may be 768 MB here. What is longer is left out
+// unread.
 const JournalEntry = 2 << 20
 
 // Denials are logged one by one up to DenialBurst, and then at most one for

@@ -66,8 +66,8 @@ type Options struct {
 	// bytes; empty: all are read.
 	Only string
 	// MaxEntry is how many bytes the fields of an entry may have that are read,
-	// and those that would have to be decompressed; 0: DefaultMaxEntry. A longer
-	// one has a Fault instead.
+	// and those that would have to be decompressed, with 16 KiB more for each field
+	// that is compressed; 0: DefaultMaxEntry. A longer one has a Fault instead.
 	MaxEntry int
 	// Logger takes what is to be said of files that cannot be read; nil: nothing
 	// is.

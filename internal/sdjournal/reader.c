@@ -322,7 +322,7 @@ static int look_at_field(void *data, const struct sdj_field *field) {
 	else if (field->data)
 		o->compressed += wanted(o->wanted, (const char *) field->data, field->length) ? field->length : 0;
 	else
-		o->compressed = field->length > o->max_entry ? o->max_entry + 1 : o->compressed + field->length, o->packed = 1;
+		o->compressed = field->length > o->max_entry ? o->max_entry + 1 : o->compressed + field->length + SDJ_PACKED_COST, o->packed = 1;
 	return o->compressed + o->size > o->max_entry;
 }
 

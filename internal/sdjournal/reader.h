@@ -15,6 +15,9 @@ enum {
 	SDJ_DAMAGED = 0xfffffffeu, // the entry cannot be read
 };
 
+// What a compressed field counts beyond its length: libsystemd takes some 20 us to begin with one, as long as these bytes take it.
+enum { SDJ_PACKED_COST = 16 << 10 };
+
 // One entry in a buffer. Behind it are its fields, each as the uint32 length of
 // NAME=VALUE and these bytes; the whole takes size bytes, a multiple of eight.
 struct sdj_entry {

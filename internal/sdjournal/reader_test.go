@@ -201,6 +201,12 @@ func TestReader_longEntry(t *testing.T) {
 	x.entry(only, "NOISE="+string(noise))             // it is not compressed, and not asked for
 	x.entry(only, "NUMBER="+string(noise))
 	x.entry(only, "SHORT="+strings.Repeat("0", 100<<10))
+	many := []string{only} // each is compressed
+	for i := range 100 {
+		many = append(many, fmt.Sprintf("SHORT%d=%s", i, strings.Repeat("0", 1<<10)))
+	}
+	x.entry(many...)
+	x.entry(many[:20]...)
 	x.into(t, filepath.Join(dir, "system.journal"))
 	if _, longest := alone(t, dir, 1<<10); longest < long {
 		t.Errorf("libsystemd alone kept to its threshold: %d bytes", longest)
@@ -211,7 +217,7 @@ func TestReader_longEntry(t *testing.T) {
 	}
 	got, err := rest(t, r, false)
 	const fault = "its fields are longer than 1048576 bytes"
-	if want := []string{"1", fault, "3", fault, "5"}; err != nil || !slices.Equal(got, want) {
+	if want := []string{"1", fault, "3", fault, "5", fault, "7"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("read %.200q, %v; want %q", got, err, want)
 	}
 }
