@@ -28,7 +28,7 @@ var exportStatuses = strings.Fields("create init start exec exec_died died clean
 
 // writeExport writes so many entries in the format of journalctl -o export, of
 // which every tenth is an event of Podman: of 5,000 containers, each sixteenth
-// of them died.
+// of them died, and of 30 networks.
 func writeExport(w io.Writer, entries int) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	for i := range entries {
@@ -46,6 +46,11 @@ func writeExport(w io.Writer, entries int) error {
 			verdict = []string{"healthy", "healthy", "unhealthy", "starting"}[n/16%4]
 		}
 		id, status := fmt.Sprintf("%064x", n%5000), exportStatuses[n%len(exportStatuses)]
+		if status == "sync" && n%7 == 0 {
+			fmt.Fprintf(out, "SYSLOG_IDENTIFIER=podman\n_COMM=podman\nPODMAN_EVENT=connect\nPODMAN_TYPE=network\nPODMAN_TIME=%s\nPODMAN_ID=%s\n"+
+				"PODMAN_NETWORK_NAME=net%d\nMESSAGE=%s network connect %s (container=%s, name=net%d)\n\n", stamp, id, n%30, stamp, id, id, n%30)
+			continue
+		}
 		fmt.Fprintf(out, "SYSLOG_IDENTIFIER=podman\n_COMM=podman\nPODMAN_EVENT=%s\nPODMAN_TYPE=container\nPODMAN_TIME=%s\nPODMAN_ID=%s\n"+
 			"PODMAN_NAME=c%d\nPODMAN_IMAGE=localhost/app%d:latest\nPODMAN_HEALTH_STATUS=%s\n"+
 			"PODMAN_LABELS={\"app\":\"web%d\",\"io.podman.compose.project\":\"p%d\"}\n", status, stamp, id, n%5000, n%50, verdict, n%50, n%20)

@@ -222,6 +222,13 @@ func chooseTheSame(t *testing.T, d *daemon, host string) {
 		{"+name=c1*", "+name=*7"},
 		{"ancestor=*app7:*"},
 		{"network=c*"},
+		{"network=net1*"},
+		{"name=net2?"},
+		{"network=net7", "name=c16*"},
+		{"ancestor=localhost/app1*"},
+		{"ancestor=localhost/app?:latest", "status=died"},
+		{"ancestor!=localhost/app1*", "status=died"},
+		{"exit-code!=0"},
 		{"id=*ff"},
 		{"host=h*"},
 		{"+label=app=web3", "+label=io.podman.compose.project=p3"},
@@ -255,7 +262,7 @@ func chooseTheSame(t *testing.T, d *daemon, host string) {
 		}
 	}
 	for _, i := range []int{0, 1, 1500, 2998, 2999} {
-		if got := d.listed(client.Query{After: all[i].Cursor, Filters: []string{"type=container"}}); len(got) != 2999-i {
+		if got := d.listed(client.Query{After: all[i].Cursor, Filters: []string{"uid=0"}}); len(got) != 2999-i {
 			t.Errorf("after event %d are %d", i, len(got))
 		}
 	}

@@ -1,5 +1,7 @@
 package filter
 
+import "slices"
+
 // Passing returns the types and the statuses of which an event can pass; bit n
 // stands for code n. An event of another type or status does not.
 func (f *Filters) Passing() (types, statuses uint64) {
@@ -9,44 +11,141 @@ func (f *Filters) Passing() (types, statuses uint64) {
 	return ^f.noTypes, ^f.noStatuses
 }
 
-// Objects returns what the events that pass are about: the ID of each begins
-// with one of ids, or its name, or network, is one of names. ok is false if the
-// filters do not say.
-func (f *Filters) Objects() (ids, names []string, ok bool) {
+// Objects are what the events that pass are about: the ID of each begins with one
+// of IDs, or its name, or network, is one of Names or begins with one of Beginnings.
+type Objects struct{ IDs, Names, Beginnings []string }
+
+// Objects returns what the events that pass are about. ok is false if the filters
+// do not say.
+func (f *Filters) Objects() (o Objects, ok bool) {
 	if f == nil {
-		return nil, nil, false
+		return o, false
 	}
 	for i := range f.groups {
-		// One list is enough: those who ask look at what is left.
+		// One list is enough: the caller looks at what is left.
 		g := &f.groups[i]
-		if ids, names, ok = objectsOf(g.any); ok {
-			return ids, names, ok
+		if o, ok = objectsOf(g.any); ok {
+			return o, ok
 		}
 		for j := range g.all {
-			if ids, names, ok = objectsOf(g.all[j : j+1]); ok {
-				return ids, names, ok
+			if o, ok = objectsOf(g.all[j : j+1]); ok {
+				return o, ok
 			}
 		}
 	}
-	return nil, nil, false
+	return o, false
 }
 
-func objectsOf(clauses []clause) (ids, names []string, ok bool) {
+func objectsOf(clauses []clause) (o Objects, ok bool) {
 	for i := range clauses {
 		c := &clauses[i]
 		_, isObject := objectKeys[c.key]
+		if !isObject && c.key != keyID && c.key != keyName {
+			return o, false
+		}
+		start, isVolume := literalPrefix(c.value), isObject && c.code == uint8(volumeCode)
+		if c.key != keyName && (!isVolume || c.pattern != nil) {
+			o.IDs = append(o.IDs, start)
+		}
 		switch {
-		case c.pattern != nil:
-			return nil, nil, false
 		case c.key == keyID:
-			ids = append(ids, c.value)
-		case c.key == keyName:
-			names = append(names, c.value)
-		case isObject && c.code != uint8(volumeCode):
-			ids, names = append(ids, c.value), append(names, c.value)
+		case c.pattern != nil || isVolume:
+			o.Beginnings = append(o.Beginnings, start)
 		default:
-			return nil, nil, false
+			o.Names = append(o.Names, c.value)
 		}
 	}
-	return ids, names, len(clauses) > 0
+	return o, len(clauses) > 0
+}
+
+// An outcome is how a health check or a process ended, in four bits. Those below
+// otherVerdict, and exitZero, stand for one verdict or code alone.
+const (
+	noOutcome    = 0
+	otherVerdict = 4 // before it are those of verdicts, from 1
+	exitZero     = 5
+	otherExit    = 6
+
+	// Outcomes is how many there are.
+	Outcomes = 16
+)
+
+// Outcome returns the number of what a health check, or a process, of the event
+// came to: 0 for all other events.
+func (v *View) Outcome() uint8 {
+	if v.isVerdict() {
+		return verdictOutcome(v.Health)
+	}
+	if code, has := v.exitCode(); has {
+		return exitOutcome(code)
+	}
+	return noOutcome
+}
+
+func verdictOutcome(verdict string) uint8 {
+	if i := slices.Index(verdicts, verdict); i >= 0 {
+		return uint8(i) + 1
+	}
+	return otherVerdict
+}
+
+func exitOutcome(code int64) uint8 {
+	if code == 0 {
+		return exitZero
+	}
+	return otherExit + uint8(uint64(code)%(Outcomes-otherExit))
+}
+
+// hasOutcome reports whether the filter is one on health or on exit codes.
+func (c *clause) hasOutcome() bool { return c.key == keyHealth || c.key == keyExitCode }
+
+// outcome returns that of the events which a filter on health or on exit codes
+// describes, and whether it is that of no others.
+func (c *clause) outcome() (outcome uint8, only bool) {
+	if c.key == keyHealth {
+		outcome = verdictOutcome(c.value)
+		return outcome, outcome != otherVerdict
+	}
+	outcome = exitOutcome(c.number)
+	return outcome, outcome == exitZero
+}
+
+// Outcomes returns the outcomes of the events that can pass; bit n stands for n. An
+// event with another outcome does not.
+func (f *Filters) Outcomes() uint64 {
+	passing := ^uint64(0)
+	if f == nil {
+		return passing
+	}
+	for i := range f.groups {
+		if g := &f.groups[i]; !g.changed { // which has to see every verdict
+			passing &= g.outcomes()
+		}
+	}
+	return passing
+}
+
+func (g *group) outcomes() uint64 {
+	passing := ^uint64(0)
+	if len(g.any) > 0 && g.any[0].hasOutcome() {
+		passing = 0
+		for i := range g.any {
+			outcome, _ := g.any[i].outcome()
+			passing |= 1 << outcome
+		}
+	}
+	for i := range g.all {
+		if c := &g.all[i]; c.hasOutcome() {
+			outcome, _ := c.outcome()
+			passing &= 1 << outcome
+		}
+	}
+	for i := range g.none {
+		if c := &g.none[i]; c.hasOutcome() {
+			if outcome, only := c.outcome(); only {
+				passing &^= 1 << outcome
+			}
+		}
+	}
+	return passing
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -227,6 +228,12 @@ func TestMatch_model(t *testing.T) {
 				ruledOut++
 			}
 		}
+		if outcomes := f.Outcomes(); want && outcomes>>v.Outcome()&1 == 0 {
+			t.Fatalf("%q matches %+v, whose outcome %d is none of %#x", filters, e, v.Outcome(), outcomes)
+		}
+		if objects, ok := f.Objects(); want && ok && !isAbout(&objects, &e) {
+			t.Fatalf("%q matches %+v, which is about none of %+v", filters, e, objects)
+		}
 		if want {
 			matched++
 		}
@@ -235,6 +242,15 @@ func TestMatch_model(t *testing.T) {
 	if matched < rounds/20 || matched > rounds*19/20 || ruledOut < rounds/20 {
 		t.Errorf("of %d rounds %d matched, and MayMatch ruled out %d", rounds, matched, ruledOut)
 	}
+}
+
+// isAbout reports whether the event is about one of the objects.
+func isAbout(o *filter.Objects, e *events.Event) bool {
+	begins := func(with []string, s string) bool {
+		return slices.ContainsFunc(with, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
+	}
+	return begins(o.IDs, e.ID) || slices.Contains(o.Names, e.Name) || slices.Contains(o.Names, e.Network) ||
+		begins(o.Beginnings, e.Name) || begins(o.Beginnings, e.Network)
 }
 
 // FuzzParse gives a list of filters, one a line.

@@ -132,5 +132,5 @@ func (d *decoder) hostname() string {
 // The fields that events are made of, and those that the index is.
 var (
 	eventFields = sdjournal.NewFields("PODMAN_", "ERROR=", "_UID=", "_HOSTNAME=")
-	indexFields = sdjournal.NewFields("PODMAN_TIME=", "PODMAN_ID=", "PODMAN_NAME=", "_UID=")
+	indexFields = sdjournal.NewFields("PODMAN_TIME=", "PODMAN_ID=", "PODMAN_NAME=", "PODMAN_NETWORK_NAME=", "PODMAN_IMAGE=", "_UID=")
 )

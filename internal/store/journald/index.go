@@ -26,8 +26,8 @@ type block struct {
 //
 // Its blocks say where to begin for what is younger than some time. Podman's
 // clock of an event and journald's of its entry are two, and an event can be
-// given any time, so no margin between them would be safe. The IDs and names
-// are for finding what begins with something, which the journal cannot.
+// given any time, so no margin between them would be safe. The IDs, names
+// and images are for finding what begins with something, which the journal cannot.
 type index struct {
 	mu          sync.Mutex
 	blocks      []block
@@ -39,7 +39,7 @@ type index struct {
 	unknownUser bool                           // there is an entry that does not say whose it is
 }
 
-// maxIndex bounds the memory for IDs and names. Beyond it they are looked for in
+// maxIndex bounds the memory for IDs, names and images. Beyond it they are looked for in
 // all events.
 const maxIndex = 16 << 20
 
@@ -195,6 +195,7 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 			x.note("PODMAN_ID", d.values.ID)
 			x.note("PODMAN_NAME", d.values.Name)
 			x.note("PODMAN_NETWORK_NAME", d.values.Network)
+			x.note("PODMAN_IMAGE", d.values.Image)
 			if ns, ok := line.ParseTime(d.values.Time); ok {
 				b.newest = max(b.newest, ns)
 			}

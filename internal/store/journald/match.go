@@ -164,10 +164,7 @@ func (p *pusher) add(terms []filter.Term) error {
 				ok, err = name("PODMAN_NETWORK_NAME")
 			}
 		case "ancestor":
-			if t.Begins { // images are not listed
-				return nil
-			}
-			exact("PODMAN_IMAGE", t.Value)
+			ok, err = name("PODMAN_IMAGE")
 		case "health":
 			exact("PODMAN_HEALTH_STATUS", t.Value)
 		case "exit-code":

@@ -42,24 +42,28 @@ type block struct {
 }
 
 // entry is an event in eight bytes, from the lowest bit on: the offset of its
-// line in the block, its type and its status, marks of its ID and its name, and
-// when it happened since the oldest of the block, in units of 1<<shift
-// nanoseconds.
+// line in the block, its type and its status, marks of its ID, its name and how that
+// begins, what it came to (filter.View.Outcome), and when it happened since the oldest
+// of the block, in units of 1<<shift nanoseconds.
 type entry uint64
 
 const (
-	offsetBits = 20
-	typeBits   = 4
-	statusBits = 6
-	idBits     = 8
-	nameBits   = 8
-	timeBits   = 64 - statusShift - statusBits - idBits - nameBits
+	offsetBits    = 20
+	typeBits      = 4
+	statusBits    = 6
+	idBits        = 8
+	nameBits      = 8
+	beginningBits = 4
+	outcomeBits   = 4
+	timeBits      = 64 - timeShift
 
-	typeShift   = offsetBits
-	statusShift = typeShift + typeBits
-	idShift     = statusShift + statusBits
-	nameShift   = idShift + idBits
-	timeShift   = nameShift + nameBits
+	typeShift      = offsetBits
+	statusShift    = typeShift + typeBits
+	idShift        = statusShift + statusBits
+	nameShift      = idShift + idBits
+	beginningShift = nameShift + nameBits
+	outcomeShift   = beginningShift + beginningBits
+	timeShift      = outcomeShift + outcomeBits
 )
 
 func (e entry) offset() int64 { return int64(e & (1<<offsetBits - 1)) }
@@ -69,19 +73,31 @@ func (e entry) id() uint8     { return uint8(e >> idShift) }
 func (e entry) name() uint8   { return uint8(e >> nameShift) }
 func (e entry) ticks() uint64 { return uint64(e >> timeShift) }
 
-// idMark is the same for every ID that begins with the same idPrefix bytes.
+func (e entry) beginning() uint8 { return uint8(e >> beginningShift & (1<<beginningBits - 1)) }
+func (e entry) outcome() uint8   { return uint8(e >> outcomeShift & (1<<outcomeBits - 1)) }
+
+// idMark is the same for every ID that begins with the same markedPrefix bytes.
 func idMark[T ~string | ~[]byte](id T) uint8 {
-	if len(id) < idPrefix {
+	if len(id) < markedPrefix {
 		return 0
 	}
 	return uint8((uint32(id[0])<<8 | uint32(id[1])) * 40503 >> 8)
 }
 
-// idPrefix is how much of an ID decides on its mark.
-const idPrefix = 2
+// markedPrefix is how much of an ID, or of a name, decides on the mark of how it begins.
+const markedPrefix = 2
 
 // nameMark is the same for the same name. It is never anyName.
 func nameMark(name string) uint8 { return max(1, uint8(xxhash.Sum64String(name))) }
+
+// beginningMark is the same for every name that begins with the same markedPrefix
+// bytes, anyName for a shorter one.
+func beginningMark(name string) uint8 {
+	if len(name) < markedPrefix {
+		return anyName
+	}
+	return 1 + idMark(name)%(1<<beginningBits-1)
+}
 
 // anyName is the mark of an event that has more than one name.
 const anyName = 0
@@ -132,12 +148,12 @@ func (m *blockMaker) add(offset int, d *decoded, twin bool) {
 	m.twins = m.twins || twin
 	var v filter.View
 	f.View(d.line, &v)
-	name := nameMark(v.Name)
+	name, beginning := nameMark(v.Name), beginningMark(v.Name)
 	if v.Network != "" {
-		name = anyName
+		name, beginning = anyName, anyName
 	}
 	m.made = append(m.made, entry(offset)&(1<<offsetBits-1)|entry(f.Type)<<typeShift|entry(f.Status)<<statusShift|
-		entry(idMark(v.ID))<<idShift|entry(name)<<nameShift)
+		entry(idMark(v.ID))<<idShift|entry(name)<<nameShift|entry(beginning)<<beginningShift|entry(v.Outcome())<<outcomeShift)
 	m.times = append(m.times, f.Time)
 }
 

@@ -33,6 +33,17 @@ func bigLog(t *testing.T, path string, r *rand.Rand) {
 		if i > 5000 && i < 5100 {
 			e.Type, e.Status = events.Image, events.Pull
 		}
+		if code := r.IntN(8) * 17; code < 119 && (e.Status == events.Exited || e.Status == events.Remove) {
+			e.ContainerExitCode = &code
+		}
+		switch r.IntN(10) {
+		case 0:
+			e.Status, e.HealthStatus = events.HealthStatus, []string{"healthy", "unhealthy", "starting", "reset", ""}[r.IntN(5)]
+		case 1:
+			e.Type, e.Status, e.Name, e.Network = events.Network, events.NetworkConnect, "", fmt.Sprintf("net%d", r.IntN(5))
+		case 2:
+			e.Type, e.Status, e.Name, e.ID = events.Volume, events.Create, []string{"d", "db", "data", "web"}[r.IntN(4)], ""
+		}
 		if i == 9000 {
 			e.Time = epoch.Add(-time.Hour)
 		}
@@ -104,11 +115,16 @@ func TestIndex_passesOver(t *testing.T) {
 	if n := len(warm.chain.current.index.blocks); n < 4 {
 		t.Fatalf("the index has %d blocks", n)
 	}
-	for range 40 {
+	choice := []string{
+		"status=pull", "status=died", "status=kill", "type=image", "name=c7", "status!=died", "name=c1*", "name=c*", "name=*7", "container=c?", "id=00*1",
+		"container=c2*", "name=net*", "network=net1", "network=n?t2", "volume=d", "volume=da", "volume=db*", "health=healthy", "health!=healthy",
+		"health=raw:reset", "health=unhealthy", "+health=starting", "exit-code=0", "exit-code!=0", "exit-code=17", "exit-code=34", "+exit-code=51",
+	}
+	for range 120 {
 		q := store.Everything()
 		var filters []string
-		if r.IntN(2) == 0 {
-			filters = append(filters, []string{"status=pull", "status=died", "status=kill", "type=image", "name=c7", "status!=died"}[r.IntN(6)])
+		for range r.IntN(3) {
+			filters = append(filters, choice[r.IntN(len(choice))])
 		}
 		var err error
 		if q.Filters, err = filter.Parse(filters); err != nil {

@@ -7,32 +7,39 @@ type prefilter struct {
 	query    *store.Query
 	types    uint64 // an event of another type does not answer it
 	statuses uint64
-	objects  bool // an event with a mark in neither ids nor names does not either
-	ids      [256]bool
-	names    [256]bool
+	outcomes uint64
+	objects  bool // an event with a mark in none of the three does not either
+	ids      [1 << idBits]bool
+	names    [1 << nameBits]bool
+	begun    [1 << beginningBits]bool
 	any      bool // every entry will do, apart from its time
 }
 
 func newPrefilter(q *store.Query) *prefilter {
-	f := &prefilter{query: q}
+	f := &prefilter{query: q, outcomes: q.Filters.Outcomes()}
 	f.types, f.statuses = q.Filters.Passing()
-	ids, names, ok := q.Filters.Objects()
-	for _, id := range ids {
-		ok = ok && len(id) >= idPrefix
+	objects, ok := q.Filters.Objects()
+	for _, id := range objects.IDs {
+		ok = ok && len(id) >= markedPrefix
 		f.ids[idMark(id)] = true
 	}
-	for _, name := range names {
+	for _, name := range objects.Names {
 		f.names[anyName], f.names[nameMark(name)] = true, true
 	}
+	for _, start := range objects.Beginnings {
+		ok = ok && len(start) >= markedPrefix
+		f.begun[anyName], f.begun[beginningMark(start)] = true, true
+	}
 	f.objects = ok
-	f.any = f.types&f.statuses == ^uint64(0) && !ok
+	f.any = f.types&f.statuses&f.outcomes == ^uint64(0) && !ok
 	return f
 }
 
 // passes reports whether the event of the entry can answer the query, apart from
 // its time.
 func (f *prefilter) passes(e entry) bool {
-	return f.types>>e.typ()&1 != 0 && f.statuses>>e.status()&1 != 0 && (!f.objects || f.ids[e.id()] || f.names[e.name()])
+	return f.types>>e.typ()&1 != 0 && f.statuses>>e.status()&1 != 0 && f.outcomes>>e.outcome()&1 != 0 &&
+		(!f.objects || f.ids[e.id()] || f.names[e.name()] || f.begun[e.beginning()])
 }
 
 // part is a part of a block that has to be read.
