@@ -129,11 +129,14 @@ func (r *run) targets(ctx context.Context) ([]*target, error) {
 	}
 	r.asked = r.Registry.Requests()
 	var targets []*target
+	unknown := slices.Clone(r.Units)
 	for _, m := range Manage(all) {
-		if len(r.Units) > 0 && !slices.Contains(r.Units, m.Unit) && !slices.Contains(r.Units, m.Name) &&
-			!slices.Contains(r.Units, trimService(m.Unit)) {
+		names := []string{m.Unit, trimService(m.Unit), m.Name}
+		chosen := func(name string) bool { return name != "" && slices.Contains(names, name) }
+		if len(r.Units) > 0 && !slices.ContainsFunc(r.Units, chosen) {
 			continue
 		}
+		unknown = slices.DeleteFunc(unknown, chosen)
 		if m.AuthFile == "" {
 			m.AuthFile = r.AuthFile
 		}
@@ -142,6 +145,9 @@ func (r *run) targets(ctx context.Context) ([]*target, error) {
 			t.end(Failed, m.Problem)
 		}
 		targets = append(targets, t)
+	}
+	if len(unknown) > 0 {
+		return nil, errors.Errorf("cannot find %q: no managed container runs in a unit of that name; see the list of them", unknown[0])
 	}
 	return targets, nil
 }

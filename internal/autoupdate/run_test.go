@@ -226,3 +226,19 @@ func TestRun_killedAtAnyCall(t *testing.T) {
 		}
 	}
 }
+
+// A name that means no managed container is an error, and nothing is done; so is
+// one that is empty, as of a variable that is not set.
+func TestRun_unknownUnit(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", image)
+	w.registry[image] = "new"
+	for _, name := range []string{"b", ""} {
+		for _, dry := range []bool{true, false} {
+			if r, err := w.run(Options{Units: []string{"a", name}, DryRun: dry}); err == nil {
+				t.Errorf("with %q the outcome is %+v", name, r.Results)
+			}
+		}
+	}
+	w.want(Options{Units: []string{"a"}}, 0, map[string]Outcome{"a": Updated})
+}

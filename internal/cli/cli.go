@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/internal/daemon"
+	"github.com/eventsvc/eventsvc/internal/flags"
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
@@ -170,7 +170,7 @@ func (a *app) rootCommand() *cobra.Command {
 		Args:          unknownCommand,
 		RunE:          a.runBare,
 
-		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return refuseEmpty(c.Flags()) },
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return flags.RefuseEmpty(c.Flags()) },
 
 		SuggestionsMinimumDistance: 2,
 	}
@@ -187,25 +187,6 @@ func (a *app) rootCommand() *cobra.Command {
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
 	)
 	return root
-}
-
-// refuseEmpty refuses flags that were given an empty value: a shell variable that
-// is not set must not widen what is asked for.
-func refuseEmpty(flags *pflag.FlagSet) (err error) {
-	flags.Visit(func(f *pflag.Flag) {
-		if err == nil && isEmpty(f) {
-			err = errors.Errorf("cannot use --%s: its value is empty; give one, or leave the flag out", f.Name)
-		}
-	})
-	return err
-}
-
-// isEmpty reports whether the value of a flag, or one of its values, is empty.
-func isEmpty(f *pflag.Flag) bool {
-	if list, ok := f.Value.(pflag.SliceValue); ok {
-		return slices.Contains(list.GetSlice(), "")
-	}
-	return f.Value.String() == ""
 }
 
 // runBare is eventsvc without a command. Started with sockets, as by

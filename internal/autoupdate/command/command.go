@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate/registry"
 	"github.com/eventsvc/eventsvc/internal/autoupdate/units"
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/flags"
 	"github.com/eventsvc/eventsvc/internal/version"
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
@@ -85,6 +87,12 @@ func (a *app) root() *cobra.Command {
 		Use: name + " [flags] [UNIT...]", Short: "Update the containers of systemd units, and verify it", Long: long,
 		SilenceErrors: true, SilenceUsage: true, Version: version.Version,
 		Args: cobra.ArbitraryArgs,
+		PersistentPreRunE: func(c *cobra.Command, words []string) error {
+			if slices.Contains(words, "") {
+				return errors.Errorf("cannot use %q: give a name, or leave it out; see '%s --help'", "", c.CommandPath())
+			}
+			return flags.RefuseEmpty(c.Flags())
+		},
 		RunE: func(c *cobra.Command, units []string) error {
 			a.options.Units, a.options.NoRollback = units, !rollback
 			return a.run(c.Context())

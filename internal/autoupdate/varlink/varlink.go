@@ -133,6 +133,9 @@ func follow(ctx context.Context, c *iopodmanautoupdate.VarlinkCall, r *calls.Run
 
 // Hold puts an image on hold.
 func (h handler) Hold(ctx context.Context, c iopodmanautoupdate.VarlinkCall, image string, digest *string) error {
+	if digest != nil && *digest == "" {
+		return varlinkwire.CallOf(c.Conn).Reply(varlinkwire.InvalidParameter("digest"))
+	}
 	if err := h.calls.Hold(ctx, image, value(digest)); err != nil {
 		return fail(c, err, image)
 	}

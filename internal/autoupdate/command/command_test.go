@@ -1,0 +1,46 @@
+package command
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// Every flag and every name that is given refuses an empty value, before the
+// command does anything.
+func TestCommand_refusesEmptyValues(t *testing.T) {
+	refused := func(line ...string) {
+		root := (&app{stdout: io.Discard, stderr: io.Discard}).root()
+		root.SetArgs(line)
+		if err := root.Execute(); err == nil || !strings.Contains(err.Error(), "empty") && !strings.Contains(err.Error(), `""`) {
+			t.Errorf("%q: error is %v", line, err)
+		}
+	}
+	tried := 0
+	root := Command()
+	for _, c := range append(root.Commands(), root) {
+		var line []string
+		if c != root {
+			line = append(line, c.Name())
+		}
+		given := []string{"name"}
+		if c.Args == nil || c.ValidateArgs(given) != nil {
+			given = nil
+		}
+		try := func(f *pflag.Flag) {
+			tried++
+			refused(append(append(line[:len(line):len(line)], "--"+f.Name+"="), given...)...)
+		}
+		c.Flags().VisitAll(try)
+		c.InheritedFlags().VisitAll(try)
+		if given != nil {
+			refused(append(line[:len(line):len(line)], "")...)
+		}
+	}
+	refused("hold", "image", "")
+	if tried < 30 {
+		t.Errorf("only %d flags were tried", tried)
+	}
+}
