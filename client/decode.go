@@ -3,11 +3,10 @@ package client
 import (
 	"encoding/json"
 	"strings"
-	"unicode/utf8"
+	"unsafe"
 
 	"github.com/pkg/errors"
 
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
@@ -28,16 +27,15 @@ type payload interface {
 // decode reads a reply. The error is that of the service if it sent one.
 func decode(frame []byte, into payload) (continues bool, err error) {
 	var env envelope
-	if utf8.Valid(frame) {
-		// The strings of the payload share the memory of this copy.
-		s := scan{text: string(frame)}
-		err = env.scan(&s, into)
-		if s.atEnd() {
-			if env.errorName != "" {
-				return false, serviceError(env.errorName, env.parameters)
-			}
-			return env.continues, err
+	// The text is that of the frame, which changes with the next one: what is kept of
+	// it is copied.
+	s := newScan(unsafe.String(unsafe.SliceData(frame), len(frame)))
+	err = env.scan(&s, into)
+	if s.atEnd() {
+		if env.errorName != "" {
+			return false, serviceError(strings.Clone(env.errorName), strings.Clone(env.parameters))
 		}
+		return env.continues, err
 	}
 	var slow struct {
 		Parameters json.RawMessage `json:"parameters"`
@@ -91,13 +89,13 @@ func (env *envelope) scan(s *scan, into payload) error {
 		case "parameters":
 			once.twice(s, 0)
 			s.peek()
-			start := s.pos
+			start := s.Pos
 			if s.null() {
 				continue
 			}
 			err = into.scan(s)
 			if !s.odd {
-				env.parameters = s.text[start:s.pos]
+				env.parameters = s.text[start:s.Pos]
 			}
 		case "continues":
 			once.twice(s, 1)
@@ -115,12 +113,13 @@ func (env *envelope) scan(s *scan, into payload) error {
 // subscribeReply is a reply of Subscribe.
 type subscribeReply struct {
 	ready, live, hasEvent bool
-	event                 events.Event
+	event                 sentEvent
+	labels                []string // memory for those of the event
 	cursor                string
 }
 
 func (r *subscribeReply) scan(s *scan) error {
-	*r = subscribeReply{}
+	*r = subscribeReply{labels: r.labels[:0]}
 	var once seen
 	var err error
 	for key := range s.members() {
@@ -137,10 +136,15 @@ func (r *subscribeReply) scan(s *scan) error {
 				continue
 			}
 			r.hasEvent = true
-			err = scanEvent(s, &r.event)
+			var part copied
+			r.labels, err = part.event(s, &r.event, r.labels)
 		case "cursor":
 			once.twice(s, 3)
-			r.cursor = s.strOrNull()
+			if r.cursor = s.strOrNull(); r.cursor == r.event.Cursor {
+				r.cursor = r.event.Cursor
+			} else {
+				r.cursor = strings.Clone(r.cursor)
+			}
 		default:
 			other(s, key, "ready", "live", "event", "cursor")
 		}
@@ -165,19 +169,20 @@ func (r *subscribeReply) unmarshal(text []byte) error {
 	}
 	var err error
 	r.hasEvent = true
-	r.event, err = fromWire(slow.Event)
+	r.event.Event, err = fromWire(slow.Event)
 	return err
 }
 
 // pageReply is a reply of GetEvents.
 type pageReply struct {
-	events   []events.Event
+	events   []sentEvent
+	labels   []string // memory for those of the events
 	cursor   string
 	complete bool
 }
 
 func (r *pageReply) scan(s *scan) error {
-	*r = pageReply{events: r.events[:0]}
+	*r = pageReply{events: r.events[:0], labels: r.labels[:0]}
 	var once seen
 	var err error
 	for key := range s.members() {
@@ -189,15 +194,16 @@ func (r *pageReply) scan(s *scan) error {
 			}
 			var part copied
 			for range s.elements() {
-				var e events.Event
-				if bad := part.event(s, &e); bad != nil && err == nil {
+				r.events = append(r.events, sentEvent{})
+				var bad error
+				r.labels, bad = part.event(s, &r.events[len(r.events)-1], r.labels)
+				if bad != nil && err == nil {
 					err = bad
 				}
-				r.events = append(r.events, e)
 			}
 		case "cursor":
 			once.twice(s, 1)
-			r.cursor = s.strOrNull()
+			r.cursor = strings.Clone(s.strOrNull())
 		case "complete":
 			once.twice(s, 2)
 			r.complete = s.boolOrNull()
@@ -208,38 +214,38 @@ func (r *pageReply) scan(s *scan) error {
 	return err
 }
 
-// copySize is how much of a page is copied at a time, in bytes: a program that
+// copySize is how much of a reply is copied at a time, in bytes: a program that
 // keeps one event does not keep the page.
 const copySize = 8 << 10
 
-// copied is a copy of a part of a page.
+// copied is a copy of a part of a reply.
 type copied struct {
 	scan
-	start int // where it begins in the page
+	start int // where it begins in the reply
 }
 
-// event reads the event that comes next in the page. Where the copy does not hold
+// event reads the event that comes next in the reply. Where the copy does not hold
 // all of it, it is made again from there on.
-func (c *copied) event(page *scan, e *events.Event) error {
-	if page.peek() == 'n' {
-		page.giveUp()
-		return nil
+func (c *copied) event(reply *scan, e *sentEvent, labels []string) (more []string, err error) {
+	if reply.peek() == 'n' {
+		reply.giveUp()
+		return labels, nil
 	}
 	size := copySize
 	for {
-		if c.pos = page.pos - c.start; c.pos < len(c.text) {
-			err := scanEvent(&c.scan, e)
+		if c.Pos = reply.Pos - c.start; c.Pos < len(c.text) {
+			more, err := e.scan(&c.scan, labels)
 			if !c.odd {
-				page.pos = c.start + c.pos
-				return err
+				reply.Pos = c.start + c.Pos
+				return more, err
 			}
 		}
-		rest := page.text[page.pos:]
-		if c.start == page.pos && len(c.text) == len(rest) {
-			page.giveUp() // not for want of text
-			return nil
+		rest := reply.text[reply.Pos:]
+		if c.start == reply.Pos && len(c.text) == len(rest) {
+			reply.giveUp() // not for want of text
+			return labels, nil
 		}
-		*c, *e = copied{scan{text: strings.Clone(rest[:min(size, len(rest))])}, page.pos}, events.Event{}
+		*c, *e = copied{newScan(strings.Clone(rest[:min(size, len(rest))])), reply.Pos}, sentEvent{}
 		size *= 8
 	}
 }
@@ -260,7 +266,7 @@ func (r *pageReply) unmarshal(text []byte) error {
 		if err != nil {
 			return err
 		}
-		r.events = append(r.events, e)
+		r.events = append(r.events, sentEvent{Event: e})
 	}
 	return nil
 }

@@ -59,7 +59,11 @@ func (c *Client) GetEvents(ctx context.Context, q Query) (*Page, error) {
 	if err := c.call(ctx, "GetEvents", q.parameters(), &reply, true); err != nil {
 		return nil, err
 	}
-	return &Page{Events: reply.events, Cursor: reply.cursor, Complete: reply.complete}, nil
+	page := &Page{Events: make([]events.Event, len(reply.events)), Cursor: reply.cursor, Complete: reply.complete}
+	for i := range reply.events {
+		reply.events[i].into(&page.Events[i])
+	}
+	return page, nil
 }
 
 // History is a way through past events, from the oldest that is wanted to the
@@ -173,30 +177,38 @@ func (h *History) turnTo(page *pageReply) {
 // Next returns the next event, and io.EOF after the last one. When its context
 // ends it returns the context's error and may be called again; every other
 // error stays.
-func (h *History) Next(ctx context.Context) (events.Event, error) {
+func (h *History) Next(ctx context.Context) (e events.Event, err error) {
+	err = h.NextInto(ctx, &e)
+	return e, err
+}
+
+// NextInto is Next for many events, one after the other: it fills in an event of the
+// caller's, and puts the attributes into the map that the event has. On an error it
+// leaves the event as it is.
+func (h *History) NextInto(ctx context.Context, e *events.Event) error {
 	select {
 	case <-h.closed:
-		return events.Event{}, ErrClosed
+		return ErrClosed
 	default:
 	}
 	for h.next == len(h.page.events) {
 		switch {
 		case h.err != nil:
-			return events.Event{}, h.err
+			return h.err
 		case h.last:
-			return events.Event{}, io.EOF
+			return io.EOF
 		}
 		if err := h.turn(ctx); err != nil {
-			return events.Event{}, err
+			return err
 		}
 	}
-	e := h.page.events[h.next]
+	h.page.events[h.next].into(e)
 	h.next++
 	h.cursor = e.Cursor
 	if h.next == len(h.page.events) {
 		h.cursor = h.page.cursor
 	}
-	return e, nil
+	return nil
 }
 
 // All returns the remaining events, for use with range. An error other than

@@ -4,70 +4,62 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"unsafe"
 
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
-// scan goes through JSON text that is valid UTF-8, in one pass and without
-// copying: strings share the memory of the text unless they have escapes. It
-// trusts the text to be JSON, and gives up on whatever the service never
-// writes, such as a member given twice; the caller then asks encoding/json,
-// whose answer counts. For valid JSON both agree, which a fuzz test holds.
+// scan goes through a reply in one pass and without copying: strings share the memory
+// of the text unless they have escapes. It trusts the text to be JSON, and gives up on
+// whatever the service never writes, such as a member given twice; the caller then
+// asks encoding/json, whose answer counts. For valid JSON both agree, which a fuzz
+// test holds.
 type scan struct {
-	text string
-	pos  int
-	odd  bool // gave up
+	jsonscan.Scanner        // of the bytes of text
+	text             string // must not change while what was read is in use
+	odd              bool   // gave up
 }
 
-// maxDepth bounds the nesting of a value that is skipped.
-const maxDepth = 64
+func newScan(text string) scan {
+	return scan{Scanner: jsonscan.Scanner{Text: unsafe.Slice(unsafe.StringData(text), len(text))}, text: text}
+}
+
+// maxDepth bounds the nesting of a value that is skipped, and maxDigits the numbers to
+// those that an int64 holds.
+const (
+	maxDepth  = 64
+	maxDigits = 18
+)
 
 func (s *scan) giveUp() {
 	s.odd = true
-	s.pos = len(s.text)
+	s.Pos = len(s.Text)
 }
 
 // peek returns the next byte that is not white space, 0 at the end.
 func (s *scan) peek() byte {
-	for s.pos < len(s.text) {
-		switch c := s.text[s.pos]; c {
-		case ' ', '\t', '\r', '\n':
-			s.pos++
-		default:
-			return c
-		}
+	s.Space()
+	if s.Pos == len(s.Text) {
+		return 0
 	}
-	return 0
+	return s.Text[s.Pos]
 }
 
 // eat goes after the byte if it comes next.
 func (s *scan) eat(c byte) bool {
-	if s.peek() != c {
-		return false
-	}
-	s.pos++
-	return true
+	s.Space()
+	return s.Byte(c)
 }
 
 // null skips null if it comes next.
 func (s *scan) null() bool {
-	if s.peek() != 'n' {
-		return false
-	}
-	s.literal("null")
-	return true
-}
-
-func (s *scan) literal(word string) {
-	if !strings.HasPrefix(s.text[s.pos:], word) {
-		s.giveUp()
-		return
-	}
-	s.pos += len(word)
+	s.Space()
+	return s.Word("null")
 }
 
 // atEnd reports whether nothing but white space is left, and nothing was odd.
-func (s *scan) atEnd() bool { return s.peek() == 0 && s.pos == len(s.text) && !s.odd }
+func (s *scan) atEnd() bool { return s.peek() == 0 && s.Pos == len(s.Text) && !s.odd }
 
 // members yields the keys of an object, with the position before the
 // value, which the loop has to read. null is an object without members.
@@ -84,12 +76,7 @@ func (s *scan) members() iter.Seq[string] {
 			return
 		}
 		for !s.odd {
-			key := s.str()
-			if !s.eat(':') {
-				s.giveUp()
-				return
-			}
-			if !yield(key) {
+			if !yield(s.key()) {
 				return
 			}
 			if !s.eat(',') {
@@ -100,6 +87,15 @@ func (s *scan) members() iter.Seq[string] {
 			s.giveUp()
 		}
 	}
+}
+
+// key returns the name of a member, and goes after its colon.
+func (s *scan) key() string {
+	key := s.str()
+	if !s.eat(':') {
+		s.giveUp()
+	}
+	return key
 }
 
 // elements yields once before each element of an array.
@@ -128,41 +124,20 @@ func (s *scan) elements() iter.Seq[int] {
 
 // str returns a string.
 func (s *scan) str() string {
-	if !s.eat('"') {
+	s.Space()
+	span, escaped, ok := s.String()
+	if !ok {
 		s.giveUp()
 		return ""
 	}
-	rest := s.text[s.pos:]
-	length := strings.IndexByte(rest, '"')
-	if length < 0 {
+	text := s.text[span.Start:span.End]
+	if !escaped {
+		return text
+	}
+	if text, ok = jsonstring.Unescaped(text); !ok {
 		s.giveUp()
-		return ""
 	}
-	if escape := strings.IndexByte(rest[:length], '\\'); escape >= 0 {
-		return s.escaped(s.pos, s.pos+escape)
-	}
-	s.pos += length + 1
-	return rest[:length]
-}
-
-// escaped returns a string whose first escape is at the given place.
-func (s *scan) escaped(start, i int) string {
-	for ; i < len(s.text); i++ {
-		switch s.text[i] {
-		case '\\':
-			i++
-		case '"':
-			text, ok := jsonstring.Unescaped(s.text[start:i])
-			if !ok {
-				s.giveUp()
-				return ""
-			}
-			s.pos = i + 1
-			return text
-		}
-	}
-	s.giveUp()
-	return ""
+	return text
 }
 
 // strOrNull returns a string, "" for null.
@@ -173,30 +148,30 @@ func (s *scan) strOrNull() string {
 	return s.str()
 }
 
-// integer returns a number without fraction and exponent.
-func (s *scan) integer() int64 {
-	s.peek()
-	start := s.pos
-	for s.pos < len(s.text) && (s.text[s.pos] >= '0' && s.text[s.pos] <= '9' || s.text[s.pos] == '-') {
-		s.pos++
-	}
-	n, err := strconv.ParseInt(s.text[start:s.pos], 10, 64)
-	if err != nil || s.pos < len(s.text) && strings.IndexByte(".eE+", s.text[s.pos]) >= 0 {
+// digits goes after a number without fraction and exponent, and returns its digits.
+func (s *scan) digits() string {
+	s.Space()
+	start, digits, ok := s.Number()
+	if !ok || digits > maxDigits || s.Pos < len(s.Text) && strings.IndexByte(".eE+", s.Text[s.Pos]) >= 0 {
 		s.giveUp()
+		return ""
 	}
+	return s.text[start:s.Pos]
+}
+
+// integer returns the value of such a number.
+func (s *scan) integer() int64 {
+	n, _ := strconv.ParseInt(s.digits(), 10, 64)
 	return n
 }
 
 // boolOrNull returns a bool, false for null.
 func (s *scan) boolOrNull() bool {
-	switch s.peek() {
-	case 't':
-		s.literal("true")
+	s.Space()
+	switch {
+	case s.Word("true"):
 		return true
-	case 'f':
-		s.literal("false")
-	case 'n':
-		s.literal("null")
+	case s.Word("false"), s.Word("null"):
 	default:
 		s.giveUp()
 	}
@@ -223,11 +198,11 @@ func (s *scan) skipDepth(depth int) {
 	case '"':
 		s.str()
 	default:
-		start := s.pos
-		for s.pos < len(s.text) && !strings.ContainsRune(",]} \t\r\n", rune(s.text[s.pos])) {
-			s.pos++
+		start := s.Pos
+		for s.Pos < len(s.Text) && strings.IndexByte(",]} \t\r\n", s.Text[s.Pos]) < 0 {
+			s.Pos++
 		}
-		if s.pos == start {
+		if s.Pos == start {
 			s.giveUp()
 		}
 	}

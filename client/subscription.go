@@ -50,32 +50,41 @@ type Subscription struct {
 //
 // An *events.ExpiredError says that the service cannot continue there: see
 // SubscribeOptions.OnExpired.
-func (s *Subscription) Next(ctx context.Context) (events.Event, error) {
+func (s *Subscription) Next(ctx context.Context) (e events.Event, err error) {
+	err = s.NextInto(ctx, &e)
+	return e, err
+}
+
+// NextInto is Next for many events, one after the other: it fills in an event of the
+// caller's, and puts the attributes into the map that the event has. On an error it
+// leaves the event as it is.
+func (s *Subscription) NextInto(ctx context.Context, e *events.Event) error {
 	for {
 		cn, done := s.connection()
 		switch {
 		case s.ended:
 			_ = s.Close()
-			return events.Event{}, io.EOF
+			return io.EOF
 		case done:
-			return events.Event{}, ErrClosed
+			return ErrClosed
 		case cn == nil:
 			if err := s.resume(ctx); err != nil {
-				return events.Event{}, err
+				return err
 			}
 			continue
 		}
 		got, err := s.read(ctx, cn)
 		switch {
 		case got:
-			return s.reply.event, nil
+			s.reply.event.into(e)
+			return nil
 		case err == nil:
 		case errors.Is(err, ctx.Err()):
-			return events.Event{}, err
+			return err
 		default:
 			s.drop(cn)
 			if err := s.failed(err); err != nil {
-				return events.Event{}, err
+				return err
 			}
 		}
 	}

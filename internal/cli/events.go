@@ -134,7 +134,7 @@ func (f *eventsFlags) checkExpired() error {
 
 // source is where events come from: a client.Subscription or client.History.
 type source interface {
-	Next(ctx context.Context) (events.Event, error)
+	NextInto(ctx context.Context, e *events.Event) error
 	Buffered() bool
 	Cursor() string
 	Close() error
@@ -155,7 +155,7 @@ type eventsRun struct {
 
 // outputBuffer is how much output is gathered while more events are ready, in
 // bytes.
-const outputBuffer = 64 << 10
+const outputBuffer = 256 << 10
 
 // pastGCPercent lets the heap of a run that only prints past events grow to five times
 // what is in use, a few pages: it collects a quarter as often, and then ends.
@@ -279,16 +279,16 @@ func (p *past) goesOn(err error) bool {
 	return true
 }
 
-func (p *past) Next(ctx context.Context) (events.Event, error) {
+func (p *past) NextInto(ctx context.Context, e *events.Event) error {
 	for {
-		e, err := p.History.Next(ctx)
-		if !p.goesOn(err) {
-			return e, err
+		err := p.History.NextInto(ctx, e)
+		if err == nil || !p.goesOn(err) {
+			return err
 		}
 		lost := p.History
 		if err := p.open(ctx); err != nil {
 			p.History = lost
-			return events.Event{}, err
+			return err
 		}
 		_ = lost.Close()
 	}
@@ -296,9 +296,9 @@ func (p *past) Next(ctx context.Context) (events.Event, error) {
 
 // copy prints events until there are no more.
 func (r *eventsRun) copy(ctx context.Context, from source) error {
+	var e events.Event
 	for {
-		e, err := from.Next(ctx)
-		if err != nil {
+		if err := from.NextInto(ctx, &e); err != nil {
 			if kept := r.keep(from.Cursor()); kept != nil {
 				return kept
 			}

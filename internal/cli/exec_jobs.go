@@ -52,8 +52,8 @@ func (j *jobs) work(ctx context.Context, from source) error {
 	defer j.windows.Wait()
 	defer stop()
 	for {
-		e, err := from.Next(ctx)
-		if err != nil {
+		var e events.Event
+		if err := from.NextInto(ctx, &e); err != nil {
 			j.running.Wait()
 			if errors.Is(err, io.EOF) {
 				return j.pass(from.Cursor())

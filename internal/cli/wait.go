@@ -176,8 +176,8 @@ func causeOf(ctx context.Context, err error) error {
 
 // printNext prints the next event.
 func (r *eventsRun) printNext(ctx context.Context, from source) error {
-	e, err := from.Next(ctx)
-	if err != nil {
+	var e events.Event
+	if err := from.NextInto(ctx, &e); err != nil {
 		return causeOf(ctx, err)
 	}
 	return r.printAll(e)

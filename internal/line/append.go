@@ -62,7 +62,9 @@ type placer struct {
 	f *Fields
 }
 
-func (p *placer) place(m Member, from, to int) { p.f.Spans[m] = Span{uint32(from), uint32(to)} }
+func (p *placer) place(m Member, from, to int) {
+	p.f.Spans[m] = Span{Start: uint32(from), End: uint32(to)}
+}
 
 // text places a string. An empty one is left out.
 func (p *placer) text(m Member, length int) {

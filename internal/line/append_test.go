@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 )
 
 // FuzzAppend holds the fields of a line that was made of an event against those
@@ -43,7 +44,7 @@ func FuzzAppend(f *testing.F) {
 			return
 		}
 		if !Scan(want, &scanned) {
-			s := scanner{b: want, f: &scanned, normal: true}
+			s := scanner{Scanner: jsonscan.Scanner{Text: want}, f: &scanned, normal: true}
 			if !s.scan() {
 				t.Fatalf("%q is no line", want)
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/nanos"
@@ -122,8 +123,8 @@ func buildAttributes(labels []byte) ([]byte, error) {
 		return nil, ErrLabels
 	}
 	var f Fields
-	s := scanner{b: labels, f: &f}
-	if s.attributes() && s.i == len(labels) {
+	s := scanner{Scanner: jsonscan.Scanner{Text: labels}, f: &f}
+	if s.attributes() && s.Pos == len(labels) {
 		if !f.Has(Attributes) {
 			return nil, nil
 		}
@@ -155,7 +156,7 @@ type builder struct {
 }
 
 func (b *builder) place(m Member, from int) {
-	b.f.Spans[m] = Span{uint32(from - b.start), uint32(len(b.b) - b.start)}
+	b.f.Spans[m] = Span{Start: uint32(from - b.start), End: uint32(len(b.b) - b.start)}
 }
 
 // text appends a member that is a string, with a comma after it. The name

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 )
 
 func FuzzBuild(f *testing.F) {
@@ -37,7 +38,7 @@ func FuzzBuild(f *testing.F) {
 			}
 			return
 		}
-		s := scanner{b: b, f: &scanned, normal: true}
+		s := scanner{Scanner: jsonscan.Scanner{Text: b}, f: &scanned, normal: true}
 		if !s.scan() {
 			t.Fatalf("%q is no line", b)
 		}

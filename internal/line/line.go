@@ -22,6 +22,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
@@ -52,7 +53,7 @@ const (
 // Span is a part of a line. Of a string it is what is between the quotes, still
 // escaped; of a number or an object all of it. An empty span is an absent or
 // empty member.
-type Span struct{ Start, End uint32 }
+type Span = jsonscan.Span
 
 // Fields are the places of the members in a line, and what decides most
 // filters.
@@ -91,7 +92,7 @@ func Normalize(b []byte, f *Fields) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := scanner{b: normal, f: f, normal: true, cutting: true}
+		s := scanner{Scanner: jsonscan.Scanner{Text: normal}, f: f, normal: true, cutting: true}
 		switch {
 		case !s.scan():
 			return nil, errors.Errorf("cannot read back the line %.100q", normal)

@@ -67,6 +67,7 @@ func parseFraction(b []byte) (ns int64, rest []byte, ok bool) {
 // eightDigits returns the number that eight characters spell, the first in the
 // lowest byte: neighbours are joined to numbers of two, four, eight digits.
 func eightDigits(x uint64) (int64, bool) {
+	const ones = 0x0101_0101_0101_0101
 	if x&(ones*0xf0) != ones*0x30 || (x+ones*0x06)&(ones*0xf0) != ones*0x30 {
 		return 0, false
 	}

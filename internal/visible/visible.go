@@ -58,7 +58,17 @@ func JSON(line []byte) []byte {
 
 // IsPlain reports whether text has only printable ASCII, as almost all has.
 func IsPlain[T string | []byte](text T) bool {
-	for i := range len(text) {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(text); i += 8 { // eight bytes at a time
+		b := text[i : i+8]
+		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		if (x|(x-ones*' ')|(x+ones))&highs != 0 {
+			return false
+		}
+	}
+	for ; i < len(text); i++ {
 		if text[i] < ' ' || text[i] >= 0x7f {
 			return false
 		}

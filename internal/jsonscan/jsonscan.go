@@ -1,0 +1,176 @@
+// Package jsonscan goes through JSON text in one pass, without copying and without
+// reflection: the lines of Podman's log and the replies of the service are both read
+// with it. Which members there are is the matter of its users.
+//
+// It takes JSON as programs write it, and refuses the rest, right or wrong: its users
+// then ask encoding/json, whose answer counts.
+package jsonscan
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// Scanner is at a place in a text. A method that expects something returns false, and
+// may be anywhere after that, if it is not there in its plain form.
+type Scanner struct {
+	Text []byte
+	Pos  int
+}
+
+// Space skips white space, but for the newline, which no text on one line has.
+func (s *Scanner) Space() {
+	if s.Pos < len(s.Text) && s.Text[s.Pos] <= ' ' {
+		s.spaces()
+	}
+}
+
+func (s *Scanner) spaces() {
+	for s.Pos < len(s.Text) && (s.Text[s.Pos] == ' ' || s.Text[s.Pos] == '\t' || s.Text[s.Pos] == '\r') {
+		s.Pos++
+	}
+}
+
+// Byte goes after a byte, if it is the next one.
+func (s *Scanner) Byte(c byte) bool {
+	if s.Pos < len(s.Text) && s.Text[s.Pos] == c {
+		s.Pos++
+		return true
+	}
+	return false
+}
+
+// Word goes after a word, if it comes next.
+func (s *Scanner) Word(word string) bool {
+	rest := s.Text[s.Pos:]
+	if len(rest) < len(word) || string(rest[:len(word)]) != word {
+		return false
+	}
+	s.Pos += len(word)
+	return true
+}
+
+// Name goes after the name of a member and its colon, if that is one of the names from
+// a place in their list on, and returns its place, or -1. The names are spelt as they
+// stand in the text, `"ID":`, in the order in which their writer has them: so each
+// place in the text is compared with few of them.
+func (s *Scanner) Name(names []string, from int) int {
+	rest := s.Text[s.Pos:]
+	if len(rest) < 2 {
+		return -1
+	}
+	first := rest[1]
+	for n := from; n < len(names); n++ {
+		if name := names[n]; name[1] == first && len(rest) >= len(name) && string(rest[:len(name)]) == name {
+			s.Pos += len(name)
+			return n
+		}
+	}
+	return -1
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// Span is a part of a text.
+type Span struct{ Start, End uint32 }
+
+// String reads a string and returns what is between its quotes, still escaped, and
+// whether it has escapes. It refuses what encoding/json would change: invalid UTF-8,
+// and escapes of surrogates and NUL.
+func (s *Scanner) String() (span Span, escaped, ok bool) {
+	b, i := s.Text, s.Pos
+	if i >= len(b) || b[i] != '"' {
+		return span, false, false
+	}
+	i++
+	start := i
+	for {
+		// Eight bytes at a time: the first that is a quote, a backslash, a
+		// control character or not ASCII.
+		for i+8 <= len(b) {
+			x := binary.LittleEndian.Uint64(b[i:])
+			quote, slash := x^(ones*'"'), x^(ones*'\\')
+			special := (x | (x-ones*' ')&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+			if special != 0 {
+				i += bits.TrailingZeros64(special) / 8
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			return span, false, false
+		}
+		switch c := b[i]; {
+		case c == '"':
+			s.Pos = i + 1
+			return Span{uint32(start), uint32(i)}, escaped, true
+		case c == '\\':
+			n := escapeLength(b[i:])
+			if n == 0 {
+				return span, false, false
+			}
+			escaped = true
+			i += n
+		case c < ' ':
+			return span, false, false
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRune(b[i:])
+			if r == utf8.RuneError && size == 1 {
+				return span, false, false
+			}
+			i += size
+		default:
+			i++
+		}
+	}
+}
+
+// escapeLength returns the length of the escape that b begins with, 0 if it is
+// none that can be passed on as it is.
+func escapeLength(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(b) < 6 {
+			return 0
+		}
+		var r rune
+		for _, c := range b[2:6] {
+			switch {
+			case c >= '0' && c <= '9':
+				r = r<<4 | rune(c-'0')
+			case c >= 'a' && c <= 'f':
+				r = r<<4 | rune(c-'a'+10)
+			case c >= 'A' && c <= 'F':
+				r = r<<4 | rune(c-'A'+10)
+			default:
+				return 0
+			}
+		}
+		if r == 0 || r >= 0xd800 && r < 0xe000 {
+			return 0
+		}
+		return 6
+	}
+	return 0
+}
+
+// Number reads a whole number and returns where it begins and how many digits it has.
+func (s *Scanner) Number() (from, digits int, ok bool) {
+	from = s.Pos
+	s.Byte('-')
+	first := s.Pos
+	for s.Pos < len(s.Text) && s.Text[s.Pos]-'0' <= 9 {
+		s.Pos++
+	}
+	digits = s.Pos - first
+	return from, digits, digits == 1 || digits > 1 && s.Text[first] != '0'
+}

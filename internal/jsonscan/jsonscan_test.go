@@ -1,0 +1,51 @@
+package jsonscan
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+// What String takes is a string for encoding/json, too, and nothing of it changes there.
+func FuzzString(f *testing.F) {
+	for _, text := range []string{`"a"`, `"a\u003cb\n\\" `, `"ü😀"`, "\"\xff\"", `"\ud83d\ude00"`, `"\u0000"`, "\"\x1f\"", `"12345678\"9`, `"`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s := Scanner{Text: text}
+		span, escaped, ok := s.String()
+		if !ok {
+			return
+		}
+		var want string
+		if err := json.Unmarshal(text[:s.Pos], &want); err != nil {
+			t.Fatalf("%q: %v", text[:s.Pos], err)
+		}
+		if got := string(text[span.Start:span.End]); !escaped && got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func TestNumber_asJSON(t *testing.T) {
+	for text, want := range map[string]struct {
+		digits int
+		ok     bool
+	}{"0": {1, true}, "-12,": {2, true}, "007": {3, false}, "-": {0, false}, "x": {0, false}, "": {0, false}} {
+		s := Scanner{Text: []byte(text)}
+		if _, digits, ok := s.Number(); digits != want.digits || ok != want.ok {
+			t.Errorf("%q: %d digits, %v", text, digits, ok)
+		}
+	}
+}
+
+func TestName_inOrderOnly(t *testing.T) {
+	names := []string{`"ID":`, `"Image":`, `"Name":`}
+	for text, want := range map[string][2]int{ // with what from is: the place
+		`"ID":1`: {0, 0}, `"Name":`: {1, 2}, `"ID": 1`: {1, -1}, `"Id":1`: {0, -1}, `"Ima`: {0, -1}, `"`: {0, -1},
+	} {
+		s := Scanner{Text: []byte(text)}
+		if got := s.Name(names, want[0]); got != want[1] || got >= 0 && s.Pos != len(names[got]) {
+			t.Errorf("%s from %d: %d, then at %d", text, want[0], got, s.Pos)
+		}
+	}
+}
