@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -59,7 +60,8 @@ func ParseTime(bound Bound, value string, now time.Time) (time.Time, error) {
 // ParseTimeIn understands a time as users write it, exact to the nanosecond:
 // RFC 3339 with or without fraction and zone, what podman events and journalctl
 // print, a date, a time of the present day, Unix seconds with or without fraction
-// or '@', "now", "today", "yesterday", "tomorrow", or a duration in Go's form or
+// or '@' (which short numbers need, since a date without hyphens and a duration without
+// its unit look the same), "now", "today", "yesterday", "tomorrow", or a duration in Go's form or
 // systemd's (systemd.time(7)). A time without a zone is in the one that is given.
 // A duration without a sign is ago in since and ahead in until, as in Podman 5; with
 // a sign, or with "ago", it means the same in both. For Written no duration is
@@ -87,8 +89,11 @@ func parseTime(bound Bound, value string, now time.Time, zone *time.Location) (t
 	}
 	seconds, hasAt := strings.CutPrefix(value, "@")
 	if t, ok, reason := parseUnix(seconds); ok || hasAt {
-		if !ok {
+		switch {
+		case !ok:
 			reason = "after '@' there have to be Unix seconds"
+		case !hasAt:
+			reason = cmp.Or(otherNumber(value), reason)
 		}
 		return t, reason
 	}
@@ -249,6 +254,35 @@ func parseUnix(value string) (t time.Time, ok bool, reason string) {
 	fraction = (fraction + strings.Repeat("0", digits))[:digits]
 	ns, _ := strconv.ParseInt(fraction, 10, 64)
 	return time.Unix(s, ns).UTC(), true, ""
+}
+
+// otherNumber says what a number without '@' may be meant as beside Unix seconds, ""
+// where they alone make sense: such have nine or ten digits since 1973, and 0 is the
+// beginning of all.
+func otherNumber(value string) string {
+	whole, _, _ := strings.Cut(value, ".")
+	number := strings.TrimLeft(whole, "0")
+	seconds := func(scale int) string {
+		return "; of seconds give @" + number[:len(number)-scale] + "." + number[len(number)-scale:]
+	}
+	for _, form := range []struct{ digits, date string }{
+		{"20060102150405", "2006-01-02 15:04:05"}, {"200601021504", "2006-01-02 15:04"}, {"20060102", "2006-01-02"}, {"200601", "2006-01-02"}, {"2006", "2006-01-02"},
+	} {
+		if t, err := time.Parse(form.digits, value); err == nil && t.Year() >= 1970 && t.Year() < 2200 {
+			return "a date has hyphens; give " + t.Format(form.date) + ", or @" + value + " for Unix seconds"
+		}
+	}
+	switch n := len(number); {
+	case n > 0 && n < 9:
+		return "it may be seconds since 1970 or a duration without its unit; give @" + value + ", or such as " + value + "s"
+	case n >= 12 && n <= 14:
+		return "it looks like milliseconds" + seconds(3)
+	case n >= 15 && n <= 17:
+		return "it looks like microseconds" + seconds(6)
+	case n >= 18 && n <= 20:
+		return "it looks like nanoseconds" + seconds(9)
+	}
+	return ""
 }
 
 func allDigits(s string) bool {

@@ -176,7 +176,7 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		if hint := foreignFlag(err.Error()); hint != "" {
+		if hint := foreignFlag(err.Error(), c.Flags()); hint != "" {
 			return errors.Errorf("%v; %s", err, hint)
 		}
 		return errors.Errorf("%v; see '%s --help'", err, c.CommandPath())

@@ -27,7 +27,7 @@ type eventsFlags struct {
 
 	afterCursor string
 	cursorFile  string
-	lines       int // the last of the past; allLines: as the other flags say
+	lines       lineCount // the last of the past; allLines: as the other flags say
 	ifExpired   string
 	address     string
 }
@@ -95,8 +95,9 @@ func (a *app) eventsCommand() *cobra.Command {
 	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
 	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
-	flags.IntVarP(&f.lines, "lines", "n", allLines, "begin with the last `NUMBER` of events that match")
-	flags.Lookup("lines").DefValue = "0" // of which the help says nothing
+	f.lines = allLines
+	flags.VarP(&f.lines, "lines", "n", "begin with the last `NUMBER` of events that match")
+	flags.Lookup("lines").DefValue = "" // of which the help says nothing
 	formatFlags(c, &f)
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
 	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and keep\n"+

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pkg/errors"
@@ -18,6 +20,26 @@ const (
 	allLines  = math.MinInt
 	mostLines = 100_000
 )
+
+// lineCount is the value of --lines.
+type lineCount int
+
+func (n *lineCount) String() string { return strconv.Itoa(int(*n)) }
+
+func (n *lineCount) Type() string { return "int" }
+
+// Set refuses +N, which journalctl takes for the first and all others for the last.
+func (n *lineCount) Set(text string) error {
+	if number, first := strings.CutPrefix(text, "+"); first {
+		return errors.Errorf("they are the last; for the first ones give --since @0 --stream=false | head -n %s", number)
+	}
+	count, err := strconv.Atoi(text)
+	if err != nil {
+		return errors.New("give a number; all past events are --since @0")
+	}
+	*n = lineCount(count)
+	return nil
+}
 
 func (f *eventsFlags) checkLines() error {
 	switch {
@@ -85,13 +107,13 @@ func (r *eventsRun) last(ctx context.Context, c *client.Client) (last []events.E
 		}
 		rest := q
 		rest.After = page.Events[0].Cursor
-		last, after, err = lastOf(ctx, c, rest, page.Events, f.lines)
+		last, after, err = lastOf(ctx, c, rest, page.Events, int(f.lines))
 		var expired *events.ExpiredError
-		if err != nil && !errors.As(err, &expired) || len(last) == f.lines {
+		if err != nil && !errors.As(err, &expired) || len(last) == int(f.lines) {
 			return last, after, err
 		}
 	}
-	return lastOf(ctx, c, q, nil, f.lines)
+	return lastOf(ctx, c, q, nil, int(f.lines))
 }
 
 // backFrom returns the time to go back from, zero where everything has to be read:

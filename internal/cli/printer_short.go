@@ -3,10 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -21,30 +21,39 @@ const shortIDLetters = 12
 // date where that or the zone changes, type and status, the ID cut short, the name, what came of
 // it, and then the rest, cut to the width of the terminal.
 func shortPrinter(namesUser bool, stdout io.Writer) printer {
+	if !isTerminal(stdout) {
+		return shortLines(namesUser, false, func() int { return math.MaxInt })
+	}
+	return shortLines(namesUser, wantsColour(), func() int { return terminalWidth(stdout) })
+}
+
+// shortLines is shortPrinter for lines of a width, in cells of a terminal, that may
+// change from one line to the next.
+func shortLines(namesUser, coloured bool, width func() int) printer {
 	day, offset := "", 0
 	users := make(userNames)
-	terminal := isTerminal(stdout)
-	coloured := terminal && wantsColour()
 	return func(w io.Writer, e *events.Event) error {
 		var b strings.Builder
 		today := e.Time.Format("Mon 2006-01-02")
 		_, east := e.Time.Zone()
+		room := width()
 		switch {
 		case day != "" && east != offset: // an hour may come twice
-			b.WriteString("-- " + e.Time.Format("Mon 2006-01-02 -0700") + "\n")
+			b.WriteString(visible.Cut("-- "+e.Time.Format("Mon 2006-01-02 -0700"), room) + "\n")
 		case today != day:
-			b.WriteString("-- " + today + "\n")
+			b.WriteString(visible.Cut("-- "+today, room) + "\n")
 		}
 		day, offset = today, east
 		head := e.Time.Format("15:04:05") + " "
 		what := fmt.Sprintf("%-9s ", visible.Text(string(e.Type)))
 		status := visible.Text(string(e.Status))
-		rest := strings.Repeat(" ", max(1, 14-utf8.RuneCountInString(status))) + visible.Text(shortRest(e))
+		rest := strings.Repeat(" ", max(1, 14-visible.Width(status))) + visible.Text(shortRest(e))
 		if namesUser {
 			rest += " user=" + users.of(e.UID, e.Host)
 		}
-		if terminal {
-			rest = cut(rest, terminalWidth(stdout)-utf8.RuneCountInString(head+what+status))
+		for _, part := range []*string{&head, &what, &status, &rest} {
+			*part = visible.Cut(*part, room)
+			room -= visible.Width(*part)
 		}
 		if coloured {
 			head, status = paint(dim, head), paint(statusColour(e), status)
@@ -90,7 +99,7 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// terminalWidth returns how many letters fit a line.
+// terminalWidth returns how many cells a line has.
 func terminalWidth(w io.Writer) int {
 	const usual = 80
 	if file, ok := w.(*os.File); ok {

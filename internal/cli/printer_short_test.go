@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -28,4 +29,35 @@ func TestShort_hourThatComesTwice(t *testing.T) {
 	}
 	const rest = " volume    mount                      v\n"
 	check(t, "stdout", out.String(), "-- Sun 2026-10-25\n00:30:00"+rest+"02:30:00"+rest+"-- Sun 2026-10-25 +0100\n02:30:00"+rest+"-- Mon 2026-10-26\n00:30:00"+rest)
+}
+
+// TestShort_fitsTheTerminal: wide letters and letters over others are counted as a
+// terminal draws them, on narrow ones too.
+func TestShort_fitsTheTerminal(t *testing.T) {
+	e := &events.Event{
+		Type: events.Container, Status: events.Exited, ID: strings.Repeat("c1", 32), Name: "\u5bb9\u5668\U0001f433e\u0301", Image: "img",
+		ContainerExitCode: new(137), Time: time.Date(2026, 11, 23, 12, 45, 39, 0, time.UTC),
+	}
+	const line = "12:45:39 container died          c1c1c1c1c1c1 \u5bb9\u5668\U0001f433e\u0301 exit=137 img"
+	for _, test := range []struct {
+		width int
+		want  string
+	}{
+		{80, line},
+		{66, line},
+		{65, strings.TrimSuffix(line, "g")},
+		{49, "12:45:39 container died          c1c1c1c1c1c1 \u5bb9"},
+		{48, "12:45:39 container died          c1c1c1c1c1c1 \u5bb9"},
+		{47, "12:45:39 container died          c1c1c1c1c1c1 "},
+		{21, "12:45:39 container di"},
+		{8, "12:45:39"},
+		{1, "1"},
+	} {
+		var out strings.Builder
+		if err := shortLines(false, false, func() int { return test.width })(&out, e); err != nil {
+			t.Fatal(err)
+		}
+		_, got, _ := strings.Cut(strings.TrimSuffix(out.String(), "\n"), "\n")
+		check(t, fmt.Sprintf("in %d cells", test.width), got, test.want)
+	}
 }

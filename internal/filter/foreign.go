@@ -21,12 +21,58 @@ func Status(word string) StatusCode {
 	return StatusOf(word)
 }
 
+// foreignKeys are keys of Docker and kubectl, and what to give instead.
+var foreignKeys = map[string]string{
+	"scope":               "all events are of this host; leave it out",
+	"daemon":              "events of the engine itself are type=system",
+	"service":             giveLabel,
+	"node":                giveHost,
+	"plugin":              noSwarm,
+	"config":              noSwarm,
+	"stack":               giveLabel,
+	"project":             giveLabel,
+	"namespace":           "Podman has no namespaces; give +label=KEY=VALUE, or uid=NUMBER for a user",
+	"reason":              "give event=STATUS",
+	"action":              "give event=STATUS",
+	"verdict":             "give health=VERDICT",
+	"exitcode":            "give exit-code=NUMBER",
+	"exited":              "give exit-code=NUMBER",
+	"code":                "give exit-code=NUMBER",
+	"user":                "give uid=NUMBER",
+	"unit":                "give name=NAME, or label=PODMAN_SYSTEMD_UNIT=UNIT",
+	"involvedobject.name": "give name=NAME",
+	"involvedobject.kind": "give type=TYPE",
+}
+
+const (
+	giveLabel = "give +label=KEY=VALUE, for Compose +label=com.docker.compose.project=NAME and +label=com.docker.compose.service=NAME"
+	giveHost  = "give host=NAME, where events of several hosts are collected"
+	noSwarm   = "Podman has none"
+)
+
+// foreignTypes are types of Docker and kinds of Kubernetes that libpod does not have.
+var foreignTypes = map[string]string{
+	"daemon": "give type=system", "engine": "give type=system", "host": "give type=system",
+	"builder": "give event=build", "service": giveLabel, "node": giveHost, "plugin": noSwarm, "config": noSwarm,
+	"normal": "give a filter on what is wrong, such as exit-code!=0", "warning": "give a filter on what is wrong, such as exit-code!=0 or health=unhealthy",
+	"vm": "give type=machine",
+}
+
+// foreign returns what to give instead of a key or type of other programs, "" if it
+// is none of theirs.
+func foreign(words map[string]string, kind, word string) string {
+	if hint, ok := words[strings.ToLower(word)]; ok {
+		return "libpod has no " + kind + " " + strconv.Quote(word) + "; " + hint
+	}
+	return ""
+}
+
 // healthWord begins the events of Docker that have a verdict: "health_status: healthy".
 const healthWord = "health_status:"
 
-// foreignStatus returns what to give instead of a word of Docker or Kubernetes that
+// ForeignStatus returns what to give instead of a word of Docker or Kubernetes that
 // is no status of libpod, "" if it is none of those.
-func foreignStatus(word string) string {
+func ForeignStatus(word string) string {
 	lower := strings.ToLower(word)
 	if verdict, ok := strings.CutPrefix(lower, healthWord); ok {
 		verdict = strings.TrimSpace(verdict)
@@ -35,8 +81,15 @@ func foreignStatus(word string) string {
 		}
 		return "a verdict has a key of its own; give health=" + verdict
 	}
-	if hint, ok := foreignWords[lower]; ok {
-		return "libpod has no event status " + strconv.Quote(word) + "; " + hint
+	if hint := foreign(foreignWords, "event status", word); hint != "" {
+		return hint
+	}
+	first, _, ok := strings.Cut(word, ":") // "exec_start: sh -c true"
+	switch {
+	case ok && Status(first) != 0:
+		return "the command of a process is not recorded; give event=" + Status(first).String()
+	case ok:
+		return foreign(foreignWords, "event status", first)
 	}
 	return ""
 }

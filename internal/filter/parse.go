@@ -236,6 +236,9 @@ func (c *clause) parseWord() string {
 	if c.key == keyType {
 		code := TypeOf(c.value)
 		if code == 0 {
+			if hint := foreign(foreignTypes, "event type", c.value); hint != "" {
+				return hint
+			}
 			return c.unknownWord("event type", typeWords[1:])
 		}
 		c.value, c.code = code.String(), uint8(code)
@@ -243,7 +246,7 @@ func (c *clause) parseWord() string {
 	}
 	code := Status(c.value)
 	if code == 0 {
-		if hint := foreignStatus(c.value); hint != "" {
+		if hint := ForeignStatus(c.value); hint != "" {
 			return hint
 		}
 		return c.unknownWord("event status", statusWords[1:])
@@ -278,6 +281,9 @@ func (c *clause) parseHealth() string {
 }
 
 func unknownKeyReason(key string) string {
+	if hint := foreign(foreignKeys, "filter", key); hint != "" {
+		return hint
+	}
 	if near := nearest.Word(key, filterKeys); near != "" {
 		return "unknown key " + strconv.Quote(key) + ", did you mean " + strconv.Quote(near) + "?"
 	}

@@ -34,3 +34,30 @@ func TestJSON_keepsTheValue(t *testing.T) {
 		t.Errorf("%s", line)
 	}
 }
+
+// TestCut_cells: what a terminal draws in two cells, or over the letter before.
+func TestCut_cells(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		room int
+		want string
+	}{
+		{"web", 3, "web"},
+		{"web", 2, "we"},
+		{"web", 0, ""},
+		{"web", -5, ""},
+		{"容器web", 7, "容器web"},
+		{"容器web", 4, "容器"},
+		{"容器web", 3, "容"},
+		{"🐳x", 2, "🐳"},
+		{"🐳x", 1, ""},
+		{"été", 3, "été"},
+		{"été", 1, "é"},
+		{"über", 3, "übe"},
+	} {
+		got := Cut(test.text, test.room)
+		if got != test.want || Width(got) > max(0, test.room) {
+			t.Errorf("%q in %d cells: %q of %d, want %q", test.text, test.room, got, Width(got), test.want)
+		}
+	}
+}

@@ -22,6 +22,8 @@ const (
 	keyUID    = "uid"
 )
 
+const otherKeys = "keys that podman-remote 1.x has not are those of eventsvc events and the interface io.podman.events"
+
 var filterKeys = []string{"container", keyEvent, "image", "pod", keyStatus, keyType, keyUID, keyVolume}
 
 // parseFilters returns the choice that the filters of a call make among the
@@ -77,10 +79,15 @@ func parseFilter(text string) (key, value, reason string) {
 	case key == keyType:
 		return key, value, checkWord("event type", value, clientTypes, knownType(value))
 	case key == keyStatus || key == keyEvent:
-		if value == "die" {
-			value = string(events.Exited)
+		status := filter.Status(value)
+		if status == 0 {
+			if hint := filter.ForeignStatus(value); hint != "" {
+				return "", "", hint + " (" + otherKeys + ")"
+			}
+		} else if !slices.Contains(clientStatuses, value) {
+			value = status.String()
 		}
-		return keyStatus, value, checkWord("event status", value, clientStatuses, knownStatus(value))
+		return keyStatus, value, checkWord("event status", value, clientStatuses, status != 0)
 	}
 	return key, value, ""
 }
@@ -108,10 +115,5 @@ func checkWord(kind, word string, words []string, known bool) string {
 
 func knownType(word string) bool {
 	_, err := events.StringToType(word)
-	return err == nil
-}
-
-func knownStatus(word string) bool {
-	_, err := events.StringToStatus(word)
 	return err == nil
 }

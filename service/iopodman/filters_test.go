@@ -114,6 +114,7 @@ func TestFilters_bad(t *testing.T) {
 	r := newRig(t, containers(1, 3)...)
 	const keys = " (keys for podman-remote 1.x are container, event, image, pod, status, type, uid, volume)"
 	const elsewhere = " and stops at it, so such events are not sent to it; use eventsvc events, or the interface io.podman.events"
+	const others = " (keys that podman-remote 1.x has not are those of eventsvc events and the interface io.podman.events)"
 	for _, test := range []struct{ filter, reason string }{
 		{"bad", "it has no '='; give key=value, such as container=web"},
 		{"", "it has no '='; give key=value, such as container=web"},
@@ -127,6 +128,9 @@ func TestFilters_bad(t *testing.T) {
 		{"type=conatiner", `unknown event type "conatiner", did you mean "container"?`},
 		{"type=network", `podman-remote 1.x does not know the event type "network"` + elsewhere},
 		{"event=exec_died", `podman-remote 1.x does not know the event status "exec_died"` + elsewhere},
+		{"event=exec_die", `podman-remote 1.x does not know the event status "exec_died"` + elsewhere},
+		{"event=oom", `libpod has no event status "oom"; a container that is killed for its memory ends with event=died and exit-code=137` + others},
+		{"event=health_status: healthy", "a verdict has a key of its own; give health=healthy" + others},
 		{"event=auto-update", `podman-remote 1.x does not know the event status "auto-update"` + elsewhere},
 	} {
 		for _, args := range [][]string{{"events"}, {"events", "--stream=false"}, past()} {
