@@ -35,6 +35,8 @@ func runChild(args []string) error {
 		return writeSocket(args[1], number(2), number(3), append([]byte(args[4]), 0))
 	case "echo":
 		return serveEcho(args[1])
+	case "cat":
+		return serveFile(args[1], args[2])
 	case "replies":
 		return serveReplies(args[1], number(2), false)
 	case "pour":
@@ -127,13 +129,35 @@ func serveEcho(socket string) error {
 				if err != nil {
 					return
 				}
-				for range bytes.Count(buf[:n], []byte{0}) {
-					if _, err := conn.Write(reply); err != nil {
-						return
-					}
+				if _, err := conn.Write(bytes.Repeat(reply, bytes.Count(buf[:n], []byte{0}))); err != nil {
+					return
 				}
 			}
 		}()
+	}
+}
+
+// serveFile does what cat does, for each client: it reads a file and writes it to the
+// socket.
+func serveFile(socket, path string) error {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	for buf := make([]byte, 128<<10); ; {
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			return err
+		}
+		if _, err := conn.Read(buf); err == nil {
+			file, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			_, _ = io.CopyBuffer(struct{ io.Writer }{conn}, struct{ io.Reader }{file}, buf)
+			_ = file.Close()
+		}
+		_ = conn.Close()
 	}
 }
 

@@ -1,26 +1,54 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
-
-	"github.com/eventsvc/eventsvc/client"
 )
+
+// asked is a command line that both commands understand.
+type asked struct {
+	work   string
+	target float64 // how many times Podman may take longer
+	toFile bool
+	args   []string
+}
 
 // commands measures what a user sees: 'eventsvc events' beside 'podman events',
 // from the start of the process to its end, with the same log and the same output.
 func commands(b *bench) error {
-	if b.podman.missing != "" {
-		b.table.without("eventsvc events, everything, human lines to a pipe", "", b.podman.missing, 12)
+	return b.commandsBeside(b.podman, func(container, last string) []asked {
+		return []asked{
+			{"everything, human lines", 12, false, nil},
+			{"everything, human lines", 12, true, nil},
+			{"everything, JSON lines", 15, false, []string{"--format", "json"}},
+			{"one status", 40, false, []string{"--filter", "event=died"}},
+			{"one container", 60, false, []string{"--filter", "container=" + container}},
+			{"the last 1 %, by since", 100, false, []string{"--since", last}},
+		}
+	})
+}
+
+// newerCommands measures some of that beside a newer Podman.
+func newerCommands(b *bench) error {
+	return b.commandsBeside(b.newer, func(_, last string) []asked {
+		return []asked{
+			{"everything, human lines", 12, false, nil},
+			{"everything, JSON lines", 15, false, []string{"--format", "json"}},
+			{"the last 1 %, by since", 100, false, []string{"--since", last}},
+		}
+	})
+}
+
+func (b *bench) commandsBeside(p *podman, ask func(container, last string) []asked) error {
+	if p.missing != "" {
+		b.table.without("eventsvc events, everything, human lines to a pipe", "", p.missing, 12)
 		return nil
 	}
-	path, err := b.podman.prepare()
+	path, err := p.prepare()
 	if err != nil {
 		return err
 	}
@@ -28,7 +56,7 @@ func commands(b *bench) error {
 	if err := os.Truncate(path, 0); err != nil {
 		return err
 	}
-	if err := b.command(path, "an empty log", 4, false); err != nil {
+	if err := b.command(p, path, "an empty log", asked{target: 4}); err != nil {
 		return err
 	}
 	made, err := generateAt(path, b.size.podman, os.O_TRUNC)
@@ -39,55 +67,47 @@ func commands(b *bench) error {
 	if err != nil {
 		return err
 	}
-	for _, q := range []struct {
-		work   string
-		target float64
-		toFile bool
-		args   []string
-	}{
-		{"everything, human lines", 12, false, nil},
-		{"everything, human lines", 12, true, nil},
-		{"everything, JSON lines", 15, false, []string{"--format", "json"}},
-		{"one status", 40, false, []string{"--filter", "event=died"}},
-		{"one container", 60, false, []string{"--filter", "container=" + made.Container}},
-		{"the last 1 %, by since", 100, false, []string{"--since", last}},
-	} {
-		work := fmt.Sprintf("%s events, %s", thousands(b.size.podman), q.work)
-		if err := b.command(path, work, q.target, q.toFile, q.args...); err != nil {
+	for _, q := range ask(made.Container, last) {
+		if err := b.command(p, path, fmt.Sprintf("%s events, %s", thousands(b.size.podman), q.work), q); err != nil {
 			return err
 		}
 	}
-	return b.decoded(path)
+	return nil
 }
 
-// command compares one command line. Both are warm: the first run of each does
-// not count.
-func (b *bench) command(log, work string, target float64, toFile bool, args ...string) error {
+// command compares one command line. The page cache is warm, and the daemon has come
+// to rest, as one that has run for a while.
+func (b *bench) command(p *podman, log, work string, q asked) error {
 	d, err := b.startDaemon(log)
 	if err != nil {
 		return err
 	}
 	defer d.stop()
-	args = append([]string{"events", "--stream=false"}, args...)
+	args := append([]string{"events", "--stream=false"}, q.args...)
 	where := "to a pipe"
-	if toFile {
+	if q.toFile {
 		where = "to a file"
 	}
-	run := func(start func(args ...string) *exec.Cmd) (time.Duration, int64, error) {
-		printed := int64(0)
-		took, err := medianAfterOne(b, func() (took time.Duration, err error) {
-			took, printed, err = b.timeCommand(start(args...), toFile)
-			return took, err
-		})
-		return took, printed, err
+	printed, printedToo := int64(0), int64(0)
+	own := func() (took time.Duration, err error) {
+		cmd := exec.Command(b.binary, append(args, "--address", "unix:"+d.socket)...)
+		took, printed, err = b.timeCommand(cmd, q.toFile)
+		return took, err
 	}
-	ours, printed, err := run(func(args ...string) *exec.Cmd {
-		return exec.Command(b.binary, append(args, "--address", "unix:"+d.socket)...)
-	})
+	if _, err := own(); err != nil {
+		return err
+	}
+	if err := d.settle(); err != nil {
+		return err
+	}
+	ours, err := medianAfterOne(b, own)
 	if err != nil {
 		return err
 	}
-	theirs, printedToo, err := run(b.podman.command)
+	theirs, err := medianOf(b, func() (took time.Duration, err error) {
+		took, printedToo, err = b.timeCommand(p.command(args...), q.toFile)
+		return took, err
+	})
 	if err != nil {
 		return err
 	}
@@ -95,7 +115,7 @@ func (b *bench) command(log, work string, target float64, toFile bool, args ...s
 		return fmt.Errorf("%s: eventsvc prints %d bytes, podman %d", work, printed, printedToo)
 	}
 	b.table.compare(fmt.Sprintf("eventsvc events, %s, %s", work, where), ms(ours),
-		"podman events: "+ms(theirs), float64(theirs)/float64(ours), target)
+		p.name+" events: "+ms(theirs), float64(theirs)/float64(ours), q.target)
 	return nil
 }
 
@@ -141,43 +161,4 @@ func (b *bench) timeCommand(cmd *exec.Cmd, toFile bool) (time.Duration, int64, e
 		return 0, 0, fmt.Errorf("%v: %w", cmd.Args, err)
 	}
 	return time.Since(began), printed, copied
-}
-
-// decoded measures how many events a second the Go client hands to a program.
-func (b *bench) decoded(log string) error {
-	d, err := b.startDaemon(log)
-	if err != nil {
-		return err
-	}
-	defer d.stop()
-	c, err := client.New("unix:" + d.socket)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	took, err := medianAfterOne(b, func() (time.Duration, error) {
-		began := time.Now()
-		h, err := c.History(context.Background(), client.Query{})
-		if err != nil {
-			return 0, err
-		}
-		defer h.Close()
-		events := 0
-		for _, err := range h.All(context.Background()) {
-			if err != nil {
-				return 0, err
-			}
-			events++
-		}
-		if events != b.size.podman {
-			return 0, errors.New("the client does not get every event")
-		}
-		return time.Since(began), nil
-	})
-	if err != nil {
-		return err
-	}
-	rate := float64(b.size.podman) / took.Seconds()
-	b.table.add(row{work: "Go client, events decoded", ours: perSecond(rate), target: "≥ 1 M/s", met: judge(rate >= 1e6)})
-	return nil
 }

@@ -74,7 +74,7 @@ func serveArgs(log string) []string {
 }
 
 // startDaemon starts a daemon on a log; "": on one of its own that is empty.
-func (b *bench) startDaemon(log string) (*daemon, error) {
+func (b *bench) startDaemon(log string, options ...string) (*daemon, error) {
 	dir, err := os.MkdirTemp(b.dir, "d")
 	if err != nil {
 		return nil, err
@@ -83,7 +83,8 @@ func (b *bench) startDaemon(log string) (*daemon, error) {
 	if log == "" {
 		d.log = filepath.Join(dir, "events.log")
 	}
-	return d, d.start(exec.Command(b.binary, append(serveArgs(d.log), "--listen", "unix:"+d.socket)...), d.socket)
+	args := append(serveArgs(d.log), "--listen", "unix:"+d.socket)
+	return d, d.start(exec.Command(b.binary, append(args, options...)...), d.socket)
 }
 
 // memory returns the resident memory in bytes.

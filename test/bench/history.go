@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -57,6 +58,9 @@ func history(b *bench) error {
 		return err
 	}
 	if err := b.besideGrep(l, ours[0]); err != nil {
+		return err
+	}
+	if err := b.besideCat(d, ours[1]); err != nil {
 		return err
 	}
 	if err := b.besidePodman(questions, ours); err != nil {
@@ -188,6 +192,63 @@ func (b *bench) besideGrep(l *log, ours time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// besideCat compares everything with its bytes, ready in a file.
+func (b *bench) besideCat(d *daemon, ours time.Duration) error {
+	path, socket := filepath.Join(b.dir, "frames"), filepath.Join(b.dir, "cat")
+	if err := keepFrames(d, path); err != nil {
+		return err
+	}
+	defer os.Remove(path)
+	cmd, err := thisProgram("cat", socket, path)
+	if err != nil {
+		return err
+	}
+	var cat process
+	if err := cat.start(cmd, socket); err != nil {
+		return err
+	}
+	defer cat.stop()
+	theirs, err := b.ask(&daemon{socket: socket, process: cat}, params{})
+	if err != nil {
+		return err
+	}
+	ratio := float64(ours) / float64(theirs)
+	b.table.add(row{
+		work: "history, everything", ours: ms(ours), peer: "cat of the same frames to the socket: " + ms(theirs),
+		ratio: strings.TrimSpace(times(ratio)), target: "≤ 0.5 ×", met: judge(ratio <= 0.5),
+	})
+	return nil
+}
+
+// keepFrames writes the replies that have everything to a file.
+func keepFrames(d *daemon, path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	w, err := dial(d.socket)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := w.send(call("GetEvents", params{}, true)); err != nil {
+		return err
+	}
+	for {
+		frame, err := w.recv()
+		if err != nil {
+			return err
+		}
+		if _, err := file.Write(append(frame[:len(frame):len(frame)], 0)); err != nil {
+			return err
+		}
+		if !bytes.HasSuffix(frame, continues[:len(continues)-1]) {
+			return nil
+		}
+	}
 }
 
 // besidePodman compares with Podman's own reader, event by event of the log:

@@ -42,10 +42,13 @@ func latency(b *bench) error {
 func pair(p50, p99 time.Duration) string { return ms(p50) + ", " + ms(p99) }
 
 // latencies are medians of the percentiles of each round.
-type latencies struct{ p50, p99, last50, last99 time.Duration }
+type latencies struct {
+	p50, p99, last50, last99 time.Duration
+	memory                   int // of the daemon with its subscribers, in bytes
+}
 
 func (b *bench) latencies(subscribers int) (l latencies, err error) {
-	d, err := b.startDaemon("")
+	d, err := b.startDaemon("", "--max-connections", fmt.Sprint(max(1000, 2*subscribers)))
 	if err != nil {
 		return l, err
 	}
@@ -76,7 +79,8 @@ func (b *bench) latencies(subscribers int) (l latencies, err error) {
 		p50, p99 = append(p50, percentile(each, 50)), append(p99, percentile(each, 99))
 		last50, last99 = append(last50, percentile(last, 50)), append(last99, percentile(last, 99))
 	}
-	return latencies{median(p50), median(p99), median(last50), median(last99)}, nil
+	memory, err := d.memory()
+	return latencies{median(p50), median(p99), median(last50), median(last99), memory}, err
 }
 
 // podmanLatency is the median latency of podman events.

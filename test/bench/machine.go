@@ -10,12 +10,14 @@ import (
 )
 
 // machine says in a line what was measured on, and against what.
-func machine(p *podman) string {
+func machine(podmans ...*podman) string {
 	peers := []string{firstLine("grep", "--version"), "varlink/go " + moduleVersion("github.com/varlink/go")}
-	if p.missing == "" {
-		peers = append(peers, firstLine("podman", "--version"))
-	} else {
-		peers = append(peers, p.missing)
+	for _, p := range podmans {
+		if p.missing == "" {
+			peers = append(peers, p.name)
+		} else {
+			peers = append(peers, p.missing)
+		}
 	}
 	return fmt.Sprintf("Machine: %s, %d cores, %s, Linux %s, %s. Peers: %s.",
 		processor(), runtime.NumCPU(), memory(), kernel(), runtime.Version(), strings.Join(peers, ", "))

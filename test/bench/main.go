@@ -19,23 +19,28 @@ type part struct {
 
 var parts = []part{
 	{"command", commands},
+	{"newer", newerCommands},
+	{"client", clients},
 	{"history", history},
 	{"start", start},
 	{"latency", latency},
 	{"fanout", fanOut},
 	{"write", writes},
 	{"idle", idle},
+	{"growth", growth},
 }
 
 // bench is one run of this program.
 type bench struct {
-	dir    string // for everything that is made on the way
-	binary string // the daemon
-	podman *podman
-	table  table
-	report string // what was printed
-	size   size
-	logs   map[int]*log // that were generated, by their number of events
+	dir      string  // for everything that is made on the way
+	binary   string  // the daemon
+	podman   *podman // as Debian 12 has it
+	newer    *podman // as Debian 13 has it
+	table    table
+	pictures string // where they go, "": nowhere
+	report   string // what was printed
+	size     size
+	logs     map[int]*log // that were generated, by their number of events
 }
 
 // size says how much is done for each row.
@@ -53,6 +58,8 @@ type size struct {
 	flood    int // events of a burst that is longer than the memory log
 	writes   int // events for each round of writing
 	idlers   int
+	logs     []int // events of the logs of the curves
+	crowds   []int // subscribers of the curves
 	idleTime time.Duration
 }
 
@@ -66,12 +73,12 @@ var (
 	full = size{
 		rounds: 5, events: 1_000_000, podman: 500_000, grown: 10_000_000, tail: 10_000, appends: 1000, pause: time.Millisecond, polls: 41,
 		bursts: []burst{{100, 5000, 3e6}, {1000, 1000, 2.5e6}}, replies: 100_000, flood: 30_000, writes: 20_000,
-		idlers: 1000, idleTime: 2 * time.Second,
+		idlers: 1000, idleTime: 2 * time.Second, logs: []int{10_000, 100_000, 1_000_000, 10_000_000}, crowds: []int{1, 10, 100, 1000, 10_000},
 	}
 	quick = size{
 		rounds: 1, events: 5000, podman: 500, grown: 10_000, tail: 50, appends: 20, pause: time.Millisecond, polls: 3,
 		bursts: []burst{{5, 4000, 3e6}, {20, 1000, 2.5e6}}, replies: 1000, flood: 2000, writes: 200,
-		idlers: 20, idleTime: 100 * time.Millisecond,
+		idlers: 20, idleTime: 100 * time.Millisecond, logs: []int{1000, 5000}, crowds: []int{1, 20},
 	}
 )
 
@@ -84,9 +91,10 @@ func main() {
 	binary := flag.String("binary", "", "measure this built `DAEMON`, not one built of the sources here")
 	dir := flag.String("dir", "", "keep logs and sockets below this `DIRECTORY` (default a temporary one)")
 	into := flag.String("into", "", "put the table also into these `FILES`, with commas between them, where they have\n"+tableBegins+" and "+tableEnds)
+	pictures := flag.String("pictures", "", "draw the curves of growth as SVG into this `DIRECTORY`")
 	rounds := flag.Int("rounds", 0, "take the median of this `NUMBER` of runs (default 5)")
 	flag.Parse()
-	b := &bench{size: full, logs: make(map[int]*log)}
+	b := &bench{size: full, pictures: *pictures, logs: make(map[int]*log)}
 	if *isQuick {
 		b.size = quick
 	}
@@ -132,8 +140,9 @@ func (b *bench) run(dir, binary, only string) (err error) {
 			return err
 		}
 	}
-	b.podman = newPodman(b.dir)
+	b.podman, b.newer = newPodman(b.dir, "podman.sh"), newPodman(b.dir, "podman5.sh")
 	defer b.podman.clean()
+	defer b.newer.clean()
 	began := time.Now()
 	for _, p := range chosen {
 		from := time.Now()
@@ -151,7 +160,7 @@ func (b *bench) run(dir, binary, only string) (err error) {
 // say returns what was measured, and on what.
 func (b *bench) say(took time.Duration) string {
 	var out strings.Builder
-	fmt.Fprintln(&out, machine(b.podman))
+	fmt.Fprintln(&out, machine(b.podman, b.newer))
 	if b.size.events == quick.events {
 		fmt.Fprint(&out, "Quick: these figures mean nothing. ")
 	}

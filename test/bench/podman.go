@@ -16,24 +16,31 @@ import (
 // podman is a Podman with storage of its own, whose log it does not rotate.
 type podman struct {
 	missing string // why there is none
+	name    string // with its version
 	dir     string
 	script  string
 	log     string // "" until it was used
 }
 
-func newPodman(dir string) *podman {
+// peerScript returns the path of a script that runs a peer.
+func peerScript(name string) string {
 	_, here, _, _ := runtime.Caller(0)
-	p := &podman{dir: filepath.Join(dir, "podman"), script: filepath.Join(filepath.Dir(here), "..", "peers", "podman.sh")}
-	switch _, err := exec.LookPath("podman"); {
-	case err != nil:
-		p.missing = "podman is not installed"
-	case os.Getuid() != 0:
+	return filepath.Join(filepath.Dir(here), "..", "peers", name)
+}
+
+// newPodman returns the Podman that a script runs, in a directory of its own.
+func newPodman(dir, script string) *podman {
+	p := &podman{name: "podman", dir: filepath.Join(dir, script), script: peerScript(script)}
+	if os.Getuid() != 0 {
 		p.missing = "podman needs root here"
-	default:
-		if _, err := os.Stat(p.script); err != nil {
-			p.missing = "test/peers/podman.sh is not there"
-		}
+		return p
 	}
+	out, err := p.command("--version").Output()
+	if err != nil {
+		p.missing = "test/peers/" + script + " finds none"
+		return p
+	}
+	p.name = strings.Replace(strings.TrimSpace(string(out)), " version", "", 1)
 	return p
 }
 

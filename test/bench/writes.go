@@ -25,11 +25,15 @@ func writes(b *bench) error {
 	if err != nil {
 		return err
 	}
-	echo, err := b.echo(alone)
+	echo, err := b.echo(alone, 1)
 	if err != nil {
 		return err
 	}
-	echoes, err := b.echo(together)
+	echoes, err := b.echo(together, 1)
+	if err != nil {
+		return err
+	}
+	ready, err := b.echo(alone, pipelined)
 	if err != nil {
 		return err
 	}
@@ -67,7 +71,8 @@ func writes(b *bench) error {
 	beside("the same", single, "open, lock, write, close by a local writer", local)
 	beside("the same", single, "its own GetInfo", info)
 	beside("WriteEvent, 16 clients", many, "echo on a socket, 16 clients", echoes)
-	beside("WriteEvent, 1 client with 64 calls under way", pipe, "its own, one call at a time", single)
+	beside("WriteEvent, 1 client with 64 calls under way", pipe, "echo on a socket, 64 under way", ready)
+	beside("the same", pipe, "its own, one call at a time", single)
 	return d.check(b)
 }
 
@@ -162,9 +167,9 @@ func (b *bench) race(writers int, child string, args ...string) (float64, error)
 	return float64(b.size.writes/writers*writers) / took.Seconds(), ended
 }
 
-// echo returns how often a second so many clients get a reply as long as that to
-// WriteEvent from a service on such a socket that does nothing else.
-func (b *bench) echo(clients int) (float64, error) {
+// echo returns how often a second so many clients, each with so many calls under way,
+// get a reply as long as that to WriteEvent from a service that does nothing else.
+func (b *bench) echo(clients, underWay int) (float64, error) {
 	dir, err := os.MkdirTemp(b.dir, "e")
 	if err != nil {
 		return 0, err
@@ -179,5 +184,5 @@ func (b *bench) echo(clients int) (float64, error) {
 		return 0, err
 	}
 	defer p.stop()
-	return medianOf(b, func() (float64, error) { return b.socketWriters(socket, clients, 1, writeCall()) })
+	return medianOf(b, func() (float64, error) { return b.socketWriters(socket, clients, underWay, writeCall()) })
 }

@@ -11,7 +11,8 @@
 #   $PODMAN_LOG                    the event log that arises
 #
 # Before sourcing: EVENTSVC_LOG_MAX_SIZE=2k makes Podman rotate its log often (default: Podman's own, 1 MB),
-# EVENTSVC_RUNTIME names the OCI runtime, EVENTSVC_EVENTS_LOGGER=journald sends the events to the journal.
+# EVENTSVC_RUNTIME names the OCI runtime, EVENTSVC_EVENTS_LOGGER=journald sends the events to the journal,
+# EVENTSVC_NETWORK_BACKEND=netavark suits a Podman that knows no cni (podman5.sh).
 #
 # What was tried with 4.3.1 (root, Debian 12) and is known to work with these settings:
 #   volume create|rm|prune            image import|tag|untag|save|load|rmi|prune|build, commit
@@ -65,7 +66,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 log_driver = "k8s-file"
 
 [network]
-network_backend = "cni"
+network_backend = "${EVENTSVC_NETWORK_BACKEND:-cni}"
 network_config_dir = "$PODMAN_DIR/net"
 
 [engine]
