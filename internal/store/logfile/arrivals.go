@@ -23,6 +23,10 @@ type arrivals struct {
 	fault   error
 	missing bool // there is no file at the path
 	away    bool // none can be opened
+	// awaited says that the newest was opened before it was reported.
+	awaited bool
+	detours int  // of the watcher, when the newest was last at the path
+	swapped bool // others may have been there and gone, and the newest is there again
 }
 
 // maxArrivals bounds the files that are held open. A follower that is so far
@@ -64,7 +68,7 @@ func (q *arrivals) note() (isNew bool) {
 func (q *arrivals) look() {
 	changes := q.watch.dirsChanges()
 	for {
-		q.watch.update()
+		created, detours := q.watch.update()
 		// After that, by which it may become known that another directory has to
 		// be watched now.
 		q.watch.arm(q.away)
@@ -81,7 +85,11 @@ func (q *arrivals) look() {
 			}
 			return
 		}
-		if id == q.newest || len(q.queue) >= maxArrivals {
+		if id == q.newest {
+			q.noteSame(created, detours)
+			return
+		}
+		if len(q.queue) >= maxArrivals {
 			return
 		}
 		g, err := openGeneration(q.disk, q.path)
@@ -95,14 +103,40 @@ func (q *arrivals) look() {
 		// Exactly one appeared in the directory that is watched: it is certain
 		// that this is the next. If another has appeared since, that is seen the
 		// next time around.
+		q.awaited = false
 		if q.watch.isSameDir() && !g.isMount {
-			seen, isNewDir := q.watch.sawNew(), changes != q.watch.dirsChanges()
+			seen, isNewDir, isDetour := q.watch.sawNew(), changes != q.watch.dirsChanges(), detours != q.detours
 			// The first file may come with its directory, before that is watched.
-			isFirst := seen == 0 && isNewDir && q.newest == fileID{} && !q.watch.hasVanished()
-			g.direct, g.early = seen == 1 || isFirst, seen == 0 && !isNewDir
+			isFirst := seen == 0 && isNewDir && q.newest == fileID{}
+			g.direct, g.early = (seen == 1 || isFirst) && !isDetour, seen == 0 && !isNewDir && !isDetour
+			q.awaited = seen == 0 && !isNewDir
 		}
-		q.queue, q.newest = append(q.queue, g), g.file
+		q.queue, q.newest, q.detours = append(q.queue, g), g.file, detours
 	}
+}
+
+// noteSame notes what was reported before the newest was found at the path again.
+func (q *arrivals) noteSame(created, detours int) {
+	if q.awaited && created > 0 {
+		q.awaited = false
+		q.watch.forget(unproven)
+		created -= unproven
+	}
+	if created > 1 || detours != q.detours {
+		q.swapped = true
+		q.watch.forget(created)
+		q.detours = detours
+	}
+}
+
+// wasSwapped reports whether others may have been at the path, and gone again,
+// while the newest was followed. It does so once for each time.
+func (q *arrivals) wasSwapped() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	swapped := q.swapped
+	q.swapped = false
+	return swapped
 }
 
 // confirm looks whether an early file has been reported by now.
@@ -113,6 +147,7 @@ func (q *arrivals) confirm(g *generation) {
 		return
 	}
 	if seen := q.watch.sawNew(); seen > 0 {
+		q.awaited = false
 		id, _, err := q.disk.at(q.path)
 		g.direct, g.early = seen == 1 && err == nil && id == g.file, false
 	}

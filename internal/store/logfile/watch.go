@@ -29,20 +29,21 @@ type watcher struct {
 
 	arrivals, writes waiter
 
-	mu       sync.Mutex
-	fd       int             // the inotify instance, -1: none
-	buf      []byte          // memory for drain: on the stack of each goroutine that looks it would stay
-	watched  map[int32][]way // by watch descriptor
-	file     int32           // the watch descriptor of the file that is followed, 0: it is not watched
-	created  int             // files that appeared at the path since sawNew was asked
-	vanished bool            // a directory or link on the way was deleted or moved away
-	changes  int             // of the directories in which files appear
-	armed    bool            // all is watched that has to be
-	above    bool            // and so are the names above
-	blind    bool            // but for a directory that may not be read
-	faults   [2]error        // why the log is polled: of directories, and of the file
-	retry    bool            // there is to be another look soon, whatever happens
-	closed   bool
+	mu      sync.Mutex
+	fd      int             // the inotify instance, -1: none
+	buf     []byte          // memory for drain: on the stack of each goroutine that looks it would stay
+	watched map[int32][]way // by watch descriptor
+	file    int32           // the watch descriptor of the file that is followed, 0: it is not watched
+	created int             // files that appeared at the path since sawNew was asked
+	detours int             // how often the path may have led elsewhere
+	moved   uint32          // the cookie of the name that was last moved away
+	changes int             // of the directories in which files appear
+	armed   bool            // all is watched that has to be
+	above   bool            // and so are the names above
+	blind   bool            // but for a directory that may not be read
+	faults  [2]error        // why the log is polled: of directories, and of the file
+	retry   bool            // there is to be another look soon, whatever happens
+	closed  bool
 }
 
 // What is watched of a directory on the way: whether it stays where it is, and,
@@ -52,6 +53,10 @@ const (
 	watchNames = watchSelf | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB
 	watchWrite = unix.IN_MODIFY | unix.IN_ONESHOT
 )
+
+// unproven is how many files count as having appeared where it is not known how many
+// have: more than one.
+const unproven = 2
 
 func newWatcher(d disk, path string) (*watcher, error) {
 	w := &watcher{path: path, disk: d, stop: -1, mounts: -1, fd: -1, buf: make([]byte, 16<<10), watched: make(map[int32][]way)}
@@ -142,14 +147,6 @@ func (w *watcher) isSameDir() bool {
 	return same
 }
 
-// hasVanished reports whether a directory or a link on the way was deleted or
-// moved away, and files with it.
-func (w *watcher) hasVanished() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.vanished
-}
-
 // dirsChanges returns how often the directories in which the log appears, or what
 // links to it, have become others.
 func (w *watcher) dirsChanges() int {
@@ -204,11 +201,21 @@ func (w *watcher) keepOnly(keep map[int32][]way) {
 	w.watched = keep
 }
 
-// update takes the reports up to now.
-func (w *watcher) update() {
+// update takes the reports up to now, and returns how many files they say have
+// appeared at the path since sawNew was asked, and how often a directory or a link on
+// the way was moved, deleted or replaced, and files with it.
+func (w *watcher) update() (created, detours int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.drain(nil)
+	return w.created, w.detours
+}
+
+// forget takes back so many of the files that appeared.
+func (w *watcher) forget(created int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.created = max(0, w.created-created)
 }
 
 // sawNew returns how many files have appeared at the path since it was last
@@ -248,13 +255,14 @@ func (w *watcher) parse(b []byte, me *waiter) {
 	for len(b) >= unix.SizeofInotifyEvent {
 		wd := int32(binary.NativeEndian.Uint32(b[0:]))
 		mask := binary.NativeEndian.Uint32(b[4:])
+		cookie := binary.NativeEndian.Uint32(b[8:])
 		length := binary.NativeEndian.Uint32(b[12:])
 		name := string(bytes.TrimRight(b[unix.SizeofInotifyEvent:unix.SizeofInotifyEvent+int(length)], "\x00"))
 		b = b[unix.SizeofInotifyEvent+int(length):]
 		switch ways, isDir := w.watched[wd]; {
 		case mask&unix.IN_Q_OVERFLOW != 0:
-			w.created += 2 // it proves nothing
-			w.file = 0     // its report may be lost, too
+			w.created += unproven
+			w.file = 0 // its report may be lost, too
 			w.call(&w.arrivals, me)
 			w.call(&w.writes, me)
 		case wd == w.file:
@@ -262,20 +270,29 @@ func (w *watcher) parse(b []byte, me *waiter) {
 			w.call(&w.writes, me)
 		case isDir:
 			for _, on := range ways {
-				w.note(on, name, mask, me)
+				w.note(on, name, mask, cookie, me)
 			}
 		} // else it is of a watch that was given up
+		if mask&unix.IN_MOVED_FROM != 0 {
+			w.moved = cookie
+		}
 	}
 }
 
 // note takes a report on a directory.
-func (w *watcher) note(on way, name string, mask uint32, me *waiter) {
+func (w *watcher) note(on way, name string, mask, cookie uint32, me *waiter) {
 	ours := name == on.child
-	if ours && on.last && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 {
+	switch {
+	case !ours || !on.last || mask&(unix.IN_CREATE|unix.IN_MOVED_TO) == 0:
+	case mask&unix.IN_MOVED_TO != 0 && cookie != w.moved:
+		// It comes from a directory that is not watched. Of several in a row the
+		// kernel makes one report.
+		w.created += unproven
+	default:
 		w.created++
 	}
-	if ours && on.turn && mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0 {
-		w.vanished = true
+	if ours && on.turn && mask&(unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_MOVED_TO) != 0 || mask&(unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0 {
+		w.detours++
 	}
 	isOther := ours && on.turn || mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0
 	// It may be allowed to be read, or searched, by now.

@@ -75,7 +75,7 @@ func (w *watcher) watchStep(keep map[int32][]way, on way, above bool) (target st
 	if isWatched {
 		_, known := w.watched[int32(wd)]
 		if on.last && !known && len(w.watched) > 0 && !isFresh(on.path) {
-			w.created += 2 // files may have come and gone before it was watched
+			w.created += unproven // they may have come and gone before it was watched
 		}
 		keep[int32(wd)] = append(keep[int32(wd)], on)
 		if !slices.ContainsFunc(keep[int32(wd)], func(on way) bool { return on.last || on.turn }) {
