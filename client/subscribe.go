@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // DefaultHeartbeat is how often a Subscription asks for a sign of life.
@@ -14,7 +15,8 @@ const DefaultHeartbeat = time.Minute
 // SubscribeOptions say what a subscription delivers. The zero value means every
 // event from now on.
 type SubscribeOptions struct {
-	// Filters are strings as events.ParseFilters understands them.
+	// Filters are strings as events.ParseFilters understands them. A verdict that
+	// has not changed does not pass health=changed after a reconnection either.
 	Filters []string
 	// Since and Until bound the time of the events, both exclusive, in the
 	// forms that events.ParseTime understands; empty means no bound. With one
@@ -90,6 +92,9 @@ func (c *Client) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscripti
 		},
 		cursor: o.After,
 		closed: make(chan struct{}),
+	}
+	if parsed, err := filter.Parse(o.Filters); err == nil { // else the service says what is wrong
+		s.changes = parsed.Repeats()
 	}
 	if o.Heartbeat >= 0 {
 		every := o.Heartbeat

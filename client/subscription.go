@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // The waits between attempts to connect again: doubled each time, and cut by up
@@ -27,10 +28,11 @@ type Subscription struct {
 	request  subscribeParameters
 	patience time.Duration
 
-	reply  subscribeReply
-	cursor string // of the last reply, whose event the user has
-	live   bool
-	ended  bool // until has passed
+	reply   subscribeReply
+	changes *filter.Changes // nil: without health=changed
+	cursor  string          // of the last reply, whose event the user has
+	live    bool
+	ended   bool // until has passed
 
 	outage   bool          // the connection was lost, and does not stand again
 	failures int           // in succession, since something came
@@ -112,10 +114,27 @@ func (s *Subscription) read(ctx context.Context, cn *conn) (got bool, err error)
 	}
 	if s.reply.hasEvent {
 		s.expired = false
-	} else {
+	}
+	if got = s.reply.hasEvent && !s.repeats(&s.reply.event.Event); !got {
 		s.mark()
 	}
-	return s.reply.hasEvent, nil
+	return got, nil
+}
+
+// repeats reports whether the event is a verdict of a health check that has not changed:
+// to a service that has restarted it is the first of the container.
+func (s *Subscription) repeats(e *events.Event) bool {
+	if s.changes == nil {
+		return false
+	}
+	v := filter.View{
+		TypeCode: filter.CodeOfType(e.Type), StatusCode: filter.CodeOfStatus(e.Status), ID: e.ID, Name: e.Name, Host: e.Host,
+		UID: -1, Health: e.HealthStatus,
+	}
+	if e.UID != nil {
+		v.UID = int64(*e.UID)
+	}
+	return !s.changes.Match(&v)
 }
 
 // resume connects again, as often as it takes.

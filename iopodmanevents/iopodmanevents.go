@@ -22,14 +22,16 @@
 // that type whose name starts with the value); 'id' (any type, ID starts with the value); 'name' (any type, name is the
 // value); 'ancestor' (events of containers made from that image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or
 // 'label=k=v'); 'uid' (number, or '*' for every user); 'host'; 'health' (verdicts of a container's health check: healthy,
-// unhealthy, starting; or changed: those that are not the container's last one that this call has seen, the first included);
+// unhealthy, starting; or changed: those that are not the container's last one that this call has seen, the first included, so
+// that a client which reconnects by itself passes over a verdict that it has already);
 // 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' stands for any letters and '?'
 // for one, and the value then for the whole of them. A word of a newer libpod that this service does not know is written
 // 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
-// Times. RFC 3339 with or without fraction; what podman events and journalctl print; without a zone, a bare date and a time of
-// day, in UTC; seconds since the epoch with or without fraction, or '@'; 'now', 'today', 'yesterday', 'tomorrow'; a duration
-// such as '10m', '2d' or '1 week': ago in 'since', ahead in 'until'; with a sign or 'ago' the same in both, '-10m' ago and
-// '+10m' ahead. What can mean two things is refused. Both bounds are exclusive.
+// Times. RFC 3339 with or without fraction; what podman events and journalctl print; without a zone, a bare date and a
+// time of day, in UTC; seconds since the epoch with or without fraction, with '@' also such of less than nine digits;
+// 'now', 'today', 'yesterday', 'tomorrow'; a duration such as '10m', '2d' or '1 week': ago in 'since', ahead in 'until';
+// with a sign or 'ago' the same in both, '-10m' ago and '+10m' ahead. What can mean two things, as 20261126, is refused.
+// Both bounds are exclusive.
 package iopodmanevents
 
 import (
@@ -1088,14 +1090,16 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 # that type whose name starts with the value); 'id' (any type, ID starts with the value); 'name' (any type, name is the
 # value); 'ancestor' (events of containers made from that image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or
 # 'label=k=v'); 'uid' (number, or '*' for every user); 'host'; 'health' (verdicts of a container's health check: healthy,
-# unhealthy, starting; or changed: those that are not the container's last one that this call has seen, the first included);
+# unhealthy, starting; or changed: those that are not the container's last one that this call has seen, the first included, so
+# that a client which reconnects by itself passes over a verdict that it has already);
 # 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' stands for any letters and '?'
 # for one, and the value then for the whole of them. A word of a newer libpod that this service does not know is written
 # 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
-# Times. RFC 3339 with or without fraction; what podman events and journalctl print; without a zone, a bare date and a time of
-# day, in UTC; seconds since the epoch with or without fraction, or '@'; 'now', 'today', 'yesterday', 'tomorrow'; a duration
-# such as '10m', '2d' or '1 week': ago in 'since', ahead in 'until'; with a sign or 'ago' the same in both, '-10m' ago and
-# '+10m' ahead. What can mean two things is refused. Both bounds are exclusive.
+# Times. RFC 3339 with or without fraction; what podman events and journalctl print; without a zone, a bare date and a
+# time of day, in UTC; seconds since the epoch with or without fraction, with '@' also such of less than nine digits;
+# 'now', 'today', 'yesterday', 'tomorrow'; a duration such as '10m', '2d' or '1 week': ago in 'since', ahead in 'until';
+# with a sign or 'ago' the same in both, '-10m' ago and '+10m' ahead. What can mean two things, as 20261126, is refused.
+# Both bounds are exclusive.
 interface io.podman.events
 
 # The kind of object that an event is about
@@ -1296,8 +1300,8 @@ type NewEvent (
 type ObjectState (
   # The kind of object
   type: EventType,
-  # The newest status that changed its state: create, start, died, pause, pull and the like, not remove; health_status where
-  # the store holds nothing but verdicts
+  # The newest status that changed its state: create, start, died, pause, pull and the like, not remove or mount;
+  # health_status where the store holds nothing but verdicts
   status: EventStatus,
   # When that was, RFC 3339 with nine fraction digits, in UTC
   since: string,
@@ -1401,7 +1405,8 @@ method WriteEvent(
 # The present state of objects, as the events tell that the store holds: those that were created and not removed, at most
 # 1000. Subscribe with the cursor as 'after' goes on without a gap
 method GetState(
-  # Which objects, by what their events have; filters on event, health and exit-code are an InvalidFilter
+  # Which objects, by what their events have, and by the present name of a container that was renamed; filters on event,
+  # health and exit-code are an InvalidFilter
   filters: ?[]string,
   # Only restarts later than this time are counted
   since: ?string,

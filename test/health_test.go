@@ -87,3 +87,46 @@ func TestHealthChanged_onEveryInterface(t *testing.T) {
 		}
 	}
 }
+
+// TestHealthChanged_afterARestart: to a service that was restarted each verdict is the
+// first, to a client that reconnects by itself it is not.
+func TestHealthChanged_afterARestart(t *testing.T) {
+	d := newDaemon(t)
+	d.start()
+	follow := func(filters ...string) *testkit.Buffer {
+		args := []string{"events", "--address", "unix:" + d.socket, "--since", "@0", "--format", "{{.Name}} {{.HealthStatus}} {{.Time.UTC.Second}}"}
+		for _, f := range filters {
+			args = append(args, "--filter", f)
+		}
+		var out testkit.Buffer
+		c := exec.Command(binary, args...)
+		c.Stdout = &out
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+		return &out
+	}
+	changes := follow("health=changed")
+	failures := follow("+health=changed", "+health=unhealthy")
+	appendTo(t, d.log, verdictLine("db", "unhealthy", 1)+verdictLine("db", "healthy", 2)+verdictLine("db", "healthy", 3)+verdictLine("db", "unhealthy", 4))
+	comes(t, "the last change", func() bool {
+		return strings.HasSuffix(changes.String(), "unhealthy 4\n") && strings.HasSuffix(failures.String(), "unhealthy 4\n")
+	})
+	d.kill()
+	appendTo(t, d.log, verdictLine("db", "unhealthy", 5)+verdictLine("web", "healthy", 6))
+	d.start()
+	appendTo(t, d.log, verdictLine("db", "healthy", 7)+verdictLine("db", "unhealthy", 8))
+	comes(t, "what changed since", func() bool {
+		return strings.HasSuffix(changes.String(), "unhealthy 8\n") && strings.HasSuffix(failures.String(), "unhealthy 8\n")
+	})
+	want := "db unhealthy 1\ndb healthy 2\ndb unhealthy 4\nweb healthy 6\ndb healthy 7\ndb unhealthy 8\n"
+	if changes.String() != want {
+		t.Errorf("it prints\n%s, want\n%s", changes, want)
+	}
+	// This one cannot know what was between, and rather repeats than hides.
+	want = "db unhealthy 1\ndb unhealthy 4\ndb unhealthy 5\ndb unhealthy 8\n"
+	if failures.String() != want {
+		t.Errorf("of failures it prints\n%s, want\n%s", failures, want)
+	}
+}

@@ -86,7 +86,12 @@ func TestGetState_onBothInterfaces(t *testing.T) {
 	if got := text(all.Parameters.Objects); got != want || !strings.HasPrefix(all.Parameters.Oldest, "2026-11-23T12:00:00") {
 		t.Errorf("the state is\n%s, since %s, want\n%s", got, all.Parameters.Oldest, want)
 	}
+	appendTo(t, d.log, `{"ID":"w1","Image":"nginx","Name":"shop","Status":"rename","Time":"2026-11-23T12:00:13Z","Type":"container"}`+"\n"+
+		`{"ID":"w1","Image":"nginx","Name":"shop","Status":"mount","Time":"2026-11-23T12:00:14Z","Type":"container"}`+"\n")
 	for parameters, want := range map[string]string{
+		`{"filters":["name=web"]}`:                               "",
+		`{"filters":["container=shop"]}`:                         "shop pause 12 restarts=0\n",
+		`{"filters":["container=w1"]}`:                           "shop pause 12 restarts=0\n",
 		`{"filters":["name=d*"],"since":"2026-11-23T12:00:05Z"}`: "db start 04 unhealthy 10 restarts=0\n",
 		`{"filters":["container=none"]}`:                         "",
 	} {
@@ -100,7 +105,7 @@ func TestGetState_onBothInterfaces(t *testing.T) {
 		}
 	}
 	appendTo(t, d.log, strings.ReplaceAll(lineOf("after"), "\x00", ""))
-	w := d.subscribe(params{"after": all.Parameters.Cursor})
+	w := d.subscribe(params{"after": all.Parameters.Cursor, "filters": []string{"name=after"}})
 	for {
 		r, err := w.recv()
 		if err != nil {
@@ -117,7 +122,7 @@ func TestGetState_onBothInterfaces(t *testing.T) {
 	out := r.busctl("call", busName, objectPath, busName, "GetState", "asa{sv}", "1", "type=container", "0")
 	for _, part := range []string{
 		`a(ssssta{sv})st 3 "container" "died" "j1" "job"`, `"exit_code" i 7`, `"container" "start" "d1" "db"`, `"health_status" s "unhealthy"`,
-		`"restarts" u 1`, `"container" "pause" "w1" "web"`, "1795435200000000",
+		`"restarts" u 1`, `"container" "pause" "w1" "shop"`, "1795435200000000",
 	} {
 		if !strings.Contains(out, part) {
 			t.Errorf("on D-Bus there is no %s in %s", part, out)

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,33 +32,55 @@ func (c *Core) State(ctx context.Context, who *Caller, p Parameters) (*State, er
 	if _, err := ParseFilters(p.Filters); err != nil {
 		return nil, err
 	}
-	statuses, err := state.Statuses(p.Filters)
+	choice, err := state.NewChoice(p.Filters)
 	if err != nil {
 		return nil, err
 	}
-	filters, err := filter.Parse(append(p.Filters[:len(p.Filters):len(p.Filters)], statuses...))
+	if renames := choice.Renames(); renames != nil {
+		if _, err := c.each(ctx, who, p.AllUsers, renames, choice.AddRename); err != nil {
+			return nil, err
+		}
+	}
+	t := state.NewTable(since)
+	cursor, err := c.each(ctx, who, p.AllUsers, choice.Filters(), func(e *events.Event) bool { return !choice.Takes(e) || t.Add(e) })
+	if errors.Is(err, errTooMany) {
+		return nil, &filter.Error{
+			Filter: firstOr(p.Filters, ""), Reason: fmt.Sprintf("there are more than %d objects; choose fewer, by type, name, label and the like", state.MostObjects),
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	q := NewQuery(filters)
-	q.allUsers, q.past = p.AllUsers, true
+	return &State{Objects: choice.Of(t), Cursor: cursor, Oldest: c.feed.Status().Oldest}, nil
+}
+
+// errTooMany is returned when there are more objects than a state may have.
+var errTooMany = errors.New("there are too many objects")
+
+// each hands over the past events that match the filters, and returns the cursor after
+// them. It ends with errTooMany once add returns false.
+func (c *Core) each(ctx context.Context, who *Caller, allUsers bool, filters []string, add func(*events.Event) bool) (cursor string, err error) {
+	parsed, err := filter.Parse(filters)
+	if err != nil {
+		return "", err
+	}
+	q := NewQuery(parsed)
+	q.allUsers, q.past = allUsers, true
 	pages, err := c.Pages(ctx, who, q, AllEvents)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer pages.Close()
-	t := &table{Table: state.NewTable(since)}
+	t := &taker{add: add}
 	for {
 		end, err := pages.Next(t)
 		switch {
 		case err != nil:
-			return nil, err
+			return "", err
 		case t.full:
-			return nil, &filter.Error{
-				Filter: firstOr(p.Filters, ""), Reason: fmt.Sprintf("there are more than %d objects; choose fewer, by type, name, label and the like", state.MostObjects),
-			}
+			return "", errTooMany
 		case end.Last:
-			return &State{Objects: t.Objects(), Cursor: end.Cursor, Oldest: c.feed.Status().Oldest}, nil
+			return end.Cursor, nil
 		}
 	}
 }
@@ -69,18 +92,18 @@ func firstOr(list []string, none string) string {
 	return none
 }
 
-// table takes pages of events into a state.Table, and keeps none.
-type table struct {
-	*state.Table
+// taker takes pages of events one by one, and keeps none.
+type taker struct {
+	add  func(*events.Event) bool
 	full bool
 }
 
-// Add notes an event.
-func (t *table) Add(r *feed.Record) (size int) {
+// Add hands an event over.
+func (t *taker) Add(r *feed.Record) (size int) {
 	e := r.Event()
-	t.full = t.full || !t.Table.Add(&e)
+	t.full = t.full || !t.add(&e)
 	return 0
 }
 
 // Drop is called for pages that are too long, which these never are.
-func (t *table) Drop() {}
+func (t *taker) Drop() {}

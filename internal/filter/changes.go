@@ -1,6 +1,9 @@
 package filter
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // maxChanges is how many containers a Changes remembers the verdict of, in some
 // 40 kB. Beyond it the one is forgotten that it has known the longest: the next
@@ -25,6 +28,18 @@ func (f *Filters) Changes() *Changes {
 		return nil
 	}
 	return &Changes{group: &f.groups[f.changed-1], seed: maphash.MakeSeed(), last: make(map[uint64]uint64)}
+}
+
+// Repeats returns what a reader asks of each event that it is given by a service which
+// forgets its Changes when it restarts, to pass over a verdict that has not changed
+// since. It is nil without health=changed, and where the filters keep changes from
+// the reader, which then cannot know the last verdict.
+func (f *Filters) Repeats() *Changes {
+	c := f.Changes()
+	if c == nil || len(c.group.none) > 0 || slices.ContainsFunc(c.group.all, func(c clause) bool { return !c.changed }) {
+		return nil
+	}
+	return c
 }
 
 // Match reports whether an event that has passed the filters passes health=changed,

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
 // MostObjects is how many objects a Table has at most.
@@ -46,25 +45,6 @@ func NewTable(since time.Time) *Table {
 	return &Table{since: since, objects: make(map[string]*Object), named: make(map[string]string)}
 }
 
-// Statuses returns the filters for the events that Add wants, besides those that
-// choose objects. The error is a *filter.Error for a filter on what Add finds out.
-func Statuses(filters []string) ([]string, error) {
-	for _, text := range filters {
-		key, _, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(text, "+")), "=")
-		switch strings.TrimSuffix(key, "!") {
-		case "event", "status", "health", "exit-code":
-			return nil, &filter.Error{Filter: text, Reason: "it is about what is so now; choose objects, by type, name, label and the like"}
-		}
-	}
-	var all []string
-	for _, s := range events.Statuses() {
-		if families[s] != nil {
-			all = append(all, "status="+string(s))
-		}
-	}
-	return all, nil
-}
-
 // Add notes an event. It returns false if there are too many objects.
 func (t *Table) Add(e *events.Event) bool {
 	key, named := t.identify(e)
@@ -73,6 +53,9 @@ func (t *Table) Add(e *events.Event) bool {
 		return true
 	}
 	o := t.objects[key]
+	if o == nil && e.Status == events.Rename {
+		return true
+	}
 	if o == nil {
 		if len(t.objects) == MostObjects {
 			return false
@@ -86,6 +69,9 @@ func (t *Table) Add(e *events.Event) bool {
 		o.named, t.named[named] = named, key
 	}
 	o.Name, o.Image = cmp.Or(e.Name, e.Network, o.Name), cmp.Or(e.Image, o.Image)
+	if e.Status == events.Rename {
+		return true // its state is as it was
+	}
 	if e.Status == events.HealthStatus {
 		if e.HealthStatus != o.Health {
 			o.Health, o.HealthSince, o.number = e.HealthStatus, e.Time, t.count
@@ -121,7 +107,26 @@ func (t *Table) identify(e *events.Event) (key, named string) {
 		return of + e.ID, ""
 	}
 	delete(t.objects, of+name) // known by name alone until now
+	if e.Type == events.Image {
+		for _, short := range shortNames(name) {
+			delete(t.objects, of+short)
+		}
+	}
 	return of + e.ID, of + name
+}
+
+// shortNames returns the names by which an image may have been pulled whose name is
+// this in full: without the registry and what follows it, and without the tag that is
+// meant where there is none.
+func shortNames(full string) []string {
+	var all []string
+	for rest, found := full, true; found; _, rest, found = strings.Cut(rest, "/") {
+		all = append(all, rest)
+		if untagged, ok := strings.CutSuffix(rest, ":latest"); ok {
+			all = append(all, untagged)
+		}
+	}
+	return all
 }
 
 func (t *Table) remove(key string) {

@@ -21,6 +21,9 @@ func TestTable_imagesAreNamedInThreeWays(t *testing.T) {
 		{"tag a 1,pull a -,untag a 1,remove - 1", ""},
 		{"pull a -,pull b -,tag a 1,remove - 1", "pull b -"},
 		{"pull a -,remove a 1", ""},
+		{"pull a -,untag reg.io/lib/a:latest 1,remove - 1", ""},
+		{"pull lib/a -,tag reg.io:5000/lib/a:latest 1", "tag reg.io:5000/lib/a:latest 1"},
+		{"pull a:2 -,pull a -,tag reg.io/lib/a:2 1", "pull a -,tag reg.io/lib/a:2 1"},
 		{"tag a 1,remove a -", ""},
 		{"tag a 1,tag a 2,remove - 1,pull a -", "pull a 2"},
 		{"tag a 1,tag b 1,pull a -", "tag b 1,pull a -"},
@@ -46,6 +49,58 @@ func TestTable_imagesAreNamedInThreeWays(t *testing.T) {
 		}
 		if got := strings.Join(got, ","); got != test.want {
 			t.Errorf("%s: %q, want %q", test.history, got, test.want)
+		}
+	}
+}
+
+// TestChoice_renamed: a container is chosen by the name that it has now, and has the
+// state that it had before.
+func TestChoice_renamed(t *testing.T) {
+	log := []events.Event{
+		{Type: events.Container, Status: events.Create, Name: "old", ID: "1"},
+		{Type: events.Container, Status: events.Start, Name: "old", ID: "1"},
+		{Type: events.Container, Status: events.Mount, Name: "old", ID: "1"},
+		{Type: events.Container, Status: events.Create, Name: "other", ID: "2"},
+		{Type: events.Container, Status: events.Rename, Name: "new", ID: "1"},
+		{Type: events.Container, Status: events.Create, Name: "old", ID: "3"},
+	}
+	for filters, want := range map[string]string{
+		"":                            "start new,create other,create old",
+		"name=old":                    "create old",
+		"name=new":                    "start new",
+		"container=1":                 "start new",
+		"name=n*":                     "start new",
+		"name!=old":                   "start new,create other",
+		"name=old,name=new":           "start new,create old",
+		"container=other":             "create other",
+		"type=container,container=no": "",
+	} {
+		choice, err := state.NewChoice(strings.FieldsFunc(filters, func(r rune) bool { return r == ',' }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		each := func(filters []string, add func(*events.Event) bool) {
+			parsed, err := events.ParseFilters(filters)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range log {
+				if e := log[i]; parsed.Match(&e) && !add(&e) {
+					t.Fatal("too many")
+				}
+			}
+		}
+		if renames := choice.Renames(); renames != nil {
+			each(renames, choice.AddRename)
+		}
+		table := state.NewTable(time.Time{})
+		each(choice.Filters(), func(e *events.Event) bool { return !choice.Takes(e) || table.Add(e) })
+		var got []string
+		for _, o := range choice.Of(table) {
+			got = append(got, string(o.Status)+" "+o.Name)
+		}
+		if got := strings.Join(got, ","); got != want {
+			t.Errorf("%q: %s, want %s", filters, got, want)
 		}
 	}
 }
