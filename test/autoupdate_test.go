@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bufio"
 	"fmt"
 	"strings"
 	"testing"
@@ -194,15 +193,17 @@ func updateBadRegistries(l *lab) {
 	l.start(quadlet{name: "there", image: badRegistry + "/there:latest"}, quadlet{name: "here", image: goodRegistry + "/here:latest"})
 	stop()
 	l.push("there", "good")
+	fresh := l.version
 	for _, c := range []struct {
 		mode    []string
 		outcome autoupdate.Outcome
 	}{
 		{[]string{"429"}, autoupdate.Deferred},
-		{[]string{"429", "3600"}, autoupdate.Deferred},
 		{[]string{"hang"}, autoupdate.Deferred},
 		{[]string{"huge"}, autoupdate.Failed},
 		{nil, autoupdate.Deferred}, // down
+		{[]string{"429", "3600"}, autoupdate.Deferred},
+		{[]string{"delay", "0s"}, autoupdate.Deferred}, // it had asked to be left alone
 	} {
 		if c.mode != nil {
 			stop = l.proxy(c.mode...)
@@ -218,6 +219,12 @@ func updateBadRegistries(l *lab) {
 			stop()
 		}
 	}
+	// A unit that is named is wanted now.
+	stop = l.proxy("delay", "0s")
+	results, code := l.update("there")
+	l.want(results, "there", autoupdate.Updated, fresh)
+	l.wantCode(code, 0)
+	stop()
 	l.clear("here", "there")
 }
 
@@ -271,41 +278,4 @@ func updateByHand(l *lab) {
 	results, _ = l.update()
 	l.want(results, "hand", autoupdate.Held, old)
 	l.clear("hand")
-}
-
-// updateKilled: a run that is killed is put right by the next. The package's own
-// test kills it at every call; here it is a real process, at each kind of step.
-func updateKilled(l *lab) {
-	l.push("kill", "good")
-	image := goodRegistry + "/kill:latest"
-	const settle = "Label=io.eventsvc.autoupdate.settle=1s\n"
-	l.start(quadlet{name: "kill1", image: image, container: settle}, quadlet{name: "kill2", image: image, container: settle})
-	for _, step := range []string{"pull", "restart", "watch"} {
-		l.push("kill", "good")
-		run := l.command(l.t.Context(), "systemd-run", "--quiet", "--collect", "--pipe", "--wait", "--unit=killme",
-			"/usr/libexec/eventsvc/eventsvc-updater", "--progress")
-		steps, err := run.StderrPipe()
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		if err := run.Start(); err != nil {
-			l.t.Fatal(err)
-		}
-		killed := false
-		for lines := bufio.NewScanner(steps); lines.Scan(); {
-			if !killed && strings.HasPrefix(lines.Text(), step+" ") {
-				l.run("systemctl", "kill", "--signal=KILL", "killme")
-				killed = true
-			}
-		}
-		if err := run.Wait(); err == nil || !killed {
-			l.t.Errorf("the run was not killed at %s: %v", step, err)
-		}
-		results, code := l.update()
-		l.wantCode(code, 0)
-		for _, name := range []string{"kill1", "kill2"} {
-			l.want(results, name, autoupdate.Updated, l.version)
-		}
-	}
-	l.clear("kill1", "kill2")
 }

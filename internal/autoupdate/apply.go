@@ -85,6 +85,8 @@ func (r *run) applyBatch(ctx context.Context, b *batch) {
 		}
 	}
 	switch {
+	case err == nil && len(b.units) == 0:
+		_ = r.forget(b)
 	case err == nil:
 		r.succeed(ctx, b)
 	case ctx.Err() != nil: // the next run goes on
@@ -99,12 +101,19 @@ func (r *run) applyBatch(ctx context.Context, b *batch) {
 	}
 }
 
+// unfinished is what the next run has to know of a change of the batch.
+func (b *batch) unfinished(c *change) Unfinished {
+	return Unfinished{
+		OldID: c.oldID, From: c.from, To: c.to.Digest, Units: slices.Clone(b.units), Policy: c.policy, AuthFile: c.authFile,
+		Settle: b.settle(),
+	}
+}
+
 // fetch pulls the images of a batch.
 func (r *run) fetch(ctx context.Context, b *batch) error {
 	err := r.update(func(s *State) {
 		for _, c := range b.changes {
-			units := slices.Clone(b.units)
-			s.Unfinished[c.name] = Unfinished{OldID: c.oldID, From: c.from, To: c.to.Digest, Units: units}
+			s.Unfinished[c.name] = b.unfinished(c)
 		}
 	})
 	if err != nil {
@@ -150,14 +159,44 @@ func (r *run) pull(ctx context.Context, c *change) error {
 
 // move restarts the units: one first, and if that is well the others, side by
 // side unless systemd restarts one of them with another. It returns the units
-// that it touched.
+// that it touched. A unit that was changed or removed meanwhile leaves the batch:
+// that says nothing about the image.
 func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (moved []string, err error) {
+	var mu sync.Mutex
+	var left []string
+	restart := func(ctx context.Context, unit string) error {
+		err := r.restart(ctx, unit, wanted, b.settle())
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if image := r.replaced(ctx, b, unit); image != "" {
+			err = goneError{errors.Errorf("unit %s was changed meanwhile: its container runs image %s now", unit, image)}
+		}
+		if !errors.As(err, new(goneError)) {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		left = append(left, unit)
+		for _, t := range b.targets {
+			if t.Unit == unit {
+				t.end(Failed, err.Error())
+			}
+		}
+		return nil
+	}
+	defer func() {
+		gone := func(unit string) bool { return slices.Contains(left, unit) }
+		moved = slices.DeleteFunc(slices.Clone(moved), gone)
+		b.units = slices.DeleteFunc(slices.Clone(b.units), gone)
+		b.targets = slices.DeleteFunc(slices.Clone(b.targets), func(t *target) bool { return gone(t.Unit) })
+	}()
 	inTurn := b.units
 	if !r.related(ctx, b.units) {
 		inTurn = b.units[:1]
 	}
 	for i, unit := range inTurn {
-		if err := r.restart(ctx, unit, wanted, b.settle()); err != nil {
+		if err := restart(ctx, unit); err != nil {
 			return b.units[:i+1], err
 		}
 	}
@@ -166,13 +205,33 @@ func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (mov
 	var all sync.WaitGroup
 	for _, unit := range b.units[len(inTurn):] {
 		all.Go(func() {
-			if err := r.restart(ctx, unit, wanted, b.settle()); err != nil {
+			if err := restart(ctx, unit); err != nil {
 				stop(err) // the first one counts
 			}
 		})
 	}
 	all.Wait()
 	return b.units, context.Cause(ctx)
+}
+
+// goneError is the error of a unit that can't be updated any more, whatever the image.
+type goneError struct{ error }
+
+// replaced returns the image of a container of the unit that had another one when
+// this run began.
+func (r *run) replaced(ctx context.Context, b *batch, unit string) string {
+	all, err := r.Podman.Containers(ctx)
+	if err != nil {
+		return ""
+	}
+	for _, m := range Manage(all) {
+		for _, t := range b.targets {
+			if m.Unit == unit && t.Unit == unit && m.Name == t.Name && m.Image != t.Image {
+				return m.Image
+			}
+		}
+	}
+	return ""
 }
 
 // related reports whether systemd stops one of the units with another.

@@ -10,10 +10,12 @@ import (
 )
 
 const (
-	// checks is how many images are asked for at the same time, checksOfRegistry
-	// how many of them at one registry.
-	checks           = 8
-	checksOfRegistry = 3
+	// checksOfRegistry is how many images one registry is asked for at the same
+	// time: a small request each, where podman pull opens six downloads for one
+	// image. checks is how many at all; it is more, so that a registry that hangs
+	// keeps no other waiting.
+	checksOfRegistry = 8
+	checks           = 24
 	// checkTime bounds the questions about one image.
 	checkTime = 10 * time.Second
 )
@@ -35,20 +37,10 @@ func (r *run) check(ctx context.Context, targets []*target) {
 	if len(ids) == 0 {
 		return
 	}
-	images, err := r.Podman.Images(ctx, ids...)
 	byQuestion := make(map[question][]*target)
 	for _, t := range targets {
 		if t.result.Result != "" {
 			continue
-		}
-		i := slices.IndexFunc(images, func(i Image) bool { return i.ID == t.ImageID })
-		if i < 0 {
-			t.end(Failed, fmt.Sprintf("cannot find the image of the container: %v", errors.Join(err, errNoImage)))
-			continue
-		}
-		t.image = images[i]
-		if len(t.image.Digests) > 0 {
-			t.result.From = t.image.Digests[0]
 		}
 		q := question{name: t.Image}
 		if t.Policy == PolicyRegistry {
@@ -56,8 +48,20 @@ func (r *run) check(ctx context.Context, targets []*target) {
 		}
 		byQuestion[q] = append(byQuestion[q], t)
 	}
-	var away sync.Map // registries that do not answer, with the reason
 	var all sync.WaitGroup
+	// Podman is asked while the registries answer.
+	var images []Image
+	var missing error
+	looked := make(chan struct{})
+	look := func() ([]Image, error) {
+		<-looked
+		return images, missing
+	}
+	all.Go(func() {
+		defer close(looked)
+		images, missing = r.Podman.Images(ctx, ids...)
+	})
+	var away sync.Map // registries that do not answer, with the reason
 	turns := make(chan struct{}, checks)
 	ofRegistry := make(map[string]chan struct{})
 	for q, ts := range byQuestion {
@@ -75,15 +79,31 @@ func (r *run) check(ctx context.Context, targets []*target) {
 			if ts[0].Policy == PolicyLocal {
 				r.checkLocal(ctx, q.name, ts)
 			} else {
-				r.checkRegistry(ctx, q, ts, &away)
+				r.checkRegistry(ctx, q, ts, &away, look)
 			}
 		})
 	}
 	all.Wait()
+	for _, t := range targets {
+		t.runs(images)
+	}
 	r.hold(targets)
 }
 
 var errNoImage = errors.New("there is no such image")
+
+// runs finds the image that the container runs, and reports whether it is there.
+func (t *target) runs(images []Image) bool {
+	i := slices.IndexFunc(images, func(i Image) bool { return i.ID == t.ImageID })
+	if i < 0 {
+		return false
+	}
+	t.image = images[i]
+	if len(t.image.Digests) > 0 {
+		t.result.From = t.image.Digests[0]
+	}
+	return true
+}
 
 // checkLocal compares with the image that the name refers to in the storage.
 func (r *run) checkLocal(ctx context.Context, name string, targets []*target) {
@@ -105,8 +125,11 @@ func (r *run) checkLocal(ctx context.Context, name string, targets []*target) {
 	}
 }
 
-// checkRegistry compares with what the registry has.
-func (r *run) checkRegistry(ctx context.Context, q question, targets []*target, away *sync.Map) {
+// checkRegistry compares with what the registry has. look returns the images that
+// containers run.
+func (r *run) checkRegistry(
+	ctx context.Context, q question, targets []*target, away *sync.Map, look func() ([]Image, error),
+) {
 	end := func(o Outcome, reason string) {
 		for _, t := range targets {
 			if t.result.Result == "" {
@@ -119,6 +142,11 @@ func (r *run) checkRegistry(ctx context.Context, q question, targets []*target, 
 		return
 	}
 	host := r.Registry.Host(q.name)
+	// A unit that is named is wanted now.
+	if until := r.away(host); !until.IsZero() && len(r.Units) == 0 {
+		end(Deferred, fmt.Sprintf("cannot ask %s: it asked to be left alone until %s", host, until.Format(time.RFC3339)))
+		return
+	}
 	if reason, is := away.Load(host); is {
 		end(Deferred, fmt.Sprint(reason))
 		return
@@ -127,6 +155,11 @@ func (r *run) checkRegistry(ctx context.Context, q question, targets []*target, 
 		if errors.Is(err, ErrTemporary) {
 			reason := fmt.Sprintf("cannot ask %s: %v", host, err)
 			away.Store(host, reason)
+			var later Later
+			if errors.As(err, &later) && later.For > 0 {
+				until := r.Clock.Now().Add(min(later.For, maxAway))
+				_ = r.update(func(s *State) { s.Away[host] = until })
+			}
 			end(Deferred, reason)
 			return
 		}
@@ -139,8 +172,13 @@ func (r *run) checkRegistry(ctx context.Context, q question, targets []*target, 
 		failed(err)
 		return
 	}
+	images, missing := look()
 	platforms := make(map[string]Remote)
 	for _, t := range targets {
+		if !t.runs(images) {
+			t.end(Failed, fmt.Sprintf("cannot find the image of the container: %v", errors.Join(missing, errNoImage)))
+			continue
+		}
 		if slices.Contains(t.image.Digests, digest) {
 			t.end(Unchanged, "")
 			continue
@@ -180,7 +218,7 @@ func (r *run) hold(targets []*target) {
 			continue
 		}
 		first, ok := r.state.Seen[t.Image]
-		if !ok || first.Digest != t.remote.Digest {
+		if !ok || first.Digest != t.remote.Digest || first.First.After(now) {
 			first = Seen{t.remote.Digest, now}
 			r.state.Seen[t.Image] = first
 			seen = true
@@ -192,4 +230,15 @@ func (r *run) hold(targets []*target) {
 	if seen {
 		_ = r.update(func(*State) {})
 	}
+}
+
+// away is until when a registry asked to be left alone; zero if it may be asked.
+func (r *run) away(host string) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if until := r.state.Away[host]; within(r.Clock.Now(), until, maxAway) {
+		return until
+	}
+	delete(r.state.Away, host)
+	return time.Time{}
 }

@@ -24,6 +24,9 @@ const (
 	// LabelMinAge is how long a digest must have been seen in the registry
 	// before it is applied, a Go duration.
 	LabelMinAge = "io.eventsvc.autoupdate.min-age"
+	// LabelWindow is when a new image may be applied: the minutes that a calendar
+	// event of systemd.time(7) names, such as "Sat *-*-* 02..04:*".
+	LabelWindow = "io.eventsvc.autoupdate.window"
 )
 
 // DefaultSettle is how long a restarted container is watched.
@@ -80,6 +83,8 @@ type Managed struct {
 	Settle   time.Duration
 	MinAge   time.Duration
 	AuthFile string
+	// Window is a calendar event, or empty: at any time.
+	Window string
 	// Problem is why the container cannot be managed although it asks for it;
 	// empty if it can.
 	Problem string
@@ -100,7 +105,7 @@ func Manage(all []Container) []Managed {
 		if word == "" || word == "disabled" {
 			continue
 		}
-		m := Managed{Container: c, Unit: c.Labels[LabelUnit], AuthFile: c.Labels[LabelAuthFile]}
+		m := Managed{Container: c, Unit: c.Labels[LabelUnit], AuthFile: c.Labels[LabelAuthFile], Window: c.Labels[LabelWindow]}
 		// As Podman does: a container of a pod is restarted with the pod.
 		if pod, ok := infra[c.Pod]; ok && c.Pod != "" {
 			m.Unit = pod.Labels[LabelUnit]

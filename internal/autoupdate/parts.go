@@ -68,6 +68,8 @@ type Systemd interface {
 	Start(ctx context.Context, name string) (string, error)
 	// Enabled reports whether a unit file is enabled.
 	Enabled(ctx context.Context, name string) (bool, error)
+	// During reports whether a calendar event names the minute of a time.
+	During(ctx context.Context, calendar string, t time.Time) (bool, error)
 }
 
 // Remote is what a registry has under a name.

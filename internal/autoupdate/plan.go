@@ -2,6 +2,7 @@ package autoupdate
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -76,11 +77,11 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 		}
 	}
 	for name, u := range r.state.Unfinished {
-		if len(r.Units) > 0 && !slices.ContainsFunc(u.Units, func(n string) bool { return slices.Contains(r.Units, n) }) {
+		if len(r.Units) > 0 && !slices.ContainsFunc(r.Units, func(n string) bool { return named(u.Units, n) }) {
 			continue
 		}
 		if changes[name] == nil { // none of its containers runs
-			changes[name] = &change{name: name, policy: PolicyRegistry, oldID: u.OldID, from: u.From}
+			changes[name] = &change{name: name, authFile: u.AuthFile, policy: u.Policy, oldID: u.OldID, from: u.From}
 		}
 		if changes[name].to.Digest == "" {
 			changes[name].to = Remote{Digest: u.To}
@@ -91,7 +92,7 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 			add(name, unit)
 			known := func(t *target) bool { return t.Unit == unit && t.Image == name }
 			if !slices.ContainsFunc(targets, known) { // it does not run now, and is reported all the same
-				m := Managed{Container: Container{Name: trimService(unit), Image: name}, Unit: unit, Policy: PolicyRegistry, Settle: DefaultSettle}
+				m := Managed{Container: Container{Name: trimService(unit), Image: name}, Unit: unit, Policy: u.Policy, Settle: u.Settle}
 				r.missing = append(r.missing, &target{Managed: m, result: newResult(m)})
 			}
 		}
@@ -113,6 +114,16 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 			case t.Mode == ModePull || r.PullOnly:
 				r.pullOnly(ctx, t)
 				continue
+			}
+			if t.Window != "" {
+				switch open, err := r.Systemd.During(ctx, t.Window, r.Clock.Now()); {
+				case err != nil:
+					t.end(Failed, fmt.Sprintf("cannot use label %s=%s: %v", LabelWindow, t.Window, err))
+					continue
+				case !open:
+					t.end(Pending, "outside the window of label "+LabelWindow+"="+t.Window)
+					continue
+				}
 			}
 		}
 		chosen = append(chosen, t)

@@ -2,6 +2,7 @@ package autoupdate
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -114,6 +115,20 @@ func (r Report) ExitCode() int {
 	}
 	return code
 }
+
+// maxAway bounds how long a registry is left alone because it asked for it.
+const maxAway = 24 * time.Hour
+
+// Later is the error of a registry that asks to be left alone for a time.
+type Later struct{ For time.Duration }
+
+// Error says for how long.
+func (l Later) Error() string {
+	return fmt.Sprintf("the registry refuses further requests (429) and asks to wait %v", l.For)
+}
+
+// Unwrap returns ErrTemporary.
+func (Later) Unwrap() error { return ErrTemporary }
 
 var (
 	// ErrBusy is returned when another run of the same user does not end.

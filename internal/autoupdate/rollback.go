@@ -139,7 +139,7 @@ func (u *Updater) Rollback(ctx context.Context, unit string, lockTime time.Durat
 		if !is {
 			return Report{}, errors.WithMessagef(ErrNoUpdate, "cannot roll back %s, image %s", unit, t.Image)
 		}
-		b.changes = append(b.changes, &change{name: t.Image, oldID: p.ImageID, from: p.Digest})
+		b.changes = append(b.changes, &change{name: t.Image, authFile: t.AuthFile, policy: t.Policy, oldID: p.ImageID, from: p.Digest})
 	}
 	if len(b.changes) == 0 {
 		return Report{}, errors.WithMessagef(ErrNoUpdate, "cannot roll back %s: no managed container of it runs", unit)
@@ -158,7 +158,7 @@ func (u *Updater) Rollback(ctx context.Context, unit string, lockTime time.Durat
 	err = r.update(func(s *State) {
 		for _, c := range b.changes {
 			s.Holds[c.name] = Hold{Reason: "rolled back by hand"}
-			s.Unfinished[c.name] = Unfinished{OldID: c.oldID, From: c.from, Units: b.units}
+			s.Unfinished[c.name] = b.unfinished(c)
 		}
 	})
 	if err != nil {

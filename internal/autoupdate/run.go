@@ -112,7 +112,9 @@ func (u *Updater) begin(ctx context.Context, o Options) (*run, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &run{Updater: u, Options: o, restarts: make(chan struct{}, 2)}
+	own := *u
+	own.Podman = &shared{Podman: u.Podman}
+	r := &run{Updater: &own, Options: o, restarts: make(chan struct{}, 2)}
 	if r.state, err = (store{u.Dir}).load(); err != nil {
 		release()
 		return nil, nil, err
@@ -130,6 +132,9 @@ func (r *run) targets(ctx context.Context) ([]*target, error) {
 	r.asked = r.Registry.Requests()
 	var targets []*target
 	unknown := slices.Clone(r.Units)
+	for _, u := range r.state.Unfinished { // a run that was killed may have left them down
+		unknown = slices.DeleteFunc(unknown, func(n string) bool { return named(u.Units, n) })
+	}
 	for _, m := range Manage(all) {
 		names := []string{m.Unit, trimService(m.Unit), m.Name}
 		chosen := func(name string) bool { return name != "" && slices.Contains(names, name) }
@@ -293,6 +298,11 @@ func (u *Updater) Release(ctx context.Context, image string, lockTime time.Durat
 		return errors.WithMessagef(ErrNotHeld, "cannot release %s", image)
 	}
 	return r.update(func(s *State) { delete(s.Holds, image) })
+}
+
+// named reports whether one of the units has a name, with or without ".service".
+func named(units []string, name string) bool {
+	return slices.ContainsFunc(units, func(u string) bool { return u == name || trimService(u) == name })
 }
 
 func trimService(unit string) string {

@@ -242,3 +242,125 @@ func TestRun_unknownUnit(t *testing.T) {
 	}
 	w.want(Options{Units: []string{"a"}}, 0, map[string]Outcome{"a": Updated})
 }
+
+// A window that is closed, or that means nothing, keeps its own container from the
+// new image.
+func TestRun_window(t *testing.T) {
+	w := newWorld(t)
+	w.add("open", image, LabelWindow, "now")
+	w.add("closed", image, LabelWindow, "never")
+	w.add("wrong", image, LabelWindow, "wrong")
+	w.registry[image] = "new"
+	w.want(Options{}, 2, map[string]Outcome{"open": Updated, "closed": Pending, "wrong": Failed})
+}
+
+// A unit that is changed or removed while the others of its image are updated is
+// the only one to fail, and says nothing about the image.
+func TestRun_unitChangesMeanwhile(t *testing.T) {
+	for _, vanish := range []bool{false, true} {
+		w := newWorld(t)
+		for _, n := range []string{"a", "b", "c"} {
+			w.add(n, image)
+		}
+		w.registry[image] = "new"
+		w.tags["registry.test/other"] = "other"
+		w.atRestart = func(unit string) {
+			if unit != "a" {
+				return
+			}
+			if vanish {
+				delete(w.units, "b")
+			} else {
+				w.units["b"].image = "registry.test/other"
+			}
+		}
+		w.want(Options{}, 2, map[string]Outcome{"a": Updated, "b": Failed, "c": Updated})
+		if st := w.state(); len(st.Holds) > 0 || len(st.Unfinished) > 0 {
+			t.Errorf("vanish %v: left %+v", vanish, st)
+		}
+	}
+}
+
+// What was set while the clock was years ahead, or behind, holds nothing back for
+// longer than it may.
+func TestRun_clockWasWrong(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", image, LabelMinAge, "1s")
+	w.registry[image] = "new"
+	ahead := time.Now().AddDate(8, 0, 0)
+	st := State{
+		Holds: map[string]Hold{image: {Digest: "sha256:new", Until: ahead.Add(24 * time.Hour), Failures: 1}},
+		Away:  map[string]time.Time{"registry.test": ahead.Add(time.Hour)},
+		Seen:  map[string]Seen{image: {"sha256:new", ahead}},
+	}
+	if err := (store{w.dir}).save(st); err != nil {
+		t.Fatal(err)
+	}
+	w.want(Options{}, 0, map[string]Outcome{"a": Pending})
+	st = w.state()
+	st.Seen[image] = Seen{"sha256:new", time.Now().Add(-time.Minute)}
+	if err := (store{w.dir}).save(st); err != nil {
+		t.Fatal(err)
+	}
+	w.want(Options{}, 0, map[string]Outcome{"a": Updated})
+}
+
+// A registry that asks to be left alone is not asked by the next runs, until that
+// time is over.
+func TestRun_registryAsksToWait(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", image)
+	w.add("b", "other.test/app")
+	w.registry[image], w.registry["other.test/app"] = "new", "new"
+	w.later = map[string]time.Duration{"other.test": time.Hour}
+	w.want(Options{}, 2, map[string]Outcome{"a": Updated, "b": Deferred})
+	asked := w.asked
+	w.later = nil
+	w.want(Options{}, 2, map[string]Outcome{"a": Unchanged, "b": Deferred})
+	if w.asked != asked+1 {
+		t.Error("it was asked again")
+	}
+	// A unit that is named is wanted now.
+	w.want(Options{Units: []string{"b"}, DryRun: true}, 0, map[string]Outcome{"b": Pending})
+	st := w.state()
+	st.Away["other.test"] = time.Now().Add(-time.Second)
+	if err := (store{w.dir}).save(st); err != nil {
+		t.Fatal(err)
+	}
+	w.want(Options{}, 0, map[string]Outcome{"a": Unchanged, "b": Updated})
+}
+
+// An image of policy local is not pulled by the run that puts a killed one right.
+func TestRun_killedLocal(t *testing.T) {
+	const local = "localhost/app"
+	for kill := 1; ; kill++ {
+		w := newWorld(t)
+		w.add("a", local, LabelPolicy, "local")
+		w.tags[local] = "new"
+		w.kill = kill
+		_, err := w.run(Options{})
+		w.revive()
+		if err == nil {
+			return
+		}
+		w.registry[local] = "pulled"
+		if _, err := w.run(Options{LockTime: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		if u := w.units["a"]; u.imageID != "new" || !u.active || w.tags[local] != "new" {
+			t.Errorf("killed at call %d: it runs %s, the name means %s, want new", kill, u.imageID, w.tags[local])
+		}
+	}
+}
+
+// A unit that a killed run left down can be named.
+func TestRun_namesUnitThatIsDown(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", image)
+	st := State{Unfinished: map[string]Unfinished{image: {OldID: w.units["a"].imageID, To: "sha256:new", Units: []string{"a"}, Policy: PolicyRegistry}}}
+	if err := (store{w.dir}).save(st); err != nil {
+		t.Fatal(err)
+	}
+	w.registry[image], w.units["a"].active = "new", false
+	w.want(Options{Units: []string{"a"}}, 0, map[string]Outcome{"a": Updated})
+}

@@ -22,6 +22,8 @@ type State struct {
 	Holds map[string]Hold `json:",omitempty"`
 	// Seen is when a digest was first seen, by image name.
 	Seen map[string]Seen `json:",omitempty"`
+	// Away is until when a registry asked to be left alone, by its host.
+	Away map[string]time.Time `json:",omitempty"`
 	// Previous is the image before the last update, by image name.
 	Previous map[string]Previous `json:",omitempty"`
 	// Unfinished are the changes that a run has begun and not ended, by image name.
@@ -43,7 +45,13 @@ type Hold struct {
 
 // holds reports whether the digest is on hold.
 func (h Hold) holds(digest string, now time.Time) bool {
-	return (h.Digest == "" || h.Digest == digest) && (h.Until.IsZero() || now.Before(h.Until))
+	return (h.Digest == "" || h.Digest == digest) && (h.Until.IsZero() || within(now, h.Until, maxHold))
+}
+
+// within reports whether now is before a time that was set to be at most d away:
+// what is further away was set while the clock was wrong.
+func within(now, until time.Time, d time.Duration) bool {
+	return now.Before(until) && until.Sub(now) <= d
 }
 
 // Seen is a digest and when it was first seen here.
@@ -66,6 +74,10 @@ type Unfinished struct {
 	To    string
 	// Units are those that change with it.
 	Units []string
+	// Policy, AuthFile and Settle are those of its containers, of which none may run.
+	Policy   Policy
+	AuthFile string `json:",omitempty"`
+	Settle   time.Duration
 }
 
 // store keeps the state in a directory.
@@ -91,6 +103,9 @@ func (s store) load() (State, error) {
 	}
 	if st.Seen == nil {
 		st.Seen = make(map[string]Seen)
+	}
+	if st.Away == nil {
+		st.Away = make(map[string]time.Time)
 	}
 	if st.Previous == nil {
 		st.Previous = make(map[string]Previous)

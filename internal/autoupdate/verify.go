@@ -28,7 +28,7 @@ func (r *run) restart(ctx context.Context, unit string, wanted map[string]string
 	}
 	state, err := r.Systemd.Unit(ctx, unit)
 	if err != nil {
-		return err
+		return goneError{err}
 	}
 	containers, err := r.containersOf(ctx, unit, wanted)
 	if err != nil || state.ActiveState != "active" {

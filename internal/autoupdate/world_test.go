@@ -34,6 +34,8 @@ type world struct {
 	lie string
 	// away are registries that do not answer, full is a disk without room.
 	away        map[string]bool
+	later       map[string]time.Duration
+	atRestart   func(unit string)
 	full        bool
 	podmanTimer bool
 	asked       int
@@ -213,6 +215,9 @@ func (w worldSystemd) Restart(_ context.Context, name string) (string, error) {
 		return "", errors.New("no such unit")
 	}
 	w.restarted = append(w.restarted, name)
+	if w.atRestart != nil {
+		w.atRestart(name)
+	}
 	w.startUnit(u)
 	for _, d := range u.dependants { // as systemd does with Requires=
 		if u.active {
@@ -232,6 +237,14 @@ func (w worldSystemd) Start(ctx context.Context, name string) (string, error) {
 
 func (w worldSystemd) Enabled(context.Context, string) (bool, error) { return w.podmanTimer, nil }
 
+// During takes "now" for a window that is open.
+func (w worldSystemd) During(_ context.Context, calendar string, _ time.Time) (bool, error) {
+	if calendar == "wrong" {
+		return false, errors.New("must be a calendar event")
+	}
+	return calendar == "now", nil
+}
+
 type worldRegistry struct{ *world }
 
 func (w worldRegistry) Digest(_ context.Context, name, _ string) (string, error) {
@@ -239,6 +252,9 @@ func (w worldRegistry) Digest(_ context.Context, name, _ string) (string, error)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
+	if d := w.later[w.Host(name)]; d > 0 {
+		return "", Later{d}
+	}
 	if w.away[w.Host(name)] {
 		return "", fmt.Errorf("%w: 429", ErrTemporary)
 	}

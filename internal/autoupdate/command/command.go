@@ -66,8 +66,9 @@ Without UNIT it does so for all units. Each outcome is written as an event of
 type container and status auto-update.
 
 The labels io.eventsvc.autoupdate.mode (apply, pull, check), .settle (how long a
-restarted container is watched, 10s) and .min-age (how long a new digest must
-have been seen) change that for one container.
+restarted container is watched, 10s), .min-age (how long a new digest must have
+been seen) and .window (a calendar event: the minutes in which a new image may
+be applied) change that for one container.
 
 The exit code is
 
@@ -143,7 +144,7 @@ func (a *app) root() *cobra.Command {
 
 func (a *app) updater(systemd autoupdate.Systemd, feed autoupdate.Feed) *autoupdate.Updater {
 	u := &autoupdate.Updater{
-		Podman: podman.Program{}, Systemd: systemd, Registry: new(registry.Registry), Feed: feed, Clock: autoupdate.SystemClock{},
+		Podman: podman.Program{}, Systemd: systemd, Registry: registry.New(), Feed: feed, Clock: autoupdate.SystemClock{},
 		Dir: a.directory(),
 	}
 	if a.progress {

@@ -7,6 +7,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -29,6 +30,13 @@ import (
 type Registry struct{ requests atomic.Int64 }
 
 var _ autoupdate.Registry = (*Registry)(nil)
+
+// New returns a Registry that reads registries.conf anew: the library keeps what it
+// has read, and a service lives longer than its settings.
+func New() *Registry {
+	sysregistriesv2.InvalidateCache()
+	return new(Registry)
+}
 
 // Requests is how many HTTP requests were made.
 func (r *Registry) Requests() int { return int(r.requests.Load()) }
@@ -120,13 +128,19 @@ func (r *Registry) sources(name, authFile string) ([]source, error) {
 }
 
 // first asks one source after the other until one answers.
-func first[T any](r *Registry, name, authFile string, ask func(source) (T, error)) (answer T, err error) {
+func first[T any](
+	ctx context.Context, r *Registry, name, authFile string, ask func(context.Context, source) (T, error),
+) (answer T, err error) {
 	all, err := r.sources(name, authFile)
 	if err != nil {
 		return answer, err
 	}
 	for _, s := range all {
-		if answer, err = ask(s); err == nil {
+		err = listen().during(ctx, reference.Domain(s.ref.DockerReference()), func(ctx context.Context) error {
+			answer, err = ask(ctx, s)
+			return err
+		})
+		if err == nil {
 			return answer, nil
 		}
 	}
@@ -135,10 +149,15 @@ func first[T any](r *Registry, name, authFile string, ask func(source) (T, error
 
 // judge marks the errors that may be gone later.
 func judge(err error) error {
-	var network net.Error
+	var network *net.OpError
+	var name *net.DNSError
+	var slow net.Error
 	var code errcode.Error
 	var several errcode.Errors
-	temporary := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, docker.ErrTooManyRequests) || errors.As(err, &network)
+	// A *url.Error alone says nothing: it may be a certificate or a circle of redirects, too.
+	temporary := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, docker.ErrTooManyRequests) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.As(err, &network) || errors.As(err, &name) || errors.As(err, &slow) && slow.Timeout()
 	if errors.As(err, &several) && len(several) > 0 {
 		_ = errors.As(several[0], &code)
 	} else {
@@ -157,27 +176,39 @@ func judge(err error) error {
 	return err
 }
 
-// Digest is what a name refers to now, by a HEAD request.
+// Digest is what a name refers to now, by a HEAD request, or by a GET where the
+// registry does not say it in the header.
 func (r *Registry) Digest(ctx context.Context, name, authFile string) (string, error) {
-	d, err := first(r, name, authFile, func(s source) (digest.Digest, error) { return docker.GetDigest(ctx, s.sys, s.ref) })
-	return d.String(), err
+	return first(ctx, r, name, authFile, func(ctx context.Context, s source) (string, error) {
+		d, err := docker.GetDigest(ctx, s.sys, s.ref)
+		if errors.Is(err, digest.ErrDigestInvalidFormat) || errors.Is(err, digest.ErrDigestInvalidLength) || errors.Is(err, digest.ErrDigestUnsupported) {
+			raw, _, err := s.manifest(ctx, s.sys)
+			return digest.FromBytes(raw).String(), err
+		}
+		return d.String(), err
+	})
 }
 
 // Resolve finds the manifest for the platform of an image.
 func (r *Registry) Resolve(ctx context.Context, name, authFile string, like autoupdate.Image) (autoupdate.Remote, error) {
-	return first(r, name, authFile, func(s source) (autoupdate.Remote, error) { return s.resolve(ctx, like) })
+	return first(ctx, r, name, authFile, func(ctx context.Context, s source) (autoupdate.Remote, error) { return s.resolve(ctx, like) })
+}
+
+// manifest is the manifest or index, as the registry has it, and its media type.
+func (s source) manifest(ctx context.Context, sys *types.SystemContext) ([]byte, string, error) {
+	// The mirrors are asked one by one here already.
+	src, err := s.ref.NewImageSource(ctx, sys)
+	if err != nil {
+		return nil, "", err
+	}
+	defer src.Close()
+	return src.GetManifest(ctx, nil)
 }
 
 func (s source) resolve(ctx context.Context, like autoupdate.Image) (remote autoupdate.Remote, err error) {
 	sys := *s.sys
 	sys.OSChoice, sys.ArchitectureChoice, sys.VariantChoice = like.OS, like.Architecture, like.Variant
-	// The mirrors are asked one by one here already.
-	src, err := s.ref.NewImageSource(ctx, &sys)
-	if err != nil {
-		return remote, err
-	}
-	defer src.Close()
-	raw, kind, err := src.GetManifest(ctx, nil)
+	raw, kind, err := s.manifest(ctx, &sys)
 	if err != nil {
 		return remote, err
 	}
@@ -189,7 +220,7 @@ func (s source) resolve(ctx context.Context, like autoupdate.Image) (remote auto
 	if !manifest.MIMETypeIsMultiImage(kind) {
 		m, err := manifest.FromBlob(raw, kind)
 		if err != nil {
-			return remote, err
+			return remote, errors.Wrap(err, "cannot read the manifest that the registry sent")
 		}
 		for _, l := range m.LayerInfos() {
 			if l.Size > 0 {
@@ -200,7 +231,7 @@ func (s source) resolve(ctx context.Context, like autoupdate.Image) (remote auto
 	}
 	list, err := manifest.ListFromBlob(raw, kind)
 	if err != nil {
-		return remote, err
+		return remote, errors.Wrap(err, "cannot read the index that the registry sent")
 	}
 	instance, err := list.ChooseInstance(&sys)
 	remote.Instance = instance.String()

@@ -5,7 +5,10 @@ package units
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"os"
+	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -123,6 +126,25 @@ func (m *Manager) Enabled(ctx context.Context, name string) (bool, error) {
 	for _, f := range files {
 		if f.Type == "enabled" || f.Type == "enabled-runtime" {
 			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// During reports whether a calendar event names the minute of a time.
+func (m *Manager) During(ctx context.Context, calendar string, t time.Time) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	minute := t.Truncate(time.Minute)
+	base := fmt.Sprintf("--base-time=@%d", minute.Unix()-1)
+	out, err := exec.CommandContext(ctx, "systemd-analyze", "calendar", base, "--", calendar).CombinedOutput()
+	if err != nil {
+		return false, errors.Errorf("must be a calendar event as in systemd.time(7): %s", strings.TrimSpace(string(out)))
+	}
+	for line := range strings.Lines(string(out)) {
+		// In local time, with the zone: that is how calendar events are meant.
+		if next, is := strings.CutPrefix(strings.TrimSpace(line), "Next elapse: "); is {
+			return next == minute.Local().Format("Mon 2006-01-02 15:04:05 MST"), nil
 		}
 	}
 	return false, nil
