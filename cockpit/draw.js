@@ -53,9 +53,13 @@ const STEPS = [300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 1728
 export function axis(from, to, width, language) {
     const picture = svg("svg", { width, height: 18, viewBox: `0 0 ${width} 18`, "aria-hidden": "true" });
     const least = (to - from) / width * 70, step = STEPS.find(s => s >= least) || STEPS.at(-1);
-    const zone = new Date(to).getTimezoneOffset() * 60000;
     const format = step >= 86400000 ? { weekday: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-    for (let at = Math.ceil((from - zone) / step) * step + zone; at <= to; at += step) {
+    // Steps are those of a clock on the wall, also where it is put forward or back.
+    const day = new Date(from);
+    for (let n = 0, at = 0; at <= to; n++) {
+        at = new Date(day.getFullYear(), day.getMonth(), day.getDate(), 0, 0, n * step / 1000).getTime();
+        if (at < from || at > to)
+            continue;
         const x = (at - from) / (to - from) * width;
         picture.append(svg("line", { x1: x, x2: x, y1: 13, y2: 18 }));
         if (x < width - 36)

@@ -1,55 +1,85 @@
-// What events mean: a lane for each container, by name. The same meaning as in
-// internal/timeline, which "eventsvc timeline" prints.
+// What events mean: a lane for each container, by name, as in internal/timeline,
+// which "eventsvc timeline" prints and whose test compares the two.
 // Memory is bounded: at most LANES lanes of CELLS parts.
 
 export const CELLS = 480;
-const LANES = 500;
+const LANES = 1000;
 const RESULT = "io.podman.autoupdate.result";
+const COUNTS = ["starts", "restarts", "deaths", "failures", "pullErrors", "updates", "failedUpdates", "unhealthy"];
+
+// What a container did before an event, where that is its first, and after it; null:
+// the same, or it depends.
+const STATES = {
+    create: [null, "stopped"], init: [null, "stopped"], start: ["stopped", "running"], restore: ["stopped", "running"],
+    died: ["running", "stopped"], remove: ["stopped", "stopped"], checkpoint: [null, "stopped"], pause: ["running", "paused"],
+    unpause: ["paused", "running"], health_status: [null, null], pull_error: [null, null], auto_update: [null, null], rename: [null, null],
+};
+const HEALTH = { healthy: "running", starting: "running", unhealthy: "unhealthy" };
 
 export class Lanes {
     constructor(span) {
         this.span = span; // in ms
         this.cell = span / CELLS;
         this.lanes = new Map();
-        this.dropped = 0;
+        this.left = new Map(); // how many were dropped, by the cell of their last event
     }
 
     add(e) {
         const image = e.type === "image" && e.status === "pull_error";
         const name = e.name || (e.id || "").slice(0, 12);
-        if ((e.type !== "container" && !image) || !name)
+        if ((!image && (e.type !== "container" || !(e.status in STATES))) || !name)
             return;
         const key = JSON.stringify([image, e.host, e.uid, name]);
+        const at = e.timestampUSec / 1000, number = Math.floor(at / this.cell);
         let lane = this.lanes.get(key);
         if (!lane) {
-            lane = {
-                name, image: "", host: e.host, uid: e.uid, pull: image, state: "unknown", before: "unknown", died: false, last: 0, cells: [],
-                starts: 0, restarts: 0, deaths: 0, failures: 0, pullErrors: 0, updates: 0, failedUpdates: 0, unhealthy: 0, exit: null,
-            };
+            lane = { key, name, image: "", host: e.host, uid: e.uid, pull: image, id: "", state: "unknown", before: "unknown", died: false, last: 0, cells: [], ...none(), exit: null };
             this.lanes.set(key, lane);
-            if (this.lanes.size > LANES)
-                this.drop();
         }
+        if (e.status === "rename") {
+            for (const old of this.lanes.values()) {
+                if (old !== lane && e.id && old.id === e.id && old.host === e.host && old.uid === e.uid)
+                    takeOver(lane, old, number);
+            }
+        }
+        lane.id = e.id;
         lane.image = e.image || lane.image;
-        const at = e.timestampUSec / 1000;
         lane.last = Math.max(lane.last, at);
-        apply(lane, e, cellAt(lane, Math.floor(at / this.cell)));
+        apply(lane, e, cellAt(lane, number));
+        if (this.lanes.size > LANES)
+            this.drop();
     }
 
     drop() {
-        const keep = [...this.lanes].sort((a, b) => byTrouble(a[1], b[1])).slice(0, LANES * 0.9);
-        this.dropped += this.lanes.size - keep.length;
-        this.lanes = new Map(keep);
+        const list = [...this.lanes.values()].sort(byTrouble), most = LANES / 2;
+        for (const lane of list.slice(most)) {
+            const number = Math.floor(lane.last / this.cell);
+            this.left.set(number, (this.left.get(number) || 0) + 1);
+        }
+        this.lanes = new Map(list.slice(0, most).map(l => [l.key, l]));
     }
 
     // sorted returns the lanes of the span that ends at a time, those with trouble first.
     sorted(end) {
         const first = Math.floor((end - this.span) / this.cell);
-        for (const lane of this.lanes.values())
+        for (const lane of this.lanes.values()) {
             forget(lane, first);
-        return [...this.lanes.values()].filter(l => l.cells.length || l.state === "running" || l.state === "unhealthy" || l.state === "paused").sort(byTrouble);
+            if (!lane.cells.length && ["stopped", "unknown"].includes(lane.state))
+                this.lanes.delete(lane.key);
+        }
+        for (const number of this.left.keys()) {
+            if (number < first)
+                this.left.delete(number);
+        }
+        return [...this.lanes.values()].sort(byTrouble);
+    }
+
+    get dropped() {
+        return [...this.left.values()].reduce((n, more) => n + more, 0);
     }
 }
+
+const none = () => Object.fromEntries(COUNTS.map(k => [k, 0]));
 
 function cellAt(lane, number) {
     const cells = lane.cells;
@@ -58,29 +88,24 @@ function cellAt(lane, number) {
         i--;
     if (i > 0 && cells[i - 1].at === number)
         return cells[i - 1];
-    const cell = { at: number, after: "unknown", starts: 0, deaths: 0, failures: 0, restarts: 0, pullErrors: 0, updates: 0, failedUpdates: 0, unhealthy: 0, codes: [] };
+    const cell = { at: number, after: "unknown", ...none(), codes: [] };
     cells.splice(i, 0, cell);
     return cell;
 }
 
-const COUNTS = ["starts", "restarts", "deaths", "failures", "pullErrors", "updates", "failedUpdates", "unhealthy"];
-
 function forget(lane, first) {
-    let n = 0;
-    for (; n < lane.cells.length && lane.cells[n].at < first; n++) {
-        const cell = lane.cells[n];
+    while (lane.cells.length && lane.cells[0].at < first) {
+        const cell = lane.cells.shift();
         if (cell.after !== "unknown")
             lane.before = cell.after;
         for (const k of COUNTS)
             lane[k] -= cell[k];
     }
-    lane.cells.splice(0, n);
 }
 
 function apply(lane, e, cell) {
-    let state = lane.state;
     const count = k => { lane[k]++; cell[k]++ };
-    const assume = s => { if (lane.state === "unknown") lane.before = s };
+    let [before, after] = STATES[e.status];
     switch (e.status) {
     case "start":
     case "restore":
@@ -89,8 +114,6 @@ function apply(lane, e, cell) {
         if (lane.died)
             count("restarts");
         lane.died = false;
-        assume("stopped");
-        state = "running";
         break;
     case "died":
         count("deaths");
@@ -101,36 +124,12 @@ function apply(lane, e, cell) {
             if (cell.codes.length < 5)
                 cell.codes.push(lane.exit);
         }
-        assume("running");
-        state = "stopped";
-        break;
-    case "remove":
-        assume("stopped");
-        state = "stopped";
-        break;
-    case "create":
-    case "init":
-    case "checkpoint":
-        state = "stopped";
-        break;
-    case "pause":
-        assume("running");
-        state = "paused";
-        break;
-    case "unpause":
-        assume("paused");
-        state = "running";
         break;
     case "health_status":
-        if (e.healthStatus === "unhealthy") {
-            if (state !== "unhealthy")
-                count("unhealthy");
-            assume("running");
-            state = "unhealthy";
-        } else if (e.healthStatus === "healthy" || e.healthStatus === "starting") {
-            assume("running");
-            state = "running";
-        }
+        after = HEALTH[(e.healthStatus || "").toLowerCase()];
+        before = after && "running";
+        if (after === "unhealthy" && lane.state !== after)
+            count("unhealthy");
         break;
     case "pull_error":
         count("pullErrors");
@@ -142,15 +141,39 @@ function apply(lane, e, cell) {
             count("failedUpdates");
         break;
     }
-    lane.state = cell.after = state;
+    become(lane, before, after || lane.state, cell);
+}
+
+function become(lane, before, after, cell) {
+    if (before && lane.state === "unknown")
+        lane.before = before;
+    lane.state = cell.after = after;
+}
+
+// takeOver goes on with what a container did under its old name, which there is no more.
+function takeOver(lane, old, number) {
+    Object.assign(lane, { died: old.died, exit: old.exit });
+    become(lane, "stopped", old.state, cellAt(lane, number));
+    Object.assign(old, { id: "", died: false });
+    become(old, "stopped", "stopped", cellAt(old, number));
 }
 
 export function failing(lane) {
-    return lane.state === "unhealthy" || (lane.state === "stopped" && lane.failures > 0 && lane.exit !== 0);
+    return lane.state === "unhealthy" || (lane.state === "stopped" && lane.failures > 0 && !!lane.exit);
+}
+
+// labels returns what names each lane: its name, and its user and host where these
+// lanes have several.
+export function labels(lanes) {
+    const several = of => lanes.some(l => l[of] !== lanes[0][of]);
+    const users = several("uid"), hosts = several("host");
+    return lanes.map(l => l.name + (users && l.uid !== undefined ? " uid=" + l.uid : "") + (hosts && l.host ? " host=" + l.host : ""));
 }
 
 const trouble = l => l.failures + l.pullErrors + l.failedUpdates + l.unhealthy;
+const order = (a, b) => a < b ? -1 : a > b ? 1 : 0;
 
 function byTrouble(a, b) {
-    return failing(b) - failing(a) || trouble(b) - trouble(a) || b.restarts - a.restarts || b.last - a.last || (a.name < b.name ? -1 : 1);
+    return failing(b) - failing(a) || trouble(b) - trouble(a) || b.restarts - a.restarts || b.last - a.last ||
+        order(a.name, b.name) || order(a.host || "", b.host || "") || (a.uid ?? -1) - (b.uid ?? -1);
 }

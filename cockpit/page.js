@@ -1,7 +1,7 @@
 // The page: what the viewer asks for, and what is shown of it.
 /* global cockpit */
 import { follow } from "./source.js";
-import { Lanes, failing } from "./lanes.js";
+import { Lanes, failing, labels } from "./lanes.js";
 import { axis, bar } from "./draw.js";
 import { Table } from "./table.js";
 
@@ -148,19 +148,19 @@ function draw() {
             return clock(at) + " " + cockpit.format(_("exit code $0"), c.codes.join(", ")) + (c.failures > c.codes.length ? ", …" : "");
         return clock(at) + " " + (c.updates ? _("updated") : c.failedUpdates ? _("update failed") : _("ended with 0"));
     };
-    const shown = allLanes ? sorted : sorted.slice(0, SHOWN_LANES);
+    const shown = allLanes ? sorted : sorted.slice(0, SHOWN_LANES), names = labels(shown);
     const focused = document.activeElement?.dataset?.lane;
-    $("lanes").tBodies[0].replaceChildren(...shown.map(lane => {
+    $("lanes").tBodies[0].replaceChildren(...shown.map((lane, i) => {
         const row = document.createElement("tr");
         if (failing(lane))
             row.className = "bad";
         const name = document.createElement("th");
         name.scope = "row";
-        const button = cell("button", lane.name, "name");
+        const button = cell("button", names[i], "name");
         button.type = "button";
         button.dir = "auto";
-        button.dataset.lane = lane.name;
-        button.title = lane.name;
+        button.dataset.lane = lane.key;
+        button.title = names[i];
         button.addEventListener("click", () => { $("search").value = lane.name; table.search(lane.name); schedule() });
         name.append(button);
         const picture = document.createElement("td");

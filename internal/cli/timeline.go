@@ -17,7 +17,6 @@ import (
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/timeline"
-	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // timelineFlags are the flags of eventsvc timeline.
@@ -72,7 +71,7 @@ func (a *app) timelineCommand() *cobra.Command {
 // alone has changed it.
 const (
 	leastRepaint = 200 * time.Millisecond
-	mostRepaint  = 2 * time.Second
+	mostRepaint  = time.Second
 )
 
 // timelineRun is one run of eventsvc timeline.
@@ -82,6 +81,7 @@ type timelineRun struct {
 	shown *timeline.Timeline
 	note  string // below the picture
 	lines int    // of the last picture, to paint over
+	size  [2]int // of the terminal then
 }
 
 func (a *app) timeline(ctx context.Context, f *timelineFlags) error {
@@ -132,14 +132,19 @@ func choosesStatus(filters []string) bool {
 
 // follow paints whenever something has happened.
 func (r *timelineRun) follow(ctx context.Context, c *client.Client, since string) error {
+	painted, changed := time.Time{}, true
 	s, err := c.Subscribe(ctx, client.SubscribeOptions{
 		Filters: r.flags.filters, Since: since, AllUsers: r.flags.allUsers,
 		OnLost: func(cause error, _ time.Duration) {
 			r.note = fmt.Sprintf("%v; trying again", cause)
 			_ = r.print()
 		},
-		OnResumed: func(int) { r.note = "connected again, nothing was missed" },
+		OnResumed: func(int) {
+			r.note = "connected again, nothing was missed"
+			changed = true
+		},
 		OnExpired: func(expired *events.ExpiredError) bool {
+			changed = true
 			r.note = fmt.Sprintf("%v; some events are missing", expired)
 			return true
 		},
@@ -148,7 +153,6 @@ func (r *timelineRun) follow(ctx context.Context, c *client.Client, since string
 		return err
 	}
 	defer s.Close()
-	painted := time.Time{}
 	for {
 		wait := mostRepaint
 		if !s.Live() || s.Buffered() {
@@ -160,6 +164,7 @@ func (r *timelineRun) follow(ctx context.Context, c *client.Client, since string
 		switch {
 		case err == nil:
 			r.shown.Add(&e)
+			changed = true
 		case errors.Is(err, io.EOF) || ctx.Err() != nil:
 			return context.Cause(ctx)
 		case !errors.Is(err, context.DeadlineExceeded):
@@ -168,6 +173,11 @@ func (r *timelineRun) follow(ctx context.Context, c *client.Client, since string
 		if now := time.Now(); s.Live() && !s.Buffered() && now.Sub(painted) >= leastRepaint || now.Sub(painted) >= mostRepaint {
 			painted = now
 			r.shown.Advance(now)
+			// Time alone paints again only what can be painted over.
+			if !changed && !isTerminal(r.stdout) {
+				continue
+			}
+			changed = false
 			if err := r.print(); err != nil {
 				return err
 			}
@@ -199,16 +209,24 @@ func (r *timelineRun) print() error {
 
 // draw draws the picture, on a terminal that is followed over the last one.
 func (r *timelineRun) draw(out *bytes.Buffer) {
-	p := timeline.Picture{Width: columnsWithout, UTF8: hasUTF8()}
+	p := timeline.Picture{Width: columnsWithout, UTF8: hasUTF8(), Note: r.note}
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		p.Width = n
 	}
 	terminal := isTerminal(r.stdout)
+	over := terminal && r.lines > 0 // the last picture
 	if terminal {
 		if width, height, err := term.GetSize(int(r.stdout.(*os.File).Fd())); err == nil && width > 0 {
 			p.Width = width
 			if r.flags.follow {
-				p.Height = height
+				p.Height = height - 1 // the cursor is below
+			}
+			if size := [2]int{width, height}; size != r.size {
+				// A terminal breaks and moves lines when its size changes.
+				if over {
+					out.WriteString("\x1b[H\x1b[J")
+				}
+				r.size, over = size, false
 			}
 		}
 		if wantsColour() {
@@ -216,11 +234,8 @@ func (r *timelineRun) draw(out *bytes.Buffer) {
 		}
 	}
 	lines := p.Draw(r.shown)
-	if r.note != "" {
-		lines = append(lines, visible.Text(r.note))
-	}
 	const erase = "\x1b[K"
-	if terminal && r.lines > 0 {
+	if over {
 		fmt.Fprintf(out, "\x1b[%dA", r.lines)
 	}
 	for _, line := range lines {

@@ -28,24 +28,52 @@ func (s State) String() string { return stateWords[s] }
 // MarshalText returns the word of the state.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// marks are what happened in one cell, besides the state.
+// Counts are what happened to a container, in some time.
+type Counts struct {
+	// Starts and Deaths count the container's processes, Restarts the starts
+	// that followed a death, Failures the deaths with an exit code other than 0.
+	Starts   int `json:"starts"`
+	Restarts int `json:"restarts"`
+	Deaths   int `json:"deaths"`
+	Failures int `json:"failures"`
+	// PullErrors count pulls of the image that failed, Updates and
+	// FailedUpdates what auto-update did.
+	PullErrors    int `json:"pullErrors"`
+	Updates       int `json:"updates"`
+	FailedUpdates int `json:"failedUpdates"`
+	// Unhealthy counts the changes to unhealthy.
+	Unhealthy int `json:"unhealthy"`
+}
+
+// add adds what happened as often as times says, -1 takes it back.
+func (c *Counts) add(o *Counts, times int) {
+	c.Starts += times * o.Starts
+	c.Restarts += times * o.Restarts
+	c.Deaths += times * o.Deaths
+	c.Failures += times * o.Failures
+	c.PullErrors += times * o.PullErrors
+	c.Updates += times * o.Updates
+	c.FailedUpdates += times * o.FailedUpdates
+	c.Unhealthy += times * o.Unhealthy
+}
+
+// marks are what happened in one cell.
 type marks struct {
-	failures, deaths, starts   uint32
-	pullErrors                 uint32
-	updates, failedUpdates     uint32
+	Counts
 	unhealthy, paused, running bool // in that state for a part of it
 }
 
 func (m *marks) add(o *marks) {
-	m.failures += o.failures
-	m.deaths += o.deaths
-	m.starts += o.starts
-	m.pullErrors += o.pullErrors
-	m.updates += o.updates
-	m.failedUpdates += o.failedUpdates
+	m.Counts.add(&o.Counts, 1)
 	m.unhealthy = m.unhealthy || o.unhealthy
 	m.paused = m.paused || o.paused
 	m.running = m.running || o.running
+}
+
+func (m *marks) saw(s State) {
+	m.running = m.running || s == Running
+	m.paused = m.paused || s == Paused
+	m.unhealthy = m.unhealthy || s == Unhealthy
 }
 
 // cell is a part of a lane in which something happened.
@@ -64,27 +92,16 @@ type Lane struct {
 	UID   *uint32 `json:"uid,omitempty"`
 	// State is the last one; Unknown for an image.
 	State State `json:"state"`
-	// Starts and Deaths count the container's processes, Restarts the starts
-	// that followed a death, Failures the deaths with an exit code other than 0.
-	Starts   int `json:"starts"`
-	Restarts int `json:"restarts"`
-	Deaths   int `json:"deaths"`
-	Failures int `json:"failures"`
-	// PullErrors count pulls of the image that failed, Updates and
-	// FailedUpdates what auto-update did.
-	PullErrors    int `json:"pullErrors"`
-	Updates       int `json:"updates"`
-	FailedUpdates int `json:"failedUpdates"`
-	// Unhealthy counts the changes to unhealthy.
-	Unhealthy int `json:"unhealthy"`
+	Counts
 	// LastExitCode is that of the last death; nil: none is known.
 	LastExitCode *int `json:"lastExitCode,omitempty"`
 	// LastEvent is when something last happened.
 	LastEvent time.Time `json:"lastEvent"`
 
-	image  bool  // that could not be pulled
-	before State // of the oldest cell
-	died   bool  // a start is a restart
+	image  bool   // that could not be pulled
+	id     string // of the last container of that name
+	before State  // of the oldest cell
+	died   bool   // a start is a restart
 	cells  []cell
 }
 
@@ -93,21 +110,20 @@ const updateResult = "io.podman.autoupdate.result"
 
 // apply takes in an event of the lane, in a cell that is its own.
 func (l *Lane) apply(e *events.Event, c *cell) {
+	var n Counts
 	state := l.State
 	switch e.Status {
 	case events.Start, events.Restore:
 		if e.Status == events.Start {
-			l.Starts++
-			c.starts++
+			n.Starts++
 		}
 		if l.died {
-			l.Restarts++
+			n.Restarts++
 		}
 		l.died, state = false, Running
 		l.assume(Stopped)
 	case events.Exited:
-		l.Deaths++
-		c.deaths++
+		n.Deaths++
 		l.died, state = true, Stopped
 		code := 0
 		if e.ContainerExitCode != nil {
@@ -115,8 +131,7 @@ func (l *Lane) apply(e *events.Event, c *cell) {
 		}
 		l.LastExitCode = &code
 		if code != 0 {
-			l.Failures++
-			c.failures++
+			n.Failures++
 		}
 		l.assume(Running)
 	case events.Create, events.Init, events.Remove, events.Checkpoint:
@@ -134,7 +149,7 @@ func (l *Lane) apply(e *events.Event, c *cell) {
 		switch strings.ToLower(e.HealthStatus) {
 		case "unhealthy":
 			if state != Unhealthy {
-				l.Unhealthy++
+				n.Unhealthy++
 			}
 			l.assume(Running)
 			state = Unhealthy
@@ -143,20 +158,35 @@ func (l *Lane) apply(e *events.Event, c *cell) {
 			state = Running
 		}
 	case events.PullError:
-		l.PullErrors++
-		c.pullErrors++
+		n.PullErrors++
 	case events.AutoUpdate:
 		switch e.Attributes[updateResult] {
 		case "updated":
-			l.Updates++
-			c.updates++
+			n.Updates++
 		case "failed", "rolled-back":
-			l.FailedUpdates++
-			c.failedUpdates++
+			n.FailedUpdates++
 		}
 	}
+	l.Counts.add(&n, 1)
+	c.Counts.add(&n, 1)
+	l.become(state, c)
+}
+
+// become sets the state from a cell on.
+func (l *Lane) become(state State, c *cell) {
 	l.State, c.after = state, state
 	c.saw(state)
+}
+
+// takeOver goes on with what a container did under its old name, which there is no
+// more.
+func (l *Lane) takeOver(old *Lane, number int64) {
+	l.assume(Stopped)
+	l.died, l.LastExitCode = old.died, old.LastExitCode
+	l.become(old.State, l.at(number))
+	old.assume(Stopped)
+	old.id, old.died = "", false
+	old.become(Stopped, old.at(number))
 }
 
 // assume says what the container was doing before the first event that shows it.
@@ -164,12 +194,6 @@ func (l *Lane) assume(state State) {
 	if l.State == Unknown {
 		l.before = state
 	}
-}
-
-func (m *marks) saw(s State) {
-	m.running = m.running || s == Running
-	m.paused = m.paused || s == Paused
-	m.unhealthy = m.unhealthy || s == Unhealthy
 }
 
 // at returns the cell with a number. Events may come a little out of the order of
@@ -193,18 +217,10 @@ func (l *Lane) forget(number int64) {
 		if c.after != Unknown {
 			l.before = c.after
 		}
-		l.Starts -= int(c.starts)
-		l.Deaths -= int(c.deaths)
-		l.Failures -= int(c.failures)
-		l.PullErrors -= int(c.pullErrors)
-		l.Updates -= int(c.updates)
-		l.FailedUpdates -= int(c.failedUpdates)
+		l.Counts.add(&c.Counts, -1)
 		n++
 	}
-	if n > 0 {
-		l.cells = slices.Delete(l.cells, 0, n)
-		l.Restarts = min(l.Restarts, l.Starts)
-	}
+	l.cells = slices.Delete(l.cells, 0, n)
 }
 
 // Failing reports whether the lane needs a look now: it is unhealthy, or it stands
@@ -230,5 +246,17 @@ func byTrouble(a, b *Lane) int {
 	return cmp.Or(
 		cmp.Compare(failing(b), failing(a)), cmp.Compare(b.trouble(), a.trouble()), cmp.Compare(b.Restarts, a.Restarts),
 		b.LastEvent.Compare(a.LastEvent), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Host, b.Host),
+		cmp.Compare(a.owner(), b.owner()),
 	)
+}
+
+// shown reports whether the lane has something to show.
+func (l *Lane) shown() bool { return len(l.cells) > 0 || l.State > Stopped }
+
+// owner is the user of the container, -1: none is known.
+func (l *Lane) owner() int64 {
+	if l.UID == nil {
+		return -1
+	}
+	return int64(*l.UID)
 }

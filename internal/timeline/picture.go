@@ -1,12 +1,10 @@
 package timeline
 
 import (
+	"github.com/eventsvc/eventsvc/internal/visible"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-
-	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // Paint paints a text; kind says what it stands for.
@@ -28,6 +26,8 @@ const (
 type Picture struct {
 	// Width is that of a line, in columns, and Height the most lines, 0: any.
 	Width, Height int
+	// Note is a sentence below the picture; "": none.
+	Note string
 	// UTF8 allows letters outside ASCII.
 	UTF8 bool
 	// Paint paints pieces; nil: it does not.
@@ -56,10 +56,10 @@ var (
 const (
 	numbersNarrow = "  starts deaths fails  exit"
 	numbersWide   = "  starts restarts deaths fails  exit"
+	narrowFrom    = 50 // a narrower picture has no numbers
 	wideFrom      = 100
-	minBar        = 10
-	minWidth      = 50
-	fixedLines    = 5 // above and below the lanes
+	minWidth      = 20
+	minLanes      = 3 // of a low picture, before it has a legend
 )
 
 // Draw returns the lines of the picture.
@@ -69,43 +69,79 @@ func (p Picture) Draw(t *Timeline) []string {
 		p.Paint = func(_ Kind, text string) string { return text }
 	}
 	from, to := t.Span()
-	lanes := t.Lanes()
-	left := t.Dropped()
-	if most := p.Height - fixedLines; p.Height > 0 && len(lanes) > max(most, 1) {
-		left += len(lanes) - max(most, 1)
-		lanes = lanes[:max(most, 1)]
+	lines := p.wrap(", ", strings.Split(p.dash(from, to)+": "+t.Summary(), ", "))
+	var below []string
+	if p.Note != "" {
+		below = append(below, p.fit(visible.Text(p.Note)))
 	}
-	lines := []string{p.fit(p.dash(from, to) + ": " + t.Summary())}
+	lanes, left := t.Lanes(), t.Dropped()
 	if len(lanes) == 0 {
-		return append(lines, p.fit("No container started, ended or changed in this time."))
+		lines = append(lines, p.wrap(" ", strings.Split("No container started, ended or changed in this time.", " "))...)
+		return append(lines, below...)
+	}
+	legend := p.legend()
+	room := len(lanes)
+	if p.Height > 0 {
+		if room = p.Height - len(lines) - 1 - len(below); room-len(legend) > minLanes {
+			room -= len(legend)
+		} else {
+			legend = nil
+		}
+	}
+	if len(lanes) > room || left > 0 {
+		room = max(room-1, 1) // below them is how many more there are
+		left += max(0, len(lanes)-room)
+		lanes = lanes[:min(len(lanes), room)]
 	}
 	names, name := make([]string, len(lanes)), len("container")
+	label := p.labels(lanes)
 	for i, lane := range lanes {
-		names[i] = p.name(lane.Name)
+		names[i] = label(lane, p.Width/4)
 		name = max(name, width(names[i]))
 	}
-	name = min(name, p.Width/4)
-	numbers := numbersNarrow
+	numbers := ""
 	if p.Width >= wideFrom {
 		numbers = numbersWide
+	} else if p.Width >= narrowFrom {
+		numbers = numbersNarrow
 	}
-	bar := max(p.Width-name-1-len(numbers), minBar)
-	head := pad("container", name) + " " + pad(p.axis(from, to, bar), bar) + numbers
-	lines = append(lines, p.Paint(Dim, head))
+	bar := p.Width - name - 1 - len(numbers)
+	lines = append(lines, p.Paint(Dim, pad("container", name)+" "+pad(p.axis(from, to, bar), bar)+numbers))
 	for i, lane := range lanes {
 		kind := Plain
 		if lane.Failing() {
 			kind = Bad
 		}
-		lines = append(lines, p.Paint(kind, pad(p.cut(names[i], name), name))+" "+p.bar(t, lane, bar)+p.numbers(lane))
+		lines = append(lines, p.Paint(kind, pad(names[i], name))+" "+p.bar(t, lane, bar)+p.numbers(lane))
 	}
 	if left > 0 {
 		lines = append(lines, p.fit("and "+strconv.Itoa(left)+" more, with less trouble"))
 	}
-	for _, line := range p.legend() {
+	for _, line := range legend {
 		lines = append(lines, p.Paint(Dim, line))
 	}
-	return lines
+	return append(lines, below...)
+}
+
+// labels returns what names a lane in so many columns: its name, and its user and
+// host where these lanes have several.
+func (p Picture) labels(lanes []*Lane) func(lane *Lane, columns int) string {
+	users, hosts := false, false
+	for _, l := range lanes {
+		users = users || l.owner() != lanes[0].owner()
+		hosts = hosts || l.Host != lanes[0].Host
+	}
+	return func(l *Lane, columns int) string {
+		of := ""
+		if users && l.UID != nil {
+			of = " uid=" + strconv.FormatUint(uint64(*l.UID), 10)
+		}
+		if hosts && l.Host != "" {
+			of += " host=" + p.name(l.Host)
+		}
+		of = p.cut(of, max(columns-5, 0)) // some of the name is there in any case
+		return p.cut(p.name(l.Name), columns-width(of)) + of
+	}
 }
 
 // dash is the span in words.
@@ -155,21 +191,25 @@ func (p Picture) axis(from, to time.Time, bar int) string {
 			break
 		}
 	}
-	_, offset := from.Zone()
-	zone := time.Duration(offset) * time.Second
+	// Steps are those of a clock on the wall, also where it is put forward or back.
+	y, m, d := from.Date()
 	var b strings.Builder
-	for at := from.Add(zone).Truncate(step).Add(-zone); at.Before(to); at = at.Add(step) {
+	for n := 0; ; n++ {
+		days, rest := time.Duration(n)*step/(24*time.Hour), time.Duration(n)*step%(24*time.Hour)
+		at := time.Date(y, m, d+int(days), 0, 0, int(rest/time.Second), 0, from.Location())
+		if !at.Before(to) {
+			return b.String()
+		}
 		column := int(int64(at.Sub(from)) * int64(bar) / int64(span))
 		if at.Before(from) || column < b.Len() {
 			continue
 		}
 		label := at.Format(layout)
 		if column+len(label) > bar {
-			break
+			return b.String()
 		}
 		b.WriteString(strings.Repeat(" ", column-b.Len()) + label)
 	}
-	return b.String()
 }
 
 // bar draws a lane.
@@ -209,21 +249,21 @@ func (p Picture) bar(t *Timeline, l *Lane, columns int) string {
 func (p Picture) column(m *marks, end State) (Kind, string) {
 	l := p.letters()
 	switch {
-	case m.failures > 1:
-		return Bad, strconv.Itoa(int(min(m.failures, 9)))
-	case m.failures > 0:
+	case m.Failures > 1:
+		return Bad, strconv.Itoa(int(min(m.Failures, 9)))
+	case m.Failures > 0:
 		return Bad, l.failure
-	case m.pullErrors > 0:
+	case m.PullErrors > 0:
 		return Bad, l.pullError
-	case m.failedUpdates > 0:
+	case m.FailedUpdates > 0:
 		return Bad, l.failedUpdate
-	case m.updates > 0:
+	case m.Updates > 0:
 		return Good, l.update
 	case m.unhealthy:
 		return Warning, l.state[Unhealthy]
-	case m.deaths > 0 && m.starts > 0:
+	case m.Deaths > 0 && m.Starts > 0:
 		return Warning, l.restart
-	case m.deaths > 0:
+	case m.Deaths > 0:
 		return Plain, l.ended
 	case m.paused:
 		return Warning, l.state[Paused]
@@ -235,6 +275,9 @@ func (p Picture) column(m *marks, end State) (Kind, string) {
 
 // numbers are the columns right of a lane.
 func (p Picture) numbers(l *Lane) string {
+	if p.Width < narrowFrom {
+		return ""
+	}
 	exit, restarts := "-", ""
 	right := func(n int, text string) string { return strings.Repeat(" ", max(0, n-len(text))) + text }
 	if p.Width >= wideFrom {
@@ -253,7 +296,7 @@ func (p Picture) numbers(l *Lane) string {
 // legend explains the letters.
 func (p Picture) legend() []string {
 	l := p.letters()
-	return p.wrap([]string{
+	return p.wrap("   ", []string{
 		l.state[Running] + " running", l.state[Stopped] + " stopped", l.state[Paused] + " paused", l.state[Unhealthy] + " unhealthy",
 		l.ended + " ended with 0", l.restart + " restarted", l.failure + " failed (2-9: that often)", l.pullError + " pull error",
 		l.update + " updated", l.failedUpdate + " update failed",
@@ -261,21 +304,21 @@ func (p Picture) legend() []string {
 }
 
 // wrap joins words to lines that fit.
-func (p Picture) wrap(words []string) []string {
+func (p Picture) wrap(between string, words []string) []string {
 	var lines []string
 	line := ""
 	for _, word := range words {
 		switch {
 		case line == "":
 			line = word
-		case width(line)+3+width(word) > p.Width:
-			lines = append(lines, line)
+		case width(line+between+word) > p.Width:
+			lines = append(lines, p.fit(line))
 			line = word
 		default:
-			line += "   " + word
+			line += between + word
 		}
 	}
-	return append(lines, line)
+	return append(lines, p.fit(line))
 }
 
 // name is the name of a lane with nothing in it that could disturb the picture.
@@ -285,73 +328,4 @@ func (p Picture) name(name string) string {
 		return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 	}
 	return visible.Text(name)
-}
-
-// fit cuts a line to the width.
-func (p Picture) fit(line string) string { return p.cut(line, p.Width) }
-
-// cut cuts a text to so many columns, and shows that it did.
-func (p Picture) cut(text string, columns int) string {
-	if width(text) <= columns {
-		return p.turn(text)
-	}
-	n := 0
-	for i, r := range text {
-		if n += runeWidth(r); n > columns-1 {
-			return p.turn(text[:i]) + p.letters().cut
-		}
-	}
-	return text
-}
-
-// turn ends a text that is written from right to left, so that a terminal which
-// knows that does not draw the rest of the line the same way.
-func (p Picture) turn(text string) string {
-	if p.UTF8 && strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac) }) {
-		return text + leftToRight
-	}
-	return text
-}
-
-// leftToRight is the mark for the direction of a text, without width.
-const leftToRight = "\u200e"
-
-// pad fills a text up to so many columns.
-func pad(text string, columns int) string {
-	return text + strings.Repeat(" ", max(0, columns-width(text)))
-}
-
-// width is how many columns a terminal needs for a text.
-func width(text string) int {
-	n := 0
-	for _, r := range text {
-		n += runeWidth(r)
-	}
-	return n
-}
-
-// wide are the blocks whose letters fill two columns (Unicode's East Asian Width
-// W and F, by block).
-var wide = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{Lo: 0x1100, Hi: 0x115f, Stride: 1},
-		{Lo: 0x2e80, Hi: 0x303e, Stride: 1},
-		{Lo: 0x3041, Hi: 0xa4cf, Stride: 1},
-		{Lo: 0xac00, Hi: 0xd7a3, Stride: 1},
-		{Lo: 0xf900, Hi: 0xfaff, Stride: 1},
-		{Lo: 0xfe30, Hi: 0xfe6f, Stride: 1},
-		{Lo: 0xff00, Hi: 0xff60, Stride: 1},
-		{Lo: 0xffe0, Hi: 0xffe6, Stride: 1},
-	},
-	R32: []unicode.Range32{{Lo: 0x1f300, Hi: 0x1f64f, Stride: 1}, {Lo: 0x1f900, Hi: 0x1f9ff, Stride: 1}, {Lo: 0x20000, Hi: 0x3fffd, Stride: 1}},
-}
-
-func runeWidth(r rune) int {
-	switch {
-	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
-		return 0
-	case unicode.Is(wide, r):
-		return 2
-	}
-	return 1
 }

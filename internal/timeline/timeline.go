@@ -10,20 +10,22 @@ import (
 
 // The bounds of a timeline.
 const (
-	// MaxLanes is how many containers are kept. Of more, those without trouble
-	// whose last event is longest ago are left out, and counted.
-	MaxLanes = 500
+	// MaxLanes is how many containers are kept. Of more, the half without trouble
+	// whose last event is longest ago is left out, and counted.
+	MaxLanes = 1000
 	// Cells is into how many parts the time is divided.
-	Cells = 960
+	Cells = 480
 )
+
+// statuses are those of the events that a lane is made of.
+var statuses = []events.Status{
+	events.Create, events.Init, events.Start, events.Restore, events.Exited, events.Remove, events.Checkpoint, events.Pause,
+	events.Unpause, events.HealthStatus, events.PullError, events.AutoUpdate, events.Rename,
+}
 
 // Filters choose the events that a timeline shows, in the grammar of every
 // interface.
 func Filters() []string {
-	statuses := []events.Status{
-		events.Create, events.Init, events.Start, events.Restore, events.Exited, events.Remove, events.Checkpoint, events.Pause,
-		events.Unpause, events.HealthStatus, events.PullError, events.AutoUpdate,
-	}
 	filters := make([]string, len(statuses))
 	for i, status := range statuses {
 		filters[i] = "event=" + string(status)
@@ -39,7 +41,7 @@ type Timeline struct {
 	end  time.Time
 
 	lanes   map[key]*Lane
-	dropped int
+	dropped map[int64]int // how many, by the cell of their last event
 }
 
 // key is what makes a lane.
@@ -51,7 +53,7 @@ type key struct {
 
 // New returns the timeline of a span that ends at a time. See Advance.
 func New(span time.Duration, end time.Time) *Timeline {
-	t := &Timeline{span: max(span, Cells), lanes: make(map[key]*Lane)}
+	t := &Timeline{span: max(span, Cells), lanes: make(map[key]*Lane), dropped: make(map[int64]int)}
 	t.cell = t.span / Cells
 	t.Advance(end)
 	return t
@@ -62,12 +64,17 @@ func (t *Timeline) Span() (from, to time.Time) { return t.end.Add(-t.span), t.en
 
 // Advance moves the end of the span on, and forgets what has left it.
 func (t *Timeline) Advance(end time.Time) {
-	if t.end = end; len(t.lanes) == 0 {
-		return
-	}
+	t.end = end
 	first := t.number(end.Add(-t.span))
-	for _, lane := range t.lanes {
-		lane.forget(first)
+	for k, lane := range t.lanes {
+		if lane.forget(first); !lane.shown() {
+			delete(t.lanes, k)
+		}
+	}
+	for number := range t.dropped {
+		if number < first {
+			delete(t.dropped, number)
+		}
 	}
 }
 
@@ -89,6 +96,14 @@ func (t *Timeline) Add(e *events.Event) {
 		lane = &Lane{Name: k.name, Host: e.Host, UID: e.UID, image: k.image}
 		t.lanes[k] = lane
 	}
+	if e.Status == events.Rename {
+		for other, old := range t.lanes {
+			if other.host == k.host && other.uid == k.uid && old != lane && old.id == e.ID && e.ID != "" {
+				lane.takeOver(old, t.number(e.Time))
+			}
+		}
+	}
+	lane.id = e.ID
 	if e.Image != "" {
 		lane.Image = e.Image
 	}
@@ -110,7 +125,7 @@ func keyOf(e *events.Event) (k key, ok bool) {
 	switch {
 	case e.Type == events.Image && e.Status == events.PullError:
 		k.image = true
-	case e.Type != events.Container:
+	case e.Type != events.Container || !slices.Contains(statuses, e.Status):
 		return k, false
 	}
 	if k.name == "" {
@@ -119,7 +134,7 @@ func keyOf(e *events.Event) (k key, ok bool) {
 	return k, k.name != ""
 }
 
-// drop leaves out a tenth of the lanes, so that it is rarely called.
+// drop leaves out half of the lanes, so that it is rarely called.
 func (t *Timeline) drop() {
 	type entry struct {
 		key  key
@@ -130,9 +145,9 @@ func (t *Timeline) drop() {
 		list = append(list, entry{k, lane})
 	}
 	slices.SortFunc(list, func(a, b entry) int { return byTrouble(a.lane, b.lane) })
-	for _, e := range list[MaxLanes*9/10:] {
+	for _, e := range list[MaxLanes/2:] {
 		delete(t.lanes, e.key)
-		t.dropped++
+		t.dropped[t.number(e.lane.LastEvent)]++
 	}
 }
 
@@ -141,7 +156,7 @@ func (t *Timeline) drop() {
 func (t *Timeline) Lanes() []*Lane {
 	list := make([]*Lane, 0, len(t.lanes))
 	for _, lane := range t.lanes {
-		if len(lane.cells) > 0 || lane.State > Stopped {
+		if lane.shown() {
 			list = append(list, lane)
 		}
 	}
@@ -149,14 +164,21 @@ func (t *Timeline) Lanes() []*Lane {
 	return list
 }
 
-// Dropped returns how many lanes were left out, because there were too many.
-func (t *Timeline) Dropped() int { return t.dropped }
+// Dropped returns how many lanes of the span were left out, because there were too
+// many.
+func (t *Timeline) Dropped() int {
+	n := 0
+	for _, dropped := range t.dropped {
+		n += dropped
+	}
+	return n
+}
 
 // Summary says in one line how it is.
 func (t *Timeline) Summary() string {
 	var failing, failures, restarts, pulls int
 	lanes := t.Lanes()
-	containers := t.dropped
+	containers := t.Dropped()
 	for _, l := range lanes {
 		if !l.image {
 			containers++

@@ -180,3 +180,132 @@ func TestTimeline_bounds(t *testing.T) {
 		t.Errorf("the picture has %d lines", n)
 	}
 }
+
+// A container that is renamed goes on under its new name, and one that is removed
+// and made again in the same lane.
+func TestTimeline_renamed(t *testing.T) {
+	line := New(time.Hour, end)
+	id := func(e *events.Event) { e.ID = strings.Repeat("7", 64) }
+	for _, e := range []*events.Event{
+		happened(50, "old", events.Start, id), happened(40, "old", events.Exited, id, code(1)), happened(39, "old", events.Start, id),
+		happened(20, "new", events.Rename, id), happened(10, "new", events.Exited, id, code(2)),
+		happened(8, "new", events.Remove, id), happened(7, "new", events.Create), happened(6, "new", events.Start),
+	} {
+		line.Add(e)
+	}
+	got := map[string]string{}
+	for _, l := range line.Lanes() {
+		got[l.Name] = fmt.Sprintf("%s %d/%d/%d", l.State, l.Starts, l.Restarts, l.Failures)
+	}
+	if fmt.Sprint(got) != "map[new:running 1/1/1 old:stopped 2/1/1]" {
+		t.Errorf("the lanes are %v", got)
+	}
+	if picture := drawn(Picture{Width: 80}, nil); strings.Contains(picture, "old") {
+		t.Errorf("a timeline shares lanes with another:\n%s", picture)
+	}
+	for _, l := range (Picture{Width: 80}).Draw(line)[2:4] {
+		if bar := l[21:53]; strings.HasPrefix(l, "new") && !strings.HasPrefix(bar, "......") || strings.HasPrefix(l, "old") && !strings.HasSuffix(bar, "......") {
+			t.Errorf("the old lane does not end where the new one begins: %s", l)
+		}
+	}
+}
+
+// Users and hosts are named where there are several, also after names that are cut.
+func TestPicture_usersAndHosts(t *testing.T) {
+	of := func(user uint32, host string) func(*events.Event) {
+		return func(e *events.Event) { e.UID, e.Host = &user, host }
+	}
+	long := strings.Repeat("n", 4096)
+	list := []*events.Event{
+		happened(5, "web", events.Start, of(0, "")), happened(5, "web", events.Start, of(1000, "")), happened(5, long, events.Start, of(1001, "")),
+	}
+	picture := drawn(Picture{Width: 80}, list)
+	for _, want := range []string{"web uid=0 ", "web uid=1000 ", "nnnnnnnnnn~ uid=1001 "} {
+		if !strings.Contains(picture, want) {
+			t.Errorf("%q is missing in\n%s", want, picture)
+		}
+	}
+	list[1].Host = "otherhost"
+	if picture := drawn(Picture{Width: 200}, list); !strings.Contains(picture, "web uid=1000 host=otherhost ") {
+		t.Errorf("the host is missing in\n%s", picture)
+	}
+	if picture := drawn(Picture{Width: 80}, list[:1]); strings.Contains(picture, "uid=") {
+		t.Errorf("the only user is named in\n%s", picture)
+	}
+	if lanes := len(strings.Split(drawn(Picture{Width: 80}, list), "\n")); lanes != 8 {
+		t.Errorf("there are %d lines", lanes)
+	}
+}
+
+// The axis has round times of the clock on the wall, over midnight and where summer
+// time begins and ends, in order.
+func TestPicture_daylightSaving(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skip(err)
+	}
+	for name, test := range map[string]struct {
+		end  time.Time
+		span time.Duration
+		want string
+	}{
+		"spring":         {time.Date(2026, 3, 29, 12, 0, 0, 0, zone), 24 * time.Hour, "  12:00       18:00       00:00     06:00"},
+		"autumn":         {time.Date(2026, 10, 25, 12, 0, 0, 0, zone), 24 * time.Hour, "          18:00       00:00         06:00"},
+		"midnight":       {time.Date(2026, 6, 2, 0, 20, 0, 0, zone), time.Hour, "23:20   23:30   23:40   23:50   00:00   00:10"},
+		"week":           {time.Date(2026, 3, 30, 12, 0, 0, 0, zone), 168 * time.Hour, "          Mar 25        Mar 27        Mar 29"},
+		"begins_at_hour": {time.Date(2026, 3, 29, 3, 30, 0, 0, zone), time.Hour, "01:30   01:40   01:50   03:00   03:10   03:20"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Picture{Width: 80}.axis(test.end.Add(-test.span), test.end, 48)
+			if strings.TrimRight(got, " ") != test.want {
+				t.Errorf("got  %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// Whatever the size of the terminal, no line is wider and the picture is not higher.
+func TestPicture_sizes(t *testing.T) {
+	for columns := minWidth; columns < 220; columns += 13 {
+		for _, rows := range []int{0, 4, 8, 10, 12, 16, 24, 60} {
+			for _, utf8 := range []bool{false, true} {
+				p := Picture{Width: columns, Height: rows, UTF8: utf8, Note: strings.Repeat("cannot connect; ", 20)}
+				lines := strings.Split(strings.TrimSuffix(drawn(p, append(night(), happened(4, "🚀⚡ rocket", events.Start))), "\n"), "\n")
+				if rows >= 10 && len(lines) > rows {
+					t.Errorf("%d columns and %d rows: there are %d lines\n%s", columns, rows, len(lines), strings.Join(lines, "\n"))
+				}
+				for _, line := range lines {
+					if width(line) > columns {
+						t.Errorf("%d columns: a line has %d: %s", columns, width(line), line)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The columns that terminals use for letters.
+func TestWidth(t *testing.T) {
+	for text, want := range map[string]int{
+		"web": 3, "é": 1, "e\u0301": 1, "容器": 4, "ｗ": 2, "🚀": 2, "⚡": 2, "✓": 1, "한": 2, "\u1112\u1161\u11ab": 2, "שלום": 4, "━": 1, "": 0,
+	} {
+		if got := width(text); got != want {
+			t.Errorf("%q: %d columns, want %d", text, got, want)
+		}
+	}
+}
+
+// Lanes that were left out count only while their time is shown.
+func TestTimeline_droppedLeave(t *testing.T) {
+	line := New(time.Hour, end)
+	for i := range MaxLanes + 1 {
+		line.Add(happened(30, fmt.Sprint("c", i), events.Exited))
+	}
+	if n := line.Dropped(); n != MaxLanes/2+1 {
+		t.Errorf("%d are left out", n)
+	}
+	line.Advance(end.Add(2 * time.Hour))
+	if n := line.Dropped(); n != 0 || len(line.lanes) != 0 {
+		t.Errorf("two hours later %d are left out, %d kept", n, len(line.lanes))
+	}
+}

@@ -25,6 +25,8 @@ packages=(
 	# What lets system calls of the daemon fail.
 	strace
 	ca-certificates git make
+	# A terminal, to look at what is painted.
+	tmux
 	# What scrapes the metrics, and checks the alert rules.
 	prometheus
 	# What looks at the packages that "make packages" builds.
