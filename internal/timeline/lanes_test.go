@@ -123,7 +123,7 @@ func TestTimeline_sameAsCockpitPage(t *testing.T) {
 			var want []string
 			for range 10 {
 				var s step
-				for range 600 {
+				for range 300 {
 					at = at.Add(time.Duration(random.Int64N(int64(time.Second))))
 					e := from.event(at.Add(-time.Duration(random.IntN(3)) * time.Second))
 					line.Add(e)
@@ -163,9 +163,11 @@ func TestTimeline_sameAsCockpitPage(t *testing.T) {
 			}
 			node := exec.Command("node", "summarize.mjs")
 			node.Dir, node.Stdin = dir, bytes.NewReader(input)
+			var stderr bytes.Buffer
+			node.Stderr = &stderr
 			out, err := node.Output()
 			if err != nil {
-				t.Fatalf("node: %v\n%s", err, err.(*exec.ExitError).Stderr)
+				t.Fatalf("node: %v\n%s", err, &stderr)
 			}
 			for i, got := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 				compare(t, i, got, want[i])

@@ -250,7 +250,7 @@ func (p Picture) column(m *marks, end State) (Kind, string) {
 	l := p.letters()
 	switch {
 	case m.Failures > 1:
-		return Bad, strconv.Itoa(int(min(m.Failures, 9)))
+		return Bad, strconv.Itoa(min(m.Failures, 9))
 	case m.Failures > 0:
 		return Bad, l.failure
 	case m.PullErrors > 0:
