@@ -1,10 +1,11 @@
 package timeline
 
 import (
-	"github.com/eventsvc/eventsvc/internal/visible"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // Paint paints a text; kind says what it stands for.
