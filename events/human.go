@@ -106,10 +106,12 @@ func appendIf(dst []byte, name, value string) []byte {
 // appendHumanTime appends a time in the form of humanTime. That of time.Format
 // reads the form again for each time, and takes twice as long.
 func appendHumanTime(dst []byte, t time.Time) []byte {
-	year, month, day := t.Date()
+	shown := t
 	zone, offset := t.Zone()
+	t = t.UTC().Add(time.Duration(offset) * time.Second) // what its clock shows, without asking the zone again
+	year, month, day := t.Date()
 	if year < 1000 || year > 9999 || offset%60 != 0 || zone == "" {
-		return t.AppendFormat(dst, humanTime)
+		return shown.AppendFormat(dst, humanTime)
 	}
 	hour, minute, second := t.Clock()
 	dst = strconv.AppendInt(dst, int64(year), 10)

@@ -156,7 +156,7 @@ type eventsRun struct {
 
 // outputBuffer is how much output is gathered while more events are ready, in
 // bytes.
-const outputBuffer = 256 << 10
+const outputBuffer = 64 << 10
 
 // pastGCPercent lets the heap of a run that only prints past events grow to five times
 // what is in use, a few pages: it collects a quarter as often, and then ends.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // AppendMap appends a JSON object with its keys sorted, or null for nil,
@@ -135,7 +136,7 @@ func Unescape(escaped []byte) string {
 // JSON string.
 func Unescaped(escaped string) (plain string, ok bool) {
 	if text, ok := unescapeUsual(make([]byte, 0, len(escaped)), escaped); ok {
-		return string(text), true
+		return unsafe.String(unsafe.SliceData(text), len(text)), true // nothing else has it
 	}
 	err := json.Unmarshal([]byte(`"`+escaped+`"`), &plain)
 	return plain, err == nil

@@ -89,9 +89,18 @@ func (b *bench) command(p *podman, log, work string, q asked) error {
 		where = "to a file"
 	}
 	printed, printedToo := int64(0), int64(0)
+	var busy, busyToo []time.Duration // of processors, on our side the daemon's too
 	own := func() (took time.Duration, err error) {
+		before, err := d.processorTime()
+		if err != nil {
+			return 0, err
+		}
 		cmd := exec.Command(b.binary, append(args, "--address", "unix:"+d.socket)...)
-		took, printed, err = b.timeCommand(cmd, q.toFile)
+		if took, printed, err = b.timeCommand(cmd, q.toFile); err != nil {
+			return 0, err
+		}
+		after, err := d.processorTime()
+		busy = append(busy, after-before+cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 		return took, err
 	}
 	if _, err := own(); err != nil {
@@ -100,12 +109,16 @@ func (b *bench) command(p *podman, log, work string, q asked) error {
 	if err := d.settle(); err != nil {
 		return err
 	}
-	ours, err := medianAfterOne(b, own)
+	busy = nil
+	ours, err := medianOf(b, own)
 	if err != nil {
 		return err
 	}
 	theirs, err := medianOf(b, func() (took time.Duration, err error) {
-		took, printedToo, err = b.timeCommand(p.command(args...), q.toFile)
+		cmd := p.command(args...)
+		if took, printedToo, err = b.timeCommand(cmd, q.toFile); err == nil {
+			busyToo = append(busyToo, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+		}
 		return took, err
 	})
 	if err != nil {
@@ -114,8 +127,11 @@ func (b *bench) command(p *podman, log, work string, q asked) error {
 	if (printed == 0) != (printedToo == 0) { // lines differ: ours have the cursor, and labels in order
 		return fmt.Errorf("%s: eventsvc prints %d bytes, podman %d", work, printed, printedToo)
 	}
-	b.table.compare(fmt.Sprintf("eventsvc events, %s, %s", work, where), ms(ours),
-		p.name+" events: "+ms(theirs), float64(theirs)/float64(ours), q.target)
+	both := func(took time.Duration, busy []time.Duration) string {
+		return fmt.Sprintf("%s (processors: %s)", ms(took), ms(median(busy)))
+	}
+	b.table.compare(fmt.Sprintf("eventsvc events, %s, %s", work, where), both(ours, busy),
+		p.name+" events: "+both(theirs, busyToo), float64(theirs)/float64(ours), q.target)
 	return nil
 }
 

@@ -97,6 +97,22 @@ func (p *process) memory() (int, error) {
 	return kB << 10, nil
 }
 
+// processorTime returns how long processors have worked for the process.
+func (p *process) processorTime() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // the name of the program has none
+	fields := strings.Fields(rest)
+	const utime, stime, ticks = 11, 12, 100 // proc_pid_stat(5); Linux counts hundredths of a second here
+	var user, system int64
+	if len(fields) > stime {
+		_, err = fmt.Sscan(fields[utime]+" "+fields[stime], &user, &system)
+	}
+	return time.Duration(user+system) * time.Second / ticks, err
+}
+
 // settle returns when the process has nothing more to do that it began by
 // itself, as reading ahead.
 func (p *process) settle() error {
