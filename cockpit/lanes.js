@@ -3,7 +3,7 @@
 // Memory is bounded: at most LANES lanes of CELLS parts.
 
 export const CELLS = 480;
-const LANES = 1000;
+const LANES = 1000, LEFT = 10000;
 const RESULT = "io.podman.autoupdate.result";
 const COUNTS = ["starts", "restarts", "deaths", "failures", "pullErrors", "updates", "failedUpdates", "unhealthy"];
 
@@ -21,7 +21,7 @@ export class Lanes {
         this.span = span; // in ms
         this.cell = span / CELLS;
         this.lanes = new Map();
-        this.left = new Map(); // how many were dropped, by the cell of their last event
+        this.left = new Map(); // of those dropped, at most LEFT, the cells of their last events
     }
 
     add(e) {
@@ -35,6 +35,7 @@ export class Lanes {
         if (!lane) {
             lane = { key, name, image: "", host: e.host, uid: e.uid, pull: image, id: "", state: "unknown", before: "unknown", died: false, last: 0, cells: [], ...none(), exit: null };
             this.lanes.set(key, lane);
+            this.left.delete(key);
         }
         if (e.status === "rename") {
             for (const old of this.lanes.values()) {
@@ -53,8 +54,8 @@ export class Lanes {
     drop() {
         const list = [...this.lanes.values()].sort(byTrouble), most = LANES / 2;
         for (const lane of list.slice(most)) {
-            const number = Math.floor(lane.last / this.cell);
-            this.left.set(number, (this.left.get(number) || 0) + 1);
+            if (this.left.size < LEFT)
+                this.left.set(lane.key, Math.floor(lane.last / this.cell));
         }
         this.lanes = new Map(list.slice(0, most).map(l => [l.key, l]));
     }
@@ -67,16 +68,14 @@ export class Lanes {
             if (!lane.cells.length && ["stopped", "unknown"].includes(lane.state))
                 this.lanes.delete(lane.key);
         }
-        for (const number of this.left.keys()) {
+        for (const [key, number] of this.left) {
             if (number < first)
-                this.left.delete(number);
+                this.left.delete(key);
         }
         return [...this.lanes.values()].sort(byTrouble);
     }
 
-    get dropped() {
-        return [...this.left.values()].reduce((n, more) => n + more, 0);
-    }
+    get dropped() { return this.left.size }
 }
 
 const none = () => Object.fromEntries(COUNTS.map(k => [k, 0]));

@@ -38,7 +38,7 @@ func TestCockpitPage(t *testing.T) {
 	story(t, p.log)
 	socket, pid := filepath.Join(dir, "s"), filepath.Join(dir, "pid")
 	keepRunning(t, pid, "serve", "--config", "/dev/null", "--backend", "file", "--log-file", p.log, "--log-max-size", "0",
-		"--listen", "unix:"+socket, "--dbus", "none")
+		"--listen", "unix:"+socket, "--listen", "unix:"+socket+".readonly,mode=0600,readonly", "--dbus", "none")
 	installPage(t, filepath.Join(dir, "cockpit", "eventsvc"), socket)
 	p.run("create", "--name", "quiet", "localhost/busybox:test", "sleep", "1000")
 	for range 3 { // what a crash is to Podman
@@ -55,7 +55,7 @@ func TestCockpitPage(t *testing.T) {
 	drive.Env = append(os.Environ(),
 		"NODE_PATH="+filepath.Join(modules, "node_modules"), "PROFILE="+filepath.Join(dir, "profile"), "HOME="+dir,
 		"PAGE="+startCockpit(t, dir, nil), "STRANGER="+startCockpit(t, dir, []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}),
-		"PODMAN="+filepath.Join(peers, "podman.sh"), "PODMAN_DIR="+p.dir, "IMAGE=localhost/busybox:test", "DAEMON_PID="+pid, "LOG="+p.log,
+		"PODMAN="+filepath.Join(peers, "podman.sh"), "PODMAN_DIR="+p.dir, "IMAGE=localhost/busybox:test", "DAEMON_PID="+pid, "LOG="+p.log, "READONLY="+socket+".readonly",
 		"SIXTY=source "+peers+"/podman-env.sh "+p.dir+"; for i in $(seq 60); do podman_ volume create sixty-$i; done",
 		"BIG=cat "+manyEvents(t, 100_000)+" >>"+p.log, "PICTURES="+os.Getenv(picturesVariable),
 	)
@@ -81,7 +81,7 @@ func browserModules(t *testing.T) string {
 	if dir == "" {
 		dir = "/var/cache/eventsvc-browser"
 	}
-	for _, path := range []string{filepath.Join(dir, "installed"), "/usr/lib/cockpit/cockpit-ws", "/usr/bin/cockpit-bridge", "/usr/bin/chromium"} {
+	for _, path := range []string{filepath.Join(dir, "installed"), "/usr/lib/cockpit/cockpit-ws", "/usr/bin/cockpit-bridge", "/usr/bin/chromium", "/usr/share/cockpit/podman", "/usr/share/cockpit/shell"} {
 		if _, err := os.Stat(path); err != nil {
 			testkit.Missing(t, path, "test/peers/browser.sh")
 		}
@@ -101,7 +101,7 @@ func installPage(t *testing.T, dir, socket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := bytes.Replace(text, []byte("/run/eventsvc/io.podman.events"), []byte(socket), 1)
+	changed := bytes.ReplaceAll(text, []byte("/run/eventsvc/io.podman.events"), []byte(socket))
 	if bytes.Equal(changed, text) {
 		t.Fatal("source.js does not name the socket of the system")
 	}

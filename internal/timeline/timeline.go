@@ -13,6 +13,8 @@ const (
 	// MaxLanes is how many containers are kept. Of more, the half without trouble
 	// whose last event is longest ago is left out, and counted.
 	MaxLanes = 1000
+	// MaxDropped is how many of those left out are counted.
+	MaxDropped = 10_000
 	// Cells is into how many parts the time is divided.
 	Cells = 480
 )
@@ -41,7 +43,7 @@ type Timeline struct {
 	end  time.Time
 
 	lanes   map[key]*Lane
-	dropped map[int64]int // how many, by the cell of their last event
+	dropped map[key]int64 // the cells of their last events
 }
 
 // key is what makes a lane.
@@ -53,7 +55,7 @@ type key struct {
 
 // New returns the timeline of a span that ends at a time. See Advance.
 func New(span time.Duration, end time.Time) *Timeline {
-	t := &Timeline{span: max(span, Cells), lanes: make(map[key]*Lane), dropped: make(map[int64]int)}
+	t := &Timeline{span: max(span, Cells), lanes: make(map[key]*Lane), dropped: make(map[key]int64)}
 	t.cell = t.span / Cells
 	t.Advance(end)
 	return t
@@ -71,9 +73,9 @@ func (t *Timeline) Advance(end time.Time) {
 			delete(t.lanes, k)
 		}
 	}
-	for number := range t.dropped {
+	for k, number := range t.dropped {
 		if number < first {
-			delete(t.dropped, number)
+			delete(t.dropped, k)
 		}
 	}
 }
@@ -95,6 +97,7 @@ func (t *Timeline) Add(e *events.Event) {
 	if !known {
 		lane = &Lane{Name: k.name, Host: e.Host, UID: e.UID, image: k.image}
 		t.lanes[k] = lane
+		delete(t.dropped, k)
 	}
 	if e.Status == events.Rename {
 		for other, old := range t.lanes {
@@ -147,7 +150,9 @@ func (t *Timeline) drop() {
 	slices.SortFunc(list, func(a, b entry) int { return byTrouble(a.lane, b.lane) })
 	for _, e := range list[MaxLanes/2:] {
 		delete(t.lanes, e.key)
-		t.dropped[t.number(e.lane.LastEvent)]++
+		if len(t.dropped) < MaxDropped {
+			t.dropped[e.key] = t.number(e.lane.LastEvent)
+		}
 	}
 }
 
@@ -165,14 +170,8 @@ func (t *Timeline) Lanes() []*Lane {
 }
 
 // Dropped returns how many lanes of the span were left out, because there were too
-// many.
-func (t *Timeline) Dropped() int {
-	n := 0
-	for _, dropped := range t.dropped {
-		n += dropped
-	}
-	return n
-}
+// many; more than MaxDropped are not counted.
+func (t *Timeline) Dropped() int { return len(t.dropped) }
 
 // Summary says in one line how it is.
 func (t *Timeline) Summary() string {

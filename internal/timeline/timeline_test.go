@@ -304,6 +304,13 @@ func TestTimeline_droppedLeave(t *testing.T) {
 	if n := line.Dropped(); n != MaxLanes/2+1 {
 		t.Errorf("%d are left out", n)
 	}
+	// Those that come back are not counted twice.
+	for i := range 10 * MaxLanes {
+		line.Add(happened(20, fmt.Sprint("c", i%(2*MaxLanes)), events.Exited))
+	}
+	if n := line.Dropped() + len(line.lanes); n != 2*MaxLanes {
+		t.Errorf("of %d containers there are %d", 2*MaxLanes, n)
+	}
 	line.Advance(end.Add(2 * time.Hour))
 	if n := line.Dropped(); n != 0 || len(line.lanes) != 0 {
 		t.Errorf("two hours later %d are left out, %d kept", n, len(line.lanes))

@@ -5,7 +5,7 @@ const fs = require("node:fs");
 const puppeteer = require("puppeteer-core");
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-const { PAGE, STRANGER, PODMAN, PODMAN_DIR, DAEMON_PID, LOG, PICTURES, BIG } = process.env;
+const { PAGE, STRANGER, PODMAN, PODMAN_DIR, DAEMON_PID, LOG, PICTURES, BIG, READONLY } = process.env;
 const patience = 30000;
 let failures = 0;
 
@@ -111,6 +111,17 @@ const picture = async (page, name) => PICTURES && page.screenshot({ path: `${PIC
     await page.keyboard.press("Enter");
     await shows(page, "meanwhile");
 
+    // All of it by the keyboard, in the order in which it is read.
+    await page.focus("#span input:checked");
+    const reached = new Set();
+    for (let i = 0; i < 40 && !reached.has("expand"); i++) {
+        await page.keyboard.press("Tab");
+        reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.className));
+    }
+    await page.keyboard.press("Enter");
+    check("the keyboard reaches and opens everything", ["pause", "name", "filter", "search", "expand"].every(k => reached.has(k)) && await page.$("tr.details") !== null, [...reached].join(" "));
+    await page.keyboard.press("Enter");
+
     // The service is killed while Podman goes on.
     const writing = shell(process.env.SIXTY);
     await sleep(1500);
@@ -151,7 +162,28 @@ const picture = async (page, name) => PICTURES && page.screenshot({ path: `${PIC
     check("without rights it says how to get them", /administrative access/.test(await stranger.$eval("#help-text", e => e.textContent)), await stranger.$eval("#help-title", e => e.textContent));
     await accessible(stranger, "without rights");
     await picture(stranger, "cockpit-rights");
+    // The administrator opens the socket for reading.
+    await shell(`chmod 0666 ${READONLY}`);
+    await stranger.click("#retry");
+    await live(stranger);
+    await stranger.waitForFunction(() => document.getElementById("empty").textContent, { timeout: patience });
+    check("the socket for reading, and none of the events of others", (await rows(stranger)).length === 0 && await stranger.$eval("#everyone", e => e.hidden) &&
+        await stranger.$eval("#help", e => e.hidden), `${await stranger.$eval("#more-lanes", e => e.textContent)} ${await stranger.$eval("#empty", e => e.textContent)}`);
+    await accessible(stranger, "no events");
+    await picture(stranger, "cockpit-empty");
     await stranger.close();
+
+    // In Cockpit's shell a container leads to the page of cockpit-podman.
+    const shellPage = await opened(browser, new URL("/eventsvc", PAGE).href);
+    const frame = await shellPage.waitForFrame(f => f.url().includes("/eventsvc/index.html"), { timeout: patience });
+    await frame.waitForFunction(() => [...document.querySelectorAll("button.expand")].some(b => b.textContent === "quiet"), { timeout: patience });
+    await frame.evaluate(() => [...document.querySelectorAll("#events tbody tr")].find(r => r.event?.type === "container" && r.event.name === "quiet").querySelector("button").click());
+    await frame.waitForSelector("tr.details button.link", { timeout: patience });
+    await frame.evaluate(() => document.querySelector("tr.details button.link").click());
+    await shellPage.waitForFrame(f => f.url().includes("/podman/index.html"), { timeout: patience });
+    check("a link to the container in cockpit-podman", /\/podman#.*name=quiet/.test(shellPage.url()), new URL(shellPage.url()).pathname + new URL(shellPage.url()).hash);
+    await picture(shellPage, "cockpit-podman");
+    await shellPage.close();
 
     // A hundred thousand events, names of 4 kB, right-to-left text.
     await shell(BIG);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the test of the Cockpit page needs, from Debian 12 and npm: Cockpit's web server and bridge, Chromium, and what
+# Installs what the test of the Cockpit page needs, from Debian 12 and npm: Cockpit's web server and bridge, its shell and
+# page for Podman, Chromium, and what
 # drives it (puppeteer-core, the client of Chromium's own protocol without a browser of its own; axe-core, the rules of
 # accessibility). Prints the directory of the latter. Root only for the packages; running it again is free.
 #
@@ -9,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../browser"
 
 missing=()
-for package in cockpit-ws cockpit-bridge chromium; do
+for package in cockpit-ws cockpit-bridge cockpit-system cockpit-podman chromium; do
 	state=$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null || true)
 	[[ $state == installed ]] || missing+=("$package")
 done
