@@ -31,26 +31,59 @@ const (
 // without that variable), or, if there is no such socket but the user may
 // connect to that of the system, the latter.
 func DefaultAddress() string {
+	address, _ := defaultAddress()
+	return address
+}
+
+// What an address is that was not asked for by name.
+const (
+	fromVariable = "from " + AddressVariable
+	ofSystem     = "the service of the system"
+	ofUser       = "the service of this user"
+	insteadOfOwn = ofSystem + ", as this user has none"
+)
+
+// defaultAddress also returns what the address is.
+func defaultAddress() (address, source string) {
 	if address := os.Getenv(AddressVariable); address != "" {
-		return address
+		return address, fromVariable
 	}
 	if os.Geteuid() == 0 {
-		return unixPrefix + systemSocket
+		return unixPrefix + systemSocket, ofSystem
 	}
 	runtimeDir := os.Getenv("XDG_RUNTIME_DIR")
 	if runtimeDir == "" {
 		runtimeDir = filepath.Join("/run/user", strconv.Itoa(os.Geteuid()))
 	}
-	return unixPrefix + userSocket(runtimeDir, systemSocket)
+	path, source := userSocket(runtimeDir, systemSocket)
+	return unixPrefix + path, source
 }
 
-// userSocket returns the socket that a user connects to.
-func userSocket(runtimeDir, system string) string {
+// userSocket returns the socket that a user connects to, and what it is.
+func userSocket(runtimeDir, system string) (path, source string) {
 	own := filepath.Join(runtimeDir, socketName)
 	if _, err := os.Lstat(own); err != nil && unix.Access(system, unix.W_OK) == nil {
-		return system
+		return system, insteadOfOwn
 	}
-	return own
+	return own, ofUser
+}
+
+// howToStart says how the service of an address is started that was not asked for
+// by name: by the socket of systemd, if the packages have installed it.
+func howToStart(source string) string {
+	const unit = "eventsvc.socket"
+	manager, option := "system", ""
+	if source == ofUser {
+		manager, option = "user", "--user "
+	}
+	if source == ofUser || source == ofSystem {
+		for _, dir := range []string{"/usr/lib", "/etc"} {
+			if _, err := os.Stat(filepath.Join(dir, "systemd", manager, unit)); err == nil {
+				return "systemctl " + option + "start " + unit
+			}
+		}
+	}
+	return "eventsvc serve"
 }
 
 // dialer returns what connects to the address.

@@ -17,6 +17,7 @@ type Dialer func(ctx context.Context) (net.Conn, error)
 // keeps at most one idle connection, and is safe for concurrent use.
 type Client struct {
 	address string
+	source  string // what the address is; "": asked for by name
 	dial    Dialer
 
 	mu     sync.Mutex
@@ -28,14 +29,15 @@ type Client struct {
 // ssh-exec:HOST[:COMMAND], which runs COMMAND (eventsvc bridge) on that host.
 // An empty address is DefaultAddress.
 func New(address string) (*Client, error) {
+	source := ""
 	if address == "" {
-		address = DefaultAddress()
+		address, source = defaultAddress()
 	}
 	dial, err := dialer(address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use address %q: %w", address, err)
 	}
-	return &Client{address: address, dial: dial}, nil
+	return &Client{address: address, source: source, dial: dial}, nil
 }
 
 // NewDialer returns a client of the service that dial connects to. The address
@@ -58,6 +60,10 @@ func Dial(ctx context.Context, address string) (net.Conn, error) {
 
 // Address returns the address of the service.
 func (c *Client) Address() string { return c.address }
+
+// AddressSource says in a few words what a default address is: the service of the
+// system or of this user, or that of EVENTSVC_ADDRESS. It is empty for an address that was given.
+func (c *Client) AddressSource() string { return c.source }
 
 // Close closes the idle connection. Subscriptions and histories have
 // connections of their own and are not touched.
@@ -85,7 +91,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		if done := ctx.Err(); done != nil {
 			return nil, done
 		}
-		return nil, &ConnectionError{Address: c.address, Err: err}
+		return nil, &ConnectionError{Address: c.address, Source: c.source, Err: err}
 	}
 	return newConn(nc, c.address), nil
 }

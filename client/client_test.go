@@ -244,21 +244,36 @@ func TestAddresses(t *testing.T) {
 func TestDefaultAddress(t *testing.T) {
 	t.Setenv(AddressVariable, "unix:/elsewhere")
 	check(t, "with the variable", DefaultAddress(), "unix:/elsewhere")
+	c, err := New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, "source of the variable", c.AddressSource(), "from EVENTSVC_ADDRESS")
+	_, err = c.GetStatus(t.Context())
+	check(t, "error", err.Error(), "cannot connect to unix:/elsewhere (from EVENTSVC_ADDRESS): no such file or directory; "+
+		"is the service running? Start it with 'eventsvc serve', or name its address")
+
 	dir := t.TempDir()
 	system := filepath.Join(dir, "system")
 	own := filepath.Join(dir, socketName)
-	check(t, "without any socket", userSocket(dir, system), own)
+	find := func(when, want, wantSource string) {
+		t.Helper()
+		path, source := userSocket(dir, system)
+		check(t, when, path, want)
+		check(t, when, source, wantSource)
+	}
+	find("without any socket", own, ofUser)
 	if err := os.WriteFile(system, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check(t, "with that of the system", userSocket(dir, system), system)
+	find("with that of the system", system, insteadOfOwn)
 	if err := os.MkdirAll(filepath.Dir(own), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(own, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check(t, "with both", userSocket(dir, system), own)
+	find("with both", own, ofUser)
 }
 
 // bridgeVariable turns the test binary into a bridge to the socket it names.

@@ -42,6 +42,8 @@ func (permissionError) Is(target error) bool { return target == fs.ErrPermission
 type ConnectionError struct {
 	// Address is the address of the service.
 	Address string
+	// Source says what a default address is, as Client.AddressSource.
+	Source string
 	// Lost says that there was a connection.
 	Lost bool
 	// Err is the error of package net.
@@ -52,7 +54,11 @@ func (e *ConnectionError) Error() string {
 	if e.Lost {
 		return fmt.Sprintf("lost the connection to %s: %v", e.Address, cause(e.Err))
 	}
-	return fmt.Sprintf("cannot connect to %s: %v%s", e.Address, cause(e.Err), e.hint())
+	source := ""
+	if e.Source != "" {
+		source = " (" + e.Source + ")"
+	}
+	return fmt.Sprintf("cannot connect to %s%s: %v%s", e.Address, source, cause(e.Err), e.hint())
 }
 
 func (e *ConnectionError) Unwrap() error { return e.Err }
@@ -61,7 +67,7 @@ func (e *ConnectionError) Unwrap() error { return e.Err }
 func (e *ConnectionError) hint() string {
 	switch {
 	case errors.Is(e.Err, fs.ErrNotExist), errors.Is(e.Err, syscall.ECONNREFUSED):
-		return "; is the service running? Start it with 'eventsvc serve', or name its address"
+		return "; is the service running? Start it with '" + howToStart(e.Source) + "', or name its address"
 	case errors.Is(e.Err, fs.ErrPermission):
 		return "; ask the administrator for access to the socket"
 	case errors.Is(e.Err, syscall.EAGAIN):

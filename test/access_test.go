@@ -84,8 +84,8 @@ func (d *daemon) wantDenial(action string, w who, pid int) {
 	d.t.Helper()
 	isThere := func() bool {
 		for _, line := range strings.Split(d.stderr.String(), "\n") {
-			if strings.Contains(line, "permission denied") && strings.Contains(line, fmt.Sprintf("action=%q", action)) &&
-				strings.Contains(line, fmt.Sprintf("uid=%d", w.uid)) && strings.Contains(line, fmt.Sprintf("pid=%d", pid)) {
+			if strings.Contains(line, "permission denied") && strings.Contains(line, "(action "+action+",") &&
+				strings.Contains(line, fmt.Sprintf(", uid %d,", w.uid)) && strings.Contains(line, fmt.Sprintf(", pid %d,", pid)) {
 				return true
 			}
 		}

@@ -2,11 +2,15 @@ package test
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
 // configuration says what it would do, reads its files again when it is told to,
@@ -48,6 +52,49 @@ func configuration(t *testing.T, m *machine, alice user) {
 	contains(t, m.run("curl", "--silent", "--show-error", "--fail", "--unix-socket", "/run/eventsvc/metrics", "http://localhost/metrics"), "eventsvc_")
 	m.run("rm", "/etc/eventsvc/eventsvc.toml.d/metrics.toml")
 	m.run("systemctl", "restart", "eventsvc.service")
+}
+
+// messages finds what monitors match by its MESSAGE_ID, with its fields and its entry
+// in the catalog. What was denied and read again was so in the steps before.
+func messages(t *testing.T, m *machine, _ user) {
+	entry := func(id slog.Attr, wants ...string) {
+		t.Helper()
+		out := m.eventually("MESSAGE_ID", "journalctl", "--unit=eventsvc.service", "--no-pager", "--output=json", id.String())
+		wants = append(wants, `"SYSLOG_IDENTIFIER":"eventsvc"`)
+		if !slices.ContainsFunc(strings.Split(out, "\n"), func(line string) bool {
+			return !slices.ContainsFunc(wants, func(want string) bool { return !strings.Contains(line, want) })
+		}) {
+			t.Errorf("no entry with this ID has %s:\n%s", wants, out)
+		}
+		contains(t, m.run("journalctl", "--list-catalog", id.Value.String()), "eventsvc: ")
+	}
+	entry(messageid.Denied, `"PRIORITY":"4"`, `"EVENTSVC_ACTION":"write events"`, `"EVENTSVC_UID":"1000"`, `"EVENTSVC_PID":"`)
+	entry(messageid.Reloaded, `"EVENTSVC_FILES":"/etc/eventsvc/eventsvc.toml`, `"EVENTSVC_CHANGED":"`)
+	entry(messageid.NotReloaded, `"PRIORITY":"3"`, `"EVENTSVC_ERROR":"cannot use allow-raed in /etc/eventsvc/eventsvc.toml.d/wrong.toml:1`)
+
+	m.run("podman", "volume", "create", "gone")
+	cursor := strings.TrimSpace(m.run("eventsvc", "events", "--stream=false", "--filter=volume=gone", "--format={{.Cursor}}"))
+	followed := m.follow()
+	m.run("podman", "volume", "rm", "gone")
+	followed(1)
+	m.sh("truncate --size=0 /run/libpod/events/events.log && podman volume create lost && podman volume rm lost")
+	entry(messageid.Lost, `"PRIORITY":"4"`, `"EVENTSVC_PATH":"/run/libpod/events/events.log"`)
+	// The follower has ended with an error, unless it comes to that only now.
+	_, _ = m.try("systemctl", "stop", "follower.service")
+	if out, err := m.try("eventsvc", "events", "--stream=false", "--after-cursor="+cursor); err == nil {
+		t.Errorf("the cursor of an event that is lost has not expired: %s", out)
+	}
+	entry(messageid.Expired, `"PRIORITY":"6"`, `"EVENTSVC_UID":"0"`, `"EVENTSVC_PID":"`)
+
+	m.sh("mv /run/libpod/events/events.log /run/libpod/events/kept && mkdir /run/libpod/events/events.log")
+	_, _ = m.try("eventsvc", "events", "--stream=false")
+	entry(messageid.Fault, `"EVENTSVC_ERROR":"`, `"EVENTSVC_PATH":"/run/libpod/events/events.log"`)
+	m.sh("rmdir /run/libpod/events/events.log && mv /run/libpod/events/kept /run/libpod/events/events.log")
+	m.run("podman", "volume", "create", "back")
+	m.run("podman", "volume", "rm", "back")
+	entry(messageid.Recovered, `"PRIORITY":"6"`)
+	contains(t, m.run("journalctl", "--unit=eventsvc.service", "--no-pager", "--catalog", messageid.Lost.String()),
+		"Subject: Container events may have been lost", "Documentation: man:eventsvc-serve(8)")
 }
 
 // hangs stops the process in its tracks: the watchdog notices, and a follower

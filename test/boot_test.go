@@ -53,6 +53,7 @@ func TestInstalled_debian(t *testing.T) {
 		{"A user has a service of its own", userFlavour},
 		{"Old clients have their socket", oldClients},
 		{"Configuration is read again", configuration},
+		{"Monitors match its messages", messages},
 		{"It is started again when it hangs", hangs},
 		{"It ends when no client needs it", idle},
 		{"The journal is a store like the file", journal},
@@ -150,6 +151,13 @@ func nothingRuns(t *testing.T, m *machine, _ user) {
 	if state := m.property("eventsvc.service", "ActiveState"); state != "inactive" {
 		t.Errorf("eventsvc.service is %s", state)
 	}
+	m.run("systemctl", "stop", "eventsvc.socket")
+	out, err := m.try("eventsvc", "status")
+	if err == nil {
+		t.Error("there is a status without a socket")
+	}
+	contains(t, out, "cannot connect to unix:/run/eventsvc/io.podman.events (the service of the system)", "'systemctl start eventsvc.socket'")
+	m.run("systemctl", "start", "eventsvc.socket")
 	for _, off := range []string{"eventsvc-legacy.socket", "eventsvc-readonly.socket"} {
 		if state := m.property(off, "UnitFileState"); state != "disabled" {
 			t.Errorf("%s is %s", off, state)
@@ -165,7 +173,8 @@ func varlinkStarts(t *testing.T, m *machine, _ user) {
 	contains(t, m.run("varlinkctl", "info", systemSocket), "io.podman.events", "0.1.0~test1")
 	// The socket answers a moment before systemd hears that the service is ready.
 	m.eventually("Active: active (running)", "systemctl", "status", "eventsvc.service")
-	contains(t, m.property("eventsvc.service", "StatusText"), "Serving log file /run/libpod/events/events.log")
+	contains(t, m.property("eventsvc.service", "StatusText"), "Serving log file /run/libpod/events/events.log; no subscribers, ")
+	contains(t, m.run("eventsvc", "status"), "unix:/run/eventsvc/io.podman.events (the service of the system)")
 	contains(t, m.run("varlinkctl", "call", systemSocket, "io.podman.events.GetStatus", "{}"),
 		`"backend":"file","path":"/run/libpod/events/events.log"`)
 }

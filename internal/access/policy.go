@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/messageid"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -152,7 +153,7 @@ func (p *Policy) deny(peer *Peer, action Action, reason string) error {
 	p.denied[slices.Index(actions[:], action)].Add(1)
 	if p.Log != nil {
 		if ok, suppressed := p.denials.Pass(limits.DenialBurst, limits.DenialPause); ok {
-			p.Log.Warn("permission denied", "action", string(action), "uid", peer.UID, "pid", peer.PID,
+			p.Log.Warn("permission denied", messageid.Denied, "action", string(action), "uid", peer.UID, "pid", peer.PID,
 				"reason", reason, "notLogged", suppressed)
 		}
 	}

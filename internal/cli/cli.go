@@ -18,6 +18,7 @@ import (
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/flags"
+	"github.com/eventsvc/eventsvc/internal/servicelog"
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
@@ -127,8 +128,8 @@ func (a *app) complain(err error) {
 	if errors.As(err, &file) && file.Path == os.Stdout.Name() && !strings.HasPrefix(err.Error(), "cannot ") {
 		err = errors.WithMessage(err, "cannot write the output")
 	}
-	if isJournal(a.stderr) {
-		fmt.Fprintf(a.stderr, "<%d>"+program+": %s\n", priorityError, visible.Text(err.Error()))
+	if servicelog.IsJournal(a.stderr) {
+		servicelog.New(program, a.stderr, nil).Error(err.Error())
 		return
 	}
 	a.say("%v", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/daemon"
+	"github.com/eventsvc/eventsvc/internal/servicelog"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
@@ -63,7 +64,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
 		served <- daemon.Run(ctx, daemon.Config{
 			Store:   daemon.Store{Backend: events.LogFile, Path: room.log(), Own: true},
 			Listen:  []varlinkwire.Address{address},
-			Logger:  newLog(a.stderr, slog.LevelWarn),
+			Logger:  servicelog.New(program, a.stderr, slog.LevelWarn),
 			Started: func([]*varlinkwire.Listener) { close(started) },
 		})
 	}()

@@ -17,6 +17,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/fleet"
+	"github.com/eventsvc/eventsvc/internal/servicelog"
 )
 
 // natsFlags are the flags of all commands that speak to NATS.
@@ -43,7 +44,7 @@ func (f *natsFlags) addService(c *cobra.Command) {
 	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` is debug, info, warn or error: what is logged")
 	flags.StringVar(&f.config, configFlag, "", "read options from this `FILE`, by their names without the dashes")
 	flags.BoolVar(&f.check, checkFlag, false, "print what would be done, and do nothing")
-	complete(c, "log-level", anyOf(logLevels...), 0)
+	complete(c, "log-level", anyOf(servicelog.Levels...), 0)
 }
 
 // readConfig lets the configuration file set what the command line did not, and
@@ -60,7 +61,7 @@ func (a *app) readConfig(f *natsFlags, flags *pflag.FlagSet) (log *slog.Logger, 
 			return nil, false, err
 		}
 	}
-	level, err := parseLogLevel(f.logLevel)
+	level, err := servicelog.ParseLevel(f.logLevel)
 	if err != nil {
 		return nil, false, set.blame(err, "log-level")
 	}
@@ -69,7 +70,7 @@ func (a *app) readConfig(f *natsFlags, flags *pflag.FlagSet) (log *slog.Logger, 
 			fmt.Fprintln(a.stdout, line)
 		}
 	}
-	return newLog(a.stderr, level), f.check, nil
+	return servicelog.New(program, a.stderr, level), f.check, nil
 }
 
 // checkURL refuses what is no address of NATS.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/daemon"
+	"github.com/eventsvc/eventsvc/internal/servicelog"
 )
 
 // execHooks runs the hooks that there are, until the context ends. A file that
@@ -59,7 +60,7 @@ func (a *app) execHooks(ctx context.Context, f *execFlags, flags *pflag.FlagSet,
 		return err
 	}
 	defer dir.Close()
-	log := newLog(a.stderr, nil)
+	log := servicelog.New(program, a.stderr, nil)
 	status := fmt.Sprintf("%d hooks", len(hooks))
 	if len(refused) > 0 {
 		status += fmt.Sprintf("; %d left out: %v", len(refused), refused[0])

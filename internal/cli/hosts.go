@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventsvc/eventsvc/internal/fleet"
+	"github.com/eventsvc/eventsvc/internal/servicelog"
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
@@ -48,7 +49,7 @@ func (a *app) hosts(ctx context.Context, f *natsFlags, format string) error {
 	if format != "table" && format != "json" {
 		return errors.Errorf("cannot use --format %q: give table or json", format)
 	}
-	hosts, err := fleet.Hosts(ctx, f.server, newLog(a.stderr, slog.LevelInfo))
+	hosts, err := fleet.Hosts(ctx, f.server, servicelog.New(program, a.stderr, slog.LevelInfo))
 	if err != nil {
 		return err
 	}

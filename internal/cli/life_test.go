@@ -73,9 +73,9 @@ func TestServe_namedSockets(t *testing.T) {
 	activated(c, files...)
 	c.Env = append(c.Env, "LISTEN_FDNAMES="+strings.Join(names, ":"))
 	errs := startServe(t, c)
-	errs.expect(t, "name=front-door")
+	errs.expect(t, "(name front-door)")
 	for _, known := range names[:3] {
-		if strings.Contains(errs.String(), "unknown FileDescriptorName=") && strings.Contains(errs.String(), "name="+known) {
+		if strings.Contains(errs.String(), "unknown FileDescriptorName=") && strings.Contains(errs.String(), "(name "+known+")") {
 			t.Errorf("there is a warning about %s: %s", known, errs)
 		}
 	}
@@ -170,7 +170,7 @@ func TestLog_journalPriorities(t *testing.T) {
 	writer.Close()
 	text, _ := io.ReadAll(reader)
 	checkCode(t, exitOf(t, c), exitOK)
-	for _, want := range []string{"<6>starting version=", "<6>listening address=unix:" + dir + "/s", "<6>ready serving=\"log file", "<6>stopping: ", "<6>stopped cause="} {
+	for _, want := range []string{"<6>starting (version ", "<6>listening (address unix:" + dir + "/s", "<6>ready (serving log file", "<6>stopping: ", "<6>stopped (cause "} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the journal has no %q:\n%s", want, text)
 		}

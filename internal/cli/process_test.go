@@ -97,7 +97,7 @@ func TestServe_ignoredSIGHUP(t *testing.T) {
 	dir := host(t, "")
 	c := deafTo(process(t, "serve", "--listen", "unix:"+filepath.Join(dir, "s"), "--log-file", filepath.Join(dir, "log"), "--dbus", "none"), "HUP")
 	errs := startServe(t, c)
-	errs.expect(t, "msg=ready")
+	errs.expect(t, "eventsvc: ready (")
 	c.Process.Signal(syscall.SIGHUP)
 	errs.expect(t, "read the configuration again")
 	c.Process.Signal(syscall.SIGTERM)
@@ -175,7 +175,7 @@ func TestServe_notifiesSystemdAtItsEnd(t *testing.T) {
 		stdout, _, _ := runIn(t.Context(), "status", "--format", "json", "--address", address)
 		return strings.Contains(stdout, `"subscribers":1`)
 	})
-	for got := ""; !strings.HasSuffix(got, "; 1 subscriber"); {
+	for got := ""; !strings.HasSuffix(got, "; 1 subscriber, no events since the start"); {
 		got = m.Next()
 	}
 	c.Process.Signal(syscall.SIGTERM)

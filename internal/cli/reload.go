@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/daemon"
+	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
 // reloader reads the configuration again while the service runs.
@@ -48,7 +49,7 @@ func (r *reloader) reload(apply func(daemon.Settings)) error {
 			return err
 		}
 	}
-	r.log.Info("read the configuration again", "files", strings.Join(next.files, " "), "changed", strings.Join(done, " "))
+	r.log.Info("read the configuration again", messageid.Reloaded, "files", strings.Join(next.files, " "), "changed", strings.Join(done, " "))
 	r.options = next
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/daemon"
+	"github.com/eventsvc/eventsvc/internal/servicelog"
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/internal/version"
@@ -128,7 +129,7 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 		"service then stays, whatever --exit-idle-time (default nowhere)")
 	flags.String(configFlag, "", "read this configuration `FILE` alone")
 	flags.BoolVar(&f.check, checkFlag, false, "print what would be served, from where and why, and touch nothing")
-	complete(c, "log-level", anyOf(logLevels...), 0)
+	complete(c, "log-level", anyOf(servicelog.Levels...), 0)
 	complete(c, "metrics", anyOf("unix:", "127.0.0.1:"), cobra.ShellCompDirectiveNoSpace)
 	complete(c, "exit-idle-time", anyOf("1m", "5m", "0"), 0)
 	complete(c, "collected", anyOf(notCollected, collectedHosts, collectedUsers), 0)
@@ -166,7 +167,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) er
 	}
 	c.LevelVar = new(slog.LevelVar)
 	c.LevelVar.Set(p.settings.LogLevel)
-	c.Logger = newLog(a.stderr, c.LevelVar)
+	c.Logger = servicelog.New(program, a.stderr, c.LevelVar)
 	c.Hangups = hangups
 	r := &reloader{log: c.Logger, env: env, options: set, command: a.serveCommandOf}
 	c.Reload = r.reload
@@ -263,7 +264,7 @@ func (f *serveFlags) settings(set *options) (s daemon.Settings, err error) {
 	if s.Writers, err = access.ParseAllowed(f.allowWrite); err != nil {
 		return s, set.blame(err, "allow-write")
 	}
-	if s.LogLevel, err = parseLogLevel(f.logLevel); err != nil {
+	if s.LogLevel, err = servicelog.ParseLevel(f.logLevel); err != nil {
 		return s, set.blame(err, "log-level")
 	}
 	if s.Bounds, err = f.limits.bounds(); err != nil {
@@ -278,7 +279,7 @@ func (a *app) announce(p plan, set *options, listeners []*varlinkwire.Listener, 
 	for _, l := range listeners {
 		addresses = append(addresses, l.Address())
 	}
-	if isJournal(a.stderr) {
+	if servicelog.IsJournal(a.stderr) {
 		log.Info("starting", "version", version.Version, "serving", p.store.String(), "because", strings.Join(p.store.because, "; "),
 			"files", strings.Join(set.files, " "), "options", strings.Join(set.describe(), "; "))
 		for _, l := range listeners {

@@ -41,9 +41,9 @@ func TestReload_namesTheRest(t *testing.T) {
 	}
 	m.Await("READY=1\nSTATUS=Serving log file " + filepath.Join(dir, "log") + "; no subscribers")
 	errs.expect(t, `an option changed that takes effect with a restart only`)
-	errs.expect(t, "option=log-file")
-	errs.expect(t, `log-level=\"debug\"`)
-	errs.expect(t, `allow-write=[\"@0\"]`)
+	errs.expect(t, "option log-file")
+	errs.expect(t, `log-level="debug"`)
+	errs.expect(t, `allow-write=["@0"]`)
 
 	// A bad one changes nothing, and does not end the service.
 	writeFile(t, conf, "log-level = \"error\"\nallow-reed = []\n")
@@ -51,7 +51,7 @@ func TestReload_namesTheRest(t *testing.T) {
 	m.Await("RELOADING=1")
 	m.Await("READY=1")
 	errs.expect(t, "cannot use the new configuration; going on with the present one")
-	errs.expect(t, `allow-reed in `+conf+`:2: there is no such key; did you mean \"allow-read\"?`)
+	errs.expect(t, `allow-reed in `+conf+`:2: there is no such key; did you mean "allow-read"?`)
 	writeFile(t, conf, "log-level = \"error\"\nallow-read = [\"no-such-user-here\"]\n")
 	c.Process.Signal(syscall.SIGHUP)
 	errs.expect(t, "allow-read is set in "+conf+":2")

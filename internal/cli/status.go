@@ -51,7 +51,7 @@ func (a *app) status(ctx context.Context, address, format string) error {
 	if format == "json" {
 		err = writeStatusJSON(&out, s)
 	} else {
-		err = writeStatus(&out, c.Address(), s, time.Now())
+		err = writeStatus(&out, c, s, time.Now())
 	}
 	if err != nil {
 		return err
@@ -93,10 +93,14 @@ func timeOrNone(t time.Time) string {
 }
 
 // writeStatus writes the state for people.
-func writeStatus(w io.Writer, address string, s *client.Status, now time.Time) error {
+func writeStatus(w io.Writer, c *client.Client, s *client.Status, now time.Time) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, arguments ...any) {
 		fmt.Fprintf(table, "%s:\t%s\n", name, visible.Text(fmt.Sprintf(format, arguments...)))
+	}
+	address := c.Address()
+	if source := c.AddressSource(); source != "" {
+		address += " (" + source + ")"
 	}
 	row("Address", "%s", address)
 	row("Version", "%s", s.Version)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // Core does what the calls of all interfaces ask for. It is safe for concurrent
@@ -23,6 +24,7 @@ type Core struct {
 	past        pasts
 	quotas      quotas
 	readers     readers
+	expiries    limits.Throttle
 	lastFailure atomic.Pointer[string] // what was last logged of what keeps calls from being served
 }
 

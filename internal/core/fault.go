@@ -10,6 +10,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
 // The causes (context.Cause) for which an interface ends the context of a call.
@@ -115,6 +117,10 @@ func (c *Core) FaultOf(err error, peer *access.Peer, cursor string) *Fault {
 	case errors.As(err, &badCursor):
 		return &Fault{InvalidCursor, []Parameter{{"cursor", badCursor.Cursor}, {"reason", badCursor.Reason}}, badCursor.Error()}
 	case errors.As(err, &expired):
+		if ok, suppressed := c.expiries.Pass(limits.DenialBurst, limits.DenialPause); ok {
+			c.log.Info("a cursor has expired", messageid.Expired, "uid", peer.UID, "pid", peer.PID, "oldest", expired.Oldest,
+				"notLogged", suppressed)
+		}
 		return &Fault{CursorExpired, []Parameter{{"oldest", expired.Oldest}}, expired.Error()}
 	case errors.Is(err, events.ErrEventNotFound):
 		return &Fault{Kind: EventNotFound, Message: "no event matches"}
@@ -142,7 +148,7 @@ func (c *Core) unavailable(err error, peer *access.Peer) *Fault {
 	if last := c.lastFailure.Swap(&text); last == nil || *last != text {
 		level = slog.LevelWarn
 	}
-	c.log.Log(context.Background(), level, "a call failed", "uid", peer.UID, "pid", peer.PID, "error", err)
+	c.log.Log(context.Background(), level, "a call failed", messageid.Fault, "uid", peer.UID, "pid", peer.PID, "error", err)
 	if !c.access.ReadsAll(peer) {
 		return c.Unavailable(hiddenReason)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/access"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
 // ErrPanicked is returned for a call whose handler panicked.
@@ -35,7 +36,7 @@ func (g *Guard) Run(what string, peer *access.Peer, f func() error) (err error) 
 		}
 		err = ErrPanicked
 		if ok, suppressed := g.throttle.Pass(limits.PanicBurst, limits.PanicPause); ok {
-			g.log.Error("a call panicked", "call", what, "uid", peer.UID, "pid", peer.PID, "panic", p,
+			g.log.Error("a call panicked", messageid.Fault, "call", what, "uid", peer.UID, "pid", peer.PID, "panic", p,
 				"stack", string(debug.Stack()), "notLogged", suppressed)
 		}
 	}()

@@ -1,12 +1,16 @@
 package daemon
 
 import (
+	"time"
+
 	"context"
 	"log/slog"
 	"log/syslog"
 	"strings"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
 // reloadOnHangups reloads for each SIGHUP, until the context is done.
@@ -30,9 +34,9 @@ func (d *daemon) Reload() error {
 	d.systemd.notify(systemd.SdNotifyReloading + "\n" + strings.TrimSpace(systemd.SdNotifyMonotonicUsec()))
 	err := d.config.Reload(d.apply)
 	if err != nil {
-		d.log.Error("cannot use the new configuration; going on with the present one", "error", err)
+		d.log.Error("cannot use the new configuration; going on with the present one", messageid.NotReloaded, "error", err)
 	}
-	d.systemd.notify(systemd.SdNotifyReady + "\n" + d.status())
+	d.systemd.notify(systemd.SdNotifyReady + "\n" + d.status(time.Now()))
 	return err
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
 // statusPause is the least time between two status lines: clients come and go
@@ -22,7 +24,8 @@ func (d *daemon) reportStatus(ctx context.Context) {
 			return
 		}
 	}
-	d.systemd.notify(systemd.SdNotifyReady + "\n" + d.status())
+	status := d.status(time.Now())
+	d.systemd.notify(systemd.SdNotifyReady + "\n" + status)
 	d.log.Info("ready", "serving", d.config.Store.String())
 	d.ready.Store(true)
 	for {
@@ -31,8 +34,9 @@ func (d *daemon) reportStatus(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if d.ready.Load() {
-			d.systemd.notify(d.status())
+		if now := d.status(time.Now()); now != status && d.ready.Load() {
+			status = now
+			d.systemd.notify(status)
 		}
 		timer := time.NewTimer(statusPause)
 		select {
@@ -43,17 +47,44 @@ func (d *daemon) reportStatus(ctx context.Context) {
 	}
 }
 
-// status is the line that systemctl status shows.
-func (d *daemon) status() string {
-	n := d.feed.Subscribers()
-	who := fmt.Sprintf("%d subscribers", n)
+// status is the line that systemctl status shows to every user: so it has no names,
+// and a fault without its cause.
+func (d *daemon) status(now time.Time) string {
+	s := d.feed.Status()
+	line := "STATUS=Serving " + d.config.Store.String()
+	if s.Fault != "" {
+		line += "; there is a fault, which the journal explains"
+	}
+	line += "; " + count(uint64(d.feed.Subscribers()), "subscriber") + ", " + count(s.Read, "event") + " since the start" //nolint:gosec // not negative
+	if !s.Newest.IsZero() {
+		line += ", the newest " + ago(now.Sub(s.Newest))
+	}
+	return line
+}
+
+func count(n uint64, what string) string {
 	switch n {
 	case 0:
-		who = "no subscribers"
+		return "no " + what + "s"
 	case 1:
-		who = "1 subscriber"
+		return "1 " + what
 	}
-	return "STATUS=Serving " + d.config.Store.String() + "; " + who
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// ago is a time that has passed, as exactly as a line says it that is renewed twice a
+// minute.
+func ago(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return "less than a minute ago"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min ago", d/time.Minute)
+	case d < 2*day:
+		return fmt.Sprintf("%d h ago", d/time.Hour)
+	}
+	return fmt.Sprintf("%d days ago", d/day)
 }
 
 // feedWatchdog notifies systemd that the service is alive, as often as it wants
@@ -77,12 +108,13 @@ func (d *daemon) feedWatchdog(ctx context.Context, interval time.Duration) {
 				return
 			}
 			if err != nil {
-				d.log.Error("cannot prove that the service is alive", "error", err)
+				d.log.Error("cannot prove that the service is alive", messageid.Fault, "error", err)
 				complained = true
 			} else {
 				d.systemd.notify(systemd.SdNotifyWatchdog)
+				d.noteChange() // the newest event is older now
 				if complained {
-					d.log.Info("event feed recovered")
+					d.log.Info("event feed recovered", messageid.Recovered)
 				}
 				complained = false
 			}
@@ -93,7 +125,7 @@ func (d *daemon) feedWatchdog(ctx context.Context, interval time.Duration) {
 			}
 		case <-tick.C:
 			if !complained {
-				d.log.Error("event feed is not responding: the watchdog of systemd is no longer notified, and will restart the service",
+				d.log.Error("event feed is not responding: the watchdog of systemd is no longer notified, and will restart the service", messageid.Fault,
 					"watchdog", interval)
 			}
 			complained = true

@@ -138,7 +138,7 @@ const (
 // unread.
 const JournalEntry = 2 << 20
 
-// Denials are logged one by one up to DenialBurst, and then at most one for
+// Denials, and cursors that have expired, are logged one by one up to DenialBurst, and then at most one for
 // each DenialPause: a client that is refused must not be able to fill the log.
 const (
 	DenialBurst = 20

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate/dbus"
 	"github.com/eventsvc/eventsvc/internal/autoupdate/varlink"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
+	"github.com/eventsvc/eventsvc/internal/servicelog"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/internal/version"
 )
@@ -54,13 +54,7 @@ user's own service that user.`,
 
 // serve serves until the context ends or the service is idle.
 func (a *app) serve(ctx context.Context, o serveOptions) error {
-	// The journal has the time of each line.
-	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{ReplaceAttr: func(groups []string, at slog.Attr) slog.Attr {
-		if at.Key == slog.TimeKey && len(groups) == 0 {
-			return slog.Attr{}
-		}
-		return at
-	}}))
+	log := servicelog.New("eventsvc-updater", a.stderr, nil)
 	given, err := varlinkwire.FromActivation()
 	if err != nil {
 		return err

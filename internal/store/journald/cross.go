@@ -8,6 +8,7 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
+	"github.com/eventsvc/eventsvc/internal/messageid"
 	"github.com/eventsvc/eventsvc/internal/sdjournal"
 )
 
@@ -90,7 +91,7 @@ func (s *Store) cross(looked uint64) error {
 	}
 	lost := s.oldestAfter(&before, looked)
 	if lost {
-		s.log.Warn("files of the journal were removed before they had been read: events may have been lost")
+		s.log.Warn("files of the journal were removed before they had been read: events may have been lost", messageid.Lost)
 	}
 	if len(rest) > 0 || lost {
 		s.deliver(rest, end, lost)

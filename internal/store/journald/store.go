@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/messageid"
 	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
@@ -166,9 +167,9 @@ func (s *Store) setFault(err error) {
 	defer s.mu.Unlock()
 	switch {
 	case err == nil && s.fault != nil:
-		s.log.Info("the journal can be read again")
+		s.log.Info("the journal can be read again", messageid.Recovered)
 	case err != nil && (s.fault == nil || s.fault.Error() != err.Error()):
-		s.log.Warn("cannot read the journal", "error", err)
+		s.log.Warn("cannot read the journal", messageid.Fault, "error", err)
 	}
 	s.fault = err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/messageid"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -223,9 +224,9 @@ func (a *appender) setFault(err error) {
 func (a *appender) setFaultLocked(err error, others uint64) {
 	switch {
 	case err == nil && a.fault != nil:
-		a.log.Info("events can be written again", "path", a.path)
+		a.log.Info("events can be written again", messageid.Recovered, "path", a.path)
 	case err != nil && (a.fault == nil || a.fault.Error() != err.Error()):
-		a.log.Warn("cannot write events", "path", a.path, "error", err)
+		a.log.Warn("cannot write events", messageid.Fault, "path", a.path, "error", err)
 	}
 	a.fault, a.others = err, others
 }

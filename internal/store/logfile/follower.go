@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/eventsvc/eventsvc/internal/messageid"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -272,9 +273,9 @@ func (f *follower) noteGrowth() { f.indexer.noteGrowth(f.chain.current, f.chain.
 func (f *follower) setFault(err error) {
 	switch {
 	case err == nil && f.fault != nil:
-		f.log.Info("the log can be read again", "path", f.path)
+		f.log.Info("the log can be read again", messageid.Recovered, "path", f.path)
 	case err != nil && (f.fault == nil || f.fault.Error() != err.Error()):
-		f.log.Warn("cannot read the log", "path", f.path, "error", err)
+		f.log.Warn("cannot read the log", messageid.Fault, "path", f.path, "error", err)
 	}
 	f.fault = err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
 // settleTime is how long a file that is being filled by a rotation that is not
@@ -62,7 +63,7 @@ func (f *follower) replaceInPlace() error {
 	if err != nil {
 		return err
 	}
-	f.log.Warn("the log was truncated in place; events may have been lost", "path", f.path)
+	f.log.Warn("the log was truncated in place; events may have been lost", messageid.Lost, "path", f.path)
 	g.lost = true
 	f.chain.retire(false, true)
 	f.adopt(g, 0, twins{})
@@ -109,7 +110,7 @@ func (f *follower) succeed(g *generation) (done, more bool, err error) {
 	f.chain.retire(number > 0, false)
 	f.adopt(g, off, numbers)
 	if g.lost {
-		f.log.Warn("the log was replaced and its continuity cannot be proved; events may have been lost", "path", f.path)
+		f.log.Warn("the log was replaced and its continuity cannot be proved; events may have been lost", messageid.Lost, "path", f.path)
 	} else {
 		f.successions.note(f.log, f.path, g)
 	}

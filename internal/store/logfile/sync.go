@@ -10,6 +10,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
 // Sync says when events that are written outlive a failure of the power, or of
@@ -154,9 +155,9 @@ func (y *syncer) now() error {
 	}
 	switch {
 	case failed == nil && y.failed != nil:
-		y.log.Info("events outlive a power failure again", "path", y.path)
+		y.log.Info("events outlive a power failure again", messageid.Recovered, "path", y.path)
 	case failed != nil && (y.failed == nil || y.failed.Error() != failed.Error()):
-		y.log.Error("cannot sync the log", "path", y.path, "error", failed)
+		y.log.Error("cannot sync the log", messageid.Fault, "path", y.path, "error", failed)
 	}
 	y.failed = failed
 	return err

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/messageid"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -200,7 +201,7 @@ func (a *appender) writeWhole(out []byte, size int64) (int, error) {
 			return 0, err
 		}
 	}
-	a.log.Error("cannot take back a line that was written in part", "path", a.path, "error", cutErr)
+	a.log.Error("cannot take back a line that was written in part", messageid.Fault, "path", a.path, "error", cutErr)
 	return n, err
 }
 

@@ -1,0 +1,212 @@
+// Package servicelog is how a service writes its log: in the journal each record is
+// an entry with its attributes as fields, elsewhere a line, as all that a command
+// says is. It does not know what is logged; internal/messageid has the kinds of
+// messages that monitors match.
+package servicelog
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/coreos/go-systemd/v22/journal"
+	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/messageid"
+	"github.com/eventsvc/eventsvc/internal/visible"
+)
+
+// Levels are the words that ParseLevel understands.
+var Levels = []string{"debug", "info", "warn", "error"}
+
+// ParseLevel understands a word of --log-level, in any case.
+func ParseLevel(word string) (slog.Level, error) {
+	switch strings.ToLower(word) {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info", "":
+		return slog.LevelInfo, nil
+	case "warn", "warning":
+		return slog.LevelWarn, nil
+	case "error", "err":
+		return slog.LevelError, nil
+	}
+	return 0, errors.Errorf("cannot use --log-level %q: give %s or %s", word, strings.Join(Levels[:len(Levels)-1], ", "),
+		Levels[len(Levels)-1])
+}
+
+// New returns the log of a program's service, written to w from a level on; nil is
+// slog.LevelInfo. It is safe for concurrent use.
+func New(program string, w io.Writer, level slog.Leveler) *slog.Logger {
+	if level == nil {
+		level = slog.LevelInfo
+	}
+	out := &output{program: program, w: w, lines: IsJournal(w)}
+	out.fields = out.lines && isSocket(w)
+	return slog.New(&handler{out: out, level: level})
+}
+
+// IsJournal reports whether what is written to w goes to the journal, which says in
+// JOURNAL_STREAM which file it listens to (systemd.exec(5)): a child may have
+// had its output redirected.
+func IsJournal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	stream := os.Getenv("JOURNAL_STREAM")
+	if !ok || stream == "" {
+		return false
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return false
+	}
+	same := false
+	_ = raw.Control(func(fd uintptr) {
+		var st unix.Stat_t
+		same = unix.Fstat(int(fd), &st) == nil &&
+			stream == strconv.FormatUint(st.Dev, 10)+":"+strconv.FormatUint(st.Ino, 10)
+	})
+	return same
+}
+
+// isSocket reports whether a file is a socket, as that of journald's streams is.
+func isSocket(w io.Writer) bool {
+	entry, err := w.(*os.File).Stat()
+	return err == nil && entry.Mode()&fs.ModeSocket != 0
+}
+
+// handler writes a line for each record: what happened, the error, then the other
+// attributes in brackets, without quotes.
+type handler struct {
+	out   *output
+	level slog.Leveler
+	attrs []slog.Attr
+}
+
+// output is where records go.
+type output struct {
+	program string
+	mu      sync.Mutex
+	w       io.Writer
+	lines   bool // lines of the journal: with the priority first, as sd-daemon(3) says
+	fields  bool // records with fields, to the journal itself
+}
+
+// Enabled reports whether records of a level are written.
+func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level.Level()
+}
+
+// Handle writes a record.
+func (h *handler) Handle(_ context.Context, r slog.Record) error {
+	text := visible.Text(r.Message)
+	var rest []string
+	fields := map[string]string{"SYSLOG_IDENTIFIER": h.out.program}
+	note := func(a slog.Attr) bool {
+		value := a.Value.Resolve().String()
+		switch a.Key {
+		case messageid.Key:
+			fields[a.Key] = value
+			return true
+		case "error":
+			text += ": " + visible.Text(value)
+		default:
+			if value != "" {
+				rest = append(rest, visible.Text(a.Key+" "+value))
+			}
+		}
+		fields[fieldName(a.Key)] = value
+		return true
+	}
+	for _, a := range h.attrs {
+		note(a)
+	}
+	r.Attrs(note)
+	if len(rest) > 0 {
+		text += " (" + strings.Join(rest, ", ") + ")"
+	}
+	h.out.mu.Lock()
+	defer h.out.mu.Unlock()
+	var err error
+	switch {
+	case h.out.fields && journal.Send(text, journal.Priority(priority(r.Level)), fields) == nil:
+	case h.out.lines:
+		_, err = fmt.Fprintf(h.out.w, "<%d>%s\n", priority(r.Level), text)
+	default:
+		_, err = fmt.Fprintf(h.out.w, "%s: %s%s\n", h.out.program, levelWord(r.Level), text)
+	}
+	return err
+}
+
+// levelWord is what the line of an unusual record begins with.
+func levelWord(level slog.Level) string {
+	switch {
+	case level >= slog.LevelError:
+		return "error: "
+	case level >= slog.LevelWarn:
+		return "warning: "
+	case level < slog.LevelInfo:
+		return "debug: "
+	}
+	return ""
+}
+
+// fieldPrefix begins the names of the fields that attributes are in the journal.
+const fieldPrefix = "EVENTSVC_"
+
+// fieldName is the name of an attribute in the journal: EVENTSVC_NOT_LOGGED for
+// notLogged.
+func fieldName(key string) string {
+	name := []byte(fieldPrefix)
+	for i, c := range []byte(key) {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			if i > 0 {
+				name = append(name, '_')
+			}
+			name = append(name, c)
+		case c >= 'a' && c <= 'z':
+			name = append(name, c-'a'+'A')
+		case c >= '0' && c <= '9':
+			name = append(name, c)
+		default:
+			name = append(name, '_')
+		}
+	}
+	return string(name)
+}
+
+// WithAttrs returns a handler that writes these attributes, too.
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &handler{h.out, h.level, append(slices.Clip(h.attrs), attrs...)}
+}
+
+// WithGroup returns the handler: keys are names enough.
+func (h *handler) WithGroup(string) slog.Handler { return h }
+
+// The priorities of syslog(3).
+const (
+	priorityError   = 3
+	priorityWarning = 4
+	priorityInfo    = 6
+	priorityDebug   = 7
+)
+
+func priority(level slog.Level) int {
+	switch {
+	case level >= slog.LevelError:
+		return priorityError
+	case level >= slog.LevelWarn:
+		return priorityWarning
+	case level >= slog.LevelInfo:
+		return priorityInfo
+	}
+	return priorityDebug
+}
