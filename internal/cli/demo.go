@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,9 +84,6 @@ func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
 	return a.showDemo(ctx, f, room.address())
 }
 
-// demoEvents is how many of the sample's events are shown.
-const demoEvents = 5
-
 // showDemo is what the user sees: the past, the commands, and then what comes.
 func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error {
 	c, err := client.New(address)
@@ -93,7 +91,7 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 		return err
 	}
 	defer c.Close()
-	printEvent := humanPrinter(true, false, a.stdout)
+	printEvent := shortPrinter(false, a.stdout)
 	past, err := a.showPast(ctx, c, printEvent)
 	if err != nil {
 		return err
@@ -137,8 +135,8 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 	}
 }
 
-// showPast prints the end of the sample, read through the service, and returns
-// the cursor after it.
+// showPast prints the life of a container of the sample, read through the service,
+// and returns the cursor after the sample.
 func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer) (string, error) {
 	h, err := c.History(ctx, client.Query{})
 	if err != nil {
@@ -152,11 +150,19 @@ func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer
 		}
 		past = append(past, e)
 	}
-	shown := past[max(0, len(past)-demoEvents):]
-	fmt.Fprintf(a.stdout, "eventsvc serves a log of %d events that Podman wrote. The last %d, as it sends them:\n\n", len(past), len(shown))
-	for i := range shown {
-		shown[i].Time = shown[i].Time.Local()
-		if err := printEvent(a.stdout, &shown[i]); err != nil {
+	died := slices.IndexFunc(past, func(e events.Event) bool {
+		return e.Type == events.Container && e.Status == events.Exited && e.ContainerExitCode != nil && *e.ContainerExitCode != 0
+	})
+	if died < 0 {
+		return "", errors.New("the sample has no container that died")
+	}
+	fmt.Fprintf(a.stdout, "eventsvc serves a log of %d events that Podman wrote. The life of one container, which was killed twice:\n\n", len(past))
+	for i := range past {
+		if past[i].ID != past[died].ID {
+			continue
+		}
+		past[i].Time = past[i].Time.Local()
+		if err := printEvent(a.stdout, &past[i]); err != nil {
 			return "", errors.Wrap(err, "cannot write the output")
 		}
 	}
@@ -165,16 +171,22 @@ func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer
 
 // showCommands prints what can be tried, ready to be copied.
 func (a *app) showCommands(address string) {
-	name, at := shellWord(a.name), " --address "+shellWord(address)
+	name := shellWord(a.name)
 	lines := []string{
 		"",
-		"Try in another terminal:",
+		"In another terminal, once:",
 		"",
-		"  " + name + " events" + at,
-		"  " + name + " events" + at + " --stream=false --filter type=container --filter event=died",
-		"  " + name + " events" + at + " --stream=false --format json",
-		"  " + name + " write" + at + " --type volume --status create --name mine",
-		"  " + name + " status" + at,
+		"  export " + client.AddressVariable + "=" + shellWord(address),
+		"",
+		"Then try:",
+		"",
+		"  " + name + " events",
+		"  " + name + " events --stream=false --filter type=container --filter event=died",
+		"  " + name + " events --stream=false --format json",
+		"  " + name + " timeline",
+		"  " + name + " state",
+		"  " + name + " write --type container --status died --name mine --exit-code 3",
+		"  " + name + " status",
 		"",
 	}
 	if _, err := exec.LookPath("varlinkctl"); err == nil {

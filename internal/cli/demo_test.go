@@ -15,8 +15,8 @@ func TestDemo_once(t *testing.T) {
 	checkCode(t, code, exitOK)
 	check(t, "stderr", stderr, "")
 	for _, want := range []string{
-		"a log of 48 events that Podman wrote", "image remove b56a8c4c91c7 localhost/committed:1\n",
-		"container create decaf0000000 (image=localhost/demo:latest, name=demo-1, demo=true)\n", "It works",
+		"a log of 48 events that Podman wrote", "container died          bec5c1ac18bc d1 exit=137 ",
+		"container create        decaf0000000 demo-1 localhost/demo:latest demo=true\n", "It works",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the demo does not print %q:\n%s", want, stdout)
@@ -27,12 +27,16 @@ func TestDemo_once(t *testing.T) {
 // Demo prints commands that work and leaves nothing behind.
 func TestDemo_printedCommands(t *testing.T) {
 	c := begin(t, "demo", "--every", "10ms")
-	c.out.expect(t, "container remove decaf0000000")
+	c.out.expect(t, "container remove        decaf0000000")
 	address := regexp.MustCompile(`unix:\S+`).FindString(c.out.String())
 	dir := filepath.Dir(strings.TrimPrefix(address, "unix:"))
+	if !strings.Contains(c.out.String(), "\n  export EVENTSVC_ADDRESS="+address+"\n") {
+		t.Errorf("the demo does not print the address to export:\n%s", c.out)
+	}
+	t.Setenv("EVENTSVC_ADDRESS", address)
 	commands := regexp.MustCompile(`(?m)^  eventsvc (.*)$`).FindAllStringSubmatch(c.out.String(), -1)
-	if len(commands) != 5 {
-		t.Errorf("the demo prints %d commands, want 5:\n%s", len(commands), c.out)
+	if len(commands) != 7 {
+		t.Errorf("the demo prints %d commands, want 7:\n%s", len(commands), c.out)
 	}
 	for _, command := range commands {
 		words := strings.Fields(command[1])
@@ -44,7 +48,7 @@ func TestDemo_printedCommands(t *testing.T) {
 			t.Errorf("%s: exit code %d, %q, %q", command[0], code, stdout, stderr)
 		}
 	}
-	c.out.expect(t, "volume create mine\n")
+	c.out.expect(t, " mine exit=3\n")
 	checkCode(t, c.end(t), exitOK)
 	check(t, "stderr", c.errs.String(), "")
 	if _, err := os.Stat(dir); err == nil {

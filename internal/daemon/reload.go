@@ -1,12 +1,11 @@
 package daemon
 
 import (
-	"time"
-
 	"context"
 	"log/slog"
 	"log/syslog"
 	"strings"
+	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
