@@ -166,7 +166,7 @@ func (a *app) events(ctx context.Context, f *eventsFlags) error {
 	if err := f.checkExpired(); err != nil {
 		return err
 	}
-	if err := f.resolveTimes(); err != nil {
+	if err := f.resolveTimes(time.Now()); err != nil {
 		return err
 	}
 	if err := f.checkLines(); err != nil {

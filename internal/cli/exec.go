@@ -131,7 +131,7 @@ func (a *app) exec(ctx context.Context, f *execFlags, words []string) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
-	if err := f.resolveTimes(); err != nil {
+	if err := f.resolveTimes(time.Now()); err != nil {
 		return err
 	}
 	if err := findCommand(words); err != nil {

@@ -73,7 +73,7 @@ func (a *app) state(ctx context.Context, f *eventsFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := f.resolveTimes(); err != nil {
+	if err := f.resolveTimes(time.Now()); err != nil {
 		return err
 	}
 	place := &cursorFile{path: f.cursorFile}

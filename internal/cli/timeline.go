@@ -22,7 +22,6 @@ import (
 // timelineFlags are the flags of eventsvc timeline.
 type timelineFlags struct {
 	eventsFlags
-	span   time.Duration
 	follow bool
 }
 
@@ -43,7 +42,7 @@ const timelineExample = `  eventsvc timeline
   eventsvc timeline --since 12h --format json | jq '.lanes[] | select(.failures > 0)'`
 
 func (a *app) timelineCommand() *cobra.Command {
-	f := timelineFlags{span: time.Hour}
+	var f timelineFlags
 	c := &cobra.Command{
 		Use:     "timeline",
 		Short:   "Show what containers did, as a picture",
@@ -54,8 +53,7 @@ func (a *app) timelineCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.Var((*span)(&f.span), "since", "how long ago the picture begins: a `TIME` such as 30m, 1h (default) or 168h")
-	flags.Lookup("since").DefValue = ""
+	flags.StringVar(&f.since, "since", "1h", "the picture begins at this `TIME`, as events takes it: 1d, yesterday, 2026-11-23 …")
 	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be given again")
 	allUsersFlag(c, &f.eventsFlags)
 	flags.BoolVar(&f.follow, "follow", false, "paint again when something happens, until interrupted")
@@ -91,20 +89,29 @@ func (a *app) timeline(ctx context.Context, f *timelineFlags) error {
 	ctx, stop := untilReaderGone(ctx, a.stdout)
 	defer stop()
 	now := time.Now()
-	run := &timelineRun{app: a, flags: f, shown: timeline.New(f.span, now)}
+	if err := f.resolveTimes(now); err != nil {
+		return err
+	}
+	since, err := time.Parse(time.RFC3339Nano, f.since)
+	if err != nil {
+		return errors.WithStack(err)
+	}
+	if !since.Before(now) {
+		return errors.Errorf("cannot use --since %s: the picture ends now, so it begins before", f.since)
+	}
+	run := &timelineRun{app: a, flags: f, shown: timeline.New(now.Sub(since), now)}
 	if !choosesStatus(f.filters) {
 		f.filters = append(f.filters, timeline.Filters()...)
 	}
-	since := now.Add(-f.span).UTC().Format(time.RFC3339Nano)
 	c, err := client.New(f.address)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	if f.follow {
-		return run.follow(ctx, c, since)
+		return run.follow(ctx, c, f.since)
 	}
-	h, err := c.History(ctx, client.Query{Filters: f.filters, Since: since, AllUsers: f.allUsers})
+	h, err := c.History(ctx, client.Query{Filters: f.filters, Since: f.since, AllUsers: f.allUsers})
 	if err != nil {
 		return err
 	}

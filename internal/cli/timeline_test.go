@@ -84,6 +84,17 @@ func TestTimeline_json(t *testing.T) {
 	}
 }
 
+// --since takes the times of events.
+func TestTimeline_since(t *testing.T) {
+	r := newRig(t, sample)
+	for since, want := range map[string]string{"1d": "", "yesterday": "", "2026-11-23": "", "2999-01-01": "the picture ends now", "soon": "cannot understand since"} {
+		_, stderr, code := r.run("timeline", "--since", since)
+		if (code == exitOK) != (want == "") || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, %q, want %q", since, code, stderr, want)
+		}
+	}
+}
+
 // A timeline that is followed shows what happens, and goes on over a restart of
 // the service.
 func TestTimeline_follow(t *testing.T) {

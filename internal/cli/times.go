@@ -34,9 +34,8 @@ func timeTable() string {
 }
 
 // resolveTimes turns the bounds into such as the service understands. Without a
-// zone they are in the one that this command prints times in.
-func (f *eventsFlags) resolveTimes() error {
-	now := time.Now()
+// zone they are in the one that this command prints times in; durations are from now.
+func (f *eventsFlags) resolveTimes(now time.Time) error {
 	for _, bound := range []struct {
 		name  events.Bound
 		value *string

@@ -113,7 +113,7 @@ func (a *app) wait(ctx context.Context, f *waitFlags, words []string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.resolveTimes(); err != nil {
+	if err := f.resolveTimes(time.Now()); err != nil {
 		return err
 	}
 	var question *state.Question
