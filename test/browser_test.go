@@ -54,7 +54,7 @@ func TestCockpitPage(t *testing.T) {
 	}
 	drive.Env = append(os.Environ(),
 		"NODE_PATH="+filepath.Join(modules, "node_modules"), "PROFILE="+filepath.Join(dir, "profile"), "HOME="+dir,
-		"PAGE="+startCockpit(t, dir, nil), "STRANGER="+startCockpit(t, dir, []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}),
+		"PAGE="+startCockpit(t, dir, nil), "STRANGER="+startCockpit(t, dir, []string{"setpriv", "--reuid=1", "--regid=1", "--clear-groups"}),
 		"PODMAN="+filepath.Join(peers, "podman.sh"), "PODMAN_DIR="+p.dir, "IMAGE=localhost/busybox:test", "DAEMON_PID="+pid, "LOG="+p.log, "READONLY="+socket+".readonly",
 		"SIXTY=source "+peers+"/podman-env.sh "+p.dir+"; for i in $(seq 60); do podman_ volume create sixty-$i; done",
 		"BIG=cat "+manyEvents(t, 100_000)+" >>"+p.log, "PICTURES="+os.Getenv(picturesVariable),
@@ -149,8 +149,8 @@ func keepRunning(t *testing.T, pid string, args ...string) {
 	})
 }
 
-// startCockpit starts Cockpit's web server with a session of the user that the
-// command makes, and returns the address of the page.
+// startCockpit starts Cockpit's web server with a session of root, or of the user
+// that the command makes, Debian's daemon, and returns the address of the page.
 func startCockpit(t *testing.T, dir string, as []string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -164,7 +164,7 @@ func startCockpit(t *testing.T, dir string, as []string) string {
 		t.Fatal(err)
 	}
 	if len(as) > 0 {
-		if err := os.Chown(home, 65534, 65534); err != nil {
+		if err := os.Chown(home, 1, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
