@@ -157,7 +157,8 @@ func parseDate(value string, now time.Time, zone *time.Location) (t time.Time, o
 // cutZoneName cuts the short name of a zone, such as CET, from after a date.
 func cutZoneName(value string) (date, name string) {
 	i := strings.LastIndexByte(value, ' ')
-	if i < len("2006-01-02") || i == len(value)-1 || strings.Trim(value[i+1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+	if i < len("2006-01-02") || i == len(value)-1 || strings.Trim(value[i+1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" ||
+		strings.HasSuffix(value, " AM") || strings.HasSuffix(value, " PM") {
 		return value, ""
 	}
 	return value[:i], value[i+1:]

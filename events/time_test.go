@@ -132,6 +132,7 @@ func TestParseTime_refuses(t *testing.T) {
 		{"a day of the week alone", "Mon", all},
 		{"American order", "11/23/2026", all},
 		{"a time of day with half of it", "12:41 pm", all},
+		{"a date and half of a day", "2026-11-23 12:41 PM", all},
 		{"a negative number of seconds", "-1.5", all},
 		{"a number in the form of a computer", "1e9", all},
 		{"a number in another script", "١٢٣", all},

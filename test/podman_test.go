@@ -398,3 +398,45 @@ func TestPodman_filters(t *testing.T) {
 		same(t, strings.Join(args[2:], " "), own(args), keys(want))
 	}
 }
+
+// TestWait_podmanStart: the recipe for the exit code of a container, with podman 4.3.1. It
+// is run with 5.4.2 in a booted machine.
+func TestWait_podmanStart(t *testing.T) {
+	p := newPodman(t)
+	p.run("--image")
+	if err := p.command("--can-run").Run(); err != nil {
+		t.Skip("this machine runs no containers")
+	}
+	p.run("create", "--pull=never", "--name", "job", "localhost/busybox:test", "sh", "-c", "exit 9")
+	d := newDaemon(t)
+	d.log = p.log
+	d.start()
+	eventsvc := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command(binary, append([]string{args[0], "--address", "unix:" + d.socket}, args[1:]...)...).Output()
+		if err != nil {
+			t.Fatal(args, err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	died := []string{"--timeout", "60s", "--filter", "container=job", "--filter", "event=died", "--format", "{{.ContainerExitCode}}"}
+	podman, err := filepath.Abs("peers/podman.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipe := append(append([]string{"wait"}, died...), "--", podman, p.dir, "start", "job")
+	if code := eventsvc(recipe...); code != "9" {
+		t.Errorf("the recipe prints %q, want 9", code)
+	}
+	if code := eventsvc(append([]string{"wait", "--or-now"}, died...)...); code != "9" {
+		t.Errorf("with --or-now it is %q, want 9", code)
+	}
+	if state := eventsvc("state", "--filter", "container=job", "--format", "{{.Status}} {{.ExitCode}}"); state != "died 9" {
+		t.Errorf("its state is %q", state)
+	}
+	p.run("rename", "job", "task")
+	p.run("--settle")
+	if state := eventsvc("state", "--filter", "name=task", "--format", "{{.Status}}") + eventsvc("state", "--filter", "name=job", "--format", "{{.Status}}"); state != "died" {
+		t.Errorf("renamed, its state is %q", state)
+	}
+}

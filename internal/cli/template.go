@@ -48,13 +48,20 @@ func (t templateTime) String() string { return strconv.FormatInt(t.Unix(), 10) }
 // MarshalJSON returns the same as a number.
 func (t templateTime) MarshalJSON() ([]byte, error) { return []byte(t.String()), nil }
 
+// noAttributes are those of an event that has none: {} in JSON, and never null.
+var noAttributes = map[string]string{}
+
 func newTemplateEvent(e *events.Event) *templateEvent {
-	return &templateEvent{
+	t := &templateEvent{
 		ContainerExitCode: e.ContainerExitCode, ID: e.ID, Image: e.Image, Name: e.Name, Network: e.Network,
 		Status: e.Status, Time: templateTime{e.Time}, TimeNano: e.Time.UnixNano(), Type: e.Type, HealthStatus: e.HealthStatus,
 		HealthLog: e.HealthLog, HealthFailingStreak: e.HealthFailingStreak, Error: e.Error, Details: e.Details,
 		UID: e.UID, Host: e.Host, Cursor: e.Cursor, event: e,
 	}
+	if t.Attributes == nil {
+		t.Attributes = noAttributes
+	}
+	return t
 }
 
 // MarshalJSON makes {{json .}} the line that --format json prints.
