@@ -28,13 +28,16 @@ func TestAutoUpdate(t *testing.T) {
 		{"NeverTouched", updateNeverTouched},
 		{"ByHand", updateByHand},
 		{"Killed", updateKilled},
+		{"Names", updateNames},
+		{"Recipes", updateRecipes},
 	}
-	const inCI = 9
+	const inCI = 11
 	// Those that take minutes, or that measure, are run by hand, with EVENTSVC_LONG=2.
 	byHand := []step{
 		{"OtherArchitecture", updateOtherArchitecture},
 		{"Password", updateWithPassword},
 		{"BadInput", updateBadInput},
+		{"Meanwhile", updateMeanwhile},
 		{"SeenAlike", updateSeenAlike},
 		{"Rootless", updateRootless},
 		{"Bench", updateBench},

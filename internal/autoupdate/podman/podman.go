@@ -28,6 +28,8 @@ const (
 type Program struct {
 	// Path is the program; empty: podman of $PATH.
 	Path string
+	// Limit is the deadline of each call; 0: a minute, and 15 for a pull.
+	Limit time.Duration
 }
 
 var _ autoupdate.Podman = Program{}
@@ -38,6 +40,10 @@ func (p Program) run(ctx context.Context, limit time.Duration, arguments ...stri
 	if path == "" {
 		path = "podman"
 	}
+	if p.Limit > 0 {
+		limit = p.Limit
+	}
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c := exec.CommandContext(ctx, path, arguments...)
@@ -51,6 +57,9 @@ func (p Program) run(ctx context.Context, limit time.Duration, arguments ...stri
 	err := c.Run()
 	if err == nil {
 		return stdout.Bytes(), nil
+	}
+	if caller.Err() != nil {
+		return nil, errors.Wrapf(caller.Err(), "cannot run podman %s", arguments[0])
 	}
 	if ctx.Err() != nil {
 		return nil, errors.Errorf("cannot run podman %s: no answer in %v", arguments[0], limit)
