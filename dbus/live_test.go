@@ -89,6 +89,9 @@ func TestProperties_explicit(t *testing.T) {
 			t.Errorf("%s is %v", name, list)
 		}
 	}
+	if _, ok := all["LogPath"]; ok {
+		t.Error("LogPath is in GetAll")
+	}
 	if _, ok := all["Version"]; !ok {
 		t.Errorf("GetAll has %v", all)
 	}

@@ -85,7 +85,7 @@ func (s *Server) interfaceOf() *dbuswire.Interface {
 		Properties: []dbuswire.Property{
 			property("Version", "s", func(_ *core.Status, e *dbuswire.Encoder) { e.Text(dbuswire.CleanText(s.version)) }),
 			property("Backend", "s", func(status *core.Status, e *dbuswire.Encoder) { e.Text(status.Backend) }),
-			property("LogPath", "s", func(status *core.Status, e *dbuswire.Encoder) { e.Text(dbuswire.CleanText(status.Path)) }),
+			explicit(property("LogPath", "s", func(status *core.Status, e *dbuswire.Encoder) { e.Text(dbuswire.CleanText(status.Path)) })),
 			explicit(property("EventTypes", "as", func(_ *core.Status, e *dbuswire.Encoder) { e.Texts(words(events.Types())) })),
 			explicit(property("EventStatuses", "as", func(_ *core.Status, e *dbuswire.Encoder) { e.Texts(words(events.Statuses())) })),
 			property("Subscribers", "u", func(status *core.Status, e *dbuswire.Encoder) {

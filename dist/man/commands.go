@@ -85,7 +85,7 @@ func updaterPage(root *cobra.Command) page {
 	r.heading("SYNOPSIS")
 	r.line(bold(root.Use))
 	for _, c := range root.Commands() {
-		r.item("")
+		r.line(".br")
 		r.line(bold(root.Name() + " " + c.Use))
 	}
 	r.heading("DESCRIPTION")

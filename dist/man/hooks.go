@@ -16,10 +16,7 @@ func hooksPage() page {
 	r.heading("NAME")
 	r.line(title + ` \- commands that are run for container events`)
 	r.heading("SYNOPSIS")
-	for _, path := range []string{"/etc/eventsvc/hooks.d/*.toml", "~/.config/eventsvc/hooks.d/*.toml"} {
-		r.line(italic(path))
-		r.line(".br")
-	}
+	r.line(italic("/etc/eventsvc/hooks.d/*.toml") + "\n.br\n" + italic("~/.config/eventsvc/hooks.d/*.toml"))
 	r.heading("DESCRIPTION")
 	r.prose("Each file is a hook: TOML without tables that says which events get which command. eventsvc-hooks.service runs the hooks;\n" +
 		"it is off until it is enabled ('systemctl enable --now eventsvc-hooks', for a user with --user), and reads the files\n" +

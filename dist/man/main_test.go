@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/eventsvc/eventsvc/internal/cli"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // pages makes all pages and returns them by file name.
@@ -63,6 +66,34 @@ func TestPages_asHelp(t *testing.T) {
 		if !strings.Contains(all[test.page], test.want) {
 			t.Errorf("%s has no %q", test.page, test.want)
 		}
+	}
+}
+
+// No formatter complains about a page, and none has to guess its encoding.
+func TestPages_withoutWarnings(t *testing.T) {
+	formatters := map[string][]string{"groff": {"-ww", "-man", "-Tutf8"}, "mandoc": {"-T", "lint", "-W", "warning"}}
+	found := false
+	all := pages(t)
+	for program, args := range formatters {
+		if _, err := exec.LookPath(program); err != nil {
+			continue
+		}
+		found = true
+		for name, text := range all {
+			c := exec.Command(program, args...)
+			c.Stdin = strings.NewReader(text)
+			var complaints bytes.Buffer
+			c.Stderr = &complaints
+			if program == "mandoc" {
+				c.Stdout = &complaints // where it prints them
+			}
+			if err := c.Run(); err != nil || complaints.Len() > 0 {
+				t.Errorf("%s: %s: %v\n%s", program, name, err, complaints.String())
+			}
+		}
+	}
+	if !found {
+		testkit.Missing(t, "groff or mandoc", "test/peers/install.sh")
 	}
 }
 

@@ -24,10 +24,7 @@ func optionsPage(root *cobra.Command) page {
 	r.heading("NAME")
 	r.line(title + ` \- configuration of the eventsvc service`)
 	r.heading("SYNOPSIS")
-	for _, p := range paths[:2] {
-		r.line(italic(p[0]))
-		r.line(".br")
-	}
+	r.line(italic(paths[0][0]) + "\n.br\n" + italic(paths[1][0]))
 	r.heading("DESCRIPTION")
 	r.prose("A TOML file without tables. Every key is an option of eventsvc-serve(8) by its name, without the dashes; an option on the\n" +
 		"command line wins. Drop-ins win over the main file, in the order of their names, key by key; a list is replaced as a whole. Paths must\n" +

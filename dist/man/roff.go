@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // roff writes the language of man(7).
@@ -16,7 +17,20 @@ func escape(text string) string {
 	if strings.HasPrefix(text, ".") {
 		text = `\&` + text
 	}
-	return text
+	return ascii(text)
+}
+
+// ascii names other characters, so that a formatter need not guess the encoding.
+func ascii(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\[u%04X]`, r)
+		}
+	}
+	return b.String()
 }
 
 func bold(text string) string   { return `\fB` + escape(text) + `\fR` }

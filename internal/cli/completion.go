@@ -1,21 +1,33 @@
 package cli
 
 import (
+	"context"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// completeFilter completes the keys of filters, and the values of those that
-// have a known set of them.
-func completeFilter(typed string) []string {
-	key, _, hasValue := strings.Cut(typed, "=")
+// completeFilters completes the values of --filter.
+func completeFilters(c *cobra.Command) {
+	complete(c, "filter", func(typed string) []string { return completeFilter(c, typed) }, cobra.ShellCompDirectiveNoSpace)
+}
+
+// completeFilter completes the keys of filters, the values of those that have a
+// known set of them, and names that the service knows.
+func completeFilter(c *cobra.Command, typed string) []string {
+	key, value, hasValue := strings.Cut(typed, "=")
 	if !hasValue {
 		return suffixed(filter.Keys(), "=")
 	}
 	prefix := key + "="
-	switch strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(key, "+"), "!")) {
+	key = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(key, "+"), "!"))
+	switch key {
 	case "type":
 		return prefixed(prefix, typeWords())
 	case "event", "status":
@@ -23,7 +35,54 @@ func completeFilter(typed string) []string {
 	case "health":
 		return prefixed(prefix, []string{"changed", "healthy", "starting", "unhealthy"})
 	}
+	if naming := namingEvents[key]; naming != nil {
+		return prefixed(prefix, namesFromLog(c, value, naming))
+	}
 	return nil
+}
+
+// namingEvents choose, for each key whose value is a name, the events that bring a
+// name into the log.
+var namingEvents = map[string][]string{
+	"container": {"type=container", "event=create"},
+	"image":     {"type=image", "event=pull", "event=build", "event=tag"},
+	"network":   {"type=network", "event=create"},
+	"pod":       {"type=pod", "event=create"},
+	"secret":    {"type=secret", "event=create"},
+	"volume":    {"type=volume", "event=create"},
+}
+
+// A completion that takes longer is worse than none. The latest names are enough.
+const (
+	completionPatience = 500 * time.Millisecond
+	mostNames          = 200
+)
+
+// namesFromLog asks the service for names that begin as typed. It is silent about
+// what fails, and opens no connection to another host, which may want a password.
+func namesFromLog(c *cobra.Command, typed string, filters []string) []string {
+	address, _ := c.Flags().GetString("address")
+	service, err := client.New(address)
+	if err != nil || strings.HasPrefix(service.Address(), "ssh-exec:") || strings.ContainsAny(typed, "*?") {
+		return nil
+	}
+	defer service.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), completionPatience)
+	defer cancel()
+	if typed != "" {
+		filters = append(slices.Clone(filters), "name="+typed+"*")
+	}
+	allUsers, _ := c.Flags().GetBool("all-users") // not every command has it
+	r := eventsRun{flags: &eventsFlags{filters: filters, lines: mostNames, allUsers: allUsers}}
+	last, _, _ := r.last(ctx, service)
+	var names []string
+	for i := range last {
+		if name := last[i].Name; name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func typeWords() []string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +68,50 @@ func TestCompletion_scripts(t *testing.T) {
 		checkCode(t, code, exitOK)
 		if !strings.Contains(stdout, "eventsvc") {
 			t.Errorf("the script for %s does not know eventsvc", shell)
+		}
+	}
+}
+
+// Names are those that the log has seen. Without a service there are none, and no
+// word about it.
+func TestCompletion_names(t *testing.T) {
+	dir := host(t, "")
+	address := "unix:" + filepath.Join(dir, "s")
+	complete := func(words ...string) string {
+		t.Helper()
+		stdout, _, code := runIn(t.Context(), append([]string{"__complete"}, words...)...)
+		checkCode(t, code, exitOK)
+		return stdout
+	}
+	if got := complete("events", "--address", address, "--filter", "container="); got != ":6\n" {
+		t.Errorf("without a service: %q", got)
+	}
+	begin(t, "serve", "--log-file", filepath.Join(dir, "log"), "--listen", address).errs.expect(t, "listening on")
+	for _, event := range [][]string{
+		{"container", "create", "web"},
+		{"container", "create", "web"},
+		{"container", "create", "web-db"},
+		{"container", "remove", "web"},
+		{"container", "create", "proxy"},
+		{"volume", "create", "webdata"},
+		{"image", "pull", "registry.example/web:1"},
+	} {
+		_, stderr, code := runIn(t.Context(), "write", "--address", address, "--type", event[0], "--status", event[1], "--name", event[2])
+		if code != exitOK {
+			t.Fatal(stderr)
+		}
+	}
+	for typed, want := range map[string]string{
+		"container=":    "container=proxy\ncontainer=web\ncontainer=web-db\n:6\n",
+		"container!=we": "container!=web\ncontainer!=web-db\n:6\n",
+		"volume=w":      "volume=webdata\n:6\n",
+		"image=reg":     "image=registry.example/web:1\n:6\n",
+		"container=*":   ":6\n",
+	} {
+		for _, command := range []string{"events", "wait", "state"} {
+			if got := complete(command, "--address", address, "-f", typed); got != want {
+				t.Errorf("%s -f %s: %q, want %q", command, typed, got, want)
+			}
 		}
 	}
 }

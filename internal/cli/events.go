@@ -104,7 +104,7 @@ func (a *app) eventsCommand() *cobra.Command {
 		"there the cursor of what has been printed")
 	expiredFlag(c, &f)
 	addressFlag(c, &f.address)
-	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	completeFilters(c)
 	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
 	complete(c, "until", anyOf("now", "10m", "1h"), 0)
 	complete(c, "after-cursor", anyOf(), 0)

@@ -102,7 +102,7 @@ func (a *app) execCommand() *cobra.Command {
 	flags.StringVar(&f.hooksDir, "hooks-dir", "", "run the hooks in `DIR` instead")
 	flags.BoolVar(&f.check, checkFlag, false, "with --hooks: print what they would do, and what is wrong with them")
 	addressFlag(c, &f.address)
-	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	completeFilters(c)
 	complete(c, "on-failure", anyOf(failureContinue, failureStop, failureRetry), 0)
 	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
 	complete(c, "until", anyOf("now", "10m", "1h"), 0)

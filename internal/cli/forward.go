@@ -126,7 +126,7 @@ func (a *app) forwardCommand() *cobra.Command {
 	flags.Var((*span)(&f.forwarder.MaxAge), "max-age", "with --create: remove events from the stream after this `TIME`; 0: never (default)")
 	addressFlag(c, &f.forwarder.Address)
 	f.addService(c)
-	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	completeFilters(c)
 	return c
 }
 

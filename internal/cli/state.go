@@ -59,7 +59,7 @@ func (a *app) stateCommand() *cobra.Command {
 	flags.BoolVar(&f.noTrunc, "no-trunc", false, "do not cut IDs to 12 letters, for people")
 	flags.StringVar(&f.cursorFile, "cursor-file", "", "write the cursor to go on from into this `FILE`")
 	addressFlag(c, &f.address)
-	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	completeFilters(c)
 	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
 	complete(c, "format", anyOf("json", "{{."), cobra.ShellCompDirectiveNoSpace)
 	return c

@@ -59,7 +59,7 @@ func (a *app) timelineCommand() *cobra.Command {
 	flags.BoolVar(&f.follow, "follow", false, "paint again when something happens, until interrupted")
 	flags.StringVar(&f.format, "format", "", "`FORMAT` is json; without it the timeline is a picture")
 	addressFlag(c, &f.address)
-	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	completeFilters(c)
 	complete(c, "since", anyOf("1h", "24h", "168h"), 0)
 	complete(c, "format", anyOf("json"), 0)
 	return c

@@ -83,7 +83,7 @@ func (a *app) waitCommand() *cobra.Command {
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "an event after the one with this `CURSOR` counts, too")
 	formatFlags(c, &f.eventsFlags)
 	addressFlag(c, &f.address)
-	complete(c, "filter", completeFilter, cobra.ShellCompDirectiveNoSpace)
+	completeFilters(c)
 	complete(c, "timeout", anyOf("30s", "5m", "1h"), 0)
 	complete(c, "since", anyOf("10m", "1h"), 0)
 	complete(c, "after-cursor", anyOf(), 0)

@@ -30,7 +30,7 @@ packages=(
 	# What scrapes the metrics, also as a text file, and checks the alert rules.
 	prometheus prometheus-node-exporter
 	# What looks at the packages that "make packages" builds.
-	lintian rpm
+	lintian rpm groff-base mandoc
 )
 
 if [[ ! -r /etc/debian_version ]]; then
