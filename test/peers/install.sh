@@ -27,8 +27,8 @@ packages=(
 	ca-certificates git make
 	# A terminal, to look at what is painted.
 	tmux
-	# What scrapes the metrics, also as a text file, and checks the alert rules.
-	prometheus prometheus-node-exporter
+	# What scrapes the metrics, and checks the alert rules.
+	prometheus
 	# What looks at the packages that "make packages" builds.
 	lintian rpm groff-base mandoc
 )
