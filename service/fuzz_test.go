@@ -51,6 +51,9 @@ func FuzzFrame(f *testing.F) {
 		if err != nil && !strings.Contains(err.Error(), "reset") {
 			t.Fatalf("%q is answered with %q, %v", said, got, err)
 		}
+		if text := string(got); strings.HasPrefix(text, "HTTP/1.1 400 ") || strings.HasPrefix(text, "This socket speaks Varlink") {
+			return // the first bytes came alone, and begin no call
+		}
 		for i, frame := range bytes.Split(got, []byte{0}) {
 			var reply struct {
 				Error      string

@@ -11,7 +11,7 @@ import (
 func TestHTTP_answered(t *testing.T) {
 	r := newRig(t)
 	for _, request := range []string{
-		"GET /v1.41/info HTTP/1.1\r\nHost: d\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "POST /", "GET / HTTP/1.0\r\n\r\n\x00",
+		"PROPFIND / HTTP/1.1\r\n\r\n", "GET /v1.41/info HTTP/1.1\r\nHost: d\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "POST /", "GET / HTTP/1.0\r\n\r\n\x00",
 	} {
 		c := r.dial()
 		if _, err := io.WriteString(c.conn, request); err != nil {
@@ -22,6 +22,25 @@ func TestHTTP_answered(t *testing.T) {
 			t.Errorf("%q is answered with %q, %v", request, reply, err)
 		}
 	}
+}
+
+// Any other client that cannot mean a call is answered at once, too, and not when the
+// time for a request is over.
+func TestForeign_answered(t *testing.T) {
+	r := newRig(t)
+	for _, request := range []string{"SSH-2.0-OpenSSH_9.2\r\n", "hello", "\n*1\r\n$4\r\nPING\r\n", "\x16\x03\x01\x02", "[]"} {
+		c := r.dial()
+		if _, err := io.WriteString(c.conn, request); err != nil {
+			t.Fatal(err)
+		}
+		reply, err := io.ReadAll(c.conn)
+		if err != nil || !strings.HasPrefix(string(reply), "This socket speaks Varlink") {
+			t.Errorf("%q is answered with %q, %v", request, reply, err)
+		}
+	}
+	c := r.dial()
+	c.send(" \n{\"method\":\"org.varlink.service.GetInfo\"}")
+	c.alive()
 }
 
 // No method takes over the connection, and a method that is not here is that

@@ -243,7 +243,7 @@ func TestJournal_unreadable(t *testing.T) {
 	d := r.newDaemonAs(1000)
 	d.start()
 	const sentence = "run eventsvc as root, or as a user in the group systemd-journal"
-	for _, mode := range []os.FileMode{0o755, os.ModeSetgid | 0o750, os.ModeSetgid | 0o751} {
+	for _, mode := range []os.FileMode{0o755, os.ModeSetgid | 0o750, os.ModeSetgid | 0o751, 0o744} {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
@@ -266,6 +266,44 @@ func TestJournal_unreadable(t *testing.T) {
 	d.wantFault("")
 	if all := d.history(everyUser); len(all) != 1 || all[0].Name != "own0-0" {
 		t.Errorf("then there are %+v", all)
+	}
+}
+
+// TestJournal_away takes the directory of a journal away while it is served: it is
+// not one without entries, and when it is back nothing is missing.
+func TestJournal_away(t *testing.T) {
+	r := startRoom(t)
+	r.flush()
+	dir := filepath.Join(r.dir, "var", hostMachineID(t))
+	d := r.startDaemon()
+	follower := d.subscribe(everyUser)
+	r.send(podmanEntry("before", time.Now()))
+	if _, err := follower.collect(func(e *event) bool { return e.Name == "before" }); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	const sentence = "there is none of this machine"
+	d.wantFault(sentence)
+	for _, method := range []string{"GetEvents", "GetLastEvent"} {
+		if reply := d.call(method, everyUser); reply.Error != "io.podman.events.BackendUnavailable" || !strings.Contains(reply.Parameters.Reason, sentence) {
+			t.Errorf("%s: %+v", method, reply)
+		}
+	}
+	if err := sendEntry(r.socket(), podmanEntry("meanwhile", time.Now())); err != nil { // what journald stores is not seen now
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	r.send(podmanEntry("after", time.Now()))
+	got, err := follower.collect(func(e *event) bool { return e.Name == "after" })
+	if err != nil || len(got) < 2 || got[len(got)-2].Name != "meanwhile" {
+		t.Errorf("the follower has %+v, %v", got, err)
+	}
+	if all := d.history(everyUser); len(all) != 3 {
+		t.Errorf("the past is %+v", all)
 	}
 }
 

@@ -99,8 +99,12 @@ func (f *serveFlags) obstacles(p *plan) (warnings []string) {
 	if address, err := f.metricsAddress(); err == nil && f.metrics != "" {
 		note(address.Obstacle())
 	}
-	if p.store.Backend == events.LogFile {
+	switch {
+	case p.store.Backend == events.LogFile:
 		note(unreadable(p.store.Path))
+	case p.store.Backend == events.Journald && p.store.Path != "":
+		_, err := os.ReadDir(p.store.Path)
+		note(errors.WithMessage(err, "cannot open the journal"))
 	}
 	return warnings
 }

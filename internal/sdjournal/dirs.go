@@ -156,7 +156,8 @@ func (d *dirs) paths(known map[string]listing) []string {
 	return all
 }
 
-// journalFiles returns the journal files in a directory, with their inodes.
+// journalFiles returns the journal files in a directory, with their inodes. One that
+// cannot be looked at is an error: it would seem not to be there.
 func journalFiles(dir string) (files map[string]uint64, err error) {
 	files = make(map[string]uint64)
 	entries, err := os.ReadDir(dir)
@@ -168,8 +169,12 @@ func journalFiles(dir string) (files map[string]uint64, err error) {
 			continue
 		}
 		var st unix.Stat_t
-		if unix.Stat(filepath.Join(dir, e.Name()), &st) == nil {
+		path := filepath.Join(dir, e.Name())
+		switch statErr := unix.Stat(path, &st); {
+		case statErr == nil:
 			files[e.Name()] = st.Ino
+		case err == nil && !errors.Is(statErr, unix.ENOENT):
+			err = &os.PathError{Op: "open", Path: path, Err: statErr}
 		}
 	}
 	return files, err

@@ -75,11 +75,12 @@ func (c *conn) serve() {
 // that.
 func (c *conn) endOfRequests(err error) {
 	call := &Call{conn: c}
+	var foreign foreignError
 	switch {
 	case errors.Is(err, errTooLong):
 		_ = call.Reply(InvalidParameter(memberParameters))
-	case errors.Is(err, errHTTP):
-		_ = c.out.writeOne([]byte(httpReply))
+	case errors.As(err, &foreign):
+		_ = c.out.writeOne([]byte(foreign))
 	case errors.Is(err, errNoMemory):
 		_ = call.Reply(c.server.unavailable("", "your user has too many long requests unfinished; finish or close some"))
 	case errors.Is(err, io.EOF):

@@ -3,13 +3,27 @@ package varlinkwire
 import (
 	"bytes"
 	"strconv"
-
-	"github.com/pkg/errors"
 )
 
-// errHTTP is returned for a client that speaks HTTP, as those of Podman's API do.
-// It would wait for an answer until the time for a request is over.
-var errHTTP = errors.New("the client speaks HTTP")
+// foreignError is returned for a client that does not speak Varlink, and is the
+// answer to it. It would wait for one until the time for a request is over.
+type foreignError string
+
+// Error says what is wrong.
+func (foreignError) Error() string { return "the client does not speak Varlink" }
+
+// checkForeign returns a foreignError if what a client has sent first cannot begin a
+// call: HTTP, as of the clients of Podman's API, or anything that is no JSON object.
+func checkForeign(text []byte) error {
+	if isHTTP(text) {
+		return foreignError(httpReply)
+	}
+	// A whole frame is judged as one.
+	if begin := bytes.TrimLeft(text, " \t\r\n"); len(begin) > 0 && begin[0] != '{' && bytes.IndexByte(text, 0) < 0 {
+		return foreignError(varlinkText)
+	}
+	return nil
+}
 
 // httpMethods are the words that a request of HTTP begins with (RFC 9110, RFC 9113).
 var httpMethods = [...]string{"GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PRI "}
@@ -22,13 +36,14 @@ func isHTTP(text []byte) bool {
 			return true
 		}
 	}
-	return false
+	line, _, _ := bytes.Cut(text, []byte{'\n'})
+	return len(line) > 0 && line[0] != '{' && bytes.Contains(line, []byte(" HTTP/"))
 }
 
-const httpText = "This socket speaks Varlink (https://varlink.org), not HTTP.\n" +
+const varlinkText = "This socket speaks Varlink (https://varlink.org), and nothing else: not HTTP, TLS or SSH.\n" +
 	"Try: varlinkctl introspect PATH io.podman.events, or: eventsvc events --address unix:PATH\n" +
 	"Podman's own API is on another socket: podman info --format '{{.Host.RemoteSocket.Path}}'\n"
 
-// httpReply is the answer to such a client.
+// httpReply is the answer to a client that speaks HTTP.
 var httpReply = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " +
-	strconv.Itoa(len(httpText)) + "\r\nConnection: close\r\n\r\n" + httpText
+	strconv.Itoa(len(varlinkText)) + "\r\nConnection: close\r\n\r\n" + varlinkText

@@ -57,8 +57,10 @@ var (
 // request, errTooLong, errNoMemory, or that of the socket.
 func (r *frameReader) next() ([]byte, error) {
 	for {
-		if r.first && isHTTP(r.buf[r.start:]) {
-			return nil, errHTTP
+		if r.first {
+			if err := checkForeign(r.buf[r.start:]); err != nil {
+				return nil, err
+			}
 		}
 		if i := bytes.IndexByte(r.buf[r.scanned:], 0); i >= 0 {
 			frame := r.buf[r.start : r.scanned+i]

@@ -18,10 +18,6 @@ func (s *Store) reopen() error {
 	if err != nil {
 		return err
 	}
-	if err := h.Readable(); err != nil {
-		h.Close()
-		return explain(err)
-	}
 	if s.h != nil {
 		s.h.Close()
 	}
@@ -32,11 +28,25 @@ func (s *Store) reopen() error {
 	return nil
 }
 
-// openPodman opens the journal for the entries of podman.
-func (s *Store) openPodman() (*sdjournal.Reader, error) {
+// openJournal opens the journal. One without a file that can be read is an error: it
+// would seem to be one without entries.
+func (s *Store) openJournal() (*sdjournal.Reader, error) {
 	h, err := s.journal.Reader()
 	if err != nil {
 		return nil, explain(err)
+	}
+	if err := h.Readable(); err != nil {
+		h.Close()
+		return nil, explain(err)
+	}
+	return h, nil
+}
+
+// openPodman opens the journal for the entries of podman.
+func (s *Store) openPodman() (*sdjournal.Reader, error) {
+	h, err := s.openJournal()
+	if err != nil {
+		return nil, err
 	}
 	if err := h.Match(ofPodman); err != nil {
 		h.Close()

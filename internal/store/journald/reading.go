@@ -118,9 +118,9 @@ func asked(err error) error {
 
 // openMatching opens the journal for the entries that can answer the query.
 func (r *reading) openMatching(ctx context.Context) error {
-	h, err := r.s.journal.Reader()
+	h, err := r.s.openJournal()
 	if err != nil {
-		return explain(err)
+		return err
 	}
 	pushed, none, lookedUp, err := push(&r.query, r.listed(ctx, h), func() (bool, error) { return r.everyUserKnown(ctx) }, !r.s.ofHost())
 	r.lookedUp = lookedUp
