@@ -128,6 +128,7 @@ func (c *chain) appendPosition(dst []byte, g *generation, off int64, t *twins) [
 			at.kind, at.id = kindAfter, id
 		}
 	}
+	c.ofProcess(&at)
 	return appendCursor(dst, at)
 }
 
@@ -234,6 +235,16 @@ func (c *chain) trim() {
 	}
 }
 
+// ofProcess gives the place before the first event of a file a name that no other
+// process has, or takes it back: only one that has watched the file since knows that
+// no event has come and been cut off.
+func (c *chain) ofProcess(at *cursor) {
+	if at.kind == kindOrigin && at.hinted {
+		at.genID ^= c.origin
+		at.hint.genID ^= c.origin
+	}
+}
+
 // expired is the error for a place that is gone.
 func (c *chain) expired() error { return &events.ExpiredError{Oldest: c.oldest()} }
 
@@ -251,6 +262,7 @@ func (c *chain) oldest() string {
 			at.kind, at.id = kindBefore, id
 		}
 	}
+	c.ofProcess(&at)
 	return string(appendCursor(nil, at))
 }
 

@@ -65,6 +65,27 @@ func TestOrigin_ofNoFile(t *testing.T) {
 	}
 }
 
+// A cursor from a log that was there and had no events is believed by the store that
+// has watched it since, and by no other: it may have been cut meanwhile.
+func TestOrigin_emptyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	appendTo(t, path, "")
+	w := open(t, path, Options{})
+	origin := w.end()
+	appendTo(t, path, linesOf(0, 5))
+	if names, gone := w.at(origin); gone || len(names) != 5 {
+		t.Errorf("in the store that watches it: %v, gone: %v", names, gone)
+	}
+	w.Close()
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, path, linesOf(5, 7))
+	if names, gone := open(t, path, Options{}).at(origin); !gone {
+		t.Errorf("after it was cut: %v", names)
+	}
+}
+
 // A follower that waits for the first event gets an error if it may have missed
 // a file.
 func TestOrigin_twoFilesUnseen(t *testing.T) {

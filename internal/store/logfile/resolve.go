@@ -25,6 +25,7 @@ func (r *reading) startAfter(ctx context.Context, text string) error {
 	if c.kind == kindOrigin && chain.isBeforeFirst(c.genID) {
 		return nil
 	}
+	chain.ofProcess(&c)
 	gs := chain.searched(&c)
 	defer chain.release(gs...)
 	f := finder{ctx: ctx, cursor: c, chain: gs}
