@@ -36,7 +36,7 @@ OUT          ?= dist/out
 export OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help go-version build run test test-peers race lint fmt generate packages static release bench bench-autoupdate bench-parts fuzz clean
+.PHONY: help go-version build run test test-peers race lint fmt generate packages static release bench bench-autoupdate bench-fleet bench-parts fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -125,6 +125,10 @@ bench: ## measure the daemon beside grep, Podman and plain varlink/go, and print
 
 bench-autoupdate: ## measure auto-update beside podman's own (root, the peers of test-peers)
 	EVENTSVC_LONG=2 EVENTSVC_REQUIRE_PEERS=1 $(GO) test -count=1 -v -tags '$(TAGS)' -run '^TestAutoUpdate$$/^Bench$$' ./test
+
+bench-fleet: build ## measure forwarding and collecting beside bare programs of nats.go (the peer of test/peers/nats.sh)
+	test/peers/nats.sh >/dev/null
+	$(GO) test -count=1 -tags '$(TAGS)' -run '^$$' -bench '^BenchmarkFleet$$' -benchtime 1x -timeout 30m ./test/fleet
 
 bench-parts: ## run the Go benchmarks of the packages, in a form that benchstat reads
 	$(GO) test -tags '$(TAGS)' -run '^$$' -bench . -benchmem ./...

@@ -15,8 +15,10 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/internal/fleet"
+	"github.com/eventsvc/eventsvc/internal/metrics"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/store/journald"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 const collectLong = `Collect events into one log, each once, with the host and the user that it is
@@ -109,6 +111,9 @@ func (a *app) collect(ctx context.Context, f *collectFlags, flags *pflag.FlagSet
 		return errors.Wrap(err, "cannot use --log")
 	}
 	if done {
+		for i, from := range f.from {
+			f.from[i] = (&fleet.Server{URL: from}).String()
+		}
 		fmt.Fprintf(a.stdout, "events of %s go to %s\n", strings.Join(f.from, " and "), path)
 		return nil
 	}
@@ -126,12 +131,28 @@ func (a *app) collect(ctx context.Context, f *collectFlags, flags *pflag.FlagSet
 		return collector.Run(ctx, sources...)
 	}
 	var last uint64
-	return a.runService(ctx, log, run, func(every time.Duration) string {
+	progress := func(every time.Duration) string {
 		n := collector.Counts()
 		rate := float64(n.Events-last) / every.Seconds()
 		last = n.Events
-		return fmt.Sprintf("%d events collected, %.0f/s, %d behind, the newest %v after it was published; %d gaps, %d refused",
-			n.Events, rate, n.Behind, n.Lag.Round(time.Millisecond), n.Gaps, n.Refused)
+		text := fmt.Sprintf("%d events collected, %.0f/s, %d and %v behind, the newest came after %v; %d gaps, %d refused",
+			n.Events, rate, n.Behind, n.Late(time.Now()).Round(time.Millisecond), n.Lag.Round(time.Millisecond), n.Gaps, n.Refused)
+		if n.Fault != "" {
+			text += "; waiting: " + visible.Text(n.Fault)
+		}
+		return text
+	}
+	return a.runService(ctx, log, &f.natsFlags, run, progress, func() []metrics.Number {
+		n := collector.Counts()
+		return []metrics.Number{
+			{Name: "collect_events_total", Help: "Events collected.", Counter: true, Value: float64(n.Events)},
+			{Name: "collect_waiting_events", Help: "Messages that the stream held after the last collected one.", Value: float64(n.Behind)},
+			{Name: "collect_lag_seconds", Help: "Age of the last collected event if there are more or if it is not known; else 0.", Value: n.Late(time.Now()).Seconds()},
+			{Name: "collect_proofs_total", Help: "Times that the place in the stream was proved.", Counter: true, Value: float64(n.Proofs)},
+			{Name: "collect_gaps_total", Help: "Gaps of sources that were reported in the log.", Counter: true, Value: float64(n.Gaps)},
+			{Name: "collect_refused_total", Help: "Messages and lines that are no events and were left out.", Counter: true, Value: float64(n.Refused)},
+			{Name: "collect_fault", Help: "1 while something keeps a source from being collected, else 0.", Value: isThere(n.Fault)},
+		}
 	})
 }
 

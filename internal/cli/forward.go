@@ -17,7 +17,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/fleet"
+	"github.com/eventsvc/eventsvc/internal/metrics"
 	"github.com/eventsvc/eventsvc/internal/servicelog"
+	"github.com/eventsvc/eventsvc/internal/version"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // natsFlags are the flags of all commands that speak to NATS.
@@ -25,6 +28,7 @@ type natsFlags struct {
 	server   fleet.Server
 	logLevel string
 	config   string
+	metrics  string
 	check    bool
 }
 
@@ -42,6 +46,8 @@ func (f *natsFlags) add(c *cobra.Command) {
 func (f *natsFlags) addService(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` is debug, info, warn or error: what is logged")
+	flags.StringVar(&f.metrics, "metrics", "", "where to show metrics to Prometheus, over HTTP: `ADDRESS` is unix:PATH[,mode=0600]\n"+
+		"or IP:PORT of loopback (default nowhere)")
 	flags.StringVar(&f.config, configFlag, "", "read options from this `FILE`, by their names without the dashes")
 	flags.BoolVar(&f.check, checkFlag, false, "print what would be done, and do nothing")
 	complete(c, "log-level", anyOf(servicelog.Levels...), 0)
@@ -157,21 +163,47 @@ func (a *app) forward(ctx context.Context, f *forwardFlags, flags *pflag.FlagSet
 		if address == "" {
 			address = client.DefaultAddress()
 		}
-		fmt.Fprintf(a.stdout, "events of %s go to %s as host %s\n", address, f.server.URL, f.forwarder.Host)
+		fmt.Fprintf(a.stdout, "events of %s go to %s as host %s\n", address, &f.server, f.forwarder.Host)
 		return nil
 	}
 	f.forwarder.Server, f.forwarder.Log = f.server, log
 	var last fleet.Presence
-	return a.runService(ctx, log, f.forwarder.Run, func(every time.Duration) string {
+	progress := func(every time.Duration) string {
 		p := f.forwarder.Presence()
 		rate := float64(p.Sent-last.Sent) / every.Seconds()
 		last = p
-		state := "catching up, at " + p.EventTime.Format(time.RFC3339)
-		if p.CaughtUp {
+		state := "catching up"
+		if !p.EventTime.IsZero() {
+			state += ", at " + p.EventTime.Format(time.RFC3339)
+		}
+		switch {
+		case p.Fault != "":
+			state = "waiting: " + p.Fault
+		case p.CaughtUp:
 			state = "caught up"
 		}
-		return fmt.Sprintf("%d events forwarded, %.0f/s, %s; %d checkpoints read again, %d gaps", p.Sent, rate, state, p.Checkpoints, p.Gaps)
+		return fmt.Sprintf("%d events forwarded, %.0f/s, %v behind, %s; %d checkpoints read again, %d gaps",
+			p.Sent, rate, p.Late(time.Now()).Round(time.Millisecond), visible.Text(state), p.Checkpoints, p.Gaps)
+	}
+	return a.runService(ctx, log, &f.natsFlags, f.forwarder.Run, progress, func() []metrics.Number {
+		p := f.forwarder.Presence()
+		return []metrics.Number{
+			{Name: "forward_events_total", Help: "Events published.", Counter: true, Value: float64(p.Sent)},
+			{Name: "forward_waiting_events", Help: "Events read from the service and not in the stream yet; more may wait in its log.", Value: float64(p.Waiting)},
+			{Name: "forward_lag_seconds", Help: "For how long there may have been events that are not in the stream; 0: there are none.", Value: p.Late(time.Now()).Seconds()},
+			{Name: "forward_checkpoints_total", Help: "Times that the checkpoint was read again, after an error.", Counter: true, Value: float64(p.Checkpoints)},
+			{Name: "forward_gaps_total", Help: "Gaps in the log of this host that were reported in the stream.", Counter: true, Value: float64(p.Gaps)},
+			{Name: "forward_fault", Help: "1 while something keeps events from being forwarded, else 0.", Value: isThere(p.Fault)},
+		}
 	})
+}
+
+// isThere is 1 if there is a fault.
+func isThere(fault string) float64 {
+	if fault == "" {
+		return 0
+	}
+	return 1
 }
 
 // The times between two reports of progress, on a terminal and to systemd.
@@ -180,12 +212,29 @@ const (
 	statusEvery   = 10 * time.Second
 )
 
-// runService runs until the context ends, and reports progress: to systemd, and on
-// a terminal in one line that is written over.
-func (a *app) runService(ctx context.Context, log *slog.Logger, run func(context.Context) error, progress func(every time.Duration) string) error {
+// runService runs until the context ends, and reports progress: to systemd, on a
+// terminal in one line that is written over, and as metrics.
+func (a *app) runService(ctx context.Context, log *slog.Logger, f *natsFlags, run func(context.Context) error,
+	progress func(every time.Duration) string, numbers func() []metrics.Number,
+) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended := make(chan error, 1)
+	ended := make(chan error, 2)
+	if f.metrics != "" {
+		address, err := parseMetricsAddress(f.metrics)
+		if err != nil {
+			return err
+		}
+		shown, err := metrics.NewPlain(version.Version, numbers)
+		if err != nil {
+			return err
+		}
+		go func() {
+			if err := address.Serve(ctx, shown); err != nil {
+				ended <- err
+			}
+		}()
+	}
 	go func() { ended <- run(ctx) }()
 	daemon.Notify(log, systemd.SdNotifyReady)
 	every, onTerminal := statusEvery, isTerminal(a.stderr)

@@ -18,7 +18,8 @@ import (
 
 const hostsLong = `List the hosts that forward their events: when each was last seen, its newest event
 in the stream, and whether it is ok, behind (it has events that are not in the
-stream yet) or gone (no sign of it for 11 minutes). SENT and GAPS count since its
+stream yet), fault (something keeps it from forwarding; --format json says what) or
+gone (no sign of it for 11 minutes, by the server's clock). SENT and GAPS count since its
 forwarder started.`
 
 func (a *app) hostsCommand() *cobra.Command {

@@ -15,8 +15,19 @@ const public = ",public"
 
 // metricsAddress is the address of --metrics.
 func (f *serveFlags) metricsAddress() (m daemon.MetricsAddress, err error) {
+	if m, err = parseMetricsAddress(f.metrics); err != nil || m.Port.IsValid() {
+		return m, err
+	}
+	if listen, _ := f.listenAddresses(); hasPath(listen, m.Socket.Path) {
+		return m, errors.Errorf("cannot show metrics: cannot listen on %q: the service itself is to listen there; choose another path", m.Socket.Path)
+	}
+	return m, nil
+}
+
+// parseMetricsAddress understands the value of --metrics.
+func parseMetricsAddress(address string) (m daemon.MetricsAddress, err error) {
 	defer func() { err = errors.WithMessage(err, "cannot show metrics") }()
-	text, isPublic := strings.CutSuffix(f.metrics, public)
+	text, isPublic := strings.CutSuffix(address, public)
 	if m.Port, err = netip.ParseAddrPort(text); err == nil {
 		if !isPublic && !m.Port.Addr().IsLoopback() {
 			return m, errors.Errorf("%s can be reached from the network, and the metrics name containers and images: "+
@@ -24,14 +35,11 @@ func (f *serveFlags) metricsAddress() (m daemon.MetricsAddress, err error) {
 		}
 		return m, nil
 	}
-	if m.Socket, err = varlinkwire.ParseAddress(f.metrics); err != nil {
+	if m.Socket, err = varlinkwire.ParseAddress(address); err != nil {
 		return m, err
 	}
 	if m.Socket.ReadOnly {
 		return m, errors.New("every write there would be refused; leave readonly out")
-	}
-	if listen, _ := f.listenAddresses(); hasPath(listen, m.Socket.Path) {
-		return m, errors.Errorf("cannot listen on %q: the service itself is to listen there; choose another path", m.Socket.Path)
 	}
 	return m, nil
 }

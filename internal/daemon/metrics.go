@@ -7,6 +7,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/metrics"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
@@ -52,6 +53,16 @@ func (m MetricsAddress) listen() (l *metricsListener, closeIt func() error, err 
 		return nil, nil, errors.WithMessage(err, "cannot show metrics")
 	}
 	return &metricsListener{socket.Socket(), socket.Address()}, socket.Close, nil
+}
+
+// Serve shows metrics there until the context ends.
+func (m MetricsAddress) Serve(ctx context.Context, shown *metrics.Metrics) error {
+	l, closeIt, err := m.listen()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = closeIt() }() // removes the socket
+	return shown.Serve(ctx, l)
 }
 
 // showMetrics serves the metrics. A failure does not end the service.

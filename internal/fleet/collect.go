@@ -21,7 +21,11 @@ type Source interface {
 // Sink is the log of a collector, for one source.
 type Sink struct {
 	collector *Collector
+	ended     bool // guarded by the collector's mu
 }
+
+// errEnded is what a part of a source gets that has not ended with its round.
+var errEnded = errors.New("cannot write to the log: the round has ended")
 
 // Collector collects lines from sources into a log. It is safe for concurrent use
 // by its sources.
@@ -31,28 +35,47 @@ type Collector struct {
 	mu     sync.Mutex
 	file   *Log // guarded by mu
 	counts Counts
+	faults map[*Sink]string
 }
 
 // Counts are what a collector has done since it started.
 type Counts struct {
 	Events  uint64 // written to the log
 	Gaps    uint64 // reported in the log
-	Proofs  uint64 // how often the place was proved again
+	Proofs  uint64 // how often the place in a stream was proved
 	Refused uint64 // messages and lines that are no events
-	// Lag is how old the newest event was when it was written, and Behind how
-	// many messages the source then held that were not collected yet.
+	// Lag is how old the newest event was when it was written, at Time, and Behind
+	// how many messages the source then held that were not collected yet.
 	Lag    time.Duration
+	Time   time.Time
 	Behind uint64
+	// Fault is what keeps a source from being collected now; "": nothing does.
+	Fault string
+}
+
+// Late returns how old what was collected last is by now, if there is more or if it
+// cannot be known; else 0.
+func (n *Counts) Late(now time.Time) time.Duration {
+	if n.Behind == 0 && n.Fault == "" {
+		return 0
+	}
+	return max(0, now.Sub(n.Time)+n.Lag)
 }
 
 // NewCollector returns a collector into the log.
-func NewCollector(file *Log, log *slog.Logger) *Collector { return &Collector{file: file, log: log} }
+func NewCollector(file *Log, log *slog.Logger) *Collector {
+	return &Collector{file: file, log: log, counts: Counts{Time: time.Now()}, faults: map[*Sink]string{}}
+}
 
 // Counts returns what was done so far.
 func (c *Collector) Counts() Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.counts
+	n := c.counts
+	for _, fault := range c.faults {
+		n.Fault = max(n.Fault, fault)
+	}
+	return n
 }
 
 // Run collects from all sources until the context ends, and then returns nil.
@@ -68,9 +91,16 @@ func (c *Collector) Run(ctx context.Context, sources ...Source) error {
 func (c *Collector) collect(ctx context.Context, source Source) {
 	pause := firstPause
 	logged := ""
+	var last error
 	for {
 		before := c.Counts().Events
-		err := source.Collect(ctx, &Sink{collector: c})
+		sink := &Sink{collector: c}
+		if last != nil {
+			sink.Fault(last)
+		}
+		err := source.Collect(ctx, sink)
+		sink.end()
+		last = err
 		if ctx.Err() != nil {
 			return
 		}
@@ -96,6 +126,9 @@ func (s *Sink) Append(lines []byte, done Counts) error {
 	c := s.collector
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if s.ended {
+		return errEnded
+	}
 	if len(lines) > 0 {
 		if err := c.file.Append(lines); err != nil {
 			return err
@@ -106,9 +139,29 @@ func (s *Sink) Append(lines []byte, done Counts) error {
 	c.counts.Proofs += done.Proofs
 	c.counts.Refused += done.Refused
 	if done.Events > 0 {
-		c.counts.Lag, c.counts.Behind = done.Lag, done.Behind
+		c.counts.Lag, c.counts.Time, c.counts.Behind = max(0, done.Lag), time.Now(), done.Behind
+		delete(c.faults, s)
 	}
 	return nil
+}
+
+// Fault notes what keeps the source from being collected; nil: nothing does.
+func (s *Sink) Fault(err error) {
+	s.collector.mu.Lock()
+	defer s.collector.mu.Unlock()
+	if err != nil && !s.ended {
+		s.collector.faults[s] = err.Error()
+		return
+	}
+	delete(s.collector.faults, s)
+}
+
+// end ends the round of the sink.
+func (s *Sink) end() {
+	s.Fault(nil)
+	s.collector.mu.Lock()
+	defer s.collector.mu.Unlock()
+	s.ended = true
 }
 
 // Tail calls see with the lines of the log, newest first.

@@ -33,6 +33,14 @@ func newDirWatch(wake func(uid uint32)) (*dirWatch, error) {
 	return &dirWatch{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, wake: wake, users: map[int32]map[uint32]struct{}{}}, nil
 }
 
+// armPath watches a directory by its path.
+func (w *dirWatch) armPath(path string, uid uint32) {
+	if dir, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
+		w.arm(dir, uid)
+		_ = unix.Close(dir)
+	}
+}
+
 // arm watches a directory for a user. Without a watch, which the kernel may refuse,
 // the log is looked at from time to time. It is called with the user's rights.
 func (w *dirWatch) arm(dir int, uid uint32) {

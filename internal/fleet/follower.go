@@ -80,11 +80,15 @@ func (u *follower) look(ctx context.Context, l *userLog) (more bool, wait time.D
 	case <-ctx.Done():
 		return false, 0
 	}
+	// Others do not wait for a file system that does not answer.
+	slow := time.AfterFunc(slowCall, func() { u.from.turns <- newTurn() })
 	more, err := l.look(next, fault)
-	if cap(l.turn.in)+cap(l.turn.out) > keptTurn {
-		l.turn.in, l.turn.out = make([]byte, fileChunk), nil
+	if slow.Stop() {
+		if cap(l.turn.in)+cap(l.turn.out) > keptTurn {
+			l.turn = newTurn()
+		}
+		u.from.turns <- l.turn
 	}
-	u.from.turns <- l.turn
 	l.turn = nil
 	if err != nil {
 		l.note(err)

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -67,12 +68,22 @@ func (f *Forwarder) note(change func(p *Presence)) {
 // on the way is tried again, from the checkpoint on.
 func (f *Forwarder) Run(ctx context.Context) error {
 	f.presence.Host = f.Host
-	nc, err := f.Server.connect(ctx, "eventsvc forward "+f.Host, "_INBOX_"+f.Host, f.Log)
+	server := f.Server
+	server.noticed = func(err error) {
+		f.note(func(p *Presence) {
+			if err == nil {
+				p.Fault = ""
+				return
+			}
+			p.fail(err)
+		})
+	}
+	nc, err := server.connect(ctx, "eventsvc forward "+f.Host, "_INBOX_"+f.Host, f.Log)
 	if err != nil {
 		return ignoreEnd(ctx, err)
 	}
 	defer nc.Close()
-	f.most = int(nc.MaxPayload()) - headroomOfPayload
+	f.most = math.MaxInt
 	var beats sync.WaitGroup
 	beatContext, stop := context.WithCancel(ctx)
 	beats.Go(func() { f.beat(beatContext, nc) })
@@ -88,6 +99,12 @@ func (f *Forwarder) Run(ctx context.Context) error {
 		}
 		if f.Presence().Sent > sent {
 			pause = firstPause
+		}
+		if err != nil {
+			f.note(func(p *Presence) {
+				p.fail(err)
+				p.CaughtUp = false
+			})
 		}
 		if err != nil && err.Error() != logged {
 			logged = err.Error()
@@ -120,7 +137,7 @@ func (f *Forwarder) beat(ctx context.Context, nc *nats.Conn) {
 	var said Presence
 	for {
 		p := f.Presence()
-		if p.Cursor != "" && (time.Since(said.Time) > presenceEvery || p.CaughtUp != said.CaughtUp || p.Gaps != said.Gaps) {
+		if p.Cursor != "" && (time.Since(said.Time) > presenceEvery || p.State(time.Now()) != said.State(time.Now()) || p.Gaps != said.Gaps) {
 			if err := p.say(ctx, nc); err == nil {
 				said = p
 			} else if ctx.Err() == nil {
@@ -142,6 +159,7 @@ func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) er
 			return err
 		}
 	}
+	f.most = min(f.most, int(nc.MaxPayload())-headroomOfPayload) // of the server that it is connected to now
 	from, err := readCheckpoint(ctx, nc, f.Host)
 	if err != nil {
 		return err
@@ -158,9 +176,13 @@ func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) er
 	s, err = local.Subscribe(ctx, client.SubscribeOptions{
 		Filters: f.Filters, AllUsers: true, After: from.cursor, FromStart: from.cursor == "",
 		OnExpired: func(e *events.ExpiredError) bool { lost = e; return !begun },
+		OnLost: func(cause error, _ time.Duration) {
+			f.note(func(p *Presence) { p.fail(errors.WithMessage(cause, "cannot read the service")) })
+		},
+		OnResumed: func(int) { f.note(func(p *Presence) { p.Fault = "" }) },
 		OnMark: func(string) {
-			if s != nil && s.Live() {
-				f.note(func(p *Presence) { p.CaughtUp = true })
+			if s != nil && s.Live() && f.Presence().Waiting == 0 {
+				f.note((*Presence).catchUp)
 			}
 		},
 	})
@@ -169,6 +191,9 @@ func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) er
 	}
 	defer s.Close()
 	begun = true
+	if s.Live() && lost == nil {
+		f.note((*Presence).catchUp)
+	}
 	p := &publisher{nc: nc, host: f.Host, last: from.seq}
 	gap := lost
 	read := readAhead(ctx, s)
@@ -186,13 +211,20 @@ func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) er
 		if err != nil {
 			return err
 		}
+		f.note(func(p *Presence) { p.Waiting = len(batch) + read.waiting() })
 		if err := f.publishEvents(ctx, p, batch); err != nil {
 			return err
 		}
 		if gap == nil {
 			*foreign = 0
 		}
-		f.note(func(p *Presence) { p.CaughtUp = read.isEmpty() })
+		f.note(func(p *Presence) {
+			if p.Fault, p.Waiting = "", read.waiting(); p.Waiting == 0 {
+				p.catchUp()
+			} else {
+				p.CaughtUp = false
+			}
+		})
 	}
 }
 

@@ -58,6 +58,7 @@ func (f *FromJournal) Collect(ctx context.Context, sink *Sink) error {
 		return err
 	}
 	defer reading.Close()
+	sink.Fault(nil)
 	var batch store.Batch
 	var lines []byte
 	for {

@@ -47,12 +47,15 @@ func (f *FromService) Collect(ctx context.Context, sink *Sink) error {
 	s, err := service.Subscribe(ctx, client.SubscribeOptions{
 		AllUsers: true, After: after, FromStart: after == "",
 		OnExpired: func(e *events.ExpiredError) bool { lost = e; return !begun },
+		OnLost:    func(cause error, _ time.Duration) { sink.Fault(errors.WithMessage(cause, "cannot read "+f.Address)) },
+		OnResumed: func(int) { sink.Fault(nil) },
 	})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	begun = true
+	sink.Fault(nil)
 	if lost != nil {
 		e := newLost(f.Host, after, lost.Oldest, time.Now())
 		f.Log.Warn("events were lost: a service no longer holds what follows the last collected", "address", f.Address, "after", after, "oldest", lost.Oldest)

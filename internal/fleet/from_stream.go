@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/pkg/errors"
 
@@ -50,12 +49,17 @@ type start struct {
 // Collect collects the stream until the connection breaks.
 func (f *FromStream) Collect(ctx context.Context, sink *Sink) error {
 	again := make(chan struct{}, 1)
-	nc, err := f.Server.connect(ctx, "eventsvc collect", "_INBOX_collect", f.Log, nats.ReconnectHandler(func(*nats.Conn) {
-		select {
-		case again <- struct{}{}:
-		default:
+	server := f.Server
+	server.noticed = func(err error) {
+		sink.Fault(err)
+		if err == nil {
+			select {
+			case again <- struct{}{}:
+			default:
+			}
 		}
-	}))
+	}
+	nc, err := server.connect(ctx, "eventsvc collect", "_INBOX_collect", f.Log)
 	if err != nil {
 		return err
 	}
@@ -80,6 +84,10 @@ func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Si
 	if err != nil {
 		return err
 	}
+	if err := sink.Append(nil, Counts{Proofs: 1}); err != nil {
+		return err
+	}
+	sink.Fault(nil)
 	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.seq,
 	})

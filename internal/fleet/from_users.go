@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -24,6 +25,8 @@ type FromUsers struct {
 	watch   *dirWatch
 	turns   chan *turn
 	release config.Release
+	fail    context.CancelCauseFunc // ends the round
+	list    chan struct{}           // of capacity 1: the users are to be listed
 
 	mu        sync.Mutex
 	places    map[logKey]filePlace // guarded by mu, as the rest
@@ -41,7 +44,7 @@ const (
 	mostTurns = 4
 	// keptTurn bounds the memory that a turn keeps, in bytes.
 	keptTurn = 512 << 10
-	// usersEvery is how often the users are listed, and the log of one who has a
+	// usersEvery is how often the users are listed without being asked to, and the log of one who has a
 	// runtime directory is looked at without being asked to; rarelyEvery the log of
 	// another, and each containers.conf.
 	usersEvery  = 2 * time.Second
@@ -63,6 +66,7 @@ func (f *FromUsers) Collect(ctx context.Context, sink *Sink) error {
 	if os.Geteuid() != 0 {
 		return errors.New("cannot collect from users: only root may take each one's rights; run it as a service of the system")
 	}
+	f = &FromUsers{Log: f.Log} // what has not ended of the last round must not touch this one
 	places, err := readPlaces(sink)
 	if err != nil {
 		return err
@@ -71,31 +75,67 @@ func (f *FromUsers) Collect(ctx context.Context, sink *Sink) error {
 	f.places, f.followers = places, map[uint32]*follower{}
 	f.ids, f.turns = newIdentities(), make(chan *turn, mostTurns)
 	for range mostTurns {
-		f.turns <- &turn{in: make([]byte, fileChunk)}
+		f.turns <- newTurn()
 	}
 	if f.watch, err = newDirWatch(f.wake); err != nil {
 		return err
 	}
+	mounts, err := newMountWatch()
+	if err != nil {
+		f.watch.close()
+		return err
+	}
+	f.list = make(chan struct{}, 1)
+	ctx, f.fail = context.WithCancelCause(ctx)
+	defer f.fail(nil)
 	sink.KeepBy(f.encodePlaces)
+	sink.Fault(nil)
 	var running sync.WaitGroup
 	running.Go(f.watch.run)
-	defer running.Wait()
+	running.Go(func() { mounts.run(func() { f.wake(listing) }) })
+	defer f.waitFor(&running)
 	defer f.watch.close()
+	defer mounts.close()
 	ticker := time.NewTicker(usersEvery)
 	defer ticker.Stop()
 	for {
+		f.watch.armPath(runtimeDirs, listing)
 		for uid, a := range listUsers() {
 			if u, begun := f.follow(uid, a, sink); begun {
 				running.Go(func() { u.run(ctx) })
 			}
 		}
 		select {
-		case <-ticker.C:
+		case <-time.After(looksApart):
 		case <-ctx.Done():
-			return nil
+			return context.Cause(ctx)
+		}
+		select {
+		case <-ticker.C:
+		case <-f.list:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }
+
+// waitFor waits for the followers, but not for one whose user's file system does not
+// answer: only the end of the process ends that.
+func (f *FromUsers) waitFor(running *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(2 * slowCall):
+		f.Log.Warn("a file system of a user does not answer; not waiting for it")
+	}
+}
+
+// newTurn returns the memory of a look at a log.
+func newTurn() *turn { return &turn{in: make([]byte, fileChunk)} }
 
 // follow notes what is known of a user. begun says that the user is new.
 func (f *FromUsers) follow(uid uint32, a account, sink *Sink) (u *follower, begun bool) {
@@ -118,8 +158,18 @@ func (f *FromUsers) follow(uid uint32, a account, sink *Sink) (u *follower, begu
 	return u, begun
 }
 
-// wake has the logs of a user looked at.
+// listing stands for the list of users where else a user stands: it is no uid.
+const listing = math.MaxUint32
+
+// wake has the logs of a user looked at, or the users listed.
 func (f *FromUsers) wake(uid uint32) {
+	if uid == listing {
+		select {
+		case f.list <- struct{}{}:
+		default:
+		}
+		return
+	}
 	f.mu.Lock()
 	u := f.followers[uid]
 	f.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/pkg/errors"
 )
@@ -14,12 +15,15 @@ import (
 // goneAfter is how long after its last sign a host counts as gone.
 const goneAfter = 2*presenceEvery + time.Minute
 
-// State says in a word how a host is: "gone" if it has given no sign, "behind" if
-// it has events that are not in the stream yet, or "ok".
+// State says in a word how a host is: "gone" if it has given no sign, "fault" if
+// something keeps it from forwarding, "behind" if it has events that are not in the
+// stream yet, or "ok".
 func (p *Presence) State(now time.Time) string {
 	switch {
 	case now.Sub(p.Time) > goneAfter:
 		return "gone"
+	case p.Fault != "":
+		return "fault"
 	case !p.CaughtUp:
 		return "behind"
 	}
@@ -30,7 +34,7 @@ func (p *Presence) State(now time.Time) string {
 func Hosts(ctx context.Context, server Server, log *slog.Logger) ([]Presence, error) {
 	ctx, cancel := context.WithTimeout(ctx, 6*requestTimeout)
 	defer cancel()
-	nc, err := server.connect(ctx, "eventsvc hosts", "_INBOX_collect", log)
+	nc, err := server.connect(ctx, "eventsvc hosts", "_INBOX_collect", log, nats.RetryOnFailedConnect(false))
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +64,9 @@ func Hosts(ctx context.Context, server Server, log *slog.Logger) ([]Presence, er
 			n++
 			var p Presence
 			if json.Unmarshal(m.Data(), &p) == nil && m.Subject() == hostsPrefix+p.Host {
+				if md, err := m.Metadata(); err == nil {
+					p.Time = md.Timestamp.UTC() // by one clock for all hosts
+				}
 				hosts = append(hosts, p)
 			}
 		}

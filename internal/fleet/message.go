@@ -3,6 +3,7 @@ package fleet
 import (
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -80,8 +81,20 @@ func newFitting(host string, e *events.Event, most int) (*nats.Msg, error) {
 		return m, err
 	}
 	short.Attributes = map[string]string{truncatedLabel: "true"}
+	if m, err = newMessage(host, &short); err != nil || m.Size() <= most {
+		return m, err
+	}
+	for _, word := range []*string{&short.Name, &short.ID, &short.Image, &short.Network, &short.HealthStatus, &short.Error} {
+		*word = strings.ToValidUTF8((*word)[:min(len(*word), longestWord)], "")
+	}
+	short.Status = events.Status(token(string(short.Status)))
+	short.Type = events.Type(token(string(short.Type)))
 	return newMessage(host, &short)
 }
+
+// longestWord bounds each member of an event that is still too long without its
+// long parts, in bytes.
+const longestWord = 256
 
 // lostStatus is the status of the event that reports a gap.
 const lostStatus = "events-lost"

@@ -53,12 +53,17 @@ func MachineID() (string, error) {
 	return id, nil
 }
 
+// maxToken bounds a word in a subject, in bytes: a server takes no subject longer than
+// its control line, 4 KiB, and ends the connection of a client that uses one.
+const maxToken = 64
+
 // token returns a word as a token of a subject, which has no dots, wildcards or
-// blanks.
+// blanks. A long one is cut.
 func token(word string) string {
 	if word == "" {
 		return "_"
 	}
+	word = word[:min(len(word), maxToken)]
 	return strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' || r == '.' || r == '*' || r == '>' {
 			return '_'

@@ -32,11 +32,43 @@ type Presence struct {
 	EventTime time.Time `json:"eventTime"`
 	// CaughtUp says that there was nothing more to forward.
 	CaughtUp bool `json:"caughtUp"`
+	// Current is when CaughtUp was last true, Waiting how many events were read from
+	// the service and are not in the stream yet; others may wait in its log.
+	Current time.Time `json:"current"`
+	Waiting int       `json:"waiting"`
+	// Fault is what keeps it from forwarding; "": nothing does.
+	Fault string `json:"fault,omitempty"`
 	// Sent, Checkpoints and Gaps count since the forwarder started: events, how
 	// often the checkpoint was read again, and gaps that were reported.
 	Sent        uint64 `json:"sent"`
 	Checkpoints uint64 `json:"checkpoints"`
 	Gaps        uint64 `json:"gaps"`
+}
+
+// Late returns for how long there may have been events that are not in the stream; 0:
+// there are none.
+func (p *Presence) Late(now time.Time) time.Duration {
+	since := p.Current
+	if p.EventTime.After(since) {
+		since = p.EventTime
+	}
+	if p.CaughtUp && p.Fault == "" || since.IsZero() {
+		return 0
+	}
+	return max(0, now.Sub(since))
+}
+
+// catchUp notes that there is nothing more to forward.
+func (p *Presence) catchUp() {
+	p.CaughtUp, p.Current, p.Fault, p.Waiting = true, time.Now().UTC(), "", 0
+}
+
+// fail notes what keeps it from forwarding.
+func (p *Presence) fail(err error) {
+	if p.CaughtUp && p.Fault == "" {
+		p.Current = time.Now().UTC()
+	}
+	p.Fault = err.Error()
 }
 
 // say publishes the presence.

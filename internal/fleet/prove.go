@@ -29,6 +29,9 @@ func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Si
 	if err != nil {
 		return nil, start{}, errors.Wrap(err, "cannot find the stream "+EventsStream+"; 'eventsvc forward --create' makes it, or 'eventsvc fleet init' says how")
 	}
+	if err := checkOwn(&stream.CachedInfo().Config); err != nil {
+		return nil, start{}, err
+	}
 	state := stream.CachedInfo().State
 	at := start{created: stream.CachedInfo().Created, last: state.LastSeq, seq: 1}
 	tail, err := readTail(sink)
@@ -67,6 +70,7 @@ func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Si
 		return nil, start{}, err
 	}
 	at.seq = max(1, state.FirstSeq)
+	at.lost = lostWith(newest, created)
 	at.known = map[uint64]struct{}{}
 	for i, c := range tail {
 		if i > common {
@@ -78,6 +82,16 @@ func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Si
 	}
 	f.Log.Warn("the stream is not what it was; going on after what it has in common with the log", "sequence", at.seq-1)
 	return stream, at, nil
+}
+
+// lostWith returns the last collected sequence of a stream that was deleted and made
+// again: what the old one held after it is gone, and hosts do not send it again. 0: it
+// is the same stream.
+func lostWith(newest collected, created int64) uint64 {
+	if newest.created == created {
+		return 0
+	}
+	return newest.seq
 }
 
 // common returns the place in the tail of the last line that the stream has at

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
@@ -42,6 +43,13 @@ func request(ctx context.Context, nc *nats.Conn, m *nats.Msg, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	reply, err := nc.RequestMsgWithContext(ctx, m)
+	if errors.Is(err, nats.ErrNoResponders) {
+		if strings.HasPrefix(m.Subject, eventsPrefix) {
+			return errors.Errorf("no stream takes %s: make it by --create; where another program's stream is named %s, "+
+				"give the fleet an account of its own", m.Subject, EventsStream)
+		}
+		return errors.Errorf("no answer to %s: this server, or the user's account, has no JetStream", m.Subject)
+	}
 	if err != nil {
 		return errors.Wrapf(err, "no answer to %s", m.Subject)
 	}

@@ -65,7 +65,8 @@ func (r *reading) next(ctx context.Context) ([]events.Event, error) {
 	return batch, nil
 }
 
-func (r *reading) isEmpty() bool { return len(r.events) == 0 }
+// waiting returns how many events were read and not taken.
+func (r *reading) waiting() int { return len(r.events) }
 
 // stop ends the reading and waits for it.
 func (r *reading) stop() {

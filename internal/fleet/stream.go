@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,7 +21,12 @@ func CreateStreams(ctx context.Context, nc *nats.Conn, replicas int, maxAge time
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	for _, c := range streamConfigs(replicas, maxAge) {
-		_, err := js.Stream(ctx, c.Name)
+		found, err := js.Stream(ctx, c.Name)
+		if err == nil && c.Name == EventsStream {
+			if err := checkOwn(&found.CachedInfo().Config); err != nil {
+				return err
+			}
+		}
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			_, err = js.CreateStream(ctx, c)
 		}
@@ -29,6 +35,20 @@ func CreateStreams(ctx context.Context, nc *nats.Conn, replicas int, maxAge time
 		}
 	}
 	return nil
+}
+
+// checkOwn returns an error unless a stream can have the events of hosts.
+func checkOwn(c *jetstream.StreamConfig) error {
+	if c.Mirror != nil || len(c.Sources) > 0 {
+		return nil
+	}
+	for _, subject := range c.Subjects {
+		if subject == ">" || subject == "containers.>" || strings.HasPrefix(subject, eventsPrefix) {
+			return nil
+		}
+	}
+	return errors.Errorf("cannot use the stream %s, which does not take %s>: another program's stream has the name; "+
+		"give the fleet an account of its own ('eventsvc fleet init')", c.Name, eventsPrefix)
 }
 
 func streamConfigs(replicas int, maxAge time.Duration) []jetstream.StreamConfig {

@@ -37,6 +37,9 @@ type account struct {
 	// hasRuntime says that the user has a runtime directory, being logged in or
 	// lingering.
 	hasRuntime bool
+	// runtime is the device of that directory: another one is mounted on it when
+	// the user logs in.
+	runtime uint64
 }
 
 // listUsers returns root, the people in /etc/passwd and the users that have a
@@ -69,6 +72,10 @@ func listUsers() map[uint32]account {
 			a = lookUp(uint32(uid))
 		}
 		a.hasRuntime = true
+		var stat unix.Stat_t
+		if unix.Lstat(filepath.Join(runtimeDirs, entry.Name()), &stat) == nil {
+			a.runtime = stat.Dev
+		}
 		all[a.uid] = a
 	}
 	return all

@@ -176,7 +176,7 @@ func (l *userLog) reportGap(after filePlace) error {
 		return err
 	}
 	text = appendFilePlace(line.AppendOrigin(text, "", int64(l.account.uid), ""), l.key, filePlace{})
-	if err := l.sink.Append(text, Counts{Gaps: 1}); err != nil {
+	if err := l.append(text, Counts{Gaps: 1}); err != nil {
 		return err
 	}
 	l.wrote.take(len(text))
@@ -234,11 +234,11 @@ func (l *userLog) collect() (more bool, err error) {
 		l.passing = true
 		l.from.warn("left out a line of the log of a user", l, "offset", l.off, "reason", line.ErrLong)
 		l.advance(data)
-		return true, l.sink.Append(nil, Counts{Refused: 1})
+		return true, l.append(nil, Counts{Refused: 1})
 	}
 	data = data[:last+1]
 	lines, place, done := l.convert(data)
-	if err := l.sink.Append(lines, done); err != nil {
+	if err := l.append(lines, done); err != nil {
 		return false, err
 	}
 	l.wrote.take(len(lines))
@@ -247,6 +247,16 @@ func (l *userLog) collect() (more bool, err error) {
 		l.from.setPlace(l.key, place)
 	}
 	return true, nil
+}
+
+// append appends to the collected log. Where it fails, some of the lines may be in the
+// log: the next round finds out.
+func (l *userLog) append(lines []byte, done Counts) error {
+	err := l.sink.Append(lines, done)
+	if err != nil {
+		l.from.fail(err)
+	}
+	return err
 }
 
 // advance goes on behind data, which begins at the place.

@@ -84,17 +84,21 @@ func New(version string, s Sources) (*Metrics, error) {
 		age: histogram("event_age_seconds",
 			"Age of new events, by their own time, when the service had read them: of the last of those read at once.", ageBuckets),
 	}
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: prefix + "build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
-	})
-	build.Set(1)
 	if err := m.registry.Register(inTurn{
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m, m.catchUps, m.losses, m.writeFailures, m.writes, m.age, build,
+		m, m.catchUps, m.losses, m.writeFailures, m.writes, m.age, buildInfo(version),
 	}); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+func buildInfo(version string) prometheus.Collector {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: prefix + "build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	return build
 }
 
 // inTurn are collectors that are asked one after the other. A registry asks its

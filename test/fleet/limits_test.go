@@ -14,7 +14,7 @@ import (
 )
 
 // stream returns the stream of events, once a forwarder has made it.
-func stream(t *testing.T, s *server) (jetstream.JetStream, jetstream.Stream) {
+func stream(t testing.TB, s *server) (jetstream.JetStream, jetstream.Stream) {
 	t.Helper()
 	nc, err := nats.Connect(s.url)
 	if err != nil {

@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 
 // process is a command that a test may kill and start again.
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	args []string
 	cmd  *exec.Cmd
 	out  *testkit.Buffer
@@ -76,7 +76,7 @@ func (p *process) end(signal syscall.Signal) {
 	}
 }
 
-func run(t *testing.T, args ...string) *process {
+func run(t testing.TB, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, args: args, out: new(testkit.Buffer)}
 	p.start()
@@ -94,13 +94,24 @@ func run(t *testing.T, args ...string) *process {
 // server again.
 func (p *process) awaitReconnected(n int) {
 	p.t.Helper()
+	p.awaitTimes(n, "connected to NATS again")
+}
+
+// awaitSaid waits until the process has logged what is wanted.
+func (p *process) awaitSaid(want string) {
+	p.t.Helper()
+	p.awaitTimes(1, want)
+}
+
+func (p *process) awaitTimes(n int, want string) {
+	p.t.Helper()
 	for range 6000 {
-		if strings.Count(p.out.String(), "connected to NATS again") >= n {
+		if strings.Count(p.out.String(), want) >= n {
 			return
 		}
 		time.Sleep(5 * time.Millisecond) // between two looks at its log
 	}
-	p.t.Fatalf("it does not connect again\n%s", p.out)
+	p.t.Fatalf("it does not say %q\n%s", want, p.out)
 }
 
 // server is a nats-server of a test.
@@ -112,7 +123,7 @@ type server struct {
 
 // startNATS starts a nats-server on a free port of loopback. More are lines of its
 // configuration.
-func startNATS(t *testing.T, more ...string) *server {
+func startNATS(t testing.TB, more ...string) *server {
 	t.Helper()
 	cache := os.Getenv("EVENTSVC_PEERS")
 	if cache == "" {
@@ -153,7 +164,7 @@ func (s *server) again() {
 	s.await(strings.TrimPrefix(s.url, "nats://"))
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -165,7 +176,7 @@ func freeAddress(t *testing.T) string {
 
 // host is a host of the fleet: its log and its service.
 type host struct {
-	t       *testing.T
+	t       testing.TB
 	name    string
 	log     string
 	socket  string
@@ -173,7 +184,7 @@ type host struct {
 	written int
 }
 
-func newHost(t *testing.T, name string) *host {
+func newHost(t testing.TB, name string) *host {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "evf") //nolint:usetesting // the paths of t.TempDir are too long for a socket
 	if err != nil {
@@ -187,7 +198,7 @@ func newHost(t *testing.T, name string) *host {
 }
 
 // serve starts a service of a log.
-func serve(t *testing.T, socket, log string, more ...string) *process {
+func serve(t testing.TB, socket, log string, more ...string) *process {
 	t.Helper()
 	args := append([]string{binary, "serve", "--config", "/dev/null", "--dbus", "none", "--listen", "unix:" + socket, "--log-file", log}, more...)
 	p := run(t, args...)
@@ -195,7 +206,7 @@ func serve(t *testing.T, socket, log string, more ...string) *process {
 	return p
 }
 
-func awaitSocket(t *testing.T, socket string) {
+func awaitSocket(t testing.TB, socket string) {
 	t.Helper()
 	for range 2000 {
 		if c, err := net.Dial("unix", socket); err == nil {
@@ -249,7 +260,7 @@ type collector struct {
 	log string
 }
 
-func startCollector(t *testing.T, s *server, more ...string) *collector {
+func startCollector(t testing.TB, s *server, more ...string) *collector {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "events.log")
 	return &collector{run(t, append([]string{binary, "collect", "--from", s.url, "--log", log}, more...)...), log}
@@ -267,7 +278,7 @@ type got struct {
 }
 
 // inStream reads the whole stream by its own client.
-func inStream(t *testing.T, s *server) map[string]*got {
+func inStream(t testing.TB, s *server) map[string]*got {
 	t.Helper()
 	nc, err := nats.Connect(s.url)
 	if err != nil {
@@ -311,7 +322,7 @@ func inStream(t *testing.T, s *server) map[string]*got {
 }
 
 // inLog reads the whole lines of a collected log; a writer may be within one.
-func inLog(t *testing.T, path string) map[string]*got {
+func inLog(t testing.TB, path string) map[string]*got {
 	t.Helper()
 	all := map[string]*got{}
 	text, err := os.ReadFile(path)
@@ -327,7 +338,7 @@ func inLog(t *testing.T, path string) map[string]*got {
 }
 
 // count holds one event against the model.
-func count(t *testing.T, all map[string]*got, line []byte) {
+func count(t testing.TB, all map[string]*got, line []byte) {
 	t.Helper()
 	var e struct {
 		Host, Name, Status string
@@ -367,7 +378,7 @@ func count(t *testing.T, all map[string]*got, line []byte) {
 
 // await waits until all events of the hosts are there, and checks that each is,
 // once and in order.
-func await(t *testing.T, where string, read func() map[string]*got, hosts ...*host) {
+func await(t testing.TB, where string, read func() map[string]*got, hosts ...*host) {
 	t.Helper()
 	deadline := time.Now().Add(90 * time.Second)
 	for {
@@ -394,7 +405,7 @@ func await(t *testing.T, where string, read func() map[string]*got, hosts ...*ho
 }
 
 // last returns the last events of a service.
-func history(t *testing.T, socket string, filters ...string) []events.Event {
+func history(t testing.TB, socket string, filters ...string) []events.Event {
 	t.Helper()
 	c, err := client.New("unix:" + socket)
 	if err != nil {

@@ -29,6 +29,8 @@ packages=(
 	tmux
 	# What scrapes the metrics, and checks the alert rules.
 	prometheus
+	# An MQTT client, for the events of a fleet.
+	mosquitto-clients
 	# What looks at the packages that "make packages" builds.
 	lintian rpm groff-base mandoc
 )
