@@ -36,7 +36,7 @@ OUT          ?= dist/out
 export OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help go-version build run test test-peers race lint fmt generate packages static release bench bench-autoupdate bench-fleet bench-parts fuzz clean
+.PHONY: help go-version build run test test-peers race lint fmt generate packages source static release bench bench-autoupdate bench-fleet bench-parts fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,9 @@ generate: ## generate the Varlink bindings anew
 
 packages: $(NFPM).$(NFPM_VERSION) ## build the deb and the rpm into dist/out; ARCHS="amd64 arm64" for both architectures
 	GO='$(GO)' NFPM='$(NFPM)' dist/package/build.sh $(ARCHS)
+
+source: go-version ## make the source packages of Fedora and Debian, which build without network (docs/packaging.md)
+	GO='$(GO)' dist/package/source.sh
 
 $(NFPM).$(NFPM_VERSION):
 	rm -f $(NFPM) $(NFPM).v*
