@@ -92,7 +92,8 @@ func TestSource_builds(t *testing.T) {
 		for _, field := range []string{"Breaks", "Suggests", "Description"} {
 			sameLines(t, name+".deb's "+field, output(t, "dpkg-deb", "-f", deb, field), output(t, "dpkg-deb", "-f", fromSource, field))
 		}
-		if out, err := exec.Command("lintian", "--allow-root", "--fail-on", "error,warning", fromSource).CombinedOutput(); err != nil || len(out) > 0 {
+		// No bug of Debian asks for the package, which is not in Debian.
+		if out, err := exec.Command("lintian", "--allow-root", "--fail-on", "error,warning", "--suppress-tags", "initial-upload-closes-no-bugs", fromSource).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("lintian: %v\n%s", err, out)
 		}
 	}

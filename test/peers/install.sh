@@ -32,7 +32,7 @@ packages=(
 	# An MQTT client, for the events of a fleet.
 	mosquitto-clients
 	# What looks at the packages that "make packages" builds.
-	lintian rpm groff-base mandoc
+	lintian rpm debhelper dpkg-dev groff-base mandoc
 )
 
 if [[ ! -r /etc/debian_version ]]; then
