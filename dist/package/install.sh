@@ -58,7 +58,7 @@ while read -r src dst type only; do
 		to=$dst
 		[[ $dst != */ ]] || to=$dst${file##*/}
 		mode=644
-		[[ $to != /usr/bin/* && $to != /usr/libexec/* ]] || mode=755
+		[[ ! -x $file ]] || mode=755
 		install -D -m "$mode" "$file" "$dest$to"
 		echo "$mark$to"
 	done
