@@ -51,6 +51,7 @@ func TestInstalled_debian(t *testing.T) {
 		{"The sandbox holds", sandboxHolds},
 		{"Another user may ask and not write", strangers},
 		{"A user has a service of its own", userFlavour},
+		{"A group may read", groupReads},
 		{"Old clients have their socket", oldClients},
 		{"Configuration is read again", configuration},
 		{"Monitors match its messages", messages},
