@@ -62,7 +62,7 @@ func TestEvents_linesAsPodman(t *testing.T) {
 		{"--since", "2026-11-23T12:46:15Z"},
 		{"--format", "{{.ID}}|{{.Status}}|{{.Type}}|{{.Time.UTC}}|{{.Name}}|{{.Image}}|{{.PodID}}|{{.Network}}|{{.Attributes}}"},
 		{"--format", `{{.Type}}\t{{.Name}}\n`},
-		{"--format", "{{json .Attributes}} {{json .Name}}", "--filter", "type=pod"},
+		{"--format", "{{json .Type}} {{json .Name}}", "--filter", "type=pod"},
 		{"--format", `{{upper .Name}} {{lower .Name}} {{title .Name}} {{truncate .ID 7}} {{pad .Name 1 2}} {{join (split .Image "/") "+"}}`},
 	} {
 		t.Run(strings.Join(arguments, " "), func(t *testing.T) {
