@@ -21,8 +21,18 @@ func TestKill_losesNothing(t *testing.T) {
 
 func killsLoseNothing(t *testing.T, kills int, args ...string) {
 	d, m := newDaemon(t, args...), newModel(t)
-	appendTo(t, d.log, "") // a cursor from before there was a log does not outlive a restart
 	d.start()
+	// A cursor from before the first event does not outlive a restart.
+	w, err := dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cursor, err := w.write("first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.stored("first", cursor)
+	w.close()
 	r := random(t)
 	ctx := within(t, time.Duration(kills)*3*time.Second+time.Minute)
 
