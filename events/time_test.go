@@ -295,7 +295,7 @@ func FuzzParseTime(f *testing.F) {
 		"", "now", "0", "1795437717.795029572", "9223372036.9", "10m", "-10m", "+1h2m3.5s", "2026-11-23", "2026-11-23T12",
 		"2026-11-23T12:41", "2026-11-23T12:41:57", "2026-11-23T12:41:57.795029572Z", "2026-11-23T12:41:57,5+02:00",
 		"2026-11-23Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999-23:59", "2026-02-29",
-		"1d", "2 weeks", "1 hour ago", "@1700000000", "yesterday", "Mon 2026-11-23 12:41:57 UTC", "1.5d 3us", "12:30:01", "x m=+0.1",
+		"1d", "2 weeks", "1 hour ago", "@1700000000", "yesterday", "Mon 2026-11-23 12:41:57 UTC", "1.5d 3us", "12:30:01", "x m=+0.1", "1", "20261126", "1795437717795",
 	} {
 		f.Add(value)
 	}
@@ -327,8 +327,12 @@ func FuzzParseTime(f *testing.F) {
 		}
 		if unixForm.MatchString(value) {
 			want, ok := unixTime(value)
-			if ok != (writtenErr == nil) || ok && !written.Equal(want) {
-				t.Fatalf("%q is %s, %v, want %s, %t", value, written, writtenErr, want, ok)
+			at, atErr := events.ParseTime(events.Written, "@"+value, clock)
+			if ok != (atErr == nil) || ok && !at.Equal(want) {
+				t.Fatalf("@%q is %s, %v, want %s, %t", value, at, atErr, want, ok)
+			}
+			if writtenErr == nil && !written.Equal(want) { // without '@' those are refused that may be something else
+				t.Fatalf("%q is %s, want %s", value, written, want)
 			}
 			return
 		}
