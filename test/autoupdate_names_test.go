@@ -84,7 +84,7 @@ func updateMeanwhile(l *lab) {
 	l.want(first.results, "while1", autoupdate.Updated, l.version)
 	l.want(first.results, "while2", autoupdate.Failed, other)
 	l.want(first.results, "while3", autoupdate.Updated, l.version)
-	contains(l.t, first.results["while2"].Error, "was changed meanwhile")
+	contains(l.t, first.results["while2"].Error, "it was changed meanwhile")
 	l.wantCode(first.code, 2)
 
 	// No room for what is pulled: the check of the disk looks at the storage only.

@@ -170,7 +170,7 @@ func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (mov
 			return err
 		}
 		if image := r.replaced(ctx, b, unit); image != "" {
-			err = goneError{errors.Errorf("unit %s was changed meanwhile: its container runs image %s now", unit, image)}
+			err = goneError{errors.Errorf("cannot update unit %s: it was changed meanwhile, and its container runs image %s; run auto-update again", unit, image)}
 		}
 		if !errors.As(err, new(goneError)) {
 			return err

@@ -154,7 +154,7 @@ func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer
 		return e.Type == events.Container && e.Status == events.Exited && e.ContainerExitCode != nil && *e.ContainerExitCode != 0
 	})
 	if died < 0 {
-		return "", errors.New("the sample has no container that died")
+		return "", errors.New("cannot show the sample: it has no container that died")
 	}
 	fmt.Fprintf(a.stdout, "eventsvc serves a log of %d events that Podman wrote. The life of one container, which was killed twice:\n\n", len(past))
 	for i := range past {

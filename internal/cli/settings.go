@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/fleet"
 )
 
 // The flags of serve that say how it is started, and are no options of the
@@ -186,9 +187,20 @@ func (o *options) describe() []string {
 	return lines
 }
 
+// quotedText returns the value of a flag for people: without the passwords of URLs.
 func quotedText(f *pflag.Flag) string {
-	if list, ok := f.Value.(pflag.SliceValue); ok {
-		return fmt.Sprintf("%q", list.GetSlice())
+	redacted := func(value string) string {
+		if !strings.Contains(value, "://") {
+			return value
+		}
+		return (&fleet.Server{URL: value}).String()
 	}
-	return fmt.Sprintf("%q", f.Value.String())
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		var all []string
+		for _, value := range list.GetSlice() {
+			all = append(all, redacted(value))
+		}
+		return fmt.Sprintf("%q", all)
+	}
+	return fmt.Sprintf("%q", redacted(f.Value.String()))
 }

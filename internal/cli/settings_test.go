@@ -213,3 +213,12 @@ func TestSettings_processOfOneClient(t *testing.T) {
 		check(t, name, textOf(flags.Lookup(name)), want)
 	}
 }
+
+// The configuration is shown without the passwords in it.
+func TestDescribe_passwords(t *testing.T) {
+	stdout, stderr, code := runIn(t.Context(), "forward", "--to", "nats://user:secret@host:4222,nats://two:hidden@b", "--check-config")
+	checkCode(t, code, exitOK)
+	if all := stdout + stderr; strings.Contains(all, "secret") || strings.Contains(all, "hidden") || !strings.Contains(stdout, "nats://user:xxxxx@host:4222") {
+		t.Errorf("got %s%s", stdout, stderr)
+	}
+}

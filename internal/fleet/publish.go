@@ -45,10 +45,10 @@ func request(ctx context.Context, nc *nats.Conn, m *nats.Msg, into any) error {
 	reply, err := nc.RequestMsgWithContext(ctx, m)
 	if errors.Is(err, nats.ErrNoResponders) {
 		if strings.HasPrefix(m.Subject, eventsPrefix) {
-			return errors.Errorf("no stream takes %s: make it by --create; where another program's stream is named %s, "+
+			return errors.Errorf("cannot publish to %s: no stream takes it; make it by --create; where another program's stream is named %s, "+
 				"give the fleet an account of its own", m.Subject, EventsStream)
 		}
-		return errors.Errorf("no answer to %s: this server, or the user's account, has no JetStream", m.Subject)
+		return errors.Errorf("cannot ask %s: this server, or the user's account, has no JetStream; enable it there", m.Subject)
 	}
 	if err != nil {
 		return errors.Wrapf(err, "no answer to %s", m.Subject)

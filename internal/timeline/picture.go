@@ -98,7 +98,7 @@ func (p Picture) Draw(t *Timeline) []string {
 	label := p.labels(lanes)
 	for i, lane := range lanes {
 		names[i] = label(lane, p.Width/4)
-		name = max(name, width(names[i]))
+		name = max(name, visible.Width(names[i]))
 	}
 	numbers := ""
 	if p.Width >= wideFrom {
@@ -141,7 +141,7 @@ func (p Picture) labels(lanes []*Lane) func(lane *Lane, columns int) string {
 			of += " host=" + p.name(l.Host)
 		}
 		of = p.cut(of, max(columns-5, 0)) // some of the name is there in any case
-		return p.cut(p.name(l.Name), columns-width(of)) + of
+		return p.cut(p.name(l.Name), columns-visible.Width(of)) + of
 	}
 }
 
@@ -312,7 +312,7 @@ func (p Picture) wrap(between string, words []string) []string {
 		switch {
 		case line == "":
 			line = word
-		case width(line+between+word) > p.Width:
+		case visible.Width(line+between+word) > p.Width:
 			lines = append(lines, p.fit(line))
 			line = word
 		default:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 var end = time.Date(2026, 11, 26, 4, 0, 0, 0, time.UTC)
@@ -67,8 +68,8 @@ func TestPicture(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				got := drawn(Picture{Width: columns, UTF8: letters == "utf8"}, night())
 				for i, line := range strings.Split(got, "\n") {
-					if width(line) > columns {
-						t.Errorf("line %d has %d columns", i+1, width(line))
+					if visible.Width(line) > columns {
+						t.Errorf("line %d has %d columns", i+1, visible.Width(line))
 					}
 					if letters == "ascii" && strings.ContainsFunc(line, func(r rune) bool { return r >= 0x7f }) {
 						t.Errorf("line %d is not ASCII: %s", i+1, line)
@@ -172,8 +173,8 @@ func TestTimeline_bounds(t *testing.T) {
 	long := strings.Repeat("n", 4096)
 	line.Add(happened(1, long, events.Exited, code(1)))
 	for _, text := range (Picture{Width: 80, Height: 24}).Draw(line) {
-		if width(text) > 80 {
-			t.Errorf("a line has %d columns: %s", width(text), text)
+		if visible.Width(text) > 80 {
+			t.Errorf("a line has %d columns: %s", visible.Width(text), text)
 		}
 	}
 	if n := len((Picture{Width: 80, Height: 24}).Draw(line)); n > 24 {
@@ -275,8 +276,8 @@ func TestPicture_sizes(t *testing.T) {
 					t.Errorf("%d columns and %d rows: there are %d lines\n%s", columns, rows, len(lines), strings.Join(lines, "\n"))
 				}
 				for _, line := range lines {
-					if width(line) > columns {
-						t.Errorf("%d columns: a line has %d: %s", columns, width(line), line)
+					if visible.Width(line) > columns {
+						t.Errorf("%d columns: a line has %d: %s", columns, visible.Width(line), line)
 					}
 				}
 			}
@@ -289,7 +290,7 @@ func TestWidth(t *testing.T) {
 	for text, want := range map[string]int{
 		"web": 3, "é": 1, "e\u0301": 1, "容器": 4, "ｗ": 2, "🚀": 2, "⚡": 2, "✓": 1, "한": 2, "\u1112\u1161\u11ab": 2, "שלום": 4, "━": 1, "": 0,
 	} {
-		if got := width(text); got != want {
+		if got := visible.Width(text); got != want {
 			t.Errorf("%q: %d columns, want %d", text, got, want)
 		}
 	}

@@ -61,3 +61,11 @@ func TestCut_cells(t *testing.T) {
 		}
 	}
 }
+
+func TestWidth(t *testing.T) {
+	for text, want := range map[string]int{"web": 3, "läuft": 5, "容器": 4, "😀⚡": 4, "e\u0301": 1, "한글": 4, "\u1112\u1161\u11ab": 2} {
+		if got := Width(text); got != want {
+			t.Errorf("%q takes %d cells, want %d", text, got, want)
+		}
+	}
+}

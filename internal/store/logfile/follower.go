@@ -226,7 +226,8 @@ func (f *follower) lookAtPresent(missing bool, err error) (more bool, _ error) {
 	more, err = f.catchUp()
 	f.chain.setGone(missing)
 	if !more && err == nil && f.arrivals.wasSwapped() {
-		f.log.Warn("the log was away for a moment, and another may have been in its place; events may have been lost", "path", f.path)
+		f.log.Warn("the log was away for a moment, and another may have been in its place; events may have been lost", messageid.Lost,
+			"path", f.path)
 		f.emitPlace(true)
 	}
 	return more, err
