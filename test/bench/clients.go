@@ -155,6 +155,9 @@ func (b *bench) pageOverDBus(l *log) error {
 		return err
 	}
 	defer d.stop()
+	if err := awaitName(address); err != nil {
+		return err
+	}
 	page := func(cmd func() *exec.Cmd) (time.Duration, error) {
 		return medianAfterOne(b, func() (time.Duration, error) {
 			took, printed, err := b.timeCommand(cmd(), false)
@@ -188,4 +191,20 @@ func (b *bench) pageOverDBus(l *log) error {
 		ratio: strings.TrimSpace(times(float64(overDBus) / float64(overVarlink))),
 	})
 	return nil
+}
+
+// awaitName returns when the service has its name on a bus, which it takes after it has
+// begun to listen on its socket.
+func awaitName(address string) error {
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		out, err := exec.Command("busctl", "--address="+address, "status", "io.podman.Events1").CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("io.podman.Events1 does not come to the bus: %w\n%s", err, out)
+		}
+		time.Sleep(10 * time.Millisecond) // asking once more is simpler than watching the bus
+	}
 }
