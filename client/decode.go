@@ -20,7 +20,7 @@ type envelope struct {
 // payload are the parameters of a reply, read in either of two ways with the
 // same result: by scan, fast, or by encoding/json where scan gives up.
 type payload interface {
-	scan(s *scan) error
+	scan(s *scan)
 	unmarshal(text []byte) error
 }
 
@@ -30,12 +30,11 @@ func decode(frame []byte, into payload) (continues bool, err error) {
 	// The text is that of the frame, which changes with the next one: what is kept of
 	// it is copied.
 	s := newScan(unsafe.String(unsafe.SliceData(frame), len(frame)))
-	err = env.scan(&s, into)
-	if s.atEnd() {
+	if env.scan(&s, into); s.atEnd() {
 		if env.errorName != "" {
 			return false, serviceError(strings.Clone(env.errorName), strings.Clone(env.parameters))
 		}
-		return env.continues, err
+		return env.continues, nil
 	}
 	var slow struct {
 		Parameters json.RawMessage `json:"parameters"`
@@ -81,9 +80,8 @@ func other(s *scan, key string, known ...string) {
 	s.skip()
 }
 
-func (env *envelope) scan(s *scan, into payload) error {
+func (env *envelope) scan(s *scan, into payload) {
 	var once seen
-	var err error
 	for key := range s.members() {
 		switch key {
 		case "parameters":
@@ -93,8 +91,7 @@ func (env *envelope) scan(s *scan, into payload) error {
 			if s.null() {
 				continue
 			}
-			err = into.scan(s)
-			if !s.odd {
+			if into.scan(s); !s.odd {
 				env.parameters = s.text[start:s.Pos]
 			}
 		case "continues":
@@ -107,21 +104,18 @@ func (env *envelope) scan(s *scan, into payload) error {
 			other(s, key, "parameters", "continues", "error")
 		}
 	}
-	return err
 }
 
-// subscribeReply is a reply of Subscribe.
+// subscribeReply is a reply of Subscribe. Its event is to be read before the next reply.
 type subscribeReply struct {
 	ready, live, hasEvent bool
 	event                 sentEvent
-	labels                []string // memory for those of the event
 	cursor                string
 }
 
-func (r *subscribeReply) scan(s *scan) error {
-	*r = subscribeReply{labels: r.labels[:0]}
+func (r *subscribeReply) scan(s *scan) {
+	*r = subscribeReply{}
 	var once seen
-	var err error
 	for key := range s.members() {
 		switch key {
 		case "ready":
@@ -136,20 +130,14 @@ func (r *subscribeReply) scan(s *scan) error {
 				continue
 			}
 			r.hasEvent = true
-			var part copied
-			r.labels, err = part.event(s, &r.event, r.labels)
+			r.event.scan(s)
 		case "cursor":
 			once.twice(s, 3)
-			if r.cursor = s.strOrNull(); r.cursor == r.event.Cursor {
-				r.cursor = r.event.Cursor
-			} else {
-				r.cursor = strings.Clone(r.cursor)
-			}
+			r.cursor = strings.Clone(s.strOrNull())
 		default:
 			other(s, key, "ready", "live", "event", "cursor")
 		}
 	}
-	return err
 }
 
 func (r *subscribeReply) unmarshal(text []byte) error {
@@ -167,24 +155,26 @@ func (r *subscribeReply) unmarshal(text []byte) error {
 	if slow.Event == nil {
 		return nil
 	}
-	var err error
-	r.hasEvent = true
-	r.event.Event, err = fromWire(slow.Event)
+	e, err := fromWire(slow.Event)
+	r.hasEvent, r.event.odd = true, &e
 	return err
 }
 
 // pageReply is a reply of GetEvents.
 type pageReply struct {
+	text     []byte // that its events are in
 	events   []sentEvent
-	labels   []string // memory for those of the events
+	copied   copied
 	cursor   string
 	complete bool
 }
 
-func (r *pageReply) scan(s *scan) error {
-	*r = pageReply{events: r.events[:0], labels: r.labels[:0]}
+func (r *pageReply) scan(s *scan) {
+	*r = pageReply{text: append(r.text[:0], s.Text...), events: r.events[:0]}
+	own := newScan(unsafe.String(unsafe.SliceData(r.text), len(r.text)))
+	own.Pos = s.Pos
+	*s = own
 	var once seen
-	var err error
 	for key := range s.members() {
 		switch key {
 		case "events":
@@ -192,14 +182,9 @@ func (r *pageReply) scan(s *scan) error {
 			if s.null() {
 				continue
 			}
-			var part copied
 			for range s.elements() {
 				r.events = append(r.events, sentEvent{})
-				var bad error
-				r.labels, bad = part.event(s, &r.events[len(r.events)-1], r.labels)
-				if bad != nil && err == nil {
-					err = bad
-				}
+				r.events[len(r.events)-1].scan(s)
 			}
 		case "cursor":
 			once.twice(s, 1)
@@ -211,43 +196,6 @@ func (r *pageReply) scan(s *scan) error {
 			other(s, key, "events", "cursor", "complete")
 		}
 	}
-	return err
-}
-
-// copySize is how much of a reply is copied at a time, in bytes: a program that
-// keeps one event does not keep the page.
-const copySize = 8 << 10
-
-// copied is a copy of a part of a reply.
-type copied struct {
-	scan
-	start int // where it begins in the reply
-}
-
-// event reads the event that comes next in the reply. Where the copy does not hold
-// all of it, it is made again from there on.
-func (c *copied) event(reply *scan, e *sentEvent, labels []string) (more []string, err error) {
-	if reply.peek() == 'n' {
-		reply.giveUp()
-		return labels, nil
-	}
-	size := copySize
-	for {
-		if c.Pos = reply.Pos - c.start; c.Pos < len(c.text) {
-			more, err := e.scan(&c.scan, labels)
-			if !c.odd {
-				reply.Pos = c.start + c.Pos
-				return more, err
-			}
-		}
-		rest := reply.text[reply.Pos:]
-		if c.start == reply.Pos && len(c.text) == len(rest) {
-			reply.giveUp() // not for want of text
-			return labels, nil
-		}
-		*c, *e = copied{newScan(strings.Clone(rest[:min(size, len(rest))])), reply.Pos}, sentEvent{}
-		size *= 8
-	}
 }
 
 func (r *pageReply) unmarshal(text []byte) error {
@@ -256,7 +204,7 @@ func (r *pageReply) unmarshal(text []byte) error {
 		Cursor   string                 `json:"cursor"`
 		Complete bool                   `json:"complete"`
 	}
-	*r = pageReply{events: r.events[:0]}
+	*r = pageReply{text: r.text, events: r.events[:0]}
 	if err := json.Unmarshal(text, &slow); err != nil {
 		return notUnderstood(err)
 	}
@@ -266,7 +214,7 @@ func (r *pageReply) unmarshal(text []byte) error {
 		if err != nil {
 			return err
 		}
-		r.events = append(r.events, sentEvent{Event: e})
+		r.events = append(r.events, sentEvent{odd: &e})
 	}
 	return nil
 }
@@ -274,10 +222,7 @@ func (r *pageReply) unmarshal(text []byte) error {
 // simple is a payload that is too rare or too small for scan.
 type simple struct{ into any }
 
-func (r simple) scan(s *scan) error {
-	s.giveUp()
-	return nil
-}
+func (r simple) scan(s *scan) { s.giveUp() }
 
 func (r simple) unmarshal(text []byte) error {
 	if err := json.Unmarshal(text, r.into); err != nil {

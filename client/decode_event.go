@@ -2,8 +2,13 @@ package client
 
 import (
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/eventline"
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 )
 
 // The members of Event in io.podman.events, in the order in which the service writes
@@ -32,7 +37,7 @@ const (
 	memberHost
 )
 
-var eventMembers = []string{
+var eventMembers = [...]string{
 	"cursor", "time", "timestampUSec", "type", "status", "rawType", "rawStatus", "id", "name", "image", "podId",
 	"network", "exitCode", "healthStatus", "healthLog", "healthFailingStreak", "error", "containerInspectData",
 	"attributes", "uid", "host",
@@ -46,33 +51,24 @@ var eventNames = func() (names []string) {
 	return names
 }()
 
-// sentEvent is an event as the service sent it.
+// sentEvent is an event as it stands in a reply: where its members are. It is read when
+// the user takes it, while the reply after it is on its way.
 type sentEvent struct {
-	events.Event
-	labels []string // not yet in its Attributes: a name, its value, a name, …; nil: there are none
+	reply  string                    // changes with the next one
+	whole  jsonscan.Span             // the event
+	values [len(eventMembers)]quoted // {}: absent
+	usual  bool                      // the attributes are as Podman writes them: in order, and none is null
+	odd    *events.Event             // where encoding/json had to read it
 }
 
-// into fills in an event, whose map for the attributes is used again.
-func (e *sentEvent) into(into *events.Event) {
-	labels := into.Attributes
-	if *into = e.Event; e.labels == nil {
-		return
-	}
-	if clear(labels); labels == nil {
-		labels = make(map[string]string, len(e.labels)/2)
-	}
-	for i := 0; i < len(e.labels); i += 2 {
-		labels[e.labels[i]] = e.labels[i+1]
-	}
-	into.Attributes = labels
-}
-
-// scan reads an event, and appends its labels to those of others. The service leaves
-// absent members out: null is odd.
-func (e *sentEvent) scan(s *scan, labels []string) (more []string, err error) {
+// scan finds the members of the event. The service leaves absent members out: null is
+// odd.
+func (e *sentEvent) scan(s *scan) {
+	*e = sentEvent{reply: s.text, usual: true}
 	var once seen
-	var some words
 	next := memberCursor
+	s.Space()
+	e.whole.Start = uint32(s.Pos)
 	if !s.eat('{') {
 		s.giveUp()
 	}
@@ -85,75 +81,187 @@ func (e *sentEvent) scan(s *scan, labels []string) (more []string, err error) {
 		member := s.Name(eventNames, next)
 		if member < 0 {
 			key := s.key()
-			if member = slices.Index(eventMembers, key); member < 0 {
-				other(s, key, eventMembers...)
+			if member = slices.Index(eventMembers[:], key); member < 0 {
+				other(s, key, eventMembers[:]...)
 				continue
 			}
 		}
 		once.twice(s, uint(member))
 		next = member + 1
 		switch member {
-		case memberCursor:
-			e.Cursor = s.str()
-		case memberTime:
-			some.time = s.str()
-		case memberTimestamp:
-			s.digits()
-		case memberType:
-			some.kind = s.str()
-		case memberStatus:
-			some.status = s.str()
-		case memberRawType:
-			some.rawType = s.str()
-		case memberRawStatus:
-			some.rawStatus = s.str()
-		case memberID:
-			e.ID = s.str()
-		case memberName:
-			e.Name = s.str()
-		case memberImage:
-			e.Image = s.str()
-		case memberPodID:
-			e.PodID = s.str()
-		case memberNetwork:
-			e.Network = s.str()
-		case memberExitCode:
-			e.ContainerExitCode = number(s.integer())
-		case memberHealthStatus:
-			e.HealthStatus = s.str()
-		case memberHealthLog:
-			e.HealthLog = s.str()
-		case memberHealthStreak:
-			e.HealthFailingStreak = int(s.integer())
-		case memberError:
-			e.Error = s.str()
-		case memberInspect:
-			e.ContainerInspectData = s.str()
+		case memberTimestamp, memberExitCode, memberHealthStreak, memberUID:
+			e.values[member].Span = s.digits()
 		case memberAttributes:
-			labels = e.scanLabels(s, labels)
-		case memberUID:
-			e.UID = user(s.integer())
-		case memberHost:
-			e.Host = s.str()
+			e.values[member].Span, e.usual = s.labels()
+		default:
+			e.values[member] = s.quoted()
 		}
 	}
-	if s.odd {
-		return labels, nil
-	}
-	return labels, some.apply(&e.Event)
+	e.whole.End = uint32(s.Pos)
 }
 
-// scanLabels reads the attributes.
-func (e *sentEvent) scanLabels(s *scan, labels []string) []string {
-	if s.peek() == 'n' {
+// copySize is how much of a reply is copied at a time, in bytes: a program that keeps
+// one event does not keep the page.
+const copySize = 8 << 10
+
+// copied is a copy of a part of a reply, for the strings of the events that are in it.
+type copied struct {
+	text string
+	at   uint32 // where it begins in the reply
+}
+
+// of makes the copy again from an event on, unless it has the event.
+func (c *copied) of(e *sentEvent) {
+	if start, size := e.whole.Start, int(e.whole.End); start < c.at || size > int(c.at)+len(c.text) {
+		size = min(max(size, int(start)+copySize), len(e.reply))
+		*c = copied{strings.Clone(e.reply[start:size]), start}
+	}
+}
+
+// into fills in an event, whose map for the attributes is used again. On an error it
+// leaves the event as it is. The copy is one of the same reply, or empty.
+func (e *sentEvent) into(into *events.Event, c *copied) error {
+	if e.odd != nil {
+		*into = *e.odd
+		return nil
+	}
+	c.of(e)
+	event, err := e.words(c)
+	if err != nil {
+		return err
+	}
+	value := func(member int) string { return e.values[member].plain(c) }
+	event.ID, event.Name, event.Image = value(memberID), value(memberName), value(memberImage)
+	event.Network, event.PodID, event.Host = value(memberNetwork), value(memberPodID), value(memberHost)
+	event.HealthStatus, event.HealthLog = value(memberHealthStatus), value(memberHealthLog)
+	event.Error, event.ContainerInspectData, event.Cursor = value(memberError), value(memberInspect), value(memberCursor)
+	if code := value(memberExitCode); code != "" {
+		event.ContainerExitCode = number(integer(code))
+	}
+	if streak := value(memberHealthStreak); streak != "" {
+		event.HealthFailingStreak = int(integer(streak))
+	}
+	if uid := value(memberUID); uid != "" {
+		event.UID = user(integer(uid))
+	}
+	if e.values[memberAttributes].End > 0 {
+		event.Attributes = e.attributes(into.Attributes, c)
+	}
+	*into = event
+	return nil
+}
+
+// cursor returns the cursor of the event.
+func (e *sentEvent) cursor() string {
+	if e.odd != nil {
+		return e.odd.Cursor
+	}
+	return strings.Clone(e.values[memberCursor].plain(&copied{text: e.reply}))
+}
+
+// appendJSON appends the event as a line of JSON. What has the same form there is taken
+// as it stands in the reply.
+func (e *sentEvent) appendJSON(dst []byte, zone *time.Location) ([]byte, error) {
+	reply := copied{text: e.reply}
+	if e.odd != nil || !e.usual {
+		var read events.Event
+		if err := e.into(&read, &reply); err != nil {
+			return dst, err
+		}
+		read.Time = read.Time.In(zone)
+		line := eventline.Of(&read)
+		return line.AppendJSON(dst), nil
+	}
+	some, err := e.words(&reply)
+	if err != nil {
+		return dst, err
+	}
+	json := func(member int) eventline.Text { return eventline.Text{Text: e.raw(member), JSON: true} }
+	line := eventline.Event{
+		ExitCode: e.raw(memberExitCode),
+		ID: json(memberID), Image: json(memberImage), Name: json(memberName), Network: json(memberNetwork),
+		HealthStatus: json(memberHealthStatus), HealthLog: json(memberHealthLog), Error: json(memberError),
+		Inspect: json(memberInspect), PodID: json(memberPodID), Host: json(memberHost), Cursor: json(memberCursor),
+		Status: some.Status, Type: some.Type, Time: some.Time.In(zone), Labels: e.raw(memberAttributes),
+	}
+	if streak := e.raw(memberHealthStreak); integer(streak) != 0 {
+		line.Streak = streak
+	}
+	if uid := e.raw(memberUID); uid != "" && user(integer(uid)) != nil {
+		line.UID = uid
+	}
+	return line.AppendJSON(dst), nil
+}
+
+// raw returns a value as it stands in the reply.
+func (e *sentEvent) raw(member int) string {
+	span := e.values[member]
+	return e.reply[span.Start:span.End]
+}
+
+// words returns an event with type, status and time.
+func (e *sentEvent) words(c *copied) (some events.Event, err error) {
+	value := func(member int) string { return e.values[member].plain(c) }
+	w := words{
+		kind: value(memberType), status: value(memberStatus), rawType: value(memberRawType), rawStatus: value(memberRawStatus),
+		time: value(memberTime),
+	}
+	return some, w.apply(&some)
+}
+
+// integer returns the value of digits that scan has gone through.
+func integer(digits string) int64 {
+	n, _ := strconv.ParseInt(digits, 10, 64)
+	return n
+}
+
+// attributes reads the attributes into a map; nil: a new one.
+func (e *sentEvent) attributes(into map[string]string, c *copied) map[string]string {
+	if clear(into); into == nil {
+		into = make(map[string]string)
+	}
+	s := newScan(e.reply)
+	s.Pos = int(e.values[memberAttributes].Start)
+	for name, value, more := s.label(true); more; name, value, more = s.label(false) {
+		into[name.plain(c)] = value.plain(c)
+	}
+	return into
+}
+
+// label returns the next member of an object of strings, which it goes into for the
+// first. The value null is empty.
+func (s *scan) label(first bool) (name, value quoted, more bool) {
+	switch {
+	case first && !s.eat('{'):
+		s.giveUp()
+		return name, value, false
+	case first && s.eat('}'):
+		return name, value, false
+	case !first && !s.eat(','):
+		if !s.eat('}') {
+			s.giveUp()
+		}
+		return name, value, false
+	}
+	if name = s.quoted(); !s.eat(':') {
 		s.giveUp()
 	}
-	start := len(labels)
-	for label := range s.members() {
-		labels = append(labels, label, s.strOrNull())
+	if !s.null() {
+		value = s.quoted()
 	}
-	if e.labels = labels[start:len(labels):len(labels)]; e.labels == nil {
-		e.labels = []string{}
+	return name, value, !s.odd
+}
+
+// labels goes after an object of strings, and reports whether it is as Podman writes it.
+func (s *scan) labels() (all jsonscan.Span, usual bool) {
+	s.Space()
+	all.Start, usual = uint32(s.Pos), true
+	before := ""
+	for name, value, more := s.label(true); more; name, value, more = s.label(false) {
+		text := s.text[name.Start:name.End]
+		usual = usual && (text > before || before == "") && !name.escaped && value.End > 0
+		before = text
 	}
-	return labels
+	all.End = uint32(s.Pos)
+	return all, usual
 }

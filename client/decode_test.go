@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/eventline"
 )
 
 const fullFrame = `{"parameters":{"event":{"cursor":"1.abc","time":"2026-11-23T12:44:42.260041044Z",` +
@@ -40,9 +42,10 @@ func TestDecode_everyMember(t *testing.T) {
 				t.Fatalf("decode: %v %+v, %v", continues, got, err)
 			}
 			var event events.Event
-			if got.event.into(&event); !reflect.DeepEqual(event, want) {
-				t.Errorf("got  %+v\nwant %+v", event, want)
+			if err := got.event.into(&event, new(copied)); err != nil || !reflect.DeepEqual(event, want) {
+				t.Errorf("got  %+v, %v\nwant %+v", event, err, want)
 			}
+			sameLines(t, []sentEvent{got.event}, []events.Event{want})
 		})
 	}
 }
@@ -57,8 +60,12 @@ func TestDecode_newerWords(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var got subscribeReply
 			_, err := decode([]byte(`{"parameters":{"event":{"cursor":"c","time":"2026-11-23T12:44:42Z",`+test.words+`},"cursor":"c"}}`), &got)
-			if err != nil || string(got.event.Type) != test.wantType || string(got.event.Status) != test.wantStatus {
-				t.Errorf("got %q %q, %v", got.event.Type, got.event.Status, err)
+			var event events.Event
+			if err == nil {
+				err = got.event.into(&event, new(copied))
+			}
+			if err != nil || string(event.Type) != test.wantType || string(event.Status) != test.wantStatus {
+				t.Errorf("got %q %q, %v", event.Type, event.Status, err)
 			}
 		})
 	}
@@ -75,8 +82,14 @@ func TestDecode_refuses(t *testing.T) {
 		"A time that is not a time": strings.Replace(fullFrame, "2026-11-23T", "yesterday ", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := decode([]byte(frame), new(subscribeReply)); err == nil {
-				t.Error("there is no error")
+			var reply subscribeReply
+			event := events.Event{Name: "as it was"}
+			_, err := decode([]byte(frame), &reply)
+			if err == nil {
+				err = reply.event.into(&event, new(copied))
+			}
+			if err == nil || !reflect.DeepEqual(event, events.Event{Name: "as it was"}) {
+				t.Errorf("the error is %v, and the event %+v", err, event)
 			}
 		})
 	}
@@ -84,16 +97,16 @@ func TestDecode_refuses(t *testing.T) {
 
 func TestDecode_fastPath(t *testing.T) {
 	s := newScan(fullFrame)
-	if err := new(envelope).scan(&s, new(subscribeReply)); err != nil || !s.atEnd() {
-		t.Errorf("scan gave up at %q, %v", s.text[s.Pos:], err)
+	if new(envelope).scan(&s, new(subscribeReply)); !s.atEnd() {
+		t.Errorf("scan gave up at %q", s.text[s.Pos:])
 	}
 	s = newScan(`{"parameters":{"events":[],"cursor":"c","complete":true}}`)
-	if err := new(envelope).scan(&s, new(pageReply)); err != nil || !s.atEnd() {
-		t.Errorf("scan gave up on a page at %q, %v", s.text[s.Pos:], err)
+	if new(envelope).scan(&s, new(pageReply)); !s.atEnd() {
+		t.Errorf("scan gave up on a page at %q", s.text[s.Pos:])
 	}
 }
 
-// A page is copied in parts, and events may be longer than one.
+// Events of a page may be long.
 func TestDecode_pageOfLongEvents(t *testing.T) {
 	page := strings.Builder{}
 	page.WriteString(`{"parameters":{"cursor":"c","complete":true,"events":[ `)
@@ -115,32 +128,113 @@ func TestDecode_pageOfLongEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newScan(page.String())
-	if err := new(envelope).scan(&s, &got); err != nil || !s.atEnd() {
-		t.Fatalf("scan gave up at %d of %d, %v", s.Pos, len(s.text), err)
+	if new(envelope).scan(&s, &got); !s.atEnd() {
+		t.Fatalf("scan gave up at %d of %d", s.Pos, len(s.text))
 	}
-	if len(got.events) != many || !reflect.DeepEqual(withoutLabels(&got), withoutLabels(&want)) {
+	if len(got.events) != many || !reflect.DeepEqual(mustRead(t, &got), mustRead(t, &want)) {
 		t.Errorf("scan reads %d events, or others", len(got.events))
 	}
 }
 
-// withoutLabels returns a reply whose events have their attributes, as users get them.
-func withoutLabels(reply payload) payload {
-	whole := func(e *sentEvent) {
-		var event events.Event
-		e.into(&event)
-		*e = sentEvent{Event: event}
-	}
+// taken is a reply with its events as users get them.
+type taken struct {
+	ready, live, hasEvent, complete bool
+	cursor                          string
+	events                          []events.Event
+}
+
+func read(reply payload) (got taken, err error) {
 	switch r := reply.(type) {
 	case *subscribeReply:
-		whole(&r.event)
-		r.labels = nil
+		got = taken{ready: r.ready, live: r.live, hasEvent: r.hasEvent, cursor: r.cursor}
 	case *pageReply:
-		for i := range r.events {
-			whole(&r.events[i])
-		}
-		r.labels = nil
+		got = taken{complete: r.complete, cursor: r.cursor}
 	}
-	return reply
+	var c copied
+	sent := sentEvents(reply)
+	for i := range sent {
+		var e events.Event
+		if err := sent[i].into(&e, &c); err != nil {
+			return got, err
+		}
+		got.events = append(got.events, e)
+	}
+	return got, nil
+}
+
+func sentEvents(reply payload) []sentEvent {
+	switch r := reply.(type) {
+	case *subscribeReply:
+		if r.hasEvent {
+			return []sentEvent{r.event}
+		}
+	case *pageReply:
+		return r.events
+	}
+	return nil
+}
+
+// sameLines holds the lines of events as they stand in a reply against those of the events
+// that were read.
+func sameLines(t *testing.T, sent []sentEvent, read []events.Event) {
+	t.Helper()
+	for i := range sent {
+		got, err := sent[i].appendJSON([]byte("before "), time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read[i].Time = read[i].Time.UTC()
+		whole := eventline.Of(&read[i])
+		want := whole.AppendJSON([]byte("before "))
+		if !bytes.Equal(got, want) && !reflect.DeepEqual(members(t, got), members(t, want)) {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// members returns those of a line, by their names.
+func members(t *testing.T, line []byte) (m map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal(bytes.TrimPrefix(line, []byte("before ")), &m); err != nil {
+		t.Fatalf("%v: %s", err, line)
+	}
+	return m
+}
+
+func mustRead(t *testing.T, reply payload) taken {
+	t.Helper()
+	got, err := read(reply)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// What Podman does not write, such as labels in another order, is read first.
+func TestAppendJSON_oddLabels(t *testing.T) {
+	for labels, want := range map[string]string{
+		`{"b":"1","a":"2"}`:           `{"a":"2","b":"1"}`,
+		`{"a":"1","a":"2"}`:           `{"a":"2"}`,
+		`{"a":null}`:                  `{"a":""}`,
+		`{"a\u0062":"1","aa":"2"}`:    `{"aa":"2","ab":"1"}`,
+		`{}`:                          `{}`,
+		`{"":"\u202e","a":"<\u003c"}`: `{"":"\u202e","a":"<\u003c"}`,
+	} {
+		var reply pageReply
+		frame := `{"parameters":{"events":[{"cursor":"c","time":"2026-11-23T12:44:42Z","type":"pod","status":"create","attributes":` + labels + `}]}}`
+		if _, err := decode([]byte(frame), &reply); err != nil {
+			t.Fatal(err)
+		}
+		line, err := reply.events[0].appendJSON(nil, time.UTC)
+		if err != nil || !strings.Contains(string(line), `"Attributes":`+want+`,`) {
+			t.Errorf("%s: %s, %v", labels, line, err)
+		}
+		var event events.Event
+		if err := reply.events[0].into(&event, new(copied)); err != nil {
+			t.Fatal(err)
+		}
+		sameLines(t, reply.events, []events.Event{event})
+	}
 }
 
 // FuzzDecode holds the fast way against encoding/json.
@@ -158,7 +252,7 @@ func FuzzDecode(f *testing.F) {
 			fast := kind()
 			var env envelope
 			s := newScan(string(frame))
-			fastErr := env.scan(&s, fast)
+			env.scan(&s, fast)
 			if !s.atEnd() || !json.Valid(frame) || strings.ToValidUTF8(string(frame), "") != string(frame) {
 				continue
 			}
@@ -179,13 +273,17 @@ func FuzzDecode(f *testing.F) {
 			if len(slow.Parameters) == 0 {
 				slow.Parameters = json.RawMessage("{}")
 			}
-			want := kind()
-			slowErr := want.unmarshal(slow.Parameters)
+			got, fastErr := read(fast)
+			slower := kind()
+			slowErr := slower.unmarshal(slow.Parameters)
 			if (fastErr == nil) != (slowErr == nil) {
 				t.Fatalf("scan says %v, encoding/json %v", fastErr, slowErr)
 			}
-			if fastErr == nil && !reflect.DeepEqual(withoutLabels(fast), withoutLabels(want)) {
-				t.Fatalf("scan reads  %+v\nencoding/json %+v", fast, want)
+			if want, _ := read(slower); fastErr == nil && !reflect.DeepEqual(got, want) {
+				t.Fatalf("scan reads  %+v\nencoding/json %+v", got, want)
+			}
+			if fastErr == nil {
+				sameLines(t, sentEvents(fast), got.events)
 			}
 		}
 	})
@@ -244,8 +342,11 @@ func BenchmarkDecode(b *testing.B) {
 		`"attributes":{"a":"b","q":"x=y"},"uid":0},"cursor":"18a2b3c4d5e6f708.0123456789abcdef.0123456789abcdef.1"},"continues":true}`)
 	for name, run := range map[string]func() error{
 		"scan": func() error {
-			_, err := decode(frame, new(subscribeReply))
-			return err
+			var reply subscribeReply
+			if _, err := decode(frame, &reply); err != nil {
+				return err
+			}
+			return reply.event.into(new(events.Event), new(copied))
 		},
 		"encoding-json": func() error {
 			var slow struct {

@@ -61,7 +61,9 @@ func (c *Client) GetEvents(ctx context.Context, q Query) (*Page, error) {
 	}
 	page := &Page{Events: make([]events.Event, len(reply.events)), Cursor: reply.cursor, Complete: reply.complete}
 	for i := range reply.events {
-		reply.events[i].into(&page.Events[i])
+		if err := reply.events[i].into(&page.Events[i], &reply.copied); err != nil {
+			return nil, err
+		}
 	}
 	return page, nil
 }
@@ -82,7 +84,7 @@ type History struct {
 	next   int
 	last   bool // no page follows
 	err    error
-	cursor string
+	cursor string // before the page, after it if it has no events
 }
 
 // History reads past events. The context bounds the start of the call only.
@@ -168,8 +170,10 @@ func (h *History) turn(ctx context.Context) error {
 }
 
 func (h *History) turnTo(page *pageReply) {
-	h.page, h.next = page, 0
-	if len(page.events) == 0 {
+	if h.page != nil {
+		h.cursor = h.page.cursor
+	}
+	if h.page, h.next = page, 0; len(page.events) == 0 {
 		h.cursor = page.cursor
 	}
 }
@@ -186,6 +190,22 @@ func (h *History) Next(ctx context.Context) (e events.Event, err error) {
 // caller's, and puts the attributes into the map that the event has. On an error it
 // leaves the event as it is.
 func (h *History) NextInto(ctx context.Context, e *events.Event) error {
+	return h.take(ctx, func(sent *sentEvent) error { return sent.into(e, &h.page.copied) })
+}
+
+// NextJSON is Next for programs that pass events on: it appends the event to dst as
+// eventsvc events --format json prints it, without a newline, with its time in a zone.
+// Nothing of the event is read but what has another form there, which takes half as long.
+func (h *History) NextJSON(ctx context.Context, dst []byte, zone *time.Location) (line []byte, err error) {
+	err = h.take(ctx, func(sent *sentEvent) error { line, err = sent.appendJSON(dst, zone); return err })
+	if err != nil {
+		return dst, err
+	}
+	return line, nil
+}
+
+// take hands the next event over.
+func (h *History) take(ctx context.Context, take func(*sentEvent) error) error {
 	select {
 	case <-h.closed:
 		return ErrClosed
@@ -202,12 +222,10 @@ func (h *History) NextInto(ctx context.Context, e *events.Event) error {
 			return err
 		}
 	}
-	h.page.events[h.next].into(e)
-	h.next++
-	h.cursor = e.Cursor
-	if h.next == len(h.page.events) {
-		h.cursor = h.page.cursor
+	if err := take(&h.page.events[h.next]); err != nil {
+		return err
 	}
+	h.next++
 	return nil
 }
 
@@ -217,7 +235,15 @@ func (h *History) All(ctx context.Context) iter.Seq2[events.Event, error] { retu
 
 // Cursor names the place after the last event that Next returned, or after
 // those that did not match up to the end of the page.
-func (h *History) Cursor() string { return h.cursor }
+func (h *History) Cursor() string {
+	switch h.next {
+	case 0:
+		return h.cursor
+	case len(h.page.events):
+		return h.page.cursor
+	}
+	return h.page.events[h.next-1].cursor()
+}
 
 // Buffered reports whether Next would return without waiting for the service.
 func (h *History) Buffered() bool { return h.next < len(h.page.events) || h.last }

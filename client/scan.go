@@ -2,7 +2,6 @@ package client
 
 import (
 	"iter"
-	"strconv"
 	"strings"
 	"unsafe"
 
@@ -122,23 +121,37 @@ func (s *scan) elements() iter.Seq[int] {
 	}
 }
 
-// str returns a string.
-func (s *scan) str() string {
+// quoted is a string of the text, or what else a value is.
+type quoted struct {
+	jsonscan.Span // between its quotes
+	escaped       bool
+}
+
+// plain returns what a string says, from a copy of the text.
+func (q quoted) plain(c *copied) string {
+	if q.End == 0 {
+		return ""
+	}
+	text := c.text[q.Start-c.at : q.End-c.at]
+	if q.escaped {
+		text, _ = jsonstring.Unescaped(text) // as scan has gone through it
+	}
+	return text
+}
+
+// quoted goes after a string.
+func (s *scan) quoted() quoted {
 	s.Space()
 	span, escaped, ok := s.String()
 	if !ok {
 		s.giveUp()
-		return ""
+		return quoted{}
 	}
-	text := s.text[span.Start:span.End]
-	if !escaped {
-		return text
-	}
-	if text, ok = jsonstring.Unescaped(text); !ok {
-		s.giveUp()
-	}
-	return text
+	return quoted{span, escaped}
 }
+
+// str returns a string.
+func (s *scan) str() string { return s.quoted().plain(&copied{text: s.text}) }
 
 // strOrNull returns a string, "" for null.
 func (s *scan) strOrNull() string {
@@ -148,21 +161,15 @@ func (s *scan) strOrNull() string {
 	return s.str()
 }
 
-// digits goes after a number without fraction and exponent, and returns its digits.
-func (s *scan) digits() string {
+// digits goes after a number without fraction and exponent.
+func (s *scan) digits() jsonscan.Span {
 	s.Space()
 	start, digits, ok := s.Number()
 	if !ok || digits > maxDigits || s.Pos < len(s.Text) && strings.IndexByte(".eE+", s.Text[s.Pos]) >= 0 {
 		s.giveUp()
-		return ""
+		return jsonscan.Span{}
 	}
-	return s.text[start:s.Pos]
-}
-
-// integer returns the value of such a number.
-func (s *scan) integer() int64 {
-	n, _ := strconv.ParseInt(s.digits(), 10, 64)
-	return n
+	return jsonscan.Span{Start: uint32(start), End: uint32(s.Pos)}
 }
 
 // boolOrNull returns a bool, false for null.

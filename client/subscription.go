@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/eventline"
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
@@ -75,10 +76,9 @@ func (s *Subscription) NextInto(ctx context.Context, e *events.Event) error {
 			}
 			continue
 		}
-		got, err := s.read(ctx, cn)
+		got, err := s.read(ctx, cn, e)
 		switch {
 		case got:
-			s.reply.event.into(e)
 			return nil
 		case err == nil:
 		case errors.Is(err, ctx.Err()):
@@ -92,8 +92,19 @@ func (s *Subscription) NextInto(ctx context.Context, e *events.Event) error {
 	}
 }
 
-// read takes in one reply and reports whether it has an event.
-func (s *Subscription) read(ctx context.Context, cn *conn) (got bool, err error) {
+// NextJSON is Next for programs that pass events on, as that of History is.
+func (s *Subscription) NextJSON(ctx context.Context, dst []byte, zone *time.Location) ([]byte, error) {
+	var e events.Event
+	if err := s.NextInto(ctx, &e); err != nil {
+		return dst, err
+	}
+	e.Time = e.Time.In(zone)
+	line := eventline.Of(&e)
+	return line.AppendJSON(dst), nil
+}
+
+// read takes in one reply and reports whether it has an event, which it fills in.
+func (s *Subscription) read(ctx context.Context, cn *conn, e *events.Event) (got bool, err error) {
 	frame, err := cn.receive(ctx, s.patience)
 	if err != nil {
 		return false, err
@@ -105,6 +116,11 @@ func (s *Subscription) read(ctx context.Context, cn *conn) (got bool, err error)
 	if s.reply.cursor == "" {
 		return false, notUnderstood(errors.New("it has no cursor"))
 	}
+	if s.reply.hasEvent {
+		if got, err = s.take(e); err != nil {
+			return false, err
+		}
+	}
 	s.cursor = s.reply.cursor
 	s.ended = !continues
 	if s.reply.live {
@@ -115,10 +131,23 @@ func (s *Subscription) read(ctx context.Context, cn *conn) (got bool, err error)
 	if s.reply.hasEvent {
 		s.expired = false
 	}
-	if got = s.reply.hasEvent && !s.repeats(&s.reply.event.Event); !got {
+	if !got {
 		s.mark()
 	}
 	return got, nil
+}
+
+// take fills in the event of the reply, unless it says again what the user knows.
+func (s *Subscription) take(e *events.Event) (taken bool, err error) {
+	if s.changes == nil {
+		return true, s.reply.event.into(e, new(copied))
+	}
+	var verdict events.Event
+	if err := s.reply.event.into(&verdict, new(copied)); err != nil || s.repeats(&verdict) {
+		return false, err
+	}
+	*e = verdict
+	return true, nil
 }
 
 // repeats reports whether the event is a verdict of a health check that has not changed:

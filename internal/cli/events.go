@@ -136,6 +136,7 @@ func (f *eventsFlags) checkExpired() error {
 // source is where events come from: a client.Subscription or client.History.
 type source interface {
 	NextInto(ctx context.Context, e *events.Event) error
+	NextJSON(ctx context.Context, dst []byte, zone *time.Location) ([]byte, error)
 	Buffered() bool
 	Cursor() string
 	Close() error
@@ -281,8 +282,17 @@ func (p *past) goesOn(err error) bool {
 }
 
 func (p *past) NextInto(ctx context.Context, e *events.Event) error {
+	return p.next(ctx, func() error { return p.History.NextInto(ctx, e) })
+}
+
+func (p *past) NextJSON(ctx context.Context, dst []byte, zone *time.Location) ([]byte, error) {
+	err := p.next(ctx, func() (err error) { dst, err = p.History.NextJSON(ctx, dst, zone); return err })
+	return dst, err
+}
+
+func (p *past) next(ctx context.Context, next func() error) error {
 	for {
-		err := p.History.NextInto(ctx, e)
+		err := next()
 		if err == nil || !p.goesOn(err) {
 			return err
 		}
@@ -297,9 +307,9 @@ func (p *past) NextInto(ctx context.Context, e *events.Event) error {
 
 // copy prints events until there are no more.
 func (r *eventsRun) copy(ctx context.Context, from source) error {
-	var e events.Event
+	next := r.nextEvent(ctx, from)
 	for {
-		if err := from.NextInto(ctx, &e); err != nil {
+		if err := next(); err != nil {
 			if kept := r.keep(from.Cursor()); kept != nil {
 				return kept
 			}
@@ -308,15 +318,32 @@ func (r *eventsRun) copy(ctx context.Context, from source) error {
 			}
 			return err
 		}
-		e.Time = e.Time.Local()
-		if err := r.print(r.out, &e); err != nil {
-			return err
-		}
 		if !from.Buffered() {
 			if err := r.keep(from.Cursor()); err != nil {
 				return err
 			}
 		}
+	}
+}
+
+// nextEvent returns what prints the next event.
+func (r *eventsRun) nextEvent(ctx context.Context, from source) func() error {
+	if isJSON(r.flags.format) {
+		var line []byte
+		return func() (err error) {
+			if line, err = from.NextJSON(ctx, line[:0], time.Local); err == nil {
+				_, err = r.out.Write(append(line, '\n'))
+			}
+			return err
+		}
+	}
+	var e events.Event
+	return func() error {
+		if err := from.NextInto(ctx, &e); err != nil {
+			return err
+		}
+		e.Time = e.Time.Local()
+		return r.print(r.out, &e)
 	}
 }
 

@@ -237,7 +237,7 @@ func (e *stopWork) Error() string { return e.cause.Error() }
 func (e *stopWork) Unwrap() error { return e.cause }
 
 func (a *app) runOnce(ctx context.Context, e *events.Event, do *action) error {
-	stdin, err := fileOf(append(appendEventJSON(nil, e), '\n'))
+	stdin, err := fileOf(append(appendJSON(nil, e), '\n'))
 	if err != nil {
 		return err
 	}

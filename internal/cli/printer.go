@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/eventline"
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
@@ -31,7 +32,7 @@ func newPrinter(f *eventsFlags, stdout io.Writer) (printer, error) {
 	case f.format == "":
 		return humanPrinter(!f.noTrunc, f.widened(), stdout), nil
 	case isJSON(f.format):
-		return jsonPrinter(), nil
+		return printJSON, nil
 	case f.format == formatShort:
 		return shortPrinter(f.widened(), stdout), nil
 	case strings.HasPrefix(f.format, "table ") || f.format == "table":
@@ -55,6 +56,18 @@ func unknownFormat(format string) error {
 func isJSON(format string) bool {
 	format = strings.ReplaceAll(strings.TrimSpace(format), " ", "")
 	return format == formatJSON || format == "{{json.}}"
+}
+
+// appendJSON appends the line of --format json, which is also what a command of exec
+// reads.
+func appendJSON(dst []byte, e *events.Event) []byte {
+	line := eventline.Of(e)
+	return line.AppendJSON(dst)
+}
+
+func printJSON(w io.Writer, e *events.Event) error {
+	_, err := w.Write(append(appendJSON(nil, e), '\n'))
+	return err
 }
 
 // humanPrinter prints the line of podman events, on a terminal in colour. Where the

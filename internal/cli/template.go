@@ -65,7 +65,7 @@ func newTemplateEvent(e *events.Event) *templateEvent {
 }
 
 // MarshalJSON makes {{json .}} the line that --format json prints.
-func (e *templateEvent) MarshalJSON() ([]byte, error) { return appendEventJSON(nil, e.event), nil }
+func (e *templateEvent) MarshalJSON() ([]byte, error) { return appendJSON(nil, e.event), nil }
 
 // String makes {{.}} the line that is printed without a template.
 func (e *templateEvent) String() string { return e.event.ToHumanReadable(false) }
@@ -76,7 +76,7 @@ func (e *templateEvent) ToHumanReadable(truncate bool) string {
 }
 
 // ToJSONString returns the line that --format json prints.
-func (e *templateEvent) ToJSONString() string { return string(appendEventJSON(nil, e.event)) }
+func (e *templateEvent) ToJSONString() string { return string(appendJSON(nil, e.event)) }
 
 // templateFields are the fields, as errors name them.
 const templateFields = ".Attributes .ContainerExitCode .ContainerInspectData .Cursor .Error .HealthFailingStreak .HealthLog " +
