@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"text/tabwriter"
 	"time"
 
 	"github.com/pkg/errors"
@@ -68,14 +67,14 @@ func (a *app) hosts(ctx context.Context, f *natsFlags, format string) error {
 		}
 		return nil
 	}
-	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "HOST\tHOSTNAME\tSTATE\tLAST SEEN\tLAST EVENT\tSENT\tGAPS\tVERSION")
+	var table visible.Table
+	table.Row("HOST", "HOSTNAME", "STATE", "LAST SEEN", "LAST EVENT", "SENT", "GAPS", "VERSION")
 	for i := range hosts {
 		p := &hosts[i]
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", p.Host, visible.Text(p.Hostname), p.State(now),
-			p.Time.Local().Format(time.DateTime), p.EventTime.Local().Format(time.DateTime), p.Sent, p.Gaps, visible.Text(p.Version))
+		table.Row(p.Host, p.Hostname, p.State(now), p.Time.Local().Format(time.DateTime), p.EventTime.Local().Format(time.DateTime),
+			fmt.Sprint(p.Sent), fmt.Sprint(p.Gaps), p.Version)
 	}
-	return errors.Wrap(table.Flush(), "cannot write the output")
+	return errors.Wrap(table.Print(a.stdout), "cannot write the output")
 }
 
 const fleetInitLong = `Print a configuration of nats-server with a user for each host, who may publish the

@@ -2,11 +2,11 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/pkg/errors"
@@ -176,18 +176,16 @@ func writeStateJSON(w io.Writer, s *client.State) error {
 
 // writeState writes a state for people.
 func writeState(w io.Writer, s *client.State, truncate, namesUser bool) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var table visible.Table
 	users := make(userNames)
 	row := func(user string, cells ...string) {
 		if namesUser {
 			cells = append([]string{user}, cells...)
 		}
-		for i, cell := range cells {
-			if cells[i] = visible.Text(cell); cell == "" {
-				cells[i] = "-"
-			}
+		for i := range cells {
+			cells[i] = cmp.Or(cells[i], "-")
 		}
-		fmt.Fprintln(table, strings.Join(cells, "\t"))
+		table.Row(cells...)
 	}
 	if len(s.Objects) > 0 {
 		row("USER", "TYPE", "ID", "NAME", "STATUS", "SINCE", "HEALTH", "RESTARTS", "IMAGE")
@@ -203,7 +201,7 @@ func writeState(w io.Writer, s *client.State, truncate, namesUser bool) error {
 		row(users.of(o.UID, o.Host), string(o.Type), id, o.Name, status, o.Since.Local().Format(time.DateTime), o.HealthStatus,
 			fmt.Sprint(o.Restarts), o.Image)
 	}
-	if err := table.Flush(); err != nil {
+	if err := table.Print(w); err != nil {
 		return err
 	}
 	known := "there are no events"

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/pkg/errors"
@@ -94,10 +93,8 @@ func timeOrNone(t time.Time) string {
 
 // writeStatus writes the state for people.
 func writeStatus(w io.Writer, c *client.Client, s *client.Status, now time.Time) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, arguments ...any) {
-		fmt.Fprintf(table, "%s:\t%s\n", name, visible.Text(fmt.Sprintf(format, arguments...)))
-	}
+	var table visible.Table
+	row := func(name, format string, arguments ...any) { table.Row(name+":", fmt.Sprintf(format, arguments...)) }
 	address := c.Address()
 	if source := c.AddressSource(); source != "" {
 		address += " (" + source + ")"
@@ -121,7 +118,7 @@ func writeStatus(w io.Writer, c *client.Client, s *client.Status, now time.Time)
 	if s.Fault != "" {
 		row("Fault", "%s", s.Fault)
 	}
-	return table.Flush()
+	return table.Print(w)
 }
 
 // age says when something was, and how long ago that is.

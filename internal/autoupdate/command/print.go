@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"text/template"
 	"time"
 
@@ -35,16 +34,12 @@ func (a *app) step(s autoupdate.Step) {
 func rows[T any](a *app, all []T, heads string, cells func(T) []string) error {
 	switch a.format {
 	case "table":
-		w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(w, strings.ReplaceAll(heads, " ", "\t"))
+		var table visible.Table
+		table.Row(strings.Fields(heads)...)
 		for _, one := range all {
-			line := cells(one)
-			for i := range line {
-				line[i] = visible.Text(line[i])
-			}
-			fmt.Fprintln(w, strings.TrimRight(strings.Join(line, "\t"), "\t"))
+			table.Row(cells(one)...)
 		}
-		return w.Flush()
+		return table.Print(a.stdout)
 	case "json":
 		if all == nil {
 			all = []T{}
@@ -114,14 +109,14 @@ func (a *app) runs() error {
 		return err
 	}
 	fmt.Fprintln(a.stdout)
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "HELD\tDIGEST\tUNTIL\tREASON")
+	var table visible.Table
+	table.Row("HELD", "DIGEST", "UNTIL", "REASON")
 	for image, h := range holds {
 		until := "released"
 		if !h.Until.IsZero() {
 			until = h.Until.Format(time.RFC3339)
 		}
-		fmt.Fprintln(w, strings.Join([]string{image, short(h.Digest), until, visible.Text(h.Reason)}, "\t"))
+		table.Row(image, short(h.Digest), until, h.Reason)
 	}
-	return w.Flush()
+	return table.Print(a.stdout)
 }
