@@ -27,7 +27,7 @@ type Object struct {
 	UID         *uint32
 	Host        string
 
-	named   string // its key in Table.named, "" if it has none
+	owner   string // among whose objects its name is unique
 	started bool
 	number  uint64 // of the event that changed it last
 }
@@ -36,7 +36,7 @@ type Object struct {
 type Table struct {
 	since   time.Time
 	objects map[string]*Object // by identity
-	named   map[string]string  // identity of an object that has an ID, by its name
+	named   map[string]string  // identity by owner and name; "" where the name may be that of several
 	count   uint64
 }
 
@@ -47,9 +47,16 @@ func NewTable(since time.Time) *Table {
 
 // Add notes an event. It returns false if there are too many objects.
 func (t *Table) Add(e *events.Event) bool {
-	key, named := t.identify(e)
+	of, name := owner(e), cmp.Or(e.Name, e.Network)
+	key := of + e.ID
+	if e.ID == "" {
+		key = cmp.Or(t.named[of+name], of+name)
+	}
 	if e.Status == events.Remove {
 		t.remove(key)
+		if e.ID != "" {
+			t.absorb(of, namesOf(e.Type, name), key)
+		}
 		return true
 	}
 	o := t.objects[key]
@@ -60,15 +67,14 @@ func (t *Table) Add(e *events.Event) bool {
 		if len(t.objects) == MostObjects {
 			return false
 		}
-		o = &Object{Type: e.Type, ID: e.ID, UID: e.UID, Host: e.Host, Status: e.Status, Since: e.Time}
+		o = &Object{Type: e.Type, ID: e.ID, UID: e.UID, Host: e.Host, Status: e.Status, Since: e.Time, owner: of}
 		t.objects[key] = o
 	}
 	t.count++
-	if named != "" && named != o.named {
-		t.forgetName(o, key)
-		o.named, t.named[named] = named, key
+	if name != "" && name != o.Name && (e.ID != "" || o.Name == "") {
+		t.name(o, key, name)
 	}
-	o.Name, o.Image = cmp.Or(e.Name, e.Network, o.Name), cmp.Or(e.Image, o.Image)
+	o.Image = cmp.Or(e.Image, o.Image)
 	if e.Status == events.Rename {
 		return true // its state is as it was
 	}
@@ -94,52 +100,66 @@ func (t *Table) Add(e *events.Event) bool {
 	return true
 }
 
-// identify returns the identity of the object that an event is about, and what it is
-// called if the event has both a name and an ID. Podman names an image by the one,
-// by the other, or by both: pulled by name, it is tagged by both and removed by ID.
-func (t *Table) identify(e *events.Event) (key, named string) {
-	of := owner(e)
-	name := cmp.Or(e.Name, e.Network)
-	if e.ID == "" {
-		return cmp.Or(t.named[of+name], of+name), ""
+// namesOf returns the names by which events may call an object of this name. Podman
+// names an image by its name, by its ID, or by both: pulled by name, it is tagged by
+// both and removed by ID. It may be pulled without the registry and what follows it, and
+// without the tag that is meant where there is none.
+func namesOf(kind events.Type, name string) []string {
+	all := []string{name}
+	if kind != events.Image {
+		return all
 	}
-	if name == "" {
-		return of + e.ID, ""
-	}
-	delete(t.objects, of+name) // known by name alone until now
-	if e.Type == events.Image {
-		for _, short := range shortNames(name) {
-			delete(t.objects, of+short)
-		}
-	}
-	return of + e.ID, of + name
-}
-
-// shortNames returns the names by which an image may have been pulled whose name is
-// this in full: without the registry and what follows it, and without the tag that is
-// meant where there is none.
-func shortNames(full string) []string {
-	var all []string
-	for rest, found := full, true; found; _, rest, found = strings.Cut(rest, "/") {
-		all = append(all, rest)
+	for rest, found := name, true; found; {
 		if untagged, ok := strings.CutSuffix(rest, ":latest"); ok {
 			all = append(all, untagged)
+		}
+		if _, rest, found = strings.Cut(rest, "/"); found {
+			all = append(all, rest)
 		}
 	}
 	return all
 }
 
+// name gives an object another name. A shorter form of that names it, too, unless it may
+// be that of another.
+func (t *Table) name(o *Object, key, name string) {
+	t.forgetNames(o, key)
+	o.Name = name
+	all := namesOf(o.Type, name)
+	t.absorb(o.owner, all, key)
+	former := t.named[o.owner+name] // whose name it was, in all its forms
+	for i, form := range all {
+		form = o.owner + form
+		if other, taken := t.named[form]; i > 0 && taken && (other == "" || other != former) {
+			t.named[form] = ""
+		} else {
+			t.named[form] = key
+		}
+	}
+}
+
+// absorb removes what was known by one of these names alone until now, but the object itself.
+func (t *Table) absorb(of string, names []string, key string) {
+	for _, name := range names {
+		if o := t.objects[of+name]; o != nil && o.ID == "" && of+name != key {
+			t.remove(of + name)
+		}
+	}
+}
+
 func (t *Table) remove(key string) {
 	if o := t.objects[key]; o != nil {
-		t.forgetName(o, key)
+		t.forgetNames(o, key)
 		delete(t.objects, key)
 	}
 }
 
-// forgetName forgets what an object was called, unless that is another's name now.
-func (t *Table) forgetName(o *Object, key string) {
-	if t.named[o.named] == key {
-		delete(t.named, o.named)
+// forgetNames forgets what an object was called, unless that is another's name now.
+func (t *Table) forgetNames(o *Object, key string) {
+	for _, form := range namesOf(o.Type, o.Name) {
+		if t.named[o.owner+form] == key {
+			delete(t.named, o.owner+form)
+		}
 	}
 }
 

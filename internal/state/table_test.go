@@ -28,6 +28,15 @@ func TestTable_imagesAreNamedInThreeWays(t *testing.T) {
 		{"tag a 1,tag a 2,remove - 1,pull a -", "pull a 2"},
 		{"tag a 1,tag b 1,pull a -", "tag b 1,pull a -"},
 		{"tag a 1,remove - 1,pull a -", "pull a -"},
+		{"tag reg.io/lib/a:latest 1,pull a -", "pull reg.io/lib/a:latest 1"},
+		{"tag reg.io/lib/a:latest 1,pull lib/a:latest -,pull a -,remove - 1", ""},
+		{"pull reg.io/lib/a -,pull a -", "pull reg.io/lib/a -"},
+		{"pull a -,pull reg.io/lib/a:latest -,pull a -", "pull reg.io/lib/a:latest -"},
+		{"tag reg.io/lib/a:latest 1,tag reg.io/lib/a:latest 2,pull a -", "tag reg.io/lib/a:latest 1,pull reg.io/lib/a:latest 2"},
+		{"tag reg.io/lib/a:latest 1,tag reg.io/lib/a:2 1,pull a -", "tag reg.io/lib/a:2 1,pull a -"},
+		{"pull reg.io/a -,pull other.io/a -,pull a -", "pull reg.io/a -,pull other.io/a -,pull a -"}, // of which of them nobody knows
+		{"tag reg.io/a 1,tag other.io/a 2,tag third.io/a 3,pull a -", "tag reg.io/a 1,tag other.io/a 2,tag third.io/a 3,pull a -"},
+		{"tag reg.io/a 1,pull a -,remove a -", ""},
 	} {
 		table := state.NewTable(time.Time{})
 		for _, line := range strings.Split(test.history, ",") {
