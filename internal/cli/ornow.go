@@ -22,23 +22,37 @@ func (f *waitFlags) question(withCommand bool) (*state.Question, error) {
 // now returns the event that has made it so, if it is so, and else the cursor up to
 // which it is known not to be.
 func (r *eventsRun) now(ctx context.Context, c *client.Client, q *state.Question) (e events.Event, so bool, after string, err error) {
-	h, err := c.History(ctx, client.Query{Filters: q.Filters, AllUsers: r.flags.allUsers})
+	if renames := q.Renames(); renames != nil {
+		if _, err := r.each(ctx, c, renames, q.AddRename); err != nil {
+			return e, false, "", err
+		}
+	}
+	answer := q.NewAnswer()
+	after, err = r.each(ctx, c, q.Filters(), func(e *events.Event) bool { return !q.Takes(e) || answer.Add(*e) })
 	if err != nil {
 		return e, false, "", err
 	}
+	e, so = answer.Event()
+	return e, so, after, nil
+}
+
+// each hands over the past events that match the filters, and returns the cursor after
+// them.
+func (r *eventsRun) each(ctx context.Context, c *client.Client, filters []string, add func(*events.Event) bool) (cursor string, err error) {
+	h, err := c.History(ctx, client.Query{Filters: filters, AllUsers: r.flags.allUsers})
+	if err != nil {
+		return "", err
+	}
 	defer h.Close()
-	answer := q.NewAnswer()
 	for {
 		next, err := h.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			e, so = answer.Event()
-			return e, so, h.Cursor(), nil
-		}
-		if err != nil {
-			return e, false, "", err
-		}
-		if !answer.Add(next) {
-			return e, false, "", errors.New("the filters match too many objects to say what is so now; narrow them")
+		switch {
+		case errors.Is(err, io.EOF):
+			return h.Cursor(), nil
+		case err != nil:
+			return "", err
+		case !add(&next):
+			return "", errors.New("the filters match too many objects to say what is so now; narrow them")
 		}
 	}
 }

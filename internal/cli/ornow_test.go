@@ -13,6 +13,8 @@ func TestWaitOrNow_whatIsSo(t *testing.T) {
 {"ID":"j1","Name":"job","Status":"start","Time":"2026-11-23T12:00:03Z","Type":"container"}
 {"ID":"j1","Name":"job","Status":"died","Time":"2026-11-23T12:00:04Z","Type":"container","ContainerExitCode":7}
 {"ID":"j1","Name":"job","Status":"remove","Time":"2026-11-23T12:00:05Z","Type":"container"}
+{"ID":"o1","Name":"old","Status":"start","Time":"2026-11-23T12:00:06Z","Type":"container"}
+{"ID":"o1","Name":"new","Status":"rename","Time":"2026-11-23T12:00:07Z","Type":"container"}
 `
 	r := newRig(t, log)
 	const format = "{{.Name}} {{.Status}}"
@@ -27,6 +29,8 @@ func TestWaitOrNow_whatIsSo(t *testing.T) {
 		{[]string{"-f", "name=*", "-f", "event=remove"}, 0, "job remove\n"},
 		{[]string{"-f", "container=db", "-f", "event=died", "--timeout", "100ms"}, exitTimedOut, ""},
 		{[]string{"-f", "container=job", "-f", "event=start", "--timeout", "100ms"}, exitTimedOut, ""},
+		{[]string{"-f", "container=new", "-f", "event=start"}, 0, "old start\n"},
+		{[]string{"-f", "container=old", "-f", "event=start", "--timeout", "100ms"}, exitTimedOut, ""},
 		{[]string{"-f", "container=job"}, exitError, ""},
 		{[]string{"-f", "event=start", "--since", "1h"}, exitError, ""},
 		{[]string{"-f", "event=start", "--", "true"}, exitError, ""},

@@ -41,7 +41,7 @@ started before may be over by then. With --since or --after-cursor the past
 counts, too.
 
 With --or-now it ends at once if it is so already: if the newest of the events
-that decide it, for the object by its name, matches. What decides it:
+that decide it, for the object by the name that it has now, matches. What decides it:
 
   start, restart    create, start, restart, restore, died, remove
   died, exit-code   create, start, restart, restore, died

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/pkg/errors"
 
@@ -40,11 +39,11 @@ func without(all []events.Status, some ...events.Status) []events.Status {
 }
 
 // Question is a question about the present: whether the newest of the events that
-// decide it matches filters.
+// decide it matches filters. The name of a container is the newest one.
 type Question struct {
-	// Filters choose the events that decide it.
-	Filters []string
-	matches *events.Filters
+	names
+	matches  *events.Filters
+	deciding []events.Status
 }
 
 // NewQuestion returns the question that filters for an event are about. The error
@@ -56,23 +55,23 @@ func NewQuestion(filters []string) (*Question, error) {
 	}
 	q := &Question{matches: matches}
 	deciding := make(map[events.Status]bool)
+	var objects []string
 	for _, text := range filters {
-		key, value, _ := strings.Cut(text, "=")
-		key, negated := strings.CutSuffix(strings.ToLower(strings.TrimPrefix(key, "+")), "!")
+		key, value, negated := split(text)
 		switch key {
 		case "health":
-			if value == "changed" {
+			if value == changed {
 				return nil, errors.New("health=changed is about what is new; give health=healthy or health=unhealthy")
 			}
-			value = string(events.HealthStatus)
+			value, negated = string(events.HealthStatus), false
 		case "exit-code":
-			value = string(events.Exited)
+			value, negated = string(events.Exited), false
 		case "event", "status":
 		default:
-			q.Filters = append(q.Filters, text)
+			objects = append(objects, text)
 			continue
 		}
-		if negated && key != "health" && key != "exit-code" {
+		if negated {
 			continue
 		}
 		status := events.Status(filter.Status(value).String())
@@ -88,11 +87,16 @@ func NewQuestion(filters []string) (*Question, error) {
 	}
 	for _, s := range events.Statuses() {
 		if deciding[s] {
-			q.Filters = append(q.Filters, "status="+string(s))
+			q.deciding = append(q.deciding, s)
 		}
 	}
-	return q, nil
+	q.names, err = newNames(objects)
+	return q, err
 }
+
+// Filters returns the filters for the events that an Answer wants, as far as Takes
+// agrees.
+func (q *Question) Filters() []string { return q.filters(q.deciding) }
 
 // Answer gathers the events that decide a question. The zero value is not usable.
 type Answer struct {
@@ -104,6 +108,7 @@ type Answer struct {
 // decision is the newest event about an object, and which one of all it was.
 type decision struct {
 	event  events.Event
+	name   string // of the object now
 	number uint64
 }
 
@@ -121,12 +126,29 @@ func (a *Answer) Add(e events.Event) bool {
 	// By name, since what is made again under the same name has another ID, and what
 	// became of the former one decides nothing then.
 	object := owner(&e) + cmp.Or(e.Name, e.Network, e.ID)
+	if e.Status == events.Rename {
+		a.rename(object, &e)
+		return true
+	}
 	if _, known := a.newest[object]; !known && len(a.newest) == maxObjects {
 		return false
 	}
 	a.count++
-	a.newest[object] = decision{e, a.count}
+	a.newest[object] = decision{e, e.Name, a.count}
 	return true
+}
+
+// rename gives a container the name of another object, of which there is none then.
+func (a *Answer) rename(object string, e *events.Event) {
+	delete(a.newest, object)
+	for former, d := range a.newest {
+		if d.event.ID == e.ID && e.ID != "" {
+			delete(a.newest, former)
+			d.name = e.Name
+			a.newest[object] = d
+			return
+		}
+	}
 }
 
 // owner says among what an ID or a name is unique: the objects of a kind of one user.
@@ -143,7 +165,9 @@ func owner(e *events.Event) string {
 func (a *Answer) Event() (e events.Event, ok bool) {
 	newest := uint64(0)
 	for _, d := range a.newest {
-		if d.number > newest && a.question.matches.Match(&d.event) {
+		named := d.event
+		named.Name = d.name
+		if d.number > newest && a.question.matches.Match(&named) {
 			e, newest = d.event, d.number
 		}
 	}

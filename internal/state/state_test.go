@@ -8,11 +8,12 @@ import (
 	"github.com/eventsvc/eventsvc/internal/state"
 )
 
-// history returns events of containers, written as "NAME STATUS [CODE OR VERDICT]".
+// history returns events of containers, written as "NAME[/ID] STATUS [CODE OR VERDICT]".
 func history(text string) (all []events.Event) {
 	for i, line := range strings.Split(text, ",") {
 		words := strings.Fields(line)
-		e := events.Event{Type: events.Container, Name: words[0], Status: events.Status(words[1]), Cursor: string(rune('a' + i))}
+		name, id, _ := strings.Cut(words[0], "/")
+		e := events.Event{Type: events.Container, Name: name, ID: id, Status: events.Status(words[1]), Cursor: string(rune('a' + i))}
 		if len(words) > 2 && e.Status == events.HealthStatus {
 			e.HealthStatus = words[2]
 		} else if len(words) > 2 {
@@ -48,21 +49,38 @@ func TestQuestion_newestThatDecides(t *testing.T) {
 		{"name=img event=pull", "img pull,img untag", ""},
 		{"name=img event=pull event=tag", "img pull,img untag,img tag", "c"},
 		{"container=db event=rm", "db create,db remove,db create", ""},
+		{"container=new event=start", "old/1 start,new/1 rename", "a"},
+		{"container=old event=start", "old/1 start,new/1 rename", ""},
+		{"container=old event=start", "old/1 start,new/1 rename,old/2 start", "c"},
+		{"container=old event=start", "old/1 start,new/1 rename,old/1 rename", "a"},
+		{"container=new event=start", "new/9 start,new/9 died 0,new/9 remove,old/1 start,new/1 rename", "d"},
+		{"container=new event=died", "new/9 died 0,old/1 start,new/1 rename", ""},
+		{"container=new event=died", "old/1 start,new/1 rename,new/1 died 0", "c"},
+		{"container=1 event=start", "old/1 start,new/1 rename", "a"},
+		{"name=n* event=start", "old/1 start,new/1 rename", "a"},
+		{"name!=old event=start", "old/1 start,new/1 rename", "a"},
+		{"container=new health=healthy", "old/1 start,old/1 health_status healthy,new/1 rename", "b"},
 	} {
 		q, err := state.NewQuestion(strings.Fields(test.filters))
 		if err != nil {
 			t.Fatal(err)
 		}
-		deciding, err := events.ParseFilters(q.Filters)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer := q.NewAnswer()
-		for _, e := range history(test.history) {
-			if deciding.Match(&e) && !answer.Add(e) {
-				t.Fatal("too many objects")
+		each := func(filters []string, add func(*events.Event) bool) {
+			parsed, err := events.ParseFilters(filters)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range history(test.history) {
+				if parsed.Match(&e) && !add(&e) {
+					t.Fatal("too many objects")
+				}
 			}
 		}
+		if renames := q.Renames(); renames != nil {
+			each(renames, q.AddRename)
+		}
+		answer := q.NewAnswer()
+		each(q.Filters(), func(e *events.Event) bool { return !q.Takes(e) || answer.Add(*e) })
 		if e, ok := answer.Event(); e.Cursor != test.want || ok != (test.want != "") {
 			t.Errorf("%s after %s: %q, %v, want %q", test.filters, test.history, e.Cursor, ok, test.want)
 		}
