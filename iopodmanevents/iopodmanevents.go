@@ -1405,8 +1405,8 @@ method WriteEvent(
 # The present state of objects, as the events tell that the store holds: those that were created and not removed, at most
 # 1000. Subscribe with the cursor as 'after' goes on without a gap
 method GetState(
-  # Which objects, by what their events have, and by the present name of a container that was renamed; filters on event,
-  # health and exit-code are an InvalidFilter
+  # Which objects, by what their events have, by the present name of a container that was renamed, and by what is so now: filters
+  # on event, health and exit-code are about the newest. health=changed is an InvalidFilter
   filters: ?[]string,
   # Only restarts later than this time are counted
   since: ?string,

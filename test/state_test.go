@@ -94,12 +94,14 @@ func TestGetState_onBothInterfaces(t *testing.T) {
 		`{"filters":["container=w1"]}`:                           "shop pause 12 restarts=0\n",
 		`{"filters":["name=d*"],"since":"2026-11-23T12:00:05Z"}`: "db start 04 unhealthy 10 restarts=0\n",
 		`{"filters":["container=none"]}`:                         "",
+		`{"filters":["health=unhealthy"]}`:                       "db start 04 unhealthy 10 restarts=1\n",
+		`{"filters":["event=died","exit-code!=0"]}`:              "job died 07 code=7 restarts=0\n",
 	} {
 		if got := text(ask(parameters).Parameters.Objects); got != want {
 			t.Errorf("%s: %s, want %s", parameters, got, want)
 		}
 	}
-	for _, filter := range []string{"event=start", "+health=healthy", "exit-code!=0", "nope=1"} {
+	for _, filter := range []string{"health=changed", "nope=1"} {
 		if got := ask(`{"filters":["` + filter + `"]}`); got.Error != "io.podman.events.InvalidFilter" {
 			t.Errorf("%s: %+v", filter, got)
 		}

@@ -22,8 +22,8 @@ status, since when, exit code, health and restarts, at most 1000 objects. It is
 what the events in the store tell, and of what happened before the oldest of them
 nothing is known; the last line says when that was. Podman itself is not asked.
 
-Filters are those of 'eventsvc events', but for event, health and exit-code, which
-choose events and not objects.
+Filters are those of 'eventsvc events'. Those on event, health and exit-code are about
+what is so now: event=died is what has ended, and health=unhealthy what is unhealthy.
 
 The format is 'json', one object with the members of GetState in io.podman.events;
 or a Go template for each object with the fields .ExitCode .HealthSince
@@ -35,6 +35,7 @@ command ended: list and follow, without a gap.`
 
 const stateExample = `  eventsvc state
   eventsvc state --filter type=container --filter 'name=web*' --since 1d
+  eventsvc state --filter health=unhealthy
   eventsvc state --cursor-file c && eventsvc events --cursor-file c
   eventsvc state --format json | jq -r '.objects[] | select(.exitCode > 0) | .name'
   eventsvc state --format '{{.Name}} {{.Status}} {{.HealthStatus}}'`

@@ -28,6 +28,7 @@ container  d1            db    start     2026-11-23 12:00:04  unhealthy  1      
 container  0123456789ab  job   died (7)  2026-11-23 12:00:07  -          0         busybox
 2 objects; events since 2026-11-23 12:00:01 +0000
 `},
+		{[]string{"--filter", "health=unhealthy", "--format", "{{.Name}}"}, "db\n"},
 		{[]string{"--filter", "name=none"}, "0 objects; events since 2026-11-23 12:00:01 +0000\n"},
 		{
 			[]string{"-f", "name=j*", "--format", `{{.Name}} {{upper .Status}} {{.ExitCode}} {{.Since.Format "15:04:05"}} {{.ID}}`},
@@ -45,10 +46,10 @@ container  0123456789ab  job   died (7)  2026-11-23 12:00:07  -          0      
 func TestState_refusesWhatItCannotPrint(t *testing.T) {
 	r := newRig(t, stateLog)
 	for words, want := range map[string]string{
-		"--filter event=start":   "event=start",
-		"--format short":         `cannot use --format "short"`,
-		"--format {{.Exitcode}}": "the fields are .ExitCode",
-		"name=web":               "give --filter name=web",
+		"--filter health=changed": "it is about what is new",
+		"--format short":          `cannot use --format "short"`,
+		"--format {{.Exitcode}}":  "the fields are .ExitCode",
+		"name=web":                "give --filter name=web",
 	} {
 		stdout, stderr, code := runIn(t.Context(), append([]string{"state", "--address", r.address}, strings.Fields(words)...)...)
 		checkCode(t, code, exitError)

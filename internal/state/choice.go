@@ -7,21 +7,39 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// Choice is how filters choose objects: by what their events have, but for the name of
-// a container, which is the newest one.
-type Choice struct{ names }
+// Choice is how filters choose objects: by what their events have, and by what is so now
+// of name, status, exit code and verdict.
+type Choice struct {
+	names
+	ended   *events.Filters // on status and exit code, nil: there are none
+	verdict *events.Filters // on health, nil: there are none
+}
 
-// NewChoice returns the choice that filters make. The error is a *filter.Error for a
-// filter on what a Table finds out.
+// NewChoice returns the choice that filters make. The error is a *filter.Error.
 func NewChoice(filters []string) (*Choice, error) {
+	var steady, ended, verdict []string
 	for _, text := range filters {
-		switch key, _, _ := split(text); key {
-		case "event", "status", "health", "exit-code":
-			return nil, &filter.Error{Filter: text, Reason: "it is about what is so now; choose objects, by type, name, label and the like"}
+		key, value, _ := split(text)
+		switch {
+		case key == "health" && value == changed:
+			return nil, &filter.Error{Filter: text, Reason: "it is about what is new; give health=healthy, health=unhealthy or health=starting"}
+		case key == "health":
+			verdict = append(verdict, text)
+		case key == "event", key == "status", key == "exit-code":
+			ended = append(ended, text)
+		default:
+			steady = append(steady, text)
 		}
 	}
-	n, err := newNames(filters)
-	return &Choice{n}, err
+	c := new(Choice)
+	var err error
+	if c.names, err = newNames(steady); err == nil && ended != nil {
+		c.ended, err = events.ParseFilters(ended)
+	}
+	if err == nil && verdict != nil {
+		c.verdict, err = events.ParseFilters(verdict)
+	}
+	return c, err
 }
 
 // Filters returns the filters for the events that a Table wants, as far as Takes
@@ -39,6 +57,8 @@ func (c *Choice) Filters() []string {
 // Of returns the objects of a table that are chosen.
 func (c *Choice) Of(t *Table) []*Object {
 	return slices.DeleteFunc(t.Objects(), func(o *Object) bool {
-		return c.renamed[o.ID] && !c.parsed.Match(&events.Event{Type: o.Type, ID: o.ID, Name: o.Name})
+		return c.renamed[o.ID] && !c.parsed.Match(&events.Event{Type: o.Type, ID: o.ID, Name: o.Name}) ||
+			c.ended != nil && !c.ended.Match(&events.Event{Type: o.Type, Status: o.Status, ContainerExitCode: o.ExitCode}) ||
+			c.verdict != nil && !c.verdict.Match(&events.Event{Type: o.Type, Status: events.HealthStatus, HealthStatus: o.Health})
 	})
 }

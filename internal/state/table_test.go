@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,52 @@ func TestChoice_renamed(t *testing.T) {
 		}
 		if got := strings.Join(got, ","); got != want {
 			t.Errorf("%q: %s, want %s", filters, got, want)
+		}
+	}
+}
+
+// TestChoice_whatIsSoNow: filters on status, exit code and health are about the newest.
+func TestChoice_whatIsSoNow(t *testing.T) {
+	log := history("a/1 start,a/1 health_status healthy,b/2 start,b/2 health_status healthy,b/2 health_status unhealthy," +
+		"c/3 start,c/3 died 7,d/4 died 0,e/5 start,e/5 pause")
+	for filters, want := range map[string]string{
+		"health=unhealthy":           "b",
+		"health=healthy":             "a",
+		"health!=healthy":            "b,c,d,e",
+		"event=start":                "a,b",
+		"event=start health=healthy": "a",
+		"status=died exit-code!=0":   "c",
+		"exit-code=0":                "d",
+		"exit-code=7":                "c",
+		"event!=died event!=pause":   "a,b",
+		"name=b health=healthy":      "",
+	} {
+		choice, err := state.NewChoice(strings.Fields(filters))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted, err := events.ParseFilters(choice.Filters())
+		if err != nil {
+			t.Fatal(err)
+		}
+		table := state.NewTable(time.Time{})
+		for i := range log {
+			if wanted.Match(&log[i]) && choice.Takes(&log[i]) {
+				table.Add(&log[i])
+			}
+		}
+		var got []string
+		for _, o := range choice.Of(table) {
+			got = append(got, o.Name)
+		}
+		slices.Sort(got)
+		if got := strings.Join(got, ","); got != want {
+			t.Errorf("%s: %s, want %s", filters, got, want)
+		}
+	}
+	for _, filters := range []string{"health=changed", "+health=changed", "event=nope", "health=well"} {
+		if _, err := state.NewChoice([]string{filters}); err == nil {
+			t.Errorf("%s is understood", filters)
 		}
 	}
 }
