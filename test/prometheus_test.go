@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,13 +18,34 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// Debian's Prometheus scrapes the service while a real Podman's container crashes:
-// the rules load, and each panel of the dashboard has an answer.
-func TestPrometheus(t *testing.T) {
-	testkit.Need(t, "prometheus", "promtool")
-	if out, err := exec.Command("promtool", "check", "rules", "../dist/metrics/eventsvc-alerts.yml").CombinedOutput(); err != nil {
-		t.Fatalf("promtool: %v\n%s", err, out)
+// Each alert rule fires when it has to, and does not when it must not.
+func TestPrometheus_alerts(t *testing.T) {
+	testkit.Need(t, "promtool")
+	const rules, tests = "../dist/metrics/eventsvc-alerts.yml", "testdata/alerts.yml"
+	for _, args := range [][]string{{"check", "rules", rules}, {"test", "rules", tests}} {
+		if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
 	}
+	text, err := os.ReadFile(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested, err := os.ReadFile(tests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alert := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(text, -1) {
+		if n := bytes.Count(tested, append(alert[1], "\n        exp_alerts:"...)); n == 0 {
+			t.Errorf("no test has %s fire", alert[1])
+		}
+	}
+}
+
+// Debian's Prometheus scrapes the service while a real Podman's container crashes:
+// each panel of the dashboard has an answer.
+func TestPrometheus(t *testing.T) {
+	testkit.Need(t, "prometheus")
 	p := newPodman(t)
 	p.run("--image")
 	d := newDaemon(t, "--metrics", "127.0.0.1:"+freePort(t), "--exit-idle-time", "1s")
@@ -33,14 +56,6 @@ func TestPrometheus(t *testing.T) {
 	crash := func() {
 		_ = p.command("run", "--rm", "--name", "web", "--network", "none", "localhost/busybox:test", "sh", "-c", "exit 3").Run()
 	}
-	crash()
-	awaitQuery(t, api, `eventsvc_exits_total{name="web",code="1-125"}`, func(values []float64) bool { return len(values) == 1 && values[0] == 1 })
-	crash()
-	crash()
-	awaitQuery(t, api, `eventsvc_restarts_total{name="web"}`, func(values []float64) bool { return len(values) == 1 && values[0] == 2 })
-	awaitQuery(t, api, `eventsvc_exits_total{name="web",image="localhost/busybox:test",code="1-125"}`,
-		func(values []float64) bool { return len(values) == 1 && values[0] == 3 })
-
 	text, err := os.ReadFile("../dist/metrics/eventsvc-dashboard.json")
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +69,16 @@ func TestPrometheus(t *testing.T) {
 	if err := json.Unmarshal(text, &dashboard); err != nil || len(dashboard.Panels) < 8 {
 		t.Fatalf("%v: %d panels", err, len(dashboard.Panels))
 	}
+	crash()
+	// The first failure of a container is the first that a counter says of it.
+	awaitQuery(t, api, dashboard.Panels[0].Targets[0].Expr, func(values []float64) bool { return len(values) == 1 && values[0] == 1 })
+	awaitQuery(t, api, `ALERTS{alertname="ContainerFailed",name="web",alertstate="firing"}`, func(values []float64) bool { return len(values) == 1 })
+	crash()
+	crash()
+	awaitQuery(t, api, `eventsvc_restarts_total{name="web"}`, func(values []float64) bool { return len(values) == 1 && values[0] == 2 })
+	awaitQuery(t, api, `eventsvc_exits_total{name="web",image="localhost/busybox:test",code="1-125"}`,
+		func(values []float64) bool { return len(values) == 1 && values[0] == 3 })
+
 	for _, panel := range dashboard.Panels {
 		for _, target := range panel.Targets {
 			t.Run(panel.Title, func(t *testing.T) {
