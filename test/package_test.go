@@ -27,6 +27,15 @@ func TestPackages_lintian(t *testing.T) {
 	}
 }
 
+// What describes the Cockpit page to software centres is as AppStream wants it.
+func TestPackages_metainfo(t *testing.T) {
+	testkit.Need(t, "appstreamcli")
+	out, err := exec.Command("appstreamcli", "validate", "--no-net", "--pedantic", "../dist/package/cockpit/io.github.eventsvc.cockpit.metainfo.xml").CombinedOutput()
+	if err != nil {
+		t.Errorf("appstreamcli: %v\n%s", err, out)
+	}
+}
+
 func TestPackages_reproducible(t *testing.T) {
 	testkit.Need(t, "gcc")
 	first := buildPackages(t, "0.1.0~test1")

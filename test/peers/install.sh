@@ -27,12 +27,12 @@ packages=(
 	ca-certificates git make
 	# A terminal, to look at what is painted.
 	tmux
-	# What scrapes the metrics, and checks the alert rules.
-	prometheus
+	# What scrapes the metrics, also as a text file, and checks the alert rules.
+	prometheus prometheus-node-exporter
 	# An MQTT client, for the events of a fleet.
 	mosquitto-clients
 	# What looks at the packages that "make packages" builds.
-	lintian rpm debhelper dpkg-dev groff-base mandoc
+	lintian rpm debhelper dpkg-dev groff-base mandoc appstream
 )
 
 if [[ ! -r /etc/debian_version ]]; then
