@@ -22,6 +22,7 @@ bus = Gio.DBusConnection.new_for_address_sync(
 )
 loop = GLib.MainLoop()
 got = {"volumes": 0, "containers": 0}
+live = {}  # how many events had been sent when a subscription became live, and how many had come
 
 
 def listen(token, path):
@@ -29,6 +30,7 @@ def listen(token, path):
 
     def on_signal(_proxy, _sender, signal, args):
         if signal == "Live":
+            live[token] = (args.unpack()[1], got[token])
             return
         if signal != "Event":
             print(token, signal, flush=True)
@@ -56,4 +58,5 @@ for token in got:
     main.call_sync(
         "Unsubscribe", GLib.Variant("(o)", (f"{PATH}/subscription/{token}",)), Gio.DBusCallFlags.NONE, -1, None
     )
+assert live == {token: (0, 0) for token in got}, live
 print("done", flush=True)
