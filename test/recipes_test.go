@@ -66,6 +66,7 @@ func TestRecipes(t *testing.T) {
 		{"A remote host over ssh", sshRecipe},
 		{"A notification on the desktop", notifyRecipe},
 		{"Hooks", hooksRecipe},
+		{"Metrics", metricsRecipe},
 	} {
 		t.Run(recipe.name, func(t *testing.T) {
 			defer func(outer *testing.T) { m.t = outer }(m.t)
