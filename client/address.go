@@ -109,9 +109,9 @@ func socketPath(address string) (string, error) {
 	switch {
 	case hasScheme && scheme == "ssh":
 		host, _, _ := strings.Cut(rest, "/")
-		return "", errors.New("ssh is asked for another way; give ssh-exec:" + host)
+		return "", errors.New("ssh is addressed differently; give ssh-exec:" + host)
 	case hasScheme && scheme == "tcp":
-		return "", errors.New("nothing listens on the network; give ssh-exec:HOST")
+		return "", errors.New("the service does not listen on the network; give ssh-exec:HOST")
 	case isUnix:
 		path, _, _ = strings.Cut(path, ";")
 	case !strings.ContainsRune(address, '/'):

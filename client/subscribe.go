@@ -164,7 +164,7 @@ func (s *Subscription) stand(ctx context.Context) (err error) {
 	case err != nil:
 		return err
 	case first.cursor == "" || first.hasEvent || !first.ready && continues:
-		return notUnderstood(errors.New("a subscription has to begin with a reply that is ready and has a cursor"))
+		return notUnderstood(errors.New("a subscription must begin with a reply that is ready and has a cursor"))
 	}
 	if !s.adopt(cn) {
 		return ErrClosed

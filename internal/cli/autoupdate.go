@@ -59,5 +59,5 @@ func findUpdater() (string, error) {
 		}
 	}
 	path, err := exec.LookPath(filepath.Join(updaterDir, updater))
-	return path, errors.Wrapf(err, "cannot find %s: install it beside eventsvc", updater)
+	return path, errors.Wrapf(err, "cannot find %s: install it next to eventsvc", updater)
 }

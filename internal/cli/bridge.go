@@ -11,8 +11,8 @@ import (
 )
 
 const bridgeLong = `Connect stdin and stdout to the service, for Varlink clients that reach this
-host over ssh or start a command to talk to. It ends when the service closes
-the connection; the end of stdin closes the connection's sending half only.`
+host over ssh or that start a command to talk to. It ends when the service closes
+the connection; the end of stdin closes only the sending half of the connection.`
 
 const bridgeExample = `  varlink --bridge 'ssh host eventsvc bridge' info
   varlinkctl info ssh-exec:host:'eventsvc bridge'
@@ -60,5 +60,5 @@ func (a *app) bridge(ctx context.Context, address string) error {
 		}
 		return ctx.Err()
 	}
-	return errors.Wrap(err, "cannot go on bridging")
+	return errors.Wrap(err, "cannot continue the bridge")
 }

@@ -60,7 +60,7 @@ func TestServe_oneSocketTwice(t *testing.T) {
 				arguments := append([]string{"serve", checked, "--config", os.DevNull, "--dbus", "none", "--log-file", dir + "/log"}, arguments...)
 				_, stderr, code := runIn(t.Context(), arguments...)
 				checkCode(t, code, exitError)
-				if !strings.Contains(stderr, "it is given twice") && !strings.Contains(stderr, "the service itself is to listen there") {
+				if !strings.Contains(stderr, "it is given twice") && !strings.Contains(stderr, "the service itself listens there") {
 					t.Errorf("%s says %q", checked, stderr)
 				}
 			}

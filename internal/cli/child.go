@@ -32,7 +32,7 @@ const (
 // findCommand finds the program of a command before anything else is done.
 func findCommand(words []string) error {
 	if len(words) == 0 || words[0] == "" {
-		return perrors.New("cannot run a command: there is none; give it after --")
+		return perrors.New("cannot run a command: none is given; put it after --")
 	}
 	_, err := exec.LookPath(words[0])
 	return cannotRun(words, err)

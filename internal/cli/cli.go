@@ -140,25 +140,25 @@ func (a *app) say(format string, arguments ...any) {
 	fmt.Fprintln(a.stderr, program+": "+a.about+visible.Text(fmt.Sprintf(format, arguments...)))
 }
 
-const rootLong = `eventsvc makes the container events of this host, in Podman's event model,
-available over Varlink: history, and every new event as it comes, once and in
-order, resumable by cursor.`
+const rootLong = `eventsvc publishes the container events of this host, in Podman's event model,
+over Varlink and D-Bus: past events, and new ones as they happen, in order,
+exactly once, and resumable by cursor.`
 
 const exitCodesLong = `The exit code of eventsvc is
 
   0    the command did what it should
-  1    the command line or the call was wrong, or it failed
+  1    the command line or the call was wrong, or the command failed
   4    permission denied, by the service or by its socket
   7    the service cannot be reached
   10   the cursor has expired: the store no longer holds the place after it,
-       so that events may have been lost (see eventsvc events --if-expired)
-  130  interrupted from the keyboard (128 and the number of the signal; 143 is
-       SIGTERM); serve and demo end with 0 then
+       so events may be lost (see eventsvc events --if-expired)
+  130  interrupted from the keyboard (128 plus the number of the signal; 143 is
+       SIGTERM); serve and demo exit with 0 instead
 
-A command that wait or exec runs may have others: wait passes them on, and so
-does exec --on-failure stop.
+wait, and exec --on-failure stop, pass on the exit code of a command that they
+run and that fails.
 
-When the reader of its output goes away, as head does, it ends with 0.`
+If the reader of its output goes away, as head does, it exits with 0.`
 
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -236,7 +236,7 @@ func noWords(c *cobra.Command, words []string) error {
 // addressFlag adds the flag that says which service to call.
 func addressFlag(c *cobra.Command, address *string) {
 	c.Flags().StringVar(address, "address", "", "`ADDRESS` of the service: unix:PATH, or ssh-exec:HOST for that of another\n"+
-		"host (default $"+client.AddressVariable+", else that of root or of the user)")
+		"host (default $"+client.AddressVariable+", else the service of root or of the user)")
 	complete(c, "address", func(string) []string { return []string{"unix:", "ssh-exec:"} }, cobra.ShellCompDirectiveNoSpace)
 }
 

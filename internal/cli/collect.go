@@ -21,26 +21,27 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-const collectLong = `Collect events into one log, each once, with the host and the user that it is
-from, for a service that serves them all:
+const collectLong = `Collect events into one log, each exactly once, with the host and the user that it
+is from, so that one service can serve them all:
 
   eventsvc serve --log-file FILE --collected
 
-A source is the URL of NATS, for the stream that 'eventsvc forward' fills;
-users: every user of this host, whichever store each uses; or the address of
-another service, with the name of its host before it unless it is this one. The
-end of the log is where it goes on: what stands there is compared with the source, so that one
-which was put back, rotated or made again is noticed, and nothing is collected
-twice. What a source no longer holds is reported in the log by one event
-system/events-lost.
+A source is the URL of NATS, for the stream that 'eventsvc forward' fills; users,
+for every user of this host, whichever store each uses; or the address of another
+service, preceded by the name of its host unless that is this one. Collecting
+continues where the log ends. The end of the log is compared with the source, so
+that a source that was restored from a backup, rotated or recreated is noticed,
+and nothing is collected twice. If a source no longer holds some events, the log
+says so by one event system/events-lost.
 
-From users takes root. The log file of each user, where Podman has it by default
-and where the user's containers.conf says, is opened with that user's rights and
-by no symbolic link; the journal has the events of those who use it. The user
-of an event is the owner of the log, or the one that journald has recorded.
+--from users needs root. The log file of each user, at Podman's default path and
+where the user's containers.conf says, is opened with that user's rights and
+through no symbolic link; users whose Podman logs to the journal are read from
+there. The user of an event is the owner of the log, or the user that journald has
+recorded.
 
-Collectors of the same stream write the same lines, and so their services give
-the same cursors.`
+Collectors of the same stream write the same lines, so their services give the
+same cursors.`
 
 const collectExample = `  eventsvc collect --from nats://nats.example.com --log /var/lib/eventsvc-collect/events.log --log-max-size 10g
   eventsvc collect --from users --log /var/lib/eventsvc-users/events.log
@@ -70,9 +71,9 @@ func (a *app) collectCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&f.from, "from", nil, "`SOURCE` is the URL of NATS, nats://HOST:PORT or tls://HOST:PORT;\nusers: all users of this host; or [HOST=]unix:PATH, HOST=ssh-exec:HOST: another\nservice; may be given again")
+	flags.StringArrayVar(&f.from, "from", nil, "`SOURCE` is the URL of NATS, nats://HOST:PORT or tls://HOST:PORT;\nusers: all users of this host; or [HOST=]unix:PATH, HOST=ssh-exec:HOST: another\nservice; may be repeated")
 	flags.StringVar(&f.log, "log", "", "`FILE` is the log to write")
-	flags.StringVar(&f.maxSize, "log-max-size", "", "bound of the log: `SIZE` is in bytes, or ends in k, m or g (powers of 1000);\n"+
+	flags.StringVar(&f.maxSize, "log-max-size", "", "size limit of the log: `SIZE` is in bytes, or ends in k, m or g (powers of 1000);\n"+
 		"0: none (default 1g)")
 	flags.StringVar(&f.journalDirectory, "journal-directory", "", "with users: read the journals in this `DIR` (default the journal of this host)")
 	f.add(c)
@@ -92,9 +93,9 @@ func (a *app) collect(ctx context.Context, f *collectFlags, flags *pflag.FlagSet
 	}
 	switch {
 	case len(f.from) == 0:
-		return errors.New("cannot collect: --from does not say from where; give it the URL of NATS, such as nats://localhost:4222, or users")
+		return errors.New("cannot collect without --from; give the URL of NATS, such as nats://localhost:4222, or users")
 	case f.log == "":
-		return errors.New("cannot collect: --log does not say where to; name a file")
+		return errors.New("cannot collect without --log; name a file")
 	}
 	sources, err := f.sources(log)
 	if err != nil {
@@ -186,7 +187,7 @@ func (f *collectFlags) sources(log *slog.Logger) ([]fleet.Source, error) {
 			return nil, errors.Errorf("cannot use --from %q: give users, nats://HOST:PORT, tls://HOST:PORT or [HOST=]unix:PATH", from)
 		}
 		if f.server.URL != "" {
-			return nil, errors.New("cannot collect from two NATS; give the servers of one cluster with commas between")
+			return nil, errors.New("cannot collect from two NATS clusters; give the servers of one cluster, separated by commas")
 		}
 		f.server.URL = from
 		sources = append(sources, &fleet.FromStream{Server: f.server, Log: log})

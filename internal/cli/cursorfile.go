@@ -46,7 +46,7 @@ func (f *cursorFile) read() (string, error) {
 	cursor := strings.TrimSuffix(string(text), "\n")
 	isOther := func(r rune) bool { return r <= ' ' || r > '~' }
 	if len(cursor) > maxCursor || strings.ContainsFunc(cursor, isOther) {
-		return "", errors.Errorf("cannot use the cursor file %s: it holds something other than a cursor; "+
+		return "", errors.Errorf("cannot use the cursor file %s: its content is not a cursor; "+
 			"name another file, or remove it", f.path)
 	}
 	f.kept = cursor
@@ -136,7 +136,7 @@ func resolve(path string) (string, error) {
 			}
 			const forAll = unix.S_ISVTX | 0o002
 			if dir.Mode&forAll == forAll && int(st.Uid) != os.Geteuid() && st.Uid != dir.Uid {
-				return "", errors.Errorf("%s belongs to uid %d, in a directory for all; remove it, or name another file", next, st.Uid)
+				return "", errors.Errorf("%s belongs to uid %d, in a directory that all users can write to; remove it, or name another file", next, st.Uid)
 			}
 		}
 		if !isLink {

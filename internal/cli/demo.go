@@ -21,11 +21,11 @@ import (
 )
 
 const demoLong = `Serve a sample of real Podman events on a socket of its own, in a private
-directory that goes away at the end, and print commands to try on it. It needs
-neither Podman nor root, and touches nothing on this host.
+directory that is removed at the end, and print commands to try on it. It needs
+neither Podman nor root, and changes nothing on this host.
 
-It writes a new event every few seconds, and prints every event that comes,
-those that you write with 'eventsvc write' too.`
+It writes a new event every few seconds, and prints every event that arrives,
+including those that you write with 'eventsvc write'.`
 
 // demoFlags are the flags of eventsvc demo.
 type demoFlags struct {
@@ -42,8 +42,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Args:  noWords,
 		RunE:  func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), &f) },
 	}
-	c.Flags().DurationVar(&f.every, "every", 5*time.Second, "write an event once in this `TIME`; 0: never")
-	c.Flags().BoolVar(&f.once, "once", false, "write one event, see it come, and end: a check that all works")
+	c.Flags().DurationVar(&f.every, "every", 5*time.Second, "write an event each time this `TIME` has passed; 0: never")
+	c.Flags().BoolVar(&f.once, "once", false, "write one event, see it arrive, and exit: a check that all works")
 	complete(c, "every", anyOf("1s", "5s", "1m", "0"), 0)
 	return c
 }

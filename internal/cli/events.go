@@ -36,35 +36,36 @@ var eventsLong = fmt.Sprintf(`Print container events as podman events does. With
 it follows new events from now on; with one of them it prints past events
 first; with --stream=false it prints past events only.
 
-These are your own events, as with podman events: those of your uid, for root
-also those whose user is not known. --all-users, or a filter on uid, prints what
-others did as far as you may read it, and the user at the end of each line.
+By default you see your own events, as with podman events: those of your uid
+and, for root, those whose user is not known. --all-users, or a filter on uid,
+shows those of other users, as far as you may read them, and ends each line with
+the user.
 
-Filters are KEY=VALUE or KEY!=VALUE. The same key given again widens the
-choice, different keys narrow it, and +KEY=VALUE has to hold. Keys: container,
-image, pod, network, secret, artifact, machine (name, or beginning of the ID),
-volume (beginning of the name), type, event or status, label, id, name,
-ancestor, uid, host, health (healthy, unhealthy, starting, or changed: another
-verdict than before) and exit-code. In names * and ? stand for any letters and
-for one: --filter 'name=web*'.
+Filters are KEY=VALUE or KEY!=VALUE. Of filters with the same key, one must
+match; those with different keys must all match, and so must every +KEY=VALUE and
+KEY!=VALUE. Keys: container, image, pod, network, secret, artifact, machine
+(name, or prefix of the ID), volume (prefix of the name), type, event or status,
+label, id, name, ancestor, uid, host, health (healthy, unhealthy, starting, or
+changed: a verdict that differs from the one before) and exit-code. In names *
+matches any characters and ? one: --filter 'name=web*'.
 
 Times, for --since and --until, which are exclusive:
 
 %s
-Without a zone they are in the zone in which times are printed (TZ). The
-interfaces of the service are in UTC.
+Times without a zone are in the local zone (TZ), in which times are also printed.
+The interfaces of the service take them as UTC.
 
 The format is 'json', which prints a line for each event with the members of
 podman events --format json and Timestamp, UID, Host, Cursor; 'short', a line for
-the eyes; or a Go template with the fields .Attributes .ContainerExitCode
+reading; or a Go template with the fields .Attributes .ContainerExitCode
 .ContainerInspectData .Cursor .Error .HealthFailingStreak .HealthLog
-.HealthStatus .Host .ID .Image .Name .Network .PodID .Status .Time (in print
-Unix seconds) .TimeNano .Type .UID and Podman's functions (json, join, lower,
+.HealthStatus .Host .ID .Image .Name .Network .PodID .Status .Time (prints
+as Unix seconds) .TimeNano .Type .UID and Podman's functions (json, join, lower,
 pad, split, title, truncate, upper).
 
-With a cursor file nothing is missed and nothing is printed twice from one run
-to the next. If the service restarts meanwhile, the command connects again,
-continues where it was, and says so on stderr.`, timeTable())
+With a cursor file, nothing is missed or printed twice from one run to the next.
+If the service restarts meanwhile, the command reconnects, continues where it was,
+and says so on stderr.`, timeTable())
 
 const eventsExample = `  eventsvc events
   eventsvc events --filter type=container --filter event=died
@@ -90,17 +91,17 @@ func (a *app) eventsCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be given again")
+	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be repeated")
 	allUsersFlag(c, &f)
 	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
 	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
 	f.lines = allLines
-	flags.VarP(&f.lines, "lines", "n", "begin with the last `NUMBER` of events that match")
+	flags.VarP(&f.lines, "lines", "n", "begin with the last `NUMBER` of matching events")
 	flags.Lookup("lines").DefValue = "" // of which the help says nothing
 	formatFlags(c, &f)
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
-	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and keep\n"+
+	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and save\n"+
 		"there the cursor of what has been printed")
 	expiredFlag(c, &f)
 	addressFlag(c, &f.address)
@@ -114,21 +115,21 @@ func (a *app) eventsCommand() *cobra.Command {
 // formatFlags adds the flags that say how events are printed.
 func formatFlags(c *cobra.Command, f *eventsFlags) {
 	c.Flags().StringVar(&f.format, "format", "", "`FORMAT` is json, short, or a Go template for each event")
-	c.Flags().BoolVar(&f.noTrunc, "no-trunc", true, "do not cut IDs to 12 letters")
+	c.Flags().BoolVar(&f.noTrunc, "no-trunc", true, "do not truncate IDs to 12 characters")
 	complete(c, "format", anyOf("json", "short", "{{."), cobra.ShellCompDirectiveNoSpace)
 }
 
 // expiredFlag adds the flag that says what to do about a cursor that has expired.
 func expiredFlag(c *cobra.Command, f *eventsFlags) {
-	c.Flags().StringVar(&f.ifExpired, "if-expired", expiredStop, "what to do when the store has lost the place of the cursor:\n"+
-		"`ACTION` is stop (exit code 10), or oldest: go on from the oldest event")
+	c.Flags().StringVar(&f.ifExpired, "if-expired", expiredStop, "what to do if the store no longer holds the place of the cursor:\n"+
+		"`ACTION` is stop (exit code 10), or oldest: continue from the oldest event")
 	complete(c, "if-expired", anyOf(expiredStop, expiredOldest), 0)
 }
 
 // checkExpired refuses an action that is none.
 func (f *eventsFlags) checkExpired() error {
 	if f.ifExpired != expiredStop && f.ifExpired != expiredOldest {
-		return errors.Errorf("cannot use --if-expired %s: it is either %s or %s", f.ifExpired, expiredStop, expiredOldest)
+		return errors.Errorf("cannot use --if-expired %s: it must be %s or %s", f.ifExpired, expiredStop, expiredOldest)
 	}
 	return nil
 }

@@ -33,10 +33,10 @@ const (
 	failureRetry    = "retry"
 )
 
-const execLong = `Run a command for each event that passes the filters. Filters, times and the
-place to begin are those of 'eventsvc events', and so are the users: your own
-events, unless --all-users or a filter on uid asks for those of others. In the
-journal every local user can write what looks like an event of Podman.
+const execLong = `Run a command for each event that passes the filters. Filters, times, where to
+begin, and whose events you get are as in 'eventsvc events': your own, unless
+--all-users or a filter on uid asks for those of others. In the journal, every
+local user can write entries that look like events of Podman.
 
 The command gets the event as a line of JSON on stdin, as 'eventsvc events
 --format json' prints it, and in its environment:
@@ -46,21 +46,21 @@ The command gets the event as a line of JSON on stdin, as 'eventsvc events
   EVENTSVC_EXIT_CODE EVENTSVC_ERROR EVENTSVC_HEALTH_STATUS
   EVENTSVC_ATTRIBUTES (a JSON object) EVENTSVC_UID EVENTSVC_HOST
 
-A variable is set if the event has that. A NUL character, which no environment
-can hold, is U+FFFD there, and what is longer than 96 KiB is left out; the JSON
-has all of it as it is.
+A variable is set if the event has that field. A NUL character, which no
+environment can hold, becomes U+FFFD there, and a value longer than 96 KiB is
+left out; the JSON has everything unchanged.
 
-The commands run one at a time, in the order of the events, or with --jobs
-side by side, started in that order. With a cursor file every event gets its
-command at least once from one run to the next: its cursor is kept once its
-command, and those of all events before it, have ended as --on-failure wants.
+Commands run one at a time, in the order of the events; with --jobs they run in
+parallel, started in that order. With a cursor file, every event gets its
+command at least once, also across runs: the cursor of an event is saved once
+its command, and those of all events before it, have ended as --on-failure wants.
 
-A signal that ends this command is passed on to those that run, and they are
-waited for.
+A signal that ends this command is passed on to the commands that are running,
+and it waits for them.
 
-With --hooks it does so for every file in /etc/eventsvc/hooks.d, each with its
-filters and its command; a user's are in ~/.config/eventsvc/hooks.d.
-eventsvc.hooks(5) has their keys.`
+With --hooks it does the same for every file in /etc/eventsvc/hooks.d (a user's
+are in ~/.config/eventsvc/hooks.d), each with its own filters and command.
+eventsvc.hooks(5) describes their keys.`
 
 const execExample = `  eventsvc exec --filter event=died -- sh -c 'logger "$EVENTSVC_NAME ended with $EVENTSVC_EXIT_CODE"'
   eventsvc exec --cursor-file /var/lib/hook/cursor --on-failure retry --filter type=image -- /usr/local/bin/scan
@@ -85,16 +85,16 @@ func (a *app) execCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be given again")
+	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be repeated")
 	allUsersFlag(c, &f.eventsFlags)
 	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
 	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
-	flags.IntVar(&f.jobs, "jobs", 1, "at most this `NUMBER` of commands side by side")
+	flags.IntVar(&f.jobs, "jobs", 1, "run at most this `NUMBER` of commands in parallel")
 	flags.StringVar(&f.onFailure, "on-failure", failureContinue, "when a command fails: `ACTION` is continue, stop (with its exit code)\n"+
 		"or retry (after 1 s, then longer, up to 1 min, until it succeeds)")
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
-	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and keep\n"+
+	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and save\n"+
 		"there the cursor of what has been done")
 	expiredFlag(c, &f.eventsFlags)
 	flags.BoolVar(&f.hooks, "hooks", false, "run the hooks of this host or user, as eventsvc-hooks.service does: see\n"+
@@ -119,10 +119,10 @@ func (f *execFlags) validate() error {
 	switch f.onFailure {
 	case failureContinue, failureStop, failureRetry:
 	default:
-		return errors.Errorf("cannot use --on-failure %s: it is %s, %s or %s", f.onFailure, failureContinue, failureStop, failureRetry)
+		return errors.Errorf("cannot use --on-failure %s: it must be %s, %s or %s", f.onFailure, failureContinue, failureStop, failureRetry)
 	}
 	if f.jobs < 1 || f.jobs > maxJobs {
-		return errors.Errorf("cannot use --jobs %d: give a number from 1 to %d", f.jobs, maxJobs)
+		return errors.Errorf("cannot use --jobs %d: must be between 1 and %d", f.jobs, maxJobs)
 	}
 	return f.checkExpired()
 }
@@ -172,7 +172,7 @@ func (a *app) forEach(ctx context.Context, f *execFlags, do *action) error {
 		return failed
 	}
 	if err == nil && jobs.failures > 0 {
-		return errors.Errorf("the command failed for %d events", jobs.failures)
+		return errors.Errorf("the command failed for %d of the events", jobs.failures)
 	}
 	return run.explain(err)
 }

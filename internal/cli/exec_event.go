@@ -77,7 +77,7 @@ func eventEnvironment(inherited []string, e *events.Event) ([]string, error) {
 func fileOf(text []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate("event", unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, errors.Wrap(err, "cannot make a file of the event")
+		return nil, errors.Wrap(err, "cannot make a file for the event")
 	}
 	file := os.NewFile(uintptr(fd), "event")
 	if _, err = file.Write(text); err == nil {
@@ -85,7 +85,7 @@ func fileOf(text []byte) (*os.File, error) {
 	}
 	if err != nil {
 		_ = file.Close()
-		return nil, errors.Wrap(err, "cannot make a file of the event")
+		return nil, errors.Wrap(err, "cannot make a file for the event")
 	}
 	return file, nil
 }

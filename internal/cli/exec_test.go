@@ -109,7 +109,7 @@ func TestExec_onFailure(t *testing.T) {
 		`echo "$EVENTSVC_NAME" >>`+out+`; [ "$EVENTSVC_NAME" != b ]`)
 	checkCode(t, code, exitError)
 	check(t, "what was done", readFile(t, out), "a\nb\nc\n")
-	for _, want := range []string{"eventsvc: the command sh failed with exit code 1, for volume create b (cursor ", "failed for 1 events\n"} {
+	for _, want := range []string{"eventsvc: the command sh failed with exit code 1, for volume create b (cursor ", "failed for 1 of the events\n"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("stderr does not say %q: %s", want, stderr)
 		}
@@ -177,10 +177,10 @@ func TestExec_refuses(t *testing.T) {
 		arguments    []string
 		code         int
 	}{
-		{"No command", "eventsvc: cannot run a command: there is none; give it after --\n", nil, 1},
+		{"No command", "eventsvc: cannot run a command: none is given; put it after --\n", nil, 1},
 		{"No such command", "eventsvc: cannot run no-such-command-here: ", []string{"--", "no-such-command-here"}, 127},
-		{"No such policy", "eventsvc: cannot use --on-failure ignore: it is continue, stop or retry\n", []string{"--on-failure", "ignore", "--", "true"}, 1},
-		{"No jobs", "eventsvc: cannot use --jobs 0: give a number from 1 to 1024\n", []string{"--jobs", "0", "--", "true"}, 1},
+		{"No such policy", "eventsvc: cannot use --on-failure ignore: it must be continue, stop or retry\n", []string{"--on-failure", "ignore", "--", "true"}, 1},
+		{"No jobs", "eventsvc: cannot use --jobs 0: must be between 1 and 1024\n", []string{"--jobs", "0", "--", "true"}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, stderr, code := runIn(t.Context(), append([]string{"exec", "--address", r.address}, test.arguments...)...)

@@ -35,19 +35,19 @@ type natsFlags struct {
 // add adds the flags; url is the name of the one that says where NATS is.
 func (f *natsFlags) add(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.server.Creds, "creds", "", "get in with this credentials `FILE`")
-	flags.StringVar(&f.server.NKey, "nkey", "", "get in with the nkey seed in this `FILE`")
-	flags.StringVar(&f.server.CA, "tls-ca", "", "check the server's certificate by those in `FILE` (default those of the system)")
-	flags.StringVar(&f.server.Cert, "tls-cert", "", "certificate `FILE` of this client")
-	flags.StringVar(&f.server.Key, "tls-key", "", "key `FILE` of this client")
+	flags.StringVar(&f.server.Creds, "creds", "", "authenticate with this credentials `FILE`")
+	flags.StringVar(&f.server.NKey, "nkey", "", "authenticate with the nkey seed in this `FILE`")
+	flags.StringVar(&f.server.CA, "tls-ca", "", "verify the server's certificate by the CAs in `FILE` (default those of the system)")
+	flags.StringVar(&f.server.Cert, "tls-cert", "", "client certificate `FILE`")
+	flags.StringVar(&f.server.Key, "tls-key", "", "client key `FILE`")
 }
 
 // addService adds the flags of commands that run as a service.
 func (f *natsFlags) addService(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` is debug, info, warn or error: what is logged")
-	flags.StringVar(&f.metrics, "metrics", "", "where to show metrics to Prometheus, over HTTP: `ADDRESS` is unix:PATH[,mode=0600]\n"+
-		"or IP:PORT of loopback (default nowhere)")
+	flags.StringVar(&f.logLevel, "log-level", "info", "log messages of this `LEVEL` and above: debug, info, warn or error")
+	flags.StringVar(&f.metrics, "metrics", "", "serve metrics to Prometheus, over HTTP: `ADDRESS` is unix:PATH[,mode=0600]\n"+
+		"or IP:PORT of loopback (default no metrics)")
 	flags.StringVar(&f.config, configFlag, "", "read options from this `FILE`, by their names without the dashes")
 	flags.BoolVar(&f.check, checkFlag, false, "print what would be done, and do nothing")
 	complete(c, "log-level", anyOf(servicelog.Levels...), 0)
@@ -89,14 +89,14 @@ func checkURL(flag, url string) error {
 	return nil
 }
 
-const forwardLong = `Publish the events of this host to NATS JetStream, each once and in order, so
-that 'eventsvc collect' and any other consumer of the stream has them.
+const forwardLong = `Publish the events of this host to NATS JetStream, exactly once and in order, for
+'eventsvc collect' and any other consumer of the stream.
 
-It reads the local service, all users' events that it may read, and keeps no
-state: the last message of this host in the stream says how far it is, and the
-server refuses a message after any other. While NATS or the service is away it
-waits; nothing is lost while the log of this host holds it, and what is lost is
-reported in the stream by one event system/events-lost.
+It reads from the local service the events of all users that it may read, and
+keeps no state: the last message of this host in the stream says how far it is,
+and the server refuses a message after any other. While NATS or the service is
+unavailable, it waits. Nothing is lost while the log of this host holds it; a loss
+is reported in the stream by one event system/events-lost.
 
 The host is named by its machine ID, or by --host. Subjects are
 containers.events.HOST.TYPE.STATUS in the stream EVENTS, and
@@ -125,9 +125,9 @@ func (a *app) forwardCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&f.server.URL, "to", "", "`URL` of NATS: nats://HOST:PORT or tls://HOST:PORT; several with commas between")
 	flags.StringVar(&f.forwarder.Host, "host", "", "`NAME` of this host: letters, digits, '-' and '_' (default its machine ID)")
-	flags.StringArrayVarP(&f.forwarder.Filters, "filter", "f", nil, "forward only events that match `FILTER`, KEY=VALUE; may be given again")
+	flags.StringArrayVarP(&f.forwarder.Filters, "filter", "f", nil, "forward only events that match `FILTER`, KEY=VALUE; may be repeated")
 	f.add(c)
-	flags.BoolVar(&f.forwarder.Create, "create", false, "make the streams if they are not there")
+	flags.BoolVar(&f.forwarder.Create, "create", false, "create the streams if they do not exist")
 	flags.IntVar(&f.forwarder.Replicas, "replicas", 1, "with --create: keep the streams on this `NUMBER` of servers")
 	flags.Var((*span)(&f.forwarder.MaxAge), "max-age", "with --create: remove events from the stream after this `TIME`; 0: never (default)")
 	addressFlag(c, &f.forwarder.Address)
@@ -142,7 +142,7 @@ func (a *app) forward(ctx context.Context, f *forwardFlags, flags *pflag.FlagSet
 		return err
 	}
 	if f.server.URL == "" {
-		return errors.New("cannot forward: --to does not say where; give it the URL of NATS, such as nats://localhost:4222")
+		return errors.New("cannot forward without --to; give the URL of NATS, such as nats://localhost:4222")
 	}
 	if err := checkURL("to", f.server.URL); err != nil {
 		return err

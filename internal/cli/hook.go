@@ -86,11 +86,11 @@ func (h *hook) check(set *options) error {
 	case h.unit != "" && (!strings.Contains(h.unit, ".") || strings.ContainsAny(h.unit, "/ ")):
 		return set.blame(errors.Errorf("cannot use the unit %q: give its full name, such as backup.service", h.unit), "unit")
 	case h.onFailure != failureContinue && h.onFailure != failureRetry:
-		return set.blame(errors.Errorf("cannot use on-failure %q: it is %s or %s", h.onFailure, failureContinue, failureRetry), "on-failure")
+		return set.blame(errors.Errorf("cannot use on-failure %q: it must be %s or %s", h.onFailure, failureContinue, failureRetry), "on-failure")
 	case h.debounce > mostDebounce:
-		return set.blame(errors.Errorf("cannot use the debounce %v: it is at most %v", h.debounce, mostDebounce), "debounce")
+		return set.blame(errors.Errorf("cannot use the debounce %v: it must be at most %v", h.debounce, mostDebounce), "debounce")
 	case h.timeout == 0:
-		return set.blame(errors.New("cannot use the timeout 0: a command that hangs would stop its hook for ever"), "timeout")
+		return set.blame(errors.New("cannot use the timeout 0: a command that hangs would block its hook forever"), "timeout")
 	case h.unit != "":
 		return nil
 	}

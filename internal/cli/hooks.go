@@ -47,12 +47,12 @@ func (a *app) execHooks(ctx context.Context, f *execFlags, flags *pflag.FlagSet,
 			fmt.Fprintln(a.stdout, h)
 		}
 		if len(refused) > 0 {
-			return errors.Errorf("cannot use %d of %d hooks: correct their files, as said above", len(refused), len(files))
+			return errors.Errorf("cannot use %d of %d hooks: correct the files named above", len(refused), len(files))
 		}
 		return nil
 	}
 	if len(hooks) == 0 {
-		return errors.New("cannot run hooks: there is none that can be used; put one into /etc/eventsvc/hooks.d, or as a user into " +
+		return errors.New("cannot run hooks: there is no usable one; put one into /etc/eventsvc/hooks.d, or as a user into " +
 			"~/.config/eventsvc/hooks.d (see eventsvc.hooks(5))")
 	}
 	dir, err := hooksState(env)
@@ -84,7 +84,7 @@ func onlyHooks(flags *pflag.FlagSet, words []string) (err error) {
 		switch f.Name {
 		case "hooks", "hooks-dir", checkFlag, "address":
 		default:
-			err = errors.Errorf("cannot use --%s with --hooks: the hooks say so themselves (see eventsvc.hooks(5))", f.Name)
+			err = errors.Errorf("cannot use --%s with --hooks: each hook sets its own (see eventsvc.hooks(5))", f.Name)
 		}
 	})
 	return err

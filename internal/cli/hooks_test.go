@@ -71,7 +71,7 @@ func TestHooks_checkConfig(t *testing.T) {
 		"no such action": {"command = [\"true\"]\non-failure = \"stop\"", "(on-failure is set in DIR/hook.toml:2)"},
 		"no TOML":        {"command = [\"true\"]\nfilter", "DIR/hook.toml:2"},
 		"no time":        {"command = [\"true\"]\ndebounce = \"soon\"", "DIR/hook.toml:2"},
-		"too long":       {"command = [\"true\"]\ndebounce = \"2h\"", "it is at most 1h0m0s"},
+		"too long":       {"command = [\"true\"]\ndebounce = \"2h\"", "it must be at most 1h0m0s"},
 		"no unit":        {`unit = "backup"`, "give its full name"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 const hostsLong = `List the hosts that forward their events: when each was last seen, its newest event
 in the stream, and whether it is ok, behind (it has events that are not in the
 stream yet), fault (something keeps it from forwarding; --format json says what) or
-gone (no sign of it for 11 minutes, by the server's clock). SENT and GAPS count since its
-forwarder started.`
+gone (no sign of it for 11 minutes, by the server's clock). SENT and GAPS count
+from the start of its forwarder.`
 
 func (a *app) hostsCommand() *cobra.Command {
 	var f natsFlags
@@ -41,7 +41,7 @@ func (a *app) hostsCommand() *cobra.Command {
 
 func (a *app) hosts(ctx context.Context, f *natsFlags, format string) error {
 	if f.server.URL == "" {
-		return errors.New("cannot list hosts: --from does not say from where; give it the URL of NATS, such as nats://localhost:4222")
+		return errors.New("cannot list hosts without --from; give the URL of NATS, such as nats://localhost:4222")
 	}
 	if err := checkURL("from", f.server.URL); err != nil {
 		return err
@@ -77,9 +77,9 @@ func (a *app) hosts(ctx context.Context, f *natsFlags, format string) error {
 	return errors.Wrap(table.Print(a.stdout), "cannot write the output")
 }
 
-const fleetInitLong = `Print a configuration of nats-server with a user for each host, who may publish the
-events of that host alone and read nothing of others, a user "collect" who may
-read the streams, and "admin", who makes them:
+const fleetInitLong = `Print a nats-server configuration with a user for each host, which may publish the
+events of that host only and read nothing of others; a user "collect", which may
+read the streams; and a user "admin", which creates them:
 
   eventsvc forward --to nats://admin:PASSWORD@SERVER --create`
 
@@ -87,12 +87,12 @@ func (a *app) fleetCommand() *cobra.Command {
 	c := &cobra.Command{Use: "fleet", Short: "Set up a fleet", Args: unknownCommand, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	initial := &cobra.Command{
 		Use:     "init HOST...",
-		Short:   "Print a configuration of nats-server for hosts",
+		Short:   "Print a nats-server configuration for hosts",
 		Long:    fleetInitLong,
 		Example: "  eventsvc fleet init h7 h8 > fleet.conf",
 		RunE: func(_ *cobra.Command, hosts []string) error {
 			if len(hosts) == 0 {
-				return errors.New("cannot make a configuration for no host; name each, as 'eventsvc forward --host' does")
+				return errors.New("cannot make a configuration without hosts; name each, as 'eventsvc forward --host' does")
 			}
 			return fleet.WriteConfig(a.stdout, hosts)
 		},

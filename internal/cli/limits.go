@@ -26,12 +26,12 @@ type limitFlags struct {
 
 // add adds the flags to those of eventsvc serve.
 func (l *limitFlags) add(c *cobra.Command, flags *pflag.FlagSet) {
-	flags.StringVar(&l.sync, "sync", logfile.SyncNever.String(), "when events that are written here outlive a power failure: `WHEN` is always\n"+
-		"(before they are acknowledged), interval (within a second) or never (it is left to\nthe kernel, as Podman does)")
-	flags.IntVar(&l.connections, "max-connections", limits.Connections, "connections at a time: at most `N`, of which root keeps some")
-	flags.IntVar(&l.connectionsPerUID, "max-connections-per-uid", limits.ConnectionsPerUID, "the same of one user, but for root and that of the service: at most `N`")
-	flags.DurationVar(&l.writeTimeout, "write-timeout", limits.WriteTimeout, "a client that takes nothing of what it is sent is dropped after `TIME`")
-	flags.StringVar(&l.requestSize, "max-request-size", "", "longest Varlink request: `SIZE` is in bytes, or ends in k or m (default "+
+	flags.StringVar(&l.sync, "sync", logfile.SyncNever.String(), "when an event that is written here is safe from a power failure: `WHEN` is always\n"+
+		"(before it is acknowledged), interval (within a second) or never (left to the\nkernel, as with Podman)")
+	flags.IntVar(&l.connections, "max-connections", limits.Connections, "at most `N` connections at a time, some of them reserved for root")
+	flags.IntVar(&l.connectionsPerUID, "max-connections-per-uid", limits.ConnectionsPerUID, "at most `N` of them for one user, except root and the service's user")
+	flags.DurationVar(&l.writeTimeout, "write-timeout", limits.WriteTimeout, "drop a client that has read nothing for this `TIME`")
+	flags.StringVar(&l.requestSize, "max-request-size", "", "largest Varlink request: `SIZE` is in bytes, or ends in k or m (default "+
 		strconv.Itoa(limits.Request)+")")
 	complete(c, "sync", anyOf("always", "interval", "never"), 0)
 	complete(c, "max-connections", anyOf(), 0)
@@ -57,12 +57,12 @@ const (
 func (l *limitFlags) bounds() (b varlinkwire.Bounds, err error) {
 	switch {
 	case l.connections < leastConnections:
-		return b, errors.Errorf("cannot use --max-connections %d: it takes at least %d", l.connections, leastConnections)
+		return b, errors.Errorf("cannot use --max-connections %d: must be at least %d", l.connections, leastConnections)
 	case l.connectionsPerUID < 1:
-		return b, errors.Errorf("cannot use --max-connections-per-uid %d: it takes at least 1; "+
+		return b, errors.Errorf("cannot use --max-connections-per-uid %d: must be at least 1; "+
 			"to keep others out, leave the mode of the socket at 0600", l.connectionsPerUID)
 	case l.writeTimeout < leastWriteTimeout:
-		return b, errors.Errorf("cannot use --write-timeout %s: it takes at least %s", l.writeTimeout, leastWriteTimeout)
+		return b, errors.Errorf("cannot use --write-timeout %s: must be at least %s", l.writeTimeout, leastWriteTimeout)
 	}
 	b = varlinkwire.Bounds{
 		Connections: l.connections, ConnectionsPerUID: l.connectionsPerUID, WriteTimeout: l.writeTimeout, RequestSize: limits.Request,
@@ -83,7 +83,7 @@ func parseRequestSize(text string) (int, error) {
 	case err != nil || n < 0:
 		return 0, errors.Errorf("cannot understand --max-request-size %q: give a number of bytes, or one that ends in k or m", text)
 	case n*factor < leastRequest || n*factor > mostRequest:
-		return 0, errors.Errorf("cannot use --max-request-size %s: it takes from %d to %d bytes", text, leastRequest, mostRequest)
+		return 0, errors.Errorf("cannot use --max-request-size %s: must be between %d and %d bytes", text, leastRequest, mostRequest)
 	}
 	return int(n * factor), nil
 }
@@ -95,7 +95,7 @@ func (l *limitFlags) durability(c *choice) (logfile.Sync, error) {
 	case err != nil:
 		return mode, errors.WithMessage(err, "cannot use --sync")
 	case mode != logfile.SyncNever && !c.IsFile():
-		return mode, errors.Errorf("cannot use --sync %s: it is for a log file, and the backend is %s; leave it out", mode, c.Backend)
+		return mode, errors.Errorf("cannot use --sync %s: it applies only to a log file, and the backend is %s; leave it out", mode, c.Backend)
 	}
 	return mode, nil
 }

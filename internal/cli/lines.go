@@ -31,11 +31,11 @@ func (n *lineCount) Type() string { return "int" }
 // Set refuses +N, which journalctl takes for the first and all others for the last.
 func (n *lineCount) Set(text string) error {
 	if number, first := strings.CutPrefix(text, "+"); first {
-		return errors.Errorf("they are the last; for the first ones give --since @0 --stream=false | head -n %s", number)
+		return errors.Errorf("the last events are chosen; for the first ones give --since @0 --stream=false | head -n %s", number)
 	}
 	count, err := strconv.Atoi(text)
 	if err != nil {
-		return errors.New("give a number; all past events are --since @0")
+		return errors.New("give a number; for all past events give --since @0")
 	}
 	*n = lineCount(count)
 	return nil

@@ -19,7 +19,7 @@ func (f *serveFlags) metricsAddress() (m daemon.MetricsAddress, err error) {
 		return m, err
 	}
 	if listen, _ := f.listenAddresses(); hasPath(listen, m.Socket.Path) {
-		return m, errors.Errorf("cannot show metrics: cannot listen on %q: the service itself is to listen there; choose another path", m.Socket.Path)
+		return m, errors.Errorf("cannot show metrics: cannot listen on %q: the service itself listens there; choose another path", m.Socket.Path)
 	}
 	return m, nil
 }

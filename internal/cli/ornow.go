@@ -14,7 +14,7 @@ import (
 // question is what --or-now asks.
 func (f *waitFlags) question(withCommand bool) (*state.Question, error) {
 	if withCommand || f.since != "" || f.afterCursor != "" {
-		return nil, errors.New("a command, --since and --after-cursor say what else counts; give one of them")
+		return nil, errors.New("it excludes a command, --since and --after-cursor; give one of them")
 	}
 	return state.NewQuestion(f.filters)
 }

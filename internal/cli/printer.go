@@ -36,7 +36,7 @@ func newPrinter(f *eventsFlags, stdout io.Writer) (printer, error) {
 	case f.format == formatShort:
 		return shortPrinter(f.widened(), stdout), nil
 	case strings.HasPrefix(f.format, "table ") || f.format == "table":
-		return nil, errors.New("cannot use --format: events come one by one and make no table; leave 'table' out, or give short")
+		return nil, errors.New("cannot use --format: events are printed one by one, not as a table; leave 'table' out, or give short")
 	case !strings.Contains(f.format, "{{"):
 		return nil, unknownFormat(f.format)
 	}

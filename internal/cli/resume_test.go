@@ -76,7 +76,7 @@ func TestCursorFile_invalid(t *testing.T) {
 	_, stderr, code := r.run("events", "--stream=false", "--cursor-file", place)
 	checkCode(t, code, exitError)
 	check(t, "stderr", stderr, "eventsvc: cannot use the cursor file "+place+
-		": it holds something other than a cursor; name another file, or remove it\n")
+		": its content is not a cursor; name another file, or remove it\n")
 	if text, _ := os.ReadFile(place); string(text) != "Dear diary,\n" {
 		t.Errorf("the file now holds %q", text)
 	}

@@ -61,25 +61,25 @@ func (f *serveFlags) bus(uid int) (bus string, required bool) {
 }
 
 const serveLong = `Serve the container events of this host over Varlink (io.podman.events) and D-Bus
-(io.podman.Events1), until it is stopped. Old podman-remote clients (1.x)
-are served on the same sockets (io.podman).
+(io.podman.Events1), until stopped. Old podman-remote clients (1.x) are served on
+the same sockets (io.podman).
 
-It reads and writes the store that the host's Podman uses, as containers.conf
-and Podman's defaults say; on a host without Podman, a log file of its own. On
-start it says which one and why.
+It reads and writes the store that the host's Podman uses, according to
+containers.conf and Podman's defaults; on a host without Podman, a log file of its
+own. At the start it logs which store that is and why.
 
-It listens on /run/eventsvc/io.podman.events as root, and as another user on
+As root it listens on /run/eventsvc/io.podman.events, as another user on
 $XDG_RUNTIME_DIR/eventsvc/io.podman.events, unless --listen names other places.
-Started by systemd with sockets it serves those; connected to one client, as by
-'varlinkctl exec:', it serves that client and ends.
+If systemd passes it sockets, it serves those; if it is passed a connection to one
+client, as by 'varlinkctl exec:', it serves that client and exits.
 
 Root and the user of the service may read everything and write. Another user
-who can connect reads the events of its own uid, unless it is allowed more.
+who can connect may read the events of its own uid, unless it is allowed more.
 
-Every option can be set in a file, too, by its name without the dashes:
+Every option can also be set in a file, by its name without the dashes:
 /etc/eventsvc/eventsvc.toml and its drop-ins in eventsvc.toml.d, or those of
 /run, /usr/local/lib and /usr/lib; $XDG_CONFIG_HOME/eventsvc for users. The
-command line wins. SIGHUP reads them again.`
+command line wins. SIGHUP makes the service read the files again.`
 
 const serveExample = `  eventsvc serve
   eventsvc serve --listen unix:/run/eventsvc/public,mode=0666,readonly --allow-read @wheel
@@ -105,30 +105,30 @@ func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 	flags := c.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.backend, "backend", config.Auto, "the store: `KIND` is auto (that of Podman), file, journald or none")
-	flags.StringVar(&f.logFile, "log-file", "", "`PATH` of the log file (default that of Podman)")
-	flags.StringVar(&f.logMaxSize, "log-max-size", "", "bound of a log of eventsvc's own: `SIZE` is in bytes, or ends in k, m or g\n"+
+	flags.StringVar(&f.logFile, "log-file", "", "`PATH` of the log file (default Podman's)")
+	flags.StringVar(&f.logMaxSize, "log-max-size", "", "size limit of eventsvc's own log: `SIZE` is in bytes, or ends in k, m or g\n"+
 		"(powers of 1000); 0: none (default 64m)")
-	flags.StringVar(&f.journalDirectory, "journal-directory", "", "read the journals in `DIR`, as systemd-journal-remote makes them of\n"+
-		"many hosts (default the journal of this host)")
-	flags.StringVar(&f.collected, "collected", notCollected, "the log file is that of 'eventsvc collect', which each line's host and user are\n"+
-		"taken from: `KIND` is hosts, whose users are none of this host, users of this\n"+
-		"host, or no (with --log-file alone)")
+	flags.StringVar(&f.journalDirectory, "journal-directory", "", "read the journals in `DIR`, such as those that systemd-journal-remote\n"+
+		"collects from many hosts (default the journal of this host)")
+	flags.StringVar(&f.collected, "collected", notCollected, "the log file is written by 'eventsvc collect', and its lines name their host and\n"+
+		"user: `KIND` is hosts (whose users are not users of this host), users (of this\n"+
+		"host) or no; only with --log-file")
 	flags.Lookup("collected").NoOptDefVal = collectedHosts
-	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen: `ADDRESS` is unix:PATH[,mode=0600][,readonly]; may be given again")
+	flags.StringArrayVar(&f.listen, "listen", nil, "listen on `ADDRESS`, which is unix:PATH[,mode=0600][,readonly]; may be repeated")
 	flags.StringVar(&f.dbus, "dbus", "", "the D-Bus to serve on: `BUS` is system, session, the address of a bus, or none;\n"+
-		"with a leading - one that is not there is waited for; starter is the bus that\n"+
-		"started the service, which ends with it (default -system as root, else -session)")
-	flags.StringArrayVar(&f.allowRead, "allow-read", nil, "`WHO` may read every event: USER or @GROUP, by name or number; may be given again")
-	flags.StringArrayVar(&f.allowWrite, "allow-write", nil, "`WHO` may write events: USER or @GROUP; may be given again")
+		"with a leading - the service starts without the bus and connects later; starter is\n"+
+		"the bus that started the service, which exits with it\n(default -system as root, else -session)")
+	flags.StringArrayVar(&f.allowRead, "allow-read", nil, "`WHO` may read every event: USER or @GROUP, by name or number; may be repeated")
+	flags.StringArrayVar(&f.allowWrite, "allow-write", nil, "`WHO` may write events: USER or @GROUP; may be repeated")
 	f.limits.add(c, flags)
-	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` is debug, info, warn or error: what is logged")
-	flags.Var((*span)(&f.idleAfter), "exit-idle-time", "end when nothing has needed the service for this `TIME`, such as 90s, 10m or\n"+
+	flags.StringVar(&f.logLevel, "log-level", "info", "log messages of this `LEVEL` and above: debug, info, warn or error")
+	flags.Var((*span)(&f.idleAfter), "exit-idle-time", "exit when nothing has needed the service for this `TIME`, such as 90s, 10m or\n"+
 		"seconds; for a service that systemd starts on demand; 0: never (default)")
-	flags.StringVar(&f.metrics, "metrics", "", "where to show metrics to Prometheus, over HTTP: `ADDRESS` is unix:PATH[,mode=0600]\n"+
+	flags.StringVar(&f.metrics, "metrics", "", "serve metrics to Prometheus, over HTTP: `ADDRESS` is unix:PATH[,mode=0600]\n"+
 		"or 127.0.0.1:PORT; one that the network can reach must end in ,public. The\n"+
-		"service then stays, whatever --exit-idle-time (default nowhere)")
-	flags.String(configFlag, "", "read this configuration `FILE` alone")
-	flags.BoolVar(&f.check, checkFlag, false, "print what would be served, from where and why, and touch nothing")
+		"service then never exits when idle (default no metrics)")
+	flags.String(configFlag, "", "read only this configuration `FILE`")
+	flags.BoolVar(&f.check, checkFlag, false, "print what would be served, from where and why, and change nothing")
 	complete(c, "log-level", anyOf(servicelog.Levels...), 0)
 	complete(c, "metrics", anyOf("unix:", "127.0.0.1:"), cobra.ShellCompDirectiveNoSpace)
 	complete(c, "exit-idle-time", anyOf("1m", "5m", "0"), 0)

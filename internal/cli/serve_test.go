@@ -124,8 +124,8 @@ func TestServe_refuses(t *testing.T) {
 		{"No connections of a user", []string{"--max-connections-per-uid", "0"}, []string{"cannot use --max-connections-per-uid 0", "mode of the socket"}},
 		{"No time to read", []string{"--write-timeout", "1ms"}, []string{"cannot use --write-timeout 1ms", "at least 1s"}},
 		{"Requests of no size", []string{"--max-request-size", "big"}, []string{`cannot understand --max-request-size "big"`}},
-		{"Requests that are too short", []string{"--max-request-size", "1k"}, []string{"cannot use --max-request-size 1k", "from 4096 to"}},
-		{"Requests that are too long", []string{"--max-request-size", "1g"}, []string{"cannot use --max-request-size 1g", "to 16777216 bytes"}},
+		{"Requests that are too short", []string{"--max-request-size", "1k"}, []string{"cannot use --max-request-size 1k", "between 4096 and"}},
+		{"Requests that are too long", []string{"--max-request-size", "1g"}, []string{"cannot use --max-request-size 1g", "and 16777216 bytes"}},
 		{"A group that is none", []string{"--allow-write", "@no-such-group-here"}, []string{`cannot allow group "no-such-group-here"`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

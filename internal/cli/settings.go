@@ -98,7 +98,7 @@ func checkValues(name string, values []string) error {
 			return nil
 		}
 		if !filepath.IsAbs(path) {
-			return errors.Errorf("the path of %q is relative; give it from / on", value)
+			return errors.Errorf("the path of %q is relative; give an absolute one", value)
 		}
 	}
 	return nil

@@ -175,7 +175,7 @@ func TestReload_bounds(t *testing.T) {
 	}
 	writeFile(t, conf, lines+"max-connections = 1\n")
 	c.Process.Signal(syscall.SIGHUP)
-	errs.expect(t, "cannot use --max-connections 1: it takes at least 2 (max-connections is set in "+conf+":4)")
+	errs.expect(t, "cannot use --max-connections 1: must be at least 2 (max-connections is set in "+conf+":4)")
 	c.Process.Signal(syscall.SIGTERM)
 	checkCode(t, exitOf(t, c), exitOK)
 }

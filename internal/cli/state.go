@@ -17,10 +17,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-const stateLong = `Print what is so now: of each object that was created and not removed its newest
-status, since when, exit code, health and restarts, at most 1000 objects. It is
-what the events in the store tell, and of what happened before the oldest of them
-nothing is known; the last line says when that was. Podman itself is not asked.
+const stateLong = `Print the present state: for each object that was created and not removed, its
+newest status, since when, exit code, health and restarts; at most 1000 objects.
+It is derived from the events in the store, without asking Podman. What happened
+before the oldest of these events is not known; the last line says when that was.
 
 Filters are those of 'eventsvc events'. Those on event, health and exit-code are about
 what is so now: event=died is what has ended, and health=unhealthy what is unhealthy.
@@ -30,7 +30,7 @@ or a Go template for each object with the fields .ExitCode .HealthSince
 .HealthStatus .Host .ID .Image .Name .Restarts .Since .Status .Type .UID and the
 functions of 'eventsvc events'.
 
-With a cursor file, 'eventsvc events' with the same file goes on where this
+With a cursor file, 'eventsvc events' with the same file continues where this
 command ended: list and follow, without a gap.`
 
 const stateExample = `  eventsvc state
@@ -52,13 +52,12 @@ func (a *app) stateCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only objects whose events match `FILTER`, KEY=VALUE; may be given again")
+	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only objects whose events match `FILTER`, KEY=VALUE; may be repeated")
 	allUsersFlag(c, &f)
 	flags.StringVar(&f.since, "since", "", "count only restarts later than this `TIME`")
-	flags.StringVar(&f.format, "format", "", "`FORMAT` is json, or a Go template for each object; without it the\n"+
-		"state is for people")
-	flags.BoolVar(&f.noTrunc, "no-trunc", false, "do not cut IDs to 12 letters, for people")
-	flags.StringVar(&f.cursorFile, "cursor-file", "", "write the cursor to go on from into this `FILE`")
+	flags.StringVar(&f.format, "format", "", "`FORMAT` is json, or a Go template for each object (default a table)")
+	flags.BoolVar(&f.noTrunc, "no-trunc", false, "do not truncate IDs to 12 characters in the table")
+	flags.StringVar(&f.cursorFile, "cursor-file", "", "save the cursor to continue from in this `FILE`")
 	addressFlag(c, &f.address)
 	completeFilters(c)
 	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
@@ -119,7 +118,7 @@ func newStatePrinter(f *eventsFlags) (statePrinter, error) {
 	case isJSON(f.format):
 		return writeStateJSON, nil
 	case strings.HasPrefix(f.format, "table") || !strings.Contains(f.format, "{{"):
-		return nil, errors.Errorf("cannot use --format %q: give json, or a Go template such as '{{.Name}}'; without it there is a table", f.format)
+		return nil, errors.Errorf("cannot use --format %q: give json, or a Go template such as '{{.Name}}'; or leave it out for a table", f.format)
 	}
 	sample := client.ObjectState{ExitCode: new(int), UID: new(uint32)}
 	execute, err := parseTemplate(f.format, &sample, stateFields)

@@ -14,8 +14,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-const statusLong = `Print what the service reads and how it is. With --format json it is one JSON
-object with the members of GetStatus in io.podman.events.`
+const statusLong = `Print what the service reads and whether anything is wrong. With --format json it
+is one JSON object with the members of GetStatus in io.podman.events.`
 
 func (a *app) statusCommand() *cobra.Command {
 	var address, format string
@@ -27,7 +27,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Args:    noWords,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.status(c.Context(), address, format) },
 	}
-	c.Flags().StringVar(&format, "format", "", "`FORMAT` is json; without it status is for people")
+	c.Flags().StringVar(&format, "format", "", "`FORMAT` is json (default text)")
 	addressFlag(c, &address)
 	complete(c, "format", anyOf("json"), 0)
 	return c
@@ -35,7 +35,7 @@ func (a *app) statusCommand() *cobra.Command {
 
 func (a *app) status(ctx context.Context, address, format string) error {
 	if format != "" && format != "json" {
-		return errors.Errorf("cannot use --format %q: status is printed for people, or as json", format)
+		return errors.Errorf("cannot use --format %q: give json, or leave it out for text", format)
 	}
 	c, err := client.New(address)
 	if err != nil {

@@ -59,7 +59,7 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 	c := &choice{daemon.Store{Backend: events.EventerType(found.Backend), Path: found.Path, Own: !found.Shared}, found.Because}
 	switch {
 	case c.Backend != events.LogFile && sized:
-		return nil, errors.Errorf("cannot use --log-max-size: it bounds a log file, and the backend is %s; leave it out", c.Backend)
+		return nil, errors.Errorf("cannot use --log-max-size: it limits a log file, and the backend is %s; leave it out", c.Backend)
 	case c.Backend != events.LogFile:
 		c.Own = false
 	case !c.Own && sized:
@@ -149,7 +149,7 @@ func parseCollected(kind string) (logfile.Collected, error) {
 	case collectedUsers:
 		return logfile.FromUsers, nil
 	}
-	return 0, errors.Errorf("cannot use --collected %q: it says where the events of the log are from; give hosts, users or no", kind)
+	return 0, errors.Errorf("cannot use --collected %q: it says where the events of the log come from; give hosts, users or no", kind)
 }
 
 // sameFile reports whether two paths lead to the same place.
@@ -188,7 +188,7 @@ func parseSize(text string) (int64, error) {
 	case err != nil || n < 0 || n > math.MaxInt64/factor:
 		return 0, errors.Errorf("cannot understand --log-max-size %q: give a number of bytes, or one that ends in k, m or g", text)
 	case n > 0 && n*factor < leastMaxSize:
-		return 0, errors.Errorf("cannot use --log-max-size %s: it takes at least %dk; 0 means no bound", text, int(leastMaxSize/1e3))
+		return 0, errors.Errorf("cannot use --log-max-size %s: must be at least %dk; 0 means no bound", text, int(leastMaxSize/1e3))
 	}
 	return n * factor, nil
 }

@@ -25,15 +25,15 @@ type timelineFlags struct {
 	follow bool
 }
 
-const timelineLong = `Show what containers did, as a picture: a lane for each container, as wide as
-the terminal, those with trouble first. Next to each lane is how often it was
-started, ended, and failed, and its last exit code. A failure is an end with an
-exit code other than 0, or an image that could not be pulled.
+const timelineLong = `Draw what containers did: a lane for each container, as wide as the terminal,
+those in trouble first. Next to each lane is how often the container was started,
+ended and failed, and its last exit code. A failure is an end with an exit code
+other than 0, or an image that could not be pulled.
 
-Only what the events of this time say is known: a container of which there is
-none has no lane. Filters and users are those of 'eventsvc events'.
+Only events of this time are known: a container without any has no lane. Filters,
+and whose events you get, are as in 'eventsvc events'.
 
-Letters outside ASCII are used where the locale is UTF-8, colours on a terminal
+Characters outside ASCII are used where the locale is UTF-8, colours on a terminal
 (see NO_COLOR). With --format json it is one JSON object with the numbers.`
 
 const timelineExample = `  eventsvc timeline
@@ -45,7 +45,7 @@ func (a *app) timelineCommand() *cobra.Command {
 	var f timelineFlags
 	c := &cobra.Command{
 		Use:     "timeline",
-		Short:   "Show what containers did, as a picture",
+		Short:   "Draw what containers did over time",
 		Long:    timelineLong,
 		Example: timelineExample,
 		Args:    noWords,
@@ -53,11 +53,11 @@ func (a *app) timelineCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.since, "since", "1h", "the picture begins at this `TIME`, as events takes it: 1d, yesterday, 2026-11-23 …")
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be given again")
+	flags.StringVar(&f.since, "since", "1h", "begin at this `TIME`, in a form that events takes: 1d, yesterday, 2026-11-23 …")
+	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be repeated")
 	allUsersFlag(c, &f.eventsFlags)
-	flags.BoolVar(&f.follow, "follow", false, "paint again when something happens, until interrupted")
-	flags.StringVar(&f.format, "format", "", "`FORMAT` is json; without it the timeline is a picture")
+	flags.BoolVar(&f.follow, "follow", false, "redraw when something happens, until interrupted")
+	flags.StringVar(&f.format, "format", "", "`FORMAT` is json (default a picture)")
 	addressFlag(c, &f.address)
 	completeFilters(c)
 	complete(c, "since", anyOf("1h", "24h", "168h"), 0)
@@ -84,7 +84,7 @@ type timelineRun struct {
 
 func (a *app) timeline(ctx context.Context, f *timelineFlags) error {
 	if f.format != "" && f.format != "json" {
-		return errors.Errorf("cannot use --format %q: the timeline is a picture, or json", f.format)
+		return errors.Errorf("cannot use --format %q: give json, or leave it out for a picture", f.format)
 	}
 	ctx, stop := untilReaderGone(ctx, a.stdout)
 	defer stop()
@@ -97,7 +97,7 @@ func (a *app) timeline(ctx context.Context, f *timelineFlags) error {
 		return errors.WithStack(err)
 	}
 	if !since.Before(now) {
-		return errors.Errorf("cannot use --since %s: the picture ends now, so it begins before", f.since)
+		return errors.Errorf("cannot use --since %s: the picture ends now, so it must begin earlier", f.since)
 	}
 	run := &timelineRun{app: a, flags: f, shown: timeline.New(now.Sub(since), now)}
 	if !choosesStatus(f.filters) {

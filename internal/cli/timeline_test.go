@@ -136,7 +136,7 @@ func TestTimeline_refuses(t *testing.T) {
 		arguments []string
 		want      string
 	}{
-		"format": {[]string{"--format", "yaml"}, `cannot use --format "yaml": the timeline is a picture, or json`},
+		"format": {[]string{"--format", "yaml"}, `cannot use --format "yaml": give json, or leave it out for a picture`},
 		"since":  {[]string{"--since", "soonish"}, "soonish"},
 		"filter": {[]string{"-f", "nam=x"}, "name"},
 	} {

@@ -11,7 +11,7 @@ import (
 
 // allUsersFlag adds the flag that asks for the events of every user.
 func allUsersFlag(c *cobra.Command, f *eventsFlags) {
-	c.Flags().BoolVar(&f.allUsers, "all-users", false, "events of every user that you may read, as with --filter 'uid=*';\n"+
+	c.Flags().BoolVar(&f.allUsers, "all-users", false, "events of all users that you may read, as with --filter 'uid=*';\n"+
 		"false: your own, as podman events")
 }
 

@@ -21,24 +21,23 @@ type waitFlags struct {
 	orNow   bool
 }
 
-const waitLong = `Wait until an event happens that passes the filters, print it and end with 0.
-Filters, times, formats and users are those of 'eventsvc events'.
+const waitLong = `Wait for an event that passes the filters, print it and exit with 0. Filters,
+times, formats and whose events you get are as in 'eventsvc events'.
 
-A command after -- is started once everything that happens from then on will
-be seen, and not before: what it causes cannot be missed, however fast it is.
-It runs beside the waiting, and what it prints goes to stderr, so that stdout
-has the event alone.
+A command after -- is started only once every event from then on will be seen,
+so what it causes cannot be missed, however fast it is. It runs while wait is
+waiting. Its output goes to stderr, so that stdout has only the event.
 
   0    the event happened, and the command, if there is one, succeeded
-  124  it did not happen in time; a command that still runs got SIGTERM
+  124  it did not happen in time; a command that was still running got SIGTERM
   126  the command cannot be run
   127  there is no such command
   else the exit code of the command, if it failed: at once, since what it was
        to cause will not happen; or one of 'eventsvc help exit-codes'
 
-Without a command only what happens from now on counts, and what a script
-started before may be over by then. With --since or --after-cursor the past
-counts, too.
+Without a command only events from now on count, and what a script started
+earlier may already be over. With --since or --after-cursor, past events count,
+too.
 
 With --or-now it ends at once if it is so already: if the newest of the events
 that decide it, for the object by the name that it has now, matches. What decides it:
@@ -47,11 +46,11 @@ that decide it, for the object by the name that it has now, matches. What decide
   died, exit-code   create, start, restart, restore, died
   health            start, restart, restore, died, remove, health_status
   create, remove    create, remove
-  pause, unpause    both, and what decides start
+  pause, unpause    both, and those for start
   mount, tag, pull  and their opposites
 
-It is derived from the events that the store still holds, and from nothing else. What
-follows is seen without a gap.`
+Only events that the store still holds count, and nothing else. What follows is
+seen without a gap.`
 
 const waitExample = `  eventsvc wait --filter container=web --filter event=died -- podman start web
   eventsvc wait --timeout 30s --filter container=db --filter event=start
@@ -66,7 +65,7 @@ func (a *app) waitCommand() *cobra.Command {
 	var f waitFlags
 	c := &cobra.Command{
 		Use:     "wait [flags] [-- COMMAND ARGUMENT...]",
-		Short:   "Wait until an event happens",
+		Short:   "Wait for an event",
 		Long:    waitLong,
 		Example: waitExample,
 		Args:    onlyBehindDash,
@@ -74,13 +73,13 @@ func (a *app) waitCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "wait for an event that matches `FILTER`, KEY=VALUE; may be given again")
+	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "wait for an event that matches `FILTER`, KEY=VALUE; may be repeated")
 	allUsersFlag(c, &f.eventsFlags)
 	flags.Var((*span)(&f.timeout), "timeout", "give up after this `TIME`, such as 90s, 10m or seconds; 0: never (default)")
-	flags.BoolVar(&f.orNow, "or-now", false, "end at once if it is so already: if the newest of the events that\n"+
-		"decide it matches")
-	flags.StringVar(&f.since, "since", "", "an event later than this `TIME` counts, too")
-	flags.StringVar(&f.afterCursor, "after-cursor", "", "an event after the one with this `CURSOR` counts, too")
+	flags.BoolVar(&f.orNow, "or-now", false, "exit at once if the state is already reached: if the newest of\n"+
+		"the events that decide it matches")
+	flags.StringVar(&f.since, "since", "", "events later than this `TIME` count, too")
+	flags.StringVar(&f.afterCursor, "after-cursor", "", "events after the one with this `CURSOR` count, too")
 	formatFlags(c, &f.eventsFlags)
 	addressFlag(c, &f.address)
 	completeFilters(c)

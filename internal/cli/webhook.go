@@ -18,14 +18,14 @@ import (
 	"github.com/eventsvc/eventsvc/internal/version"
 )
 
-const webhookLong = `Send the event on stdin, a line of JSON as 'eventsvc exec' gives it to its
-command, to a URL: an HTTP POST of a CloudEvent in structured mode
-(application/cloudevents+json). Its id is the cursor, so that a receiver can tell
-an event that it gets twice; its data is the event.
+const webhookLong = `Send the event on stdin, a line of JSON as 'eventsvc exec' passes to its command,
+to a URL: an HTTP POST of a CloudEvent in structured mode
+(application/cloudevents+json). Its id is the cursor, so that a receiver can
+recognize an event that it gets twice; its data is the event.
 
-A try that has no reply in time, or one of 408, 429 or 5xx, is followed by
-another, after 1 s, then longer, or as long as Retry-After says (10 s at most).
-Redirections are not followed. The command succeeds with a reply of 2xx.`
+An attempt that gets no reply in time, or a reply of 408, 429 or 5xx, is followed
+by another after 1 s, then longer, or after what Retry-After says (10 s at most).
+Redirects are not followed. The command succeeds with a reply of 2xx.`
 
 const webhookExample = `  eventsvc exec --filter event=died --on-failure retry -- eventsvc webhook https://example.com/hook
   eventsvc webhook --header-file /etc/eventsvc/token https://example.com/hook <event.json`
@@ -55,9 +55,9 @@ func (a *app) webhookCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.SortFlags = false
 	f.timeout = 10 * time.Second
-	flags.Var((*span)(&f.timeout), "timeout", "how long a try may take")
-	flags.IntVar(&f.tries, "tries", 4, "try this `NUMBER` of times")
-	flags.StringVar(&f.headerFile, "header-file", "", "send the headers in `FILE`, too, each on a line: NAME: VALUE")
+	flags.Var((*span)(&f.timeout), "timeout", "timeout of one attempt")
+	flags.IntVar(&f.tries, "tries", 4, "make at most this `NUMBER` of attempts")
+	flags.StringVar(&f.headerFile, "header-file", "", "also send the headers in `FILE`, one per line: NAME: VALUE")
 	return c
 }
 
@@ -67,7 +67,7 @@ func (a *app) webhook(ctx context.Context, f *webhookFlags, to string) error {
 		return errors.Errorf("cannot use the URL %q: it must begin with https:// or http:// and name a host", to)
 	}
 	if f.tries < 1 || f.timeout == 0 {
-		return errors.New("cannot send an event without a try and a time for it")
+		return errors.New("cannot send the event: --tries and --timeout must be greater than 0")
 	}
 	header := http.Header{}
 	if f.headerFile != "" {
@@ -127,7 +127,7 @@ func post(ctx context.Context, c *http.Client, to string, header http.Header, bo
 	case code >= 200 && code < 300:
 		return 0, nil
 	case code >= 300 && code < 400:
-		return -1, errors.Errorf("it replied %s, to %s; name that URL, redirections are not followed", reply.Status, reply.Header.Get("Location"))
+		return -1, errors.Errorf("it replied %s, to %s; name that URL, redirects are not followed", reply.Status, reply.Header.Get("Location"))
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
 		seconds, _ := strconv.ParseUint(reply.Header.Get("Retry-After"), 10, 16)
 		return min(time.Duration(seconds)*time.Second, mostRetryAfter), errors.Errorf("it replied %s", reply.Status)
@@ -148,7 +148,7 @@ func readHeader(path string) (http.Header, error) {
 		}
 		name, value, found := strings.Cut(line, ":")
 		if !found {
-			return nil, errors.Errorf("cannot use line %d of %s: it is no NAME: VALUE", i+1, path)
+			return nil, errors.Errorf("cannot use line %d of %s: it is not NAME: VALUE", i+1, path)
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
@@ -168,7 +168,7 @@ func cloudEvent(stdin io.Reader) ([]byte, error) {
 		return nil, errors.WithMessage(err, "cannot read the event: stdin is no JSON object")
 	}
 	if e.Type == "" || e.Cursor == "" {
-		return nil, errors.New("cannot use the event: it has no Type or no Cursor; 'eventsvc exec' and 'eventsvc events --format json' print such")
+		return nil, errors.New("cannot use the event: it has no Type or no Cursor; give a line as 'eventsvc exec' and 'eventsvc events --format json' print it")
 	}
 	if e.Host == "" {
 		if e.Host, err = os.Hostname(); err != nil {

@@ -26,9 +26,9 @@ type writeFlags struct {
 	address      string
 }
 
-const writeLong = `Write an event into the store of the service, where every reader of the host's
-events finds it, Podman's own included. It needs the right to write: root and
-the user of the service have it, and whom 'eventsvc serve --allow-write' names.
+const writeLong = `Write an event to the store of the service, where every reader of the host's
+events finds it, including Podman's own. Allowed are root, the user of the
+service, and those named by 'eventsvc serve --allow-write'.
 
 It prints the cursor of the event once the event is stored.`
 
@@ -62,8 +62,8 @@ func (a *app) writeCommand() *cobra.Command {
 	flags.StringVar(&f.event.Error, "error", "", "`TEXT` of the error, for pull-error")
 	flags.StringVar(&f.event.HealthStatus, "health-status", "", "`VERDICT` of a health check: starting, healthy or unhealthy")
 	flags.StringVar(&f.event.HealthLog, "health-log", "", "output `TEXT` of the health check")
-	flags.IntVar(&f.healthStreak, "health-failing-streak", 0, "`COUNT` of failed health checks in succession")
-	flags.StringArrayVar(&f.attributes, "attribute", nil, "a label or further attribute, `KEY=VALUE`; may be given again")
+	flags.IntVar(&f.healthStreak, "health-failing-streak", 0, "`COUNT` of consecutive failed health checks")
+	flags.StringArrayVar(&f.attributes, "attribute", nil, "a label or further attribute, `KEY=VALUE`; may be repeated")
 	addressFlag(c, &f.address)
 	complete(c, "type", anyOf(typeWords()...), 0)
 	complete(c, "status", anyOf(statusWords()...), 0)

@@ -70,5 +70,5 @@ func TestStatus_formats(t *testing.T) {
 	}
 	_, stderr, code := r.run("status", "--format", "yaml")
 	checkCode(t, code, exitError)
-	check(t, "stderr", stderr, "eventsvc: cannot use --format \"yaml\": status is printed for people, or as json\n")
+	check(t, "stderr", stderr, "eventsvc: cannot use --format \"yaml\": give json, or leave it out for text\n")
 }
