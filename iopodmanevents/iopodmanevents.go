@@ -3,34 +3,34 @@
 // The container events of this host, in Podman's event model (libpod): what happened to a container, an image, a pod, a
 // volume, a network, a secret, a machine or an artifact, or to the engine itself.
 // Promises. Ordered: events come in the order of the store, which is not always the order of their time stamps. Unique:
-// no event comes twice. Complete: no event is left out while the store holds it; if it is gone, CursorExpired says so.
-// Resumable: every event has a cursor, and a call with 'after' continues exactly after it, across a restart of this
-// service and a rotation of the store. Isolated: a slow reader delays no other.
-// Rights. Root and the user of this service read everything and write; another user reads the events of its own uid;
-// the administrator may allow more. Where a right is missing: org.varlink.service.PermissionDenied.
-// Users. A caller gets the events of its own uid, root and the user of this service also those whose user is not known, as
-// podman events shows no other user's: in the journal every local user can write entries that look like Podman's. With
-// 'allUsers', or with a filter on 'uid', a caller gets whatever it may read; Event.uid then says whose each event is. It is
-// taken from what only the kernel or journald can set, never from what Podman wrote. A store that collects several hosts has
-// no events of the caller's own: it gets what it may read.
+// no event comes twice. Complete: no event is missed while the store holds it; if it is gone, CursorExpired says so.
+// Resumable: every event has a cursor, and a call with 'after' continues right after it, also across a restart of this
+// service and a rotation of the store. Isolated: a slow reader does not delay others.
+// Rights. Root and the user of this service may read everything and write; another user may read the events of its own
+// uid; the administrator may allow more. Without the right a call fails with org.varlink.service.PermissionDenied.
+// Users. By default a caller gets the events of its own uid, as with podman events; root and the user of this service also
+// get those whose user is not known. This is because in the journal every local user can write entries that look like
+// Podman's. With 'allUsers', or with a filter on 'uid', a caller gets whatever it may read; Event.uid then says whose each
+// event is. The uid is taken from what only the kernel or journald can set, never from what Podman wrote. In a store that
+// collects several hosts no event is the caller's own, so a caller gets whatever it may read.
 // Words. Types and statuses in filters are libpod's own ('auto-update'); members of the enums below have '_' for '-', and
 // filters take both spellings. Absent and null mean the same.
-// Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. The same key given
-// again widens the choice (or), different keys narrow it (and), and whatever has '!=', or a '+' before the key, has to hold:
-// '+label=a' and '+label=b' are both. Keys: 'type'; 'event' or 'status' (one key; 'die' means 'died'); 'container', 'image',
-// 'pod', 'network', 'secret' (events of that type whose name is the value, or whose ID starts with it); 'volume' (events of
-// that type whose name starts with the value); 'id' (any type, ID starts with the value); 'name' (any type, name is the
-// value); 'ancestor' (events of containers made from that image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or
-// 'label=k=v'); 'uid' (number, or '*' for every user); 'host'; 'health' (verdicts of a container's health check: healthy,
-// unhealthy, starting; or changed: those that are not the container's last one that this call has seen, the first included, so
-// that a client which reconnects by itself passes over a verdict that it has already);
-// 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' stands for any letters and '?'
-// for one, and the value then for the whole of them. A word of a newer libpod that this service does not know is written
-// 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
-// Times. RFC 3339 with or without fraction; what podman events and journalctl print; without a zone, a bare date and a
-// time of day, in UTC; seconds since the epoch with or without fraction, with '@' also such of less than nine digits;
-// 'now', 'today', 'yesterday', 'tomorrow'; a duration such as '10m', '2d' or '1 week': ago in 'since', ahead in 'until';
-// with a sign or 'ago' the same in both, '-10m' ago and '+10m' ahead. What can mean two things, as 20261126, is refused.
+// Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. Of filters with the
+// same key, one must match (or); those with different keys must all match (and), and so must each that has '!=', or a '+'
+// before the key: '+label=a' and '+label=b' require both. Keys: 'type'; 'event' or 'status' (one key; 'die' means 'died');
+// 'container', 'image', 'pod', 'network', 'secret' (events of that type whose name is the value, or whose ID starts with
+// it); 'volume' (events of that type whose name starts with the value); 'id' (any type, ID starts with the value); 'name'
+// (any type, name is the value); 'ancestor' (events of containers made from that image); 'artifact' and 'machine' as
+// 'network'; 'label' ('label=k' or 'label=k=v'); 'uid' (number, or '*' for every user); 'host'; 'health' (verdicts of a
+// container's health check: healthy, unhealthy, starting; or changed: verdicts that differ from the container's last one that
+// this call has seen; the first one counts as changed, so a client that reconnects by itself must ignore a verdict that it
+// already has); 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' matches any
+// characters and '?' exactly one, and such a value must match the whole name or ID. A word of a newer libpod that this service
+// does not know is written 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
+// Times. RFC 3339 with or without a fraction; what podman events and journalctl print; a date, a time of day, or both without
+// a zone, which are in UTC; seconds since the epoch with or without a fraction, and with '@' before them also with fewer than
+// nine digits; 'now', 'today', 'yesterday', 'tomorrow'; a duration such as '10m', '2d' or '1 week': ago in 'since', ahead in
+// 'until'; with a sign or 'ago' the same in both, '-10m' ago and '+10m' ahead. An ambiguous time, such as 20261126, is refused.
 // Both bounds are exclusive.
 package iopodmanevents
 
@@ -92,7 +92,7 @@ type NewEvent struct {
 	Attributes          *map[string]string `json:"attributes,omitempty"`
 }
 
-// What events tell of the present state of an object. A field that they do not tell of is absent
+// The present state of an object, derived from its events. A field that they do not give is absent
 type ObjectState struct {
 	Type         EventType   `json:"type"`
 	Status       EventStatus `json:"status"`
@@ -133,7 +133,7 @@ func (e InvalidTime) Error() string {
 	return s
 }
 
-// An event cannot be written as it is
+// The event to be written is invalid
 type InvalidEvent struct {
 	Field  string `json:"field"`
 	Reason string `json:"reason"`
@@ -165,7 +165,8 @@ func (e InvalidCursor) Error() string {
 	return s
 }
 
-// The store no longer holds the place after the cursor, or the service has another store by now; what came directly after it may be lost
+// The store no longer holds the place after the cursor, or the service now uses another store; events right after the cursor may
+// be lost
 type CursorExpired struct {
 	Oldest string `json:"oldest"`
 }
@@ -298,9 +299,9 @@ func Dispatch_Error(err error) error {
 // Generated client method calls
 
 // [Supports 'more' flag]
-// Past events, oldest first; never waits for new ones, a bound in the future included. Without 'more' one page, with 'more'
-// page after page until the end of the store as it was when the call came, or until limit. If nothing matches, one reply
-// with no events.
+// Past events, oldest first. Never waits for new ones, even if until is in the future. Without 'more' it returns one page;
+// with 'more' page after page, up to the end of the store at the time of the call, or up to limit. If nothing matches, there
+// is one reply with no events.
 type GetEvents_methods struct{}
 
 func GetEvents() GetEvents_methods { return GetEvents_methods{} }
@@ -389,10 +390,10 @@ func (m GetEvents_methods) Upgrade(ctx context.Context, c *varlink.Connection, f
 }
 
 // [Requires 'more' flag]
-// Follows events: first those of the past, if since, until, after or fromStart asks for them, then new ones as they come. A
-// reply has ready, event, or neither (a mark of where the stream is); every reply has a cursor to resume from. The first reply has
-// ready, and live as well if no past events were asked for; from then on nothing is missed. The last reply, once until has
-// passed, has only a cursor.
+// Follows events: first past ones, if since, until, after or fromStart asks for them, then new ones as they happen. Every
+// reply has a cursor to resume from. The first reply has ready, and live as well if no past events were asked for; from then
+// on nothing is missed. Later replies have event, or live, or only a cursor, which says where the stream is. The last reply,
+// once until has passed, has only a cursor.
 type Subscribe_methods struct{}
 
 func Subscribe() Subscribe_methods { return Subscribe_methods{} }
@@ -552,7 +553,7 @@ func (m GetLastEvent_methods) Upgrade(ctx context.Context, c *varlink.Connection
 	}, nil
 }
 
-// Writes an event to the store, and replies once it is there. It then reaches subscribers as every other event does
+// Writes an event to the store, and replies once it is there. The event then reaches subscribers like any other
 type WriteEvent_methods struct{}
 
 func WriteEvent() WriteEvent_methods { return WriteEvent_methods{} }
@@ -612,8 +613,8 @@ func (m WriteEvent_methods) Upgrade(ctx context.Context, c *varlink.Connection, 
 	}, nil
 }
 
-// The present state of objects, as the events tell that the store holds: those that were created and not removed, at most
-// 1000. Subscribe with the cursor as 'after' goes on without a gap
+// The present state of objects, derived from the events in the store: those that were created and not removed, at most
+// 1000. Subscribe with the cursor as 'after' continues without a gap
 type GetState_methods struct{}
 
 func GetState() GetState_methods { return GetState_methods{} }
@@ -815,7 +816,7 @@ func (c *VarlinkCall) ReplyInvalidTime(ctx context.Context, field_ string, value
 	return c.ReplyError(ctx, "io.podman.events.InvalidTime", &out)
 }
 
-// An event cannot be written as it is
+// The event to be written is invalid
 func (c *VarlinkCall) ReplyInvalidEvent(ctx context.Context, field_ string, reason_ string) error {
 	var out InvalidEvent
 	out.Field = field_
@@ -837,7 +838,8 @@ func (c *VarlinkCall) ReplyInvalidCursor(ctx context.Context, cursor_ string, re
 	return c.ReplyError(ctx, "io.podman.events.InvalidCursor", &out)
 }
 
-// The store no longer holds the place after the cursor, or the service has another store by now; what came directly after it may be lost
+// The store no longer holds the place after the cursor, or the service now uses another store; events right after the cursor may
+// be lost
 func (c *VarlinkCall) ReplyCursorExpired(ctx context.Context, oldest_ string) error {
 	var out CursorExpired
 	out.Oldest = oldest_
@@ -946,18 +948,18 @@ func (c *VarlinkCall) ReplyGetStatus(ctx context.Context, version_ string, backe
 // Generated dummy implementations for all varlink methods
 
 // [Supports 'more' flag]
-// Past events, oldest first; never waits for new ones, a bound in the future included. Without 'more' one page, with 'more'
-// page after page until the end of the store as it was when the call came, or until limit. If nothing matches, one reply
-// with no events.
+// Past events, oldest first. Never waits for new ones, even if until is in the future. Without 'more' it returns one page;
+// with 'more' page after page, up to the end of the store at the time of the call, or up to limit. If nothing matches, there
+// is one reply with no events.
 func (s *VarlinkInterface) GetEvents(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, limit_ *int64, allUsers_ *bool) error {
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.GetEvents")
 }
 
 // [Requires 'more' flag]
-// Follows events: first those of the past, if since, until, after or fromStart asks for them, then new ones as they come. A
-// reply has ready, event, or neither (a mark of where the stream is); every reply has a cursor to resume from. The first reply has
-// ready, and live as well if no past events were asked for; from then on nothing is missed. The last reply, once until has
-// passed, has only a cursor.
+// Follows events: first past ones, if since, until, after or fromStart asks for them, then new ones as they happen. Every
+// reply has a cursor to resume from. The first reply has ready, and live as well if no past events were asked for; from then
+// on nothing is missed. Later replies have event, or live, or only a cursor, which says where the stream is. The last reply,
+// once until has passed, has only a cursor.
 func (s *VarlinkInterface) Subscribe(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, until_ *string, after_ *string, fromStart_ *bool, heartbeatSec_ *int64, allUsers_ *bool) error {
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.Subscribe")
 }
@@ -967,13 +969,13 @@ func (s *VarlinkInterface) GetLastEvent(ctx context.Context, c VarlinkCall, filt
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.GetLastEvent")
 }
 
-// Writes an event to the store, and replies once it is there. It then reaches subscribers as every other event does
+// Writes an event to the store, and replies once it is there. The event then reaches subscribers like any other
 func (s *VarlinkInterface) WriteEvent(ctx context.Context, c VarlinkCall, event_ NewEvent) error {
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.WriteEvent")
 }
 
-// The present state of objects, as the events tell that the store holds: those that were created and not removed, at most
-// 1000. Subscribe with the cursor as 'after' goes on without a gap
+// The present state of objects, derived from the events in the store: those that were created and not removed, at most
+// 1000. Subscribe with the cursor as 'after' continues without a gap
 func (s *VarlinkInterface) GetState(ctx context.Context, c VarlinkCall, filters_ *[]string, since_ *string, allUsers_ *bool) error {
 	return c.ReplyMethodNotImplemented(ctx, "io.podman.events.GetState")
 }
@@ -1071,34 +1073,34 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 	return `# The container events of this host, in Podman's event model (libpod): what happened to a container, an image, a pod, a
 # volume, a network, a secret, a machine or an artifact, or to the engine itself.
 # Promises. Ordered: events come in the order of the store, which is not always the order of their time stamps. Unique:
-# no event comes twice. Complete: no event is left out while the store holds it; if it is gone, CursorExpired says so.
-# Resumable: every event has a cursor, and a call with 'after' continues exactly after it, across a restart of this
-# service and a rotation of the store. Isolated: a slow reader delays no other.
-# Rights. Root and the user of this service read everything and write; another user reads the events of its own uid;
-# the administrator may allow more. Where a right is missing: org.varlink.service.PermissionDenied.
-# Users. A caller gets the events of its own uid, root and the user of this service also those whose user is not known, as
-# podman events shows no other user's: in the journal every local user can write entries that look like Podman's. With
-# 'allUsers', or with a filter on 'uid', a caller gets whatever it may read; Event.uid then says whose each event is. It is
-# taken from what only the kernel or journald can set, never from what Podman wrote. A store that collects several hosts has
-# no events of the caller's own: it gets what it may read.
+# no event comes twice. Complete: no event is missed while the store holds it; if it is gone, CursorExpired says so.
+# Resumable: every event has a cursor, and a call with 'after' continues right after it, also across a restart of this
+# service and a rotation of the store. Isolated: a slow reader does not delay others.
+# Rights. Root and the user of this service may read everything and write; another user may read the events of its own
+# uid; the administrator may allow more. Without the right a call fails with org.varlink.service.PermissionDenied.
+# Users. By default a caller gets the events of its own uid, as with podman events; root and the user of this service also
+# get those whose user is not known. This is because in the journal every local user can write entries that look like
+# Podman's. With 'allUsers', or with a filter on 'uid', a caller gets whatever it may read; Event.uid then says whose each
+# event is. The uid is taken from what only the kernel or journald can set, never from what Podman wrote. In a store that
+# collects several hosts no event is the caller's own, so a caller gets whatever it may read.
 # Words. Types and statuses in filters are libpod's own ('auto-update'); members of the enums below have '_' for '-', and
 # filters take both spellings. Absent and null mean the same.
-# Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. The same key given
-# again widens the choice (or), different keys narrow it (and), and whatever has '!=', or a '+' before the key, has to hold:
-# '+label=a' and '+label=b' are both. Keys: 'type'; 'event' or 'status' (one key; 'die' means 'died'); 'container', 'image',
-# 'pod', 'network', 'secret' (events of that type whose name is the value, or whose ID starts with it); 'volume' (events of
-# that type whose name starts with the value); 'id' (any type, ID starts with the value); 'name' (any type, name is the
-# value); 'ancestor' (events of containers made from that image); 'artifact' and 'machine' as 'network'; 'label' ('label=k' or
-# 'label=k=v'); 'uid' (number, or '*' for every user); 'host'; 'health' (verdicts of a container's health check: healthy,
-# unhealthy, starting; or changed: those that are not the container's last one that this call has seen, the first included, so
-# that a client which reconnects by itself passes over a verdict that it has already);
-# 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' stands for any letters and '?'
-# for one, and the value then for the whole of them. A word of a newer libpod that this service does not know is written
-# 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
-# Times. RFC 3339 with or without fraction; what podman events and journalctl print; without a zone, a bare date and a
-# time of day, in UTC; seconds since the epoch with or without fraction, with '@' also such of less than nine digits;
-# 'now', 'today', 'yesterday', 'tomorrow'; a duration such as '10m', '2d' or '1 week': ago in 'since', ahead in 'until';
-# with a sign or 'ago' the same in both, '-10m' ago and '+10m' ahead. What can mean two things, as 20261126, is refused.
+# Filters. Strings of the form 'key=value' or 'key!=value'; keys are case-insensitive, values are not. Of filters with the
+# same key, one must match (or); those with different keys must all match (and), and so must each that has '!=', or a '+'
+# before the key: '+label=a' and '+label=b' require both. Keys: 'type'; 'event' or 'status' (one key; 'die' means 'died');
+# 'container', 'image', 'pod', 'network', 'secret' (events of that type whose name is the value, or whose ID starts with
+# it); 'volume' (events of that type whose name starts with the value); 'id' (any type, ID starts with the value); 'name'
+# (any type, name is the value); 'ancestor' (events of containers made from that image); 'artifact' and 'machine' as
+# 'network'; 'label' ('label=k' or 'label=k=v'); 'uid' (number, or '*' for every user); 'host'; 'health' (verdicts of a
+# container's health check: healthy, unhealthy, starting; or changed: verdicts that differ from the container's last one that
+# this call has seen; the first one counts as changed, so a client that reconnects by itself must ignore a verdict that it
+# already has); 'exit-code' (a container's died, exec_died or remove with that number). In names and IDs '*' matches any
+# characters and '?' exactly one, and such a value must match the whole name or ID. A word of a newer libpod that this service
+# does not know is written 'type=raw:WORD', 'status=raw:WORD' or 'health=raw:WORD'; any other unknown word is an InvalidFilter.
+# Times. RFC 3339 with or without a fraction; what podman events and journalctl print; a date, a time of day, or both without
+# a zone, which are in UTC; seconds since the epoch with or without a fraction, and with '@' before them also with fewer than
+# nine digits; 'now', 'today', 'yesterday', 'tomorrow'; a duration such as '10m', '2d' or '1 week': ago in 'since', ahead in
+# 'until'; with a sign or 'ago' the same in both, '-10m' ago and '+10m' ahead. An ambiguous time, such as 20261126, is refused.
 # Both bounds are exclusive.
 interface io.podman.events
 
@@ -1218,8 +1220,8 @@ type EventStatus (
 
 # One event. A field that libpod does not set for this kind of event is absent
 type Event (
-  # Names the position right after this event: opaque, at most 255 bytes of printable ASCII, and the same string whenever
-  # and by whomever this event is read, so that it also serves as the event's identity
+  # The position right after this event: opaque, at most 255 bytes of printable ASCII. It is the same string whenever and by
+  # whomever the event is read, so that it also identifies the event
   cursor: string,
   # When it happened, RFC 3339 with nine fraction digits, in UTC
   time: string,
@@ -1243,14 +1245,14 @@ type Event (
   podId: ?string,
   # Name of the network
   network: ?string,
-  # Exit code as libpod gave it: 0 to 255 of a Linux process, -1 where it is not known, any 32 bits of a Windows process. A
-  # container's died and exec_died always have one: Podman before 5 leaves out 0, which is 0 here
+  # Exit code as libpod gave it: 0 to 255 for a Linux process, -1 if it is not known, any 32 bits for a Windows process. A
+  # container's died and exec_died always have one: 0 also where Podman before 5 leaves it out
   exitCode: ?int,
   # Verdict of a health check: starting, healthy or unhealthy
   healthStatus: ?string,
   # Output of the health check
   healthLog: ?string,
-  # How often the health check has failed in succession
+  # Number of consecutive failures of the health check
   healthFailingStreak: ?int,
   # Text of the error, for pull_error
   error: ?string,
@@ -1258,7 +1260,7 @@ type Event (
   containerInspectData: ?string,
   # Labels of the object and further attributes, as libpod mixes them
   attributes: ?[string]string,
-  # User whose engine it happened in: owner of the log file, or sender of the journal entry
+  # User whose engine it is from: owner of the log file, or sender of the journal entry
   uid: ?int,
   # Host it happened on; set only where the store collects several hosts
   host: ?string
@@ -1288,7 +1290,7 @@ type NewEvent (
   healthStatus: ?string,
   # Output of the health check
   healthLog: ?string,
-  # How often the health check has failed in succession
+  # Number of consecutive failures of the health check
   healthFailingStreak: ?int,
   # Text of the error
   error: ?string,
@@ -1296,12 +1298,12 @@ type NewEvent (
   attributes: ?[string]string
 )
 
-# What events tell of the present state of an object. A field that they do not tell of is absent
+# The present state of an object, derived from its events. A field that they do not give is absent
 type ObjectState (
   # The kind of object
   type: EventType,
   # The newest status that changed its state: create, start, died, pause, pull and the like, not remove or mount;
-  # health_status where the store holds nothing but verdicts
+  # health_status if the store holds nothing but verdicts
   status: EventStatus,
   # When that was, RFC 3339 with nine fraction digits, in UTC
   since: string,
@@ -1315,9 +1317,9 @@ type ObjectState (
   exitCode: ?int,
   # Newest verdict of a health check since the container was started
   healthStatus: ?string,
-  # When the verdict became that
+  # When the health check arrived at that verdict
   healthSince: ?string,
-  # How often the container was started again, of what the store holds, or later than since
+  # How often the container was started again, as far as the store shows, or later than the parameter since
   restarts: int,
   # User whose engine it is in
   uid: ?int,
@@ -1326,9 +1328,9 @@ type ObjectState (
 )
 
 # [Supports 'more' flag]
-# Past events, oldest first; never waits for new ones, a bound in the future included. Without 'more' one page, with 'more'
-# page after page until the end of the store as it was when the call came, or until limit. If nothing matches, one reply
-# with no events.
+# Past events, oldest first. Never waits for new ones, even if until is in the future. Without 'more' it returns one page;
+# with 'more' page after page, up to the end of the store at the time of the call, or up to limit. If nothing matches, there
+# is one reply with no events.
 method GetEvents(
   # Which events; absent or empty: all
   filters: ?[]string,
@@ -1338,24 +1340,24 @@ method GetEvents(
   until: ?string,
   # Only events after this cursor
   after: ?string,
-  # Most events to return in all, 1 or more; absent: without 'more' as many as fit a page, with 'more' all
+  # Maximum number of events in all, 1 or more; absent: without 'more' as many as fit a page, with 'more' all
   limit: ?int,
-  # Events of every user that the caller may read; absent or false: see Users
+  # Events of all users that the caller may read; absent or false: see Users
   allUsers: ?bool
 ) -> (
   # The events, at most one page (1000 events or 1 MiB); may be empty
   events: []Event,
-  # Where this reply ends, also after events that did not match: give it as 'after' to go on, here or in Subscribe
+  # Where this reply ends, including events that did not match: pass it as 'after' to continue, here or in Subscribe
   cursor: string,
-  # Whether everything up to the end of the store has now been looked at; false: there may be more, call again with 'after'
+  # Whether everything up to the end of the store has now been read; false: there may be more, call again with 'after'
   complete: bool
 )
 
 # [Requires 'more' flag]
-# Follows events: first those of the past, if since, until, after or fromStart asks for them, then new ones as they come. A
-# reply has ready, event, or neither (a mark of where the stream is); every reply has a cursor to resume from. The first reply has
-# ready, and live as well if no past events were asked for; from then on nothing is missed. The last reply, once until has
-# passed, has only a cursor.
+# Follows events: first past ones, if since, until, after or fromStart asks for them, then new ones as they happen. Every
+# reply has a cursor to resume from. The first reply has ready, and live as well if no past events were asked for; from then
+# on nothing is missed. Later replies have event, or live, or only a cursor, which says where the stream is. The last reply,
+# once until has passed, has only a cursor.
 method Subscribe(
   # Which events; absent or empty: all
   filters: ?[]string,
@@ -1365,20 +1367,20 @@ method Subscribe(
   until: ?string,
   # Only events after this cursor
   after: ?string,
-  # Start with the oldest event of the store; not together with after
+  # Start with the oldest event of the store; cannot be combined with after
   fromStart: ?bool,
-  # Send a reply with only a cursor when nothing was sent for this many seconds, 1 to 3600; absent: never
+  # Send a reply with only a cursor when nothing has been sent for this many seconds, 1 to 3600; absent: never
   heartbeatSec: ?int,
-  # Events of every user that the caller may read; absent or false: see Users
+  # Events of all users that the caller may read; absent or false: see Users
   allUsers: ?bool
 ) -> (
-  # True in the first reply: the subscription stands
+  # True in the first reply: the subscription is established
   ready: ?bool,
   # True in one reply: all past events have been sent, what follows is new
   live: ?bool,
   # The event
   event: ?Event,
-  # Where the stream is, also after events that did not match
+  # Where the stream is, including events that did not match
   cursor: string
 )
 
@@ -1386,14 +1388,14 @@ method Subscribe(
 method GetLastEvent(
   # Which events; absent or empty: all
   filters: ?[]string,
-  # Events of every user that the caller may read; absent or false: see Users
+  # Events of all users that the caller may read; absent or false: see Users
   allUsers: ?bool
 ) -> (
   # The event
   event: Event
 )
 
-# Writes an event to the store, and replies once it is there. It then reaches subscribers as every other event does
+# Writes an event to the store, and replies once it is there. The event then reaches subscribers like any other
 method WriteEvent(
   # The event
   event: NewEvent
@@ -1402,22 +1404,22 @@ method WriteEvent(
   cursor: string
 )
 
-# The present state of objects, as the events tell that the store holds: those that were created and not removed, at most
-# 1000. Subscribe with the cursor as 'after' goes on without a gap
+# The present state of objects, derived from the events in the store: those that were created and not removed, at most
+# 1000. Subscribe with the cursor as 'after' continues without a gap
 method GetState(
   # Which objects, by what their events have, by the present name of a container that was renamed, and by what is so now: filters
   # on event, health and exit-code are about the newest. health=changed is an InvalidFilter
   filters: ?[]string,
-  # Only restarts later than this time are counted
+  # Count only restarts later than this time
   since: ?string,
-  # Objects of every user that the caller may read; absent or false: see Users
+  # Objects of all users that the caller may read; absent or false: see Users
   allUsers: ?bool
 ) -> (
   # The objects, in the order in which their state changed last
   objects: []ObjectState,
-  # Up to where events were looked at
+  # Up to where events were read
   cursor: string,
-  # Time of the oldest event in the store: of what happened before nothing is known; absent if there is none
+  # Time of the oldest event in the store, before which nothing is known; absent if there is none
   oldest: ?string
 )
 
@@ -1433,17 +1435,17 @@ method GetStatus() -> (
   oldest: ?string,
   # Time of the newest event in the store, in the order of the store
   newest: ?string,
-  # New events read from the store since the service started; those that it held before are not among them
+  # New events read from the store since the service started, not counting those that it held before
   eventsRead: int,
   # Events written through the service since it started
   eventsWritten: int,
   # Subscribers on all interfaces
   subscribers: int,
-  # Lines or entries that could not be decoded and were left out, and rests of files that could not be read
+  # Lines or entries that could not be decoded and were left out, and remainders of files that could not be read
   skipped: int,
   # Where the last of them is, and why it was left out
   lastSkipped: ?string,
-  # What keeps the store from being read or written now; absent if nothing does
+  # What currently prevents reading or writing the store; absent if nothing does
   fault: ?string
 )
 
@@ -1465,7 +1467,7 @@ error InvalidTime(
   reason: string
 )
 
-# An event cannot be written as it is
+# The event to be written is invalid
 error InvalidEvent(
   # The field of NewEvent
   field: string,
@@ -1484,9 +1486,10 @@ error InvalidCursor(
   reason: string
 )
 
-# The store no longer holds the place after the cursor, or the service has another store by now; what came directly after it may be lost
+# The store no longer holds the place after the cursor, or the service now uses another store; events right after the cursor may
+# be lost
 error CursorExpired(
-  # The position before the oldest event that the store still holds: 'after' with it starts there
+  # The position before the oldest event that the store still holds: pass it as 'after' to start there
   oldest: string
 )
 
@@ -1500,7 +1503,7 @@ error BackendUnavailable(
 
 # The service is stopping: call again with the last cursor once it is back
 error ShuttingDown(
-  # Where the stream was; absent if the call was no stream
+  # Where the stream was; absent if the call was not a stream
   cursor: ?string
 )
 `

@@ -97,7 +97,7 @@ func contractPage(idl []byte, d described) (page, error) {
 }
 
 // topicForm is the beginning of a line of the introduction that opens a topic.
-var topicForm = regexp.MustCompile(`^(Promises|Rights|Words|Filters|Times)\. `)
+var topicForm = regexp.MustCompile(`^(Promises|Rights|Users|Words|Filters|Times)\. `)
 
 // topics writes the introduction: each of its topics gets a heading.
 func topics(r *roff, text string) {
