@@ -92,7 +92,7 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 	}
 	defer c.Close()
 	printEvent := shortPrinter(false, a.stdout)
-	past, err := a.showPast(ctx, c, printEvent)
+	past, oldest, err := a.showPast(ctx, c, printEvent)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 	}
 	defer s.Close()
 	if !f.once {
-		a.showCommands(address)
+		a.showCommands(address, oldest)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	writer := make(chan struct{})
@@ -136,17 +136,17 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 }
 
 // showPast prints the life of a container of the sample, read through the service,
-// and returns the cursor after the sample.
-func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer) (string, error) {
+// and returns the cursor after the sample, and the date of its oldest event.
+func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer) (cursor, oldest string, err error) {
 	h, err := c.History(ctx, client.Query{})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer h.Close()
 	var past []events.Event
 	for e, err := range h.All(ctx) {
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		past = append(past, e)
 	}
@@ -154,7 +154,7 @@ func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer
 		return e.Type == events.Container && e.Status == events.Exited && e.ContainerExitCode != nil && *e.ContainerExitCode != 0
 	})
 	if died < 0 {
-		return "", errors.New("cannot show the sample: it has no container that died")
+		return "", "", errors.New("cannot show the sample: it has no container that died")
 	}
 	fmt.Fprintf(a.stdout, "eventsvc serves a log of %d events that Podman wrote. The life of one container, which was killed twice:\n\n", len(past))
 	for i := range past {
@@ -163,14 +163,14 @@ func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer
 		}
 		past[i].Time = past[i].Time.Local()
 		if err := printEvent(a.stdout, &past[i]); err != nil {
-			return "", errors.Wrap(err, "cannot write the output")
+			return "", "", errors.Wrap(err, "cannot write the output")
 		}
 	}
-	return h.Cursor(), nil
+	return h.Cursor(), past[0].Time.Local().Format(time.DateOnly), nil
 }
 
 // showCommands prints what can be tried, ready to be copied.
-func (a *app) showCommands(address string) {
+func (a *app) showCommands(address, oldest string) {
 	name := shellWord(a.name)
 	lines := []string{
 		"",
@@ -183,7 +183,7 @@ func (a *app) showCommands(address string) {
 		"  " + name + " events",
 		"  " + name + " events --stream=false --filter type=container --filter event=died",
 		"  " + name + " events --stream=false --format json",
-		"  " + name + " timeline",
+		"  " + name + " timeline --since " + oldest,
 		"  " + name + " state",
 		"  " + name + " write --type container --status died --name mine --exit-code 3",
 		"  " + name + " status",

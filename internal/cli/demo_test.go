@@ -44,7 +44,7 @@ func TestDemo_printedCommands(t *testing.T) {
 			words = append(words, "--until", "now")
 		}
 		stdout, stderr, code := runIn(t.Context(), words...)
-		if code != exitOK || stderr != "" || stdout == "" {
+		if code != exitOK || stderr != "" || stdout == "" || strings.Contains(stdout, ": 0 containers") {
 			t.Errorf("%s: exit code %d, %q, %q", command[0], code, stdout, stderr)
 		}
 	}

@@ -82,12 +82,13 @@ const (
 func (a *app) eventsCommand() *cobra.Command {
 	var f eventsFlags
 	c := &cobra.Command{
-		Use:     "events",
-		Short:   "Print container events, past and new",
-		Long:    eventsLong,
-		Example: eventsExample,
-		Args:    noWords,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.events(c.Context(), &f) },
+		Use:        "events",
+		SuggestFor: []string{"logs", "log", "monitor", "watch", "follow"},
+		Short:      "Print container events, past and new",
+		Long:       eventsLong,
+		Example:    eventsExample,
+		Args:       noWords,
+		RunE:       func(c *cobra.Command, _ []string) error { return a.events(c.Context(), &f) },
 	}
 	flags := c.Flags()
 	flags.SortFlags = false

@@ -19,6 +19,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"No command prints help", nil, exitOK, ""},
 		{"Unknown command", []string{"evnts"}, exitError, `eventsvc: unknown command "evnts", did you mean "events"?`},
+		{"A command of others", []string{"ps"}, exitError, `eventsvc: unknown command "ps", did you mean "state"?`},
 		{"Unknown command far from any", []string{"xyzzy"}, exitError, `eventsvc: unknown command "xyzzy"; see 'eventsvc --help'`},
 		{"Unknown flag", []string{"events", "--fliter", "x"}, exitError, "eventsvc: unknown flag: --fliter; see 'eventsvc events --help'"},
 		{"Word too many", []string{"status", "now"}, exitError, `eventsvc: cannot use "now": 'eventsvc status' takes no arguments; see 'eventsvc status --help'`},

@@ -43,12 +43,13 @@ const stateExample = `  eventsvc state
 func (a *app) stateCommand() *cobra.Command {
 	var f eventsFlags
 	c := &cobra.Command{
-		Use:     "state",
-		Short:   "Print the present state of containers, images and the rest",
-		Long:    stateLong,
-		Example: stateExample,
-		Args:    noWords,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.state(c.Context(), &f) },
+		Use:        "state",
+		SuggestFor: []string{"ps", "list", "ls", "top"},
+		Short:      "Print the present state of containers, images and the rest",
+		Long:       stateLong,
+		Example:    stateExample,
+		Args:       noWords,
+		RunE:       func(c *cobra.Command, _ []string) error { return a.state(c.Context(), &f) },
 	}
 	flags := c.Flags()
 	flags.SortFlags = false

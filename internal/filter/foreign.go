@@ -121,6 +121,34 @@ var foreignWords = map[string]string{
 	"stopped":      "give event=stop",
 	"removed":      "give event=remove",
 	"reload":       "it is not recorded",
+	"running":      "give event=start",
+	"rmi":          "give event=untag or event=remove, and type=image",
 }
 
 const giveOOM = "a container that is killed for its memory ends with event=died and exit-code=137"
+
+// foreignSyntax returns what to give instead of a list of values or a regular expression,
+// "" if the value is neither. libpod gives no such names, so that it would silently ask for
+// nothing. Where a path is meant that has such a letter, a '?' stands for it.
+func foreignSyntax(filter, value string) string {
+	start := strings.TrimSuffix(filter, value)
+	bare := strings.NewReplacer("^", "", "$", "", ".*", "*").Replace(value)
+	switch {
+	case strings.ContainsAny(value, ",|"):
+		first, _, _ := strings.Cut(strings.ReplaceAll(value, "|", ","), ",")
+		return "it has several values; give " + start + first + ", and a filter for each of the others"
+	case strings.HasPrefix(value, "^") || strings.HasSuffix(value, "$"):
+		if !strings.HasPrefix(value, "^") {
+			bare = "*" + bare
+		}
+		if !strings.HasSuffix(value, "$") {
+			bare += "*"
+		}
+		return "it is no regular expression; give " + start + bare
+	case strings.ContainsAny(value, "[]()\\"):
+		return "it is no regular expression; '*' stands for any letters, and '?' for one"
+	case strings.HasPrefix(value, "="):
+		return "it has one '=' too many; give " + start + strings.TrimLeft(value, "=")
+	}
+	return ""
+}

@@ -157,6 +157,8 @@ func parseFilter(text string) (clause, string) {
 	reason := ""
 	switch {
 	case value == "":
+	case c.key != keyLabel && foreignSyntax(text, value) != "":
+		reason = foreignSyntax(text, value)
 	case isObject:
 		c.code = uint8(object)
 		reason = c.parsePattern()
