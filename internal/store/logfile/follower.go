@@ -40,6 +40,7 @@ type follower struct {
 	unchanged   time.Time            // modification time of the present file when it last was what was read of it
 	barred      time.Time            // since when that cannot be read though it has a successor, zero: it can
 	fault       error                // what keeps the log from being read
+	isPolled    bool                 // the log says so
 	read        uint64               // events
 	remembered  uint64               // of them, those that were not read back
 	others      uint64               // how often events were read that were not written here
@@ -62,6 +63,7 @@ func (f *follower) start(sink store.Sink) error {
 		f.openKept()
 	}
 	f.setFault(f.openFirst())
+	f.notePolled()
 	if f.fault != nil {
 		w.again()
 	}
@@ -192,6 +194,7 @@ func (f *follower) lookSlice() (more bool, err error) {
 	more, err = f.lookAtPath()
 	f.noteGrowth()
 	f.setFault(err)
+	f.notePolled()
 	if err != nil {
 		// What is wrong may pass without a report of the kernel.
 		f.watch.again()
@@ -279,6 +282,18 @@ func (f *follower) setFault(err error) {
 		f.log.Warn("cannot read the log", messageid.Fault, "path", f.path, "error", err)
 	}
 	f.fault = err
+}
+
+// notePolled logs once that the log is polled, and that it is no more.
+func (f *follower) notePolled() {
+	err := f.watch.polled()
+	switch {
+	case err != nil && !f.isPolled:
+		f.log.Warn("cannot watch the log: it is looked at four times a second instead", messageid.Fault, "path", f.path, "error", err)
+	case err == nil && f.isPolled:
+		f.log.Info("the log is watched again", messageid.Recovered, "path", f.path)
+	}
+	f.isPolled = err != nil
 }
 
 // status returns what keeps the log from being read or watched, "" for nothing,

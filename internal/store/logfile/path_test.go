@@ -2,9 +2,11 @@ package logfile
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/store"
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // What counts is what the path names: whatever makes it name another file,
@@ -189,5 +192,39 @@ func TestWatch_limits(t *testing.T) {
 				t.Error("a loss was reported")
 			}
 		})
+	}
+}
+
+// Where nothing is watched there is no report to wait for: the first file is
+// adopted with the next poll, and that another may have been there before it is a
+// loss.
+func TestWatch_limitsBeforeTheFirstFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.log")
+	d := new(faulty)
+	d.set(func(c string, _ int) (int, error) {
+		if c == "watch" {
+			return 0, unix.ENOSPC
+		}
+		return 0, nil
+	})
+	var logged testkit.Buffer
+	w := open(t, path, Options{disk: d, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	began := time.Now()
+	appendTo(t, path, linesOf(0, 1))
+	equal(t, "polled", w.names(1), namesOf(0, 1))
+	if took := time.Since(began); took > settleTime-pollTime {
+		t.Errorf("the first event took %v", took)
+	}
+	if w.losses() != 1 {
+		t.Errorf("%d losses were reported, want 1", w.losses())
+	}
+	d.heal()
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(logged.String(), "is watched again"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log says %q", logged.String())
+		}
+	}
+	if n := strings.Count(logged.String(), "cannot watch the log"); n != 1 {
+		t.Errorf("the log says so %d times: %q", n, logged.String())
 	}
 }

@@ -132,15 +132,16 @@ func (w *watcher) openInstance() error {
 func (w *watcher) isSameDir() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	same := w.fd >= 0
+	isWatched, same := false, w.fd >= 0
 	for wd, ways := range w.watched {
 		for _, on := range ways {
 			if on.last {
 				now, err := w.disk.watch(w.fd, on.path, watchNames|unix.IN_MASK_ADD)
-				same = same && err == nil && int32(now) == wd
+				isWatched, same = true, same && err == nil && int32(now) == wd
 			}
 		}
 	}
+	same = same && isWatched
 	if !same {
 		w.armed = false
 	}
