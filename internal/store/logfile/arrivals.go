@@ -68,10 +68,11 @@ func (q *arrivals) note() (isNew bool) {
 func (q *arrivals) look() {
 	changes := q.watch.dirsChanges()
 	for {
-		created, detours := q.watch.update()
-		// After that, by which it may become known that another directory has to
-		// be watched now.
+		// By what is reported it may become known that another directory has to be
+		// watched now, which is a detour as well.
+		q.watch.update()
 		q.watch.arm(q.away)
+		created, detours := q.watch.update()
 		q.fault = nil
 		id, _, err := q.disk.at(q.path)
 		q.missing = errors.Is(err, os.ErrNotExist)

@@ -60,6 +60,22 @@ func TestPath_ledElsewhereForAMoment(t *testing.T) {
 				must(t, os.Rename(top+"/new", top+"/a/b/events.log"))
 			}
 		}},
+		"mount": {path: "a/b/events.log", away: func(t *testing.T, top string) {
+			mount(t, "-t", "tmpfs", "t", top+"/a/b")
+			appendTo(t, top+"/a/b/events.log", lineOf(100))
+			must(t, os.Remove(top+"/a/b/events.log"))
+		}},
+		"mount over a directory above": {path: "a/b/events.log", away: func(t *testing.T, top string) {
+			mount(t, "-t", "tmpfs", "t", top+"/a")
+			must(t, os.Mkdir(top+"/a/b", 0o700))
+			appendTo(t, top+"/a/b/events.log", lineOf(100))
+			must(t, os.Remove(top+"/a/b/events.log"))
+		}},
+		"mount, before the first event": {first: true, path: "a/b/events.log", away: func(t *testing.T, top string) {
+			mount(t, "-t", "tmpfs", "t", top+"/a/b")
+			appendTo(t, top+"/a/b/events.log", lineOf(100))
+			must(t, os.Remove(top+"/a/b/events.log"))
+		}},
 		"directory, before the first event": {first: true, path: "a/b/events.log", away: func(t *testing.T, top string) {
 			appendTo(t, top+"/a/b/events.log", lineOf(100))
 			must(t, os.Rename(top+"/a/b", top+"/a/y"))
@@ -83,6 +99,9 @@ func TestPath_ledElsewhereForAMoment(t *testing.T) {
 			w.follower.arrivals.mu.Lock() // what notes what is at the path is held up
 			try.away(t, top)
 			w.follower.arrivals.mu.Unlock()
+			if _, err := os.Stat(path); err != nil { // the next file comes after that was noticed
+				must(t, w.Probe(t.Context()))
+			}
 			appendTo(t, path, lineOf(110))
 			eventually(t, "the loss is reported", func() bool { return w.losses() > 0 })
 			appendTo(t, path, lineOf(111))

@@ -27,16 +27,6 @@ func TestPath_namesAnotherFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mount := func(t *testing.T, args ...string) {
-		t.Helper()
-		if os.Geteuid() != 0 {
-			t.Skip("a mount takes root")
-		}
-		if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
-			t.Skipf("nothing can be mounted here: %v: %s", err, out)
-		}
-		t.Cleanup(func() { _ = exec.Command("umount", "--lazy", args[len(args)-1]).Run() })
-	}
 	// Each makes TOP/a/b/events.log, or TOP/link…, name another file, which has
 	// the event 100 by then.
 	for name, try := range map[string]struct {
@@ -151,6 +141,18 @@ func TestPath_namesAnotherFile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mount mounts something until the test ends.
+func mount(t *testing.T, args ...string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("a mount takes root")
+	}
+	if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
+		t.Skipf("nothing can be mounted here: %v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "--lazy", args[len(args)-1]).Run() })
 }
 
 // Where the kernel has no inotify instance or watch left the log is polled, the

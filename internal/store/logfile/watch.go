@@ -103,8 +103,12 @@ func (w *watcher) arm(above bool) {
 		w.armed = false
 		return
 	}
-	if !slices.Equal(dirsOf(w.watched), dirsOf(keep)) {
+	before, after := dirsOf(w.watched), dirsOf(keep)
+	if !slices.Equal(before, after) {
 		w.changes++
+	}
+	if slices.ContainsFunc(before, func(wd int32) bool { return !slices.Contains(after, wd) }) {
+		w.detours++ // as by a mount, which is not reported as one
 	}
 	w.keepOnly(keep)
 	w.armed, w.above = true, above
