@@ -13,6 +13,11 @@ func TestCheckConfig_warns(t *testing.T) {
 	dir := host(t, "")
 	log := filepath.Join(dir, "log")
 	writeFile(t, log, sample)
+	for name, text := range map[string]string{
+		"passwd": "root:x:0:0:root:/root:/bin/bash\n", "other.json": `{"log":"x"}` + "\n", "binary": "\x7fELF\x02", "torn": `{"Name":"a`, "hole": "\x00\x00" + sample, "empty": "\n",
+	} {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
 	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +33,12 @@ func TestCheckConfig_warns(t *testing.T) {
 		"A file where the socket goes": {[]string{"--listen", "unix:" + log, "--log-file", log}, "there is a file that is not a socket"},
 		"The same for the metrics":     {[]string{"--metrics", "unix:" + log, "--log-file", log}, "cannot show metrics: cannot listen on"},
 		"A log in no directory":        {[]string{"--log-file", dir + "/typo/log"}, "there is no directory " + dir + "/typo for the log"},
+		"A file of accounts":           {[]string{"--log-file", dir + "/passwd"}, "the file " + dir + "/passwd is hardly an event log"},
+		"Other lines of JSON":          {[]string{"--log-file", dir + "/other.json"}, "hardly an event log"},
+		"A program":                    {[]string{"--log-file", dir + "/binary"}, "hardly an event log"},
+		"A log with a torn line":       {[]string{"--log-file", dir + "/torn"}, ""},
+		"A log that begins in a hole":  {[]string{"--log-file", dir + "/hole"}, ""},
+		"An empty line":                {[]string{"--log-file", dir + "/empty"}, ""},
 		"A log that is a directory":    {[]string{"--log-file", dir}, "cannot read the log " + dir + ": it is not a regular file"},
 		"A log that is a pipe":         {[]string{"--log-file", dir + "/fifo"}, "fifo: it is not a regular file"},
 	} {

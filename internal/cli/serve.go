@@ -240,7 +240,7 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 		return p, set.blame(err, "sync")
 	}
 	if p.store.Named {
-		if err := logfile.MissingDirectory(p.store.Path); err != nil {
+		if err := logfile.Doubt(p.store.Path); err != nil {
 			p.warnings = append(p.warnings, err.Error())
 		}
 	}

@@ -2,7 +2,6 @@ package logfile
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/pkg/errors"
@@ -29,16 +28,6 @@ func faultReason(err error) string {
 		return reason
 	}
 	return "cannot read the log: " + err.Error() + advice(err)
-}
-
-// MissingDirectory returns an error if the directory of the log does not exist,
-// which the first event that is written here makes.
-func MissingDirectory(path string) error {
-	dir := filepath.Dir(path)
-	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return errors.Errorf("there is no directory %s for the log; check the spelling of the path, or write an event to make it", dir)
 }
 
 // ignoreMissing drops the error that the file is not there: that is a log

@@ -25,8 +25,8 @@ type Options struct {
 	MaxSize int64
 	// Own says that the log is eventsvc's own: it is created at once.
 	Own bool
-	// Named says that the path was chosen by hand: that its directory does not
-	// exist is a fault, while that of a Podman may be still to come.
+	// Named says that the path was chosen by hand: that it is hardly one of an event
+	// log (Doubt) is a fault, while the directory of a Podman may be still to come.
 	Named bool
 	// Collected says that the log was collected from several hosts or users by
 	// eventsvc collect, so that each line names its own. It is for the
@@ -189,12 +189,12 @@ func (s *Store) Status() store.Status {
 	var fault string
 	fault, status.Written = s.appender.status()
 	status.Fault = cmp.Or(status.Fault, fault, s.syncs.fault())
-	if status.Fault == "" && s.named {
-		if err := MissingDirectory(s.path); err != nil {
+	status.Oldest, status.Newest = s.past.span()
+	if status.Fault == "" && s.named && status.Oldest.IsZero() {
+		if err := Doubt(s.path); err != nil {
 			status.Fault = err.Error()
 		}
 	}
-	status.Oldest, status.Newest = s.past.span()
 	return status
 }
 
