@@ -52,6 +52,9 @@ func DefaultBus(uid int) string {
 	return SessionBus
 }
 
+// CheckBus returns why Options.Bus cannot be meant, whether the bus is there or not.
+func CheckBus(bus string) error { return dbuswire.CheckBus(bus) }
+
 // The words of Options.Bus.
 const (
 	SystemBus  = dbuswire.SystemBus

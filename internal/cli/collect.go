@@ -116,6 +116,7 @@ func (a *app) collect(ctx context.Context, f *collectFlags, flags *pflag.FlagSet
 			f.from[i] = (&fleet.Server{URL: from}).String()
 		}
 		fmt.Fprintf(a.stdout, "events of %s go to %s\n", strings.Join(f.from, " and "), path)
+		a.warn(&f.server)
 		return nil
 	}
 	file, err := fleet.OpenLog(path, most)

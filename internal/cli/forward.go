@@ -71,12 +71,24 @@ func (a *app) readConfig(f *natsFlags, flags *pflag.FlagSet) (log *slog.Logger, 
 	if err != nil {
 		return nil, false, set.blame(err, "log-level")
 	}
+	if f.metrics != "" {
+		if _, err := parseMetricsAddress(f.metrics); err != nil {
+			return nil, false, set.blame(err, "metrics")
+		}
+	}
 	if f.check {
 		for _, line := range orNone(set.describe()) {
-			fmt.Fprintln(a.stdout, line)
+			fmt.Fprintln(a.stdout, visible.Text(line))
 		}
 	}
 	return servicelog.New(program, a.stderr, level), f.check, nil
+}
+
+// warn prints what would keep a connection from being made now.
+func (a *app) warn(server *fleet.Server) {
+	if err := server.Obstacle(); err != nil {
+		fmt.Fprintln(a.stdout, "warning:", visible.Text(err.Error()))
+	}
 }
 
 // checkURL refuses what is no address of NATS.
@@ -150,6 +162,14 @@ func (a *app) forward(ctx context.Context, f *forwardFlags, flags *pflag.FlagSet
 	if _, err := events.ParseFilters(f.forwarder.Filters); err != nil {
 		return err
 	}
+	if f.forwarder.Replicas < 1 {
+		return errors.Errorf("cannot use --replicas %d: a stream is kept on one server at least", f.forwarder.Replicas)
+	}
+	c, err := client.New(f.forwarder.Address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
 	if f.forwarder.Host == "" {
 		if f.forwarder.Host, err = fleet.MachineID(); err != nil {
 			return err
@@ -159,11 +179,8 @@ func (a *app) forward(ctx context.Context, f *forwardFlags, flags *pflag.FlagSet
 		return err
 	}
 	if done {
-		address := f.forwarder.Address
-		if address == "" {
-			address = client.DefaultAddress()
-		}
-		fmt.Fprintf(a.stdout, "events of %s go to %s as host %s\n", address, &f.server, f.forwarder.Host)
+		fmt.Fprintf(a.stdout, "events of %s go to %s as host %s\n", c.Address(), &f.server, f.forwarder.Host)
+		a.warn(&f.server)
 		return nil
 	}
 	f.forwarder.Server, f.forwarder.Log = f.server, log

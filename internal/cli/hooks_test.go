@@ -68,6 +68,8 @@ func TestHooks_checkConfig(t *testing.T) {
 		"both":           {"command = [\"true\"]\nunit = \"a.service\"", "it needs either a command or a unit"},
 		"no program":     {"\ncommand = [\"/nowhere/at-all\"]", "(command is set in DIR/hook.toml:2)"},
 		"no such filter": {"command = [\"true\"]\nfilter = [\"tipe=image\"]", "(filter is set in DIR/hook.toml:2)"},
+		"no filter":      {"command = [\"true\"]\nfilter = []", "cannot use filter in DIR/hook.toml:2: the list is empty, which would mean all events"},
+		"empty filter":   {"command = [\"true\"]\nfilter = [\"\"]", "DIR/hook.toml:2: its value is empty"},
 		"no such action": {"command = [\"true\"]\non-failure = \"stop\"", "(on-failure is set in DIR/hook.toml:2)"},
 		"no TOML":        {"command = [\"true\"]\nfilter", "DIR/hook.toml:2"},
 		"no time":        {"command = [\"true\"]\ndebounce = \"soon\"", "DIR/hook.toml:2"},

@@ -230,6 +230,11 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 	if p.settings, err = f.settings(set); err != nil {
 		return p, err
 	}
+	if bus, _ := f.bus(env.UID); bus != "" {
+		if err := dbus.CheckBus(bus); err != nil {
+			return p, set.blame(err, "dbus")
+		}
+	}
 	if p.store, err = chooseStore(f, env); err == nil {
 		err = p.store.supported()
 	}

@@ -79,16 +79,20 @@ func readOptions(flags *pflag.FlagSet, env config.Environment, named string) (*o
 	return o, nil
 }
 
-// checkValues refuses an empty value in a file, and a relative path: a service is
-// started wherever its manager likes, and '~' means nothing here.
+// checkValues refuses an empty value in a file, filters without one, which would mean
+// all events, and a relative path: a service is started wherever its manager likes,
+// and '~' means nothing here.
 func checkValues(name string, values []string) error {
+	if name == "filter" && len(values) == 0 {
+		return errors.New("the list is empty, which would mean all events; give a filter, or leave the key out")
+	}
 	for _, value := range values {
 		if value == "" {
 			return errors.New("its value is empty; give one, or leave the key out")
 		}
 		path := value
 		switch name {
-		case "log-file", "journal-directory":
+		case "log-file", "journal-directory", "log", "creds", "nkey", "tls-ca", "tls-cert", "tls-key":
 		case "listen", "metrics":
 			var isPath bool
 			if path, isPath = strings.CutPrefix(value, "unix:"); !isPath || strings.HasPrefix(path, "@") {

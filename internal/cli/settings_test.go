@@ -124,6 +124,8 @@ func TestCheckConfig_touchesNothing(t *testing.T) {
 		"A log at a place that hangs on the directory": {"log-file = \"~/events.log\"\n", "cannot use log-file in " + conf + ":1: the path of \"~/events.log\" is relative"},
 		"A socket at such a place":                     {"listen = [\"unix:@a\", \"unix:s\"]\n", "cannot use listen in " + conf + ":1: the path of \"unix:s\" is relative"},
 		"Metrics at such a place":                      {"metrics = \"unix:m\"\n", "cannot use metrics in " + conf + ":1: the path of \"unix:m\" is relative"},
+		"A bus that is none":                           {"dbus = \"0\"\n", "cannot understand the bus \"0\": give system, session or an address"},
+		"A bus that is waited for, and is none":        {"\ndbus = \"-tcp:host=h\"\n", "(dbus is set in " + conf + ":2)"},
 		"An array where there is none":                 {"dbus = [\"system\"]\n", "cannot use dbus in " + conf + ":1: want one value"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -211,6 +213,53 @@ func TestSettings_processOfOneClient(t *testing.T) {
 	new(serveFlags).forOne(set)
 	for name, want := range map[string]string{"listen": "", "exit-idle-time": "0", "metrics": "", "dbus": "none", "allow-read": "1"} {
 		check(t, name, textOf(flags.Lookup(name)), want)
+	}
+}
+
+// A list of filters without one would publish everything.
+func TestForward_noFilters(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "forward.toml")
+	writeFile(t, conf, "to = \"nats://h\"\nfilter = []\n")
+	_, stderr, code := runIn(t.Context(), "forward", "--config", conf, "--check-config")
+	checkCode(t, code, exitError)
+	check(t, "stderr", stderr, "eventsvc: cannot use filter in "+conf+":2: the list is empty, which would mean all events; give a filter, or leave the key out; correct the file\n")
+}
+
+// What cannot be meant is refused by --check-config of forward and collect, and what is
+// not there is warned of.
+func TestFleet_checkConfig(t *testing.T) {
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "fleet.toml")
+	forward, collect := []string{"forward", "--to", "nats://h"}, []string{"collect", "--from", "nats://h", "--log", dir + "/log"}
+	for name, test := range map[string]struct {
+		command    []string
+		text, want string
+	}{
+		"metrics":      {forward, "metrics = \"0\"\n", "(metrics is set in " + conf + ":1)"},
+		"address":      {forward, "address = \"0\"\n", `cannot use address "0"`},
+		"replicas":     {forward, "create = true\nreplicas = 0\n", "cannot use --replicas 0"},
+		"credentials":  {forward, "creds = \"h7.creds\"\n", "the path of \"h7.creds\" is relative"},
+		"metrics, too": {collect, "metrics = \"0\"\n", "(metrics is set in " + conf + ":1)"},
+		"certificates": {collect, "tls-ca = \"~/ca\"\n", "the path of \"~/ca\" is relative"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writeFile(t, conf, test.text)
+			_, stderr, code := runIn(t.Context(), append(test.command, "--config", conf, "--check-config")...)
+			checkCode(t, code, exitError)
+			if !strings.Contains(stderr, test.want) {
+				t.Errorf("it says %q, and not %q", stderr, test.want)
+			}
+		})
+	}
+	for _, option := range []string{"creds", "nkey", "tls-ca"} { // may be there when the service is started
+		writeFile(t, conf, option+" = \"/nowhere/at-all\"\n")
+		for _, command := range [][]string{forward, collect} {
+			stdout, _, code := runIn(t.Context(), append(command, "--config", conf, "--check-config")...)
+			checkCode(t, code, exitOK)
+			if !strings.Contains(stdout, "warning: cannot use the ") {
+				t.Errorf("%s of %s: it warns not: %q", option, command[0], stdout)
+			}
+		}
 	}
 }
 

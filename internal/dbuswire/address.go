@@ -43,11 +43,26 @@ func busAddress(bus string) (string, error) {
 		return "", errors.New("cannot find the bus that started the service: " + starterAddress + " is not set; " +
 			"give session or system")
 	}
-	if !strings.Contains(bus, ":") {
-		return "", errors.Errorf("cannot understand the bus %q: give system, session or an address such as "+
+	return bus, CheckBus(bus)
+}
+
+// CheckBus returns why a bus cannot be meant, whether it is there or not: it is
+// neither one of the words nor an address with a unix socket in it.
+func CheckBus(bus string) error {
+	switch {
+	case bus == SystemBus, bus == SessionBus, bus == StarterBus:
+		return nil
+	case !strings.Contains(bus, ":"):
+		return errors.Errorf("cannot understand the bus %q: give system, session or an address such as "+
 			"unix:path=/run/user/1000/bus", bus)
 	}
-	return bus, nil
+	var err error
+	for address := range strings.SplitSeq(bus, ";") {
+		if _, err = socketName(address); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func sessionAddress() (string, error) {

@@ -167,6 +167,23 @@ func (s *Server) options(name, inbox string, log *slog.Logger) ([]nats.Option, e
 	return options, nil
 }
 
+// Obstacle returns what would keep a connection from being made now, as far as the
+// files tell that are named. They may be there when it is made.
+func (s *Server) Obstacle() error {
+	if _, err := s.options("", "", slog.New(slog.DiscardHandler)); err != nil {
+		return err
+	}
+	for _, file := range []string{s.CA, s.Cert, s.Key} {
+		if file == "" {
+			continue
+		}
+		if _, err := os.ReadFile(file); err != nil {
+			return errors.Wrap(err, "cannot use the certificates")
+		}
+	}
+	return nil
+}
+
 // connect returns a connection that stands, or the context's error.
 func (s *Server) connect(ctx context.Context, name, inbox string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
 	options, err := s.options(name, inbox, log)

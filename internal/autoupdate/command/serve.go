@@ -54,6 +54,11 @@ user's own service that user.`,
 
 // serve serves until the context ends or the service is idle.
 func (a *app) serve(ctx context.Context, o serveOptions) error {
+	if o.bus != "none" {
+		if err := dbuswire.CheckBus(o.bus); err != nil {
+			return err
+		}
+	}
 	log := servicelog.New("eventsvc-updater", a.stderr, nil)
 	given, err := varlinkwire.FromActivation()
 	if err != nil {
