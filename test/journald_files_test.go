@@ -4,10 +4,12 @@ package test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -214,10 +216,10 @@ func TestJournal_filesCannotBeOpened(t *testing.T) {
 }
 
 // newDaemonAs describes a daemon of a user without any group.
-func (r *room) newDaemonAs(user int) *daemon {
+func (r *room) newDaemonAs(user int, args ...string) *daemon {
 	r.t.Helper()
 	testkit.Need(r.t, "setpriv")
-	d := r.newDaemon()
+	d := r.newDaemon(args...)
 	for _, dir := range []string{d.dir, filepath.Dir(binary)} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			r.t.Fatal(err)
@@ -267,6 +269,76 @@ func TestJournal_unreadable(t *testing.T) {
 	if all := d.history(everyUser); len(all) != 1 || all[0].Name != "own0-0" {
 		t.Errorf("then there are %+v", all)
 	}
+}
+
+// TestJournal_partlyUnreadable: what is left out of a directory of journals as some
+// files may not be read is a fault, for as long as that lasts.
+func TestJournal_partlyUnreadable(t *testing.T) {
+	r := newRoom(t)
+	dir := filepath.Join(r.dir, "collected")
+	files := make([]string, 3)
+	for i := range files {
+		id := strings.Repeat(strconv.Itoa(i), 32)
+		var export bytes.Buffer
+		if err := writeExport(&export, 20); err != nil {
+			t.Fatal(err)
+		}
+		from := filepath.Join(shortDir(t), "export")
+		text := regexp.MustCompile("_BOOT_ID=.*").ReplaceAllString(export.String(), "_BOOT_ID="+id)
+		if err := os.WriteFile(from, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		importJournal(t, from, filepath.Join(dir, id))
+		files[i] = filepath.Join(dir, id, "system.journal")
+	}
+	mode := func(mode os.FileMode, files ...string) {
+		for _, file := range files {
+			if err := os.Chmod(file, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	mode(0o644, files[0])
+	mode(0o600, files[1:]...)
+	d := r.newDaemonAs(1000, "--journal-directory", dir)
+	d.start()
+	fault := func(want string) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) { // for the grace that a new file has
+			if got := d.call("GetStatus", nil).Parameters.Fault; (got == "") == (want == "") || time.Now().After(deadline) {
+				d.wantFault(want)
+				return
+			}
+		}
+	}
+	fault("2 files are left out, the first: cannot open " + files[1] + ": permission denied")
+	d.awaitLog("cannot read the journal")
+	if n := len(d.history(everyUser)); n != 2 {
+		t.Errorf("of 6 events %d are there, want the 2 that may be read", n)
+	}
+	out, err := d.enter(binary, "serve", "--check-config", "--config", os.DevNull, "--journal-directory", dir).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "2 files are left out") {
+		t.Errorf("--check-config says %q, %v", out, err)
+	}
+	mode(0o644, files...)
+	fault("")
+	if n := len(d.history(everyUser)); n != 6 {
+		t.Errorf("then %d events are there", n)
+	}
+}
+
+// TestJournal_ofOthers: on a host a user has its own files alone, and that is no fault.
+func TestJournal_ofOthers(t *testing.T) {
+	r := startRoom(t)
+	r.flush()
+	r.send(podmanEntry("of root", time.Now()))
+	r.writers("own", []int{1000, 1001}, 1, 1)()
+	r.settle()
+	time.Sleep(1500 * time.Millisecond) // the grace that a new file has is over
+	d := r.newDaemonAs(1000)
+	d.start()
+	d.wantFault("")
+	d.awaitLog("this user may read its own files of the journal alone")
 }
 
 // TestJournal_away takes the directory of a journal away while it is served: it is

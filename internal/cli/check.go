@@ -12,7 +12,9 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/store/journald"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
+	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
 // checkConfig prints what serve would do with these options, and why, without
@@ -28,9 +30,9 @@ func (a *app) checkConfig(f *serveFlags, set *options, env config.Environment) e
 	}
 	var out bytes.Buffer
 	section := func(title string, lines ...string) {
-		fmt.Fprintln(&out, title)
+		fmt.Fprintln(&out, visible.Text(title))
 		for _, line := range lines {
-			fmt.Fprintln(&out, "  "+line)
+			fmt.Fprintln(&out, "  "+visible.Text(line))
 		}
 	}
 	section("configuration files", orNone(set.files)...)
@@ -102,9 +104,8 @@ func (f *serveFlags) obstacles(p *plan) (warnings []string) {
 	switch {
 	case p.store.Backend == events.LogFile:
 		note(unreadable(p.store.Path))
-	case p.store.Backend == events.Journald && p.store.Path != "":
-		_, err := os.ReadDir(p.store.Path)
-		note(errors.WithMessage(err, "cannot open the journal"))
+	case p.store.Backend == events.Journald:
+		note(journald.Check(p.store.Path))
 	}
 	return warnings
 }

@@ -10,10 +10,13 @@ import "C"
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
@@ -27,6 +30,13 @@ type openFile struct {
 
 // fileID is what a file is recognized by while there is one who has it open.
 type fileID struct{ dev, ino uint64 }
+
+// deniedFile is a file of a journal that may not be read, and why.
+type deniedFile struct {
+	path  string
+	err   error
+	since time.Time // that is so at least since then
+}
 
 // waitingFile is a file of a journal that could not be opened: one that journald
 // is just making, that belongs to another user, or that is none.
@@ -86,13 +96,14 @@ func (h *Reader) openAll() error {
 			default:
 				h.waiting = append(h.waiting, waitingFile{path: path, was: was})
 				if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-					h.denied = err
+					h.denied = append(h.denied, deniedFile{path, err, time.Unix(0, int64(was.changed))})
 				} else {
 					h.journal.damage.leaveOut(path, was.size, err, h.journal.log)
 				}
 			}
 		}
 	}
+	slices.SortFunc(h.denied, func(a, b deniedFile) int { return strings.Compare(a.path, b.path) })
 	return nil
 }
 
@@ -207,10 +218,39 @@ func (h *Reader) Readable() error {
 	switch {
 	case len(h.files) > 0:
 		return nil
-	case h.denied != nil:
-		return h.denied
+	case len(h.denied) > 0:
+		return h.denied[0].err
 	case h.dirs.host && len(h.waiting) == 0:
 		return errors.Errorf("cannot read the journal: there is none of this machine in %s; is systemd-journald running?", strings.Join(h.dirs.roots, " or "))
 	}
 	return nil
 }
+
+// Denied returns why files of the journal are left out, as this process may not
+// read them, nil if there are none. On a host a user who may not read the journal of
+// the system is to have its own files alone: the others are only counted.
+func (h *Reader) Denied() (others int, err error) {
+	isSystem := func(f openFile) bool { return lineageOf(filepath.Base(f.path)) == systemLineage }
+	readsAll := !h.dirs.host || os.Geteuid() == 0 || slices.ContainsFunc(h.files, isSystem)
+	own := fmt.Sprintf("user-%d", os.Geteuid())
+	missed := 0
+	for _, f := range h.denied {
+		switch {
+		case !readsAll && lineageOf(filepath.Base(f.path)) != own:
+			others++
+		case time.Since(f.since) < aclGrace:
+		case err == nil:
+			missed, err = 1, f.err
+		default:
+			missed++
+		}
+	}
+	if missed > 1 {
+		err = errors.WithMessagef(err, "%d files are left out, the first", missed)
+	}
+	return others, err
+}
+
+// aclGrace is how long a file may not be readable yet: journald makes one for a user
+// first, and lets the user read it then.
+const aclGrace = time.Second

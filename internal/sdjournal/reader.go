@@ -64,7 +64,7 @@ type Reader struct {
 
 	files   []openFile    // in the order in which they were opened
 	waiting []waitingFile // that could not be opened
-	denied  error         // why one was not, if that is because of permissions
+	denied  []deniedFile  // those of them that this process may not read, by path
 }
 
 // ErrStale is returned by a reader under which journald has removed a file.

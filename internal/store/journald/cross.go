@@ -42,6 +42,21 @@ func (s *Store) openJournal() (*sdjournal.Reader, error) {
 	return h, nil
 }
 
+// Check returns why the journal in the directory, "" for that of this host, cannot
+// be read now, or not in whole.
+func Check(directory string) error {
+	st, err := Open(Options{Directory: directory})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	s := st.(*Store)
+	if s.h, err = s.openJournal(); err != nil {
+		return err
+	}
+	return s.partly()
+}
+
 // openPodman opens the journal for the entries of podman.
 func (s *Store) openPodman() (*sdjournal.Reader, error) {
 	h, err := s.openJournal()
@@ -61,6 +76,15 @@ func explain(err error) error {
 		return errors.WithMessage(err, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
 	}
 	return err
+}
+
+// partly returns why the journal that is followed is not read in whole, nil if it is.
+func (s *Store) partly() error {
+	if s.h == nil {
+		return nil
+	}
+	_, err := s.h.Denied()
+	return explain(err)
 }
 
 // cross goes on with the files that the journal has now. Those that only got

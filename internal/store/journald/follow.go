@@ -118,10 +118,11 @@ func (s *Store) advance() (more bool, err error) {
 		more, err = s.slice()
 		return err
 	})
-	s.setFault(err)
 	if err == nil {
+		s.setFault(s.partly())
 		return more, nil
 	}
+	s.setFault(err)
 	if s.h != nil {
 		s.h.Close()
 		s.h = nil

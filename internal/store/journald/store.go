@@ -3,6 +3,7 @@
 package journald
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -123,8 +124,12 @@ func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 	}
 	s.forward.Lock()
 	defer s.forward.Unlock()
-	if err := retry(s.jump); err != nil {
-		s.setFault(err)
+	err = retry(s.jump)
+	s.setFault(cmp.Or(err, s.partly()))
+	if s.h != nil {
+		if others, _ := s.h.Denied(); others > 0 {
+			s.log.Info("this user may read its own files of the journal alone: events in the others are left out", "others", others)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

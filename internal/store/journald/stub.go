@@ -15,6 +15,9 @@ func Supported() error {
 		"(Debian: gcc libsystemd-dev, Fedora: gcc systemd-devel) by make build, or by CGO_ENABLED=1 go build -tags systemd")
 }
 
+// Check has nothing to say beside Supported.
+func Check(string) error { return nil }
+
 // Open says why the journal cannot be read.
 func Open(Options) (store.Store, error) {
 	return nil, errors.WithMessage(Supported(), "cannot open the journal")
