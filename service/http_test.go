@@ -4,6 +4,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // A client that speaks HTTP is answered in HTTP, whatever it sends first and
@@ -40,6 +43,42 @@ func TestForeign_answered(t *testing.T) {
 	}
 	c := r.dial()
 	c.send(" \n{\"method\":\"org.varlink.service.GetInfo\"}")
+	c.alive()
+}
+
+// So is one that ends its call with a newline, soon: the NUL may come by itself.
+func TestForeign_newline(t *testing.T) {
+	r := newRig(t)
+	const call = "{\"method\":\"org.varlink.service.GetInfo\"}\n"
+	began := time.Now()
+	for _, ends := range []bool{false, true} {
+		c := r.dial()
+		if _, err := io.WriteString(c.conn, call); err != nil {
+			t.Fatal(err)
+		}
+		if ends {
+			if err := c.conn.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reply, err := io.ReadAll(c.conn)
+		if err != nil || !strings.Contains(string(reply), "ends with a NUL byte") {
+			t.Errorf("answered with %q, %v", reply, err)
+		}
+	}
+	if took := time.Since(began); took > limits.RequestTimeout/2 {
+		t.Errorf("the answers took %v", took)
+	}
+	c := r.dial()
+	for _, part := range []string{call, "\n", "\x00"} {
+		if _, err := io.WriteString(c.conn, part); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if reply := c.receive(); reply.Error != "" {
+		t.Errorf("with the NUL it is answered with %s", reply)
+	}
 	c.alive()
 }
 

@@ -154,8 +154,8 @@ func (s *Server) refuse(c *conn, r *refusal) {
 	// A long request is of no interest here.
 	c.in.reserve = func(n int) bool { return n <= 0 }
 	defer c.in.drop()
-	c.in.timed = true
-	_ = c.sock.SetDeadline(time.Now().Add(limits.RefusalTimeout))
+	c.in.deadline = time.Now().Add(limits.RefusalTimeout)
+	_ = c.sock.SetDeadline(c.in.deadline)
 	if c.isStopping() {
 		return
 	}

@@ -2,7 +2,11 @@ package varlinkwire
 
 import (
 	"bytes"
+	"encoding/json"
 	"strconv"
+	"time"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // foreignError is returned for a client that does not speak Varlink, and is the
@@ -24,6 +28,17 @@ func checkForeign(text []byte) error {
 	}
 	return nil
 }
+
+// lacksEnd reports whether what a client has sent first is a whole call, and a
+// newline where the NUL is to be.
+func lacksEnd(text []byte) bool {
+	return len(text) <= limits.ReadBuffer && bytes.HasSuffix(text, []byte{'\n'}) && json.Valid(text)
+}
+
+// endTimeout is how long the NUL of such a call may take: it may be sent by itself.
+const endTimeout = time.Second
+
+const endText = "A call of Varlink ends with a NUL byte (\\0), not with a newline.\n"
 
 // httpMethods are the words that a request of HTTP begins with (RFC 9110, RFC 9113).
 var httpMethods = [...]string{"GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PRI "}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -35,7 +36,7 @@ type frameReader struct {
 
 	pooledBusy *[limits.BusyReadBuffer]byte // the same as pooled, for a client that is busy
 	most       int                          // the longest request
-	timed      bool                         // a read deadline is set
+	deadline   time.Time                    // of the unfinished request, zero: there is none
 	timeout    time.Duration                // of an unfinished request
 	err        error                        // of the read that fills
 	first      bool                         // no frame has been handed out yet
@@ -96,8 +97,17 @@ func (r *frameReader) more() error {
 			return err
 		}
 	}
+	noEnd := r.first && lacksEnd(r.buf[r.start:])
+	if soon := time.Now().Add(endTimeout); noEnd && soon.Before(r.deadline) {
+		r.endReading(soon)
+		defer func() { r.endReading(r.deadline) }()
+	}
 	r.err = nil
-	if err := r.raw.Read(r.fillFunc); err != nil {
+	err := r.raw.Read(r.fillFunc)
+	switch {
+	case noEnd && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(r.err, io.EOF)) && !r.stopping():
+		return foreignError(endText)
+	case err != nil:
 		return err
 	}
 	if errors.Is(r.err, io.EOF) && r.start < len(r.buf) {
@@ -195,14 +205,18 @@ func (r *frameReader) drop() {
 
 // setTimed starts or stops the clock for an unfinished request.
 func (r *frameReader) setTimed(timed bool) {
-	if timed == r.timed {
+	if timed != r.deadline.IsZero() {
 		return
 	}
-	r.timed = timed
-	var deadline time.Time
+	r.deadline = time.Time{}
 	if timed {
-		deadline = time.Now().Add(r.timeout)
+		r.deadline = time.Now().Add(r.timeout)
 	}
+	r.endReading(r.deadline)
+}
+
+// endReading sets until when is read, zero for ever, unless the service stops.
+func (r *frameReader) endReading(deadline time.Time) {
 	_ = r.sock.SetReadDeadline(deadline)
 	if r.stopping() {
 		_ = r.sock.SetReadDeadline(longAgo)
