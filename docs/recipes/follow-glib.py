@@ -27,19 +27,22 @@ def ended(bus, sender, path, interface, signal, arguments):
     global cursor
     error, text, cursor = arguments.unpack()
     print("ended:", error, text, flush=True)
-    if error.endswith(".ShuttingDown"):
-        return  # appeared() goes on where this one was
-    loop.quit()
+    if not error.endswith(".ShuttingDown"):  # then the next process goes on where this one was
+        resume()
 
 
-def appeared(bus, name, owner):
+def resume(options=None):
     try:
-        subscribe({} if cursor is None else {"after": GLib.Variant("s", cursor)})
+        subscribe(options or ({} if cursor is None else {"after": GLib.Variant("s", cursor)}))
     except GLib.Error as error:
-        if Gio.DBusError.get_remote_error(error) != NAME + ".Error.CursorExpired":
-            raise
-        print("events were lost", flush=True)
-        subscribe({"from_start": GLib.Variant("b", True)})
+        name = Gio.DBusError.get_remote_error(error) or ""
+        if name == NAME + ".Error.CursorExpired":
+            print("events were lost", flush=True)
+            resume({"from_start": GLib.Variant("b", True)})
+            return
+        print("cannot subscribe:", error.message, flush=True)
+        if name.startswith(NAME):  # it cannot read its log now, say; if it has gone, its next process is waited for
+            GLib.timeout_add_seconds(1, resume)
 
 
 # Its signals come from an object of this subscription's own: listen there first, then subscribe.
@@ -47,7 +50,7 @@ mine = PATH + "/subscription/" + TOKEN
 bus.signal_subscribe(NAME, NAME, "Event", mine, None, Gio.DBusSignalFlags.NONE, event)
 bus.signal_subscribe(NAME, NAME, "Ended", mine, None, Gio.DBusSignalFlags.NONE, ended)
 # Called at once, and whenever the service has a new process; if it has none, it is started.
-Gio.bus_watch_name_on_connection(bus, NAME, Gio.BusNameWatcherFlags.AUTO_START, appeared, lambda *_: start())
+Gio.bus_watch_name_on_connection(bus, NAME, Gio.BusNameWatcherFlags.AUTO_START, lambda *_: resume(), lambda *_: start())
 
 
 def start():

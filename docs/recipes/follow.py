@@ -20,11 +20,11 @@ def keep(cursor):
     part.replace(place)
 
 
-def follow(after):
-    """Follows behind a cursor until the connection or the service ends."""
+def follow(start):
+    """Follows until the connection or the service ends, and returns where to go on."""
     with varlink.Client.new_with_address(address) as client, client.open("io.podman.events") as events:
         try:
-            for reply in events.Subscribe(filters=["type=container", "event=died"], after=after, _more=True):
+            for reply in events.Subscribe(filters=["type=container", "event=died"], **start, _more=True):
                 event = reply.get("event")
                 if event:
                     print(event["name"], event.get("exitCode"), flush=True)
@@ -32,14 +32,21 @@ def follow(after):
         except varlink.VarlinkError as error:
             if error.error() == "io.podman.events.CursorExpired":
                 print("events were lost", file=sys.stderr)
-                keep(error.parameters()["oldest"])
-            elif error.error() != "io.podman.events.ShuttingDown":
+                return {"fromStart": True}  # from the oldest that there is then
+            if error.error() not in ("io.podman.events.ShuttingDown", "io.podman.events.BackendUnavailable"):
                 raise
+            print(error, file=sys.stderr)
+    return {}
 
 
+start = {}
 while True:
+    if not start and place.exists():
+        start = {"after": place.read_text()}
     try:
-        follow(place.read_text() if place.exists() else None)
+        start = follow(start)
     except OSError as error:  # it is being restarted, say, and there is no socket for a moment
         print(f"{address}: {error}; trying again", file=sys.stderr)
-    time.sleep(1)
+        start = {}
+    if not start:
+        time.sleep(1)
