@@ -13,7 +13,7 @@ import (
 
 // sendLong sends an entry that is too long for a datagram, as sd_journal_send(3)
 // does: in sealed memory.
-func sendLong(t *testing.T, socket string, fields map[string]string) {
+func sendLong(t testing.TB, socket string, fields map[string]string) {
 	t.Helper()
 	fd, err := unix.MemfdCreate("entry", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
