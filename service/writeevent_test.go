@@ -66,6 +66,10 @@ func TestWriteEvent_invalidField(t *testing.T) {
 	r := newRig(t)
 	c := r.dial()
 	long := strings.Repeat("<", limits.Event/6)
+	var many strings.Builder
+	for i := range limits.Labels {
+		fmt.Fprintf(&many, `"%d":"",`, i)
+	}
 	for _, test := range []struct{ event, field, reason string }{
 		{`{"type":"unknown","status":"create"}`, "type", `unknown event type "unknown"`},
 		{`{"type":"container","status":"unknown"}`, "status", `unknown event status "unknown"`},
@@ -76,6 +80,7 @@ func TestWriteEvent_invalidField(t *testing.T) {
 		{`{"type":"container","status":"died","podId":"\u0000"}`, "podId", "NUL"},
 		{`{"type":"container","status":"died","attributes":{"a\u0000":"b"}}`, "attributes", "NUL"},
 		{`{"type":"container","status":"died","attributes":{"":"b"}}`, "attributes", "no name"},
+		{`{"type":"container","status":"died","attributes":{` + many.String() + `"one more":""}}`, "attributes", "there are 4097; give at most 4096"},
 		{`{"type":"container","status":"died","healthFailingStreak":-1}`, "healthFailingStreak", "must be between"},
 		{`{"type":"container","status":"died","healthLog":"` + long + `"}`, "healthLog", "too long"},
 		{`{"type":"container","status":"died","name":"x","attributes":{"a":"` + long + `"}}`, "attributes", "too long"},

@@ -149,9 +149,13 @@ func textFields(e *events.Event) [8]textField {
 // maxEscape is how many bytes of a line one byte of a string can become.
 const maxEscape = 6
 
-// checkSize refuses an event whose line would be too long, and names the field
-// that takes most of it.
+// checkSize refuses an event that readers would not get in whole: one with more
+// attributes than are read, or whose line would be too long. It names the field that
+// takes most of it.
 func checkSize(e *events.Event) error {
+	if n := len(e.Attributes); n > limits.Labels {
+		return &events.FieldError{Field: "attributes", Reason: fmt.Sprintf("there are %d; give at most %d", n, limits.Labels)}
+	}
 	longest, most := "attributes", 0
 	for key, value := range e.Attributes {
 		most += len(key) + len(value) + len(`"":"",`)
