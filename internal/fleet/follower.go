@@ -22,10 +22,7 @@ type follower struct {
 }
 
 func (u *follower) wake() {
-	select {
-	case u.woken <- struct{}{}:
-	default:
-	}
+	signal(u.woken)
 }
 
 // run follows until the context ends.
@@ -92,6 +89,7 @@ func (u *follower) look(ctx context.Context, l *userLog) (more bool, wait time.D
 	l.turn = nil
 	if err != nil {
 		l.note(err)
+		l.close() // its file system may be gone; what is at the path then is looked at anew
 		return true, usersEvery
 	}
 	return more, 0

@@ -40,10 +40,7 @@ func (f *FromJournal) Collect(ctx context.Context, sink *Sink) error {
 	defer st.Close()
 	arrived := make(chan struct{}, 1)
 	_, _, err = st.Follow(func(store.Emission) {
-		select {
-		case arrived <- struct{}{}:
-		default:
-		}
+		signal(arrived)
 	})
 	if err != nil {
 		return errors.WithMessage(err, "cannot follow the journal")

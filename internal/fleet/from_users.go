@@ -164,10 +164,7 @@ const listing = math.MaxUint32
 // wake has the logs of a user looked at, or the users listed.
 func (f *FromUsers) wake(uid uint32) {
 	if uid == listing {
-		select {
-		case f.list <- struct{}{}:
-		default:
-		}
+		signal(f.list)
 		return
 	}
 	f.mu.Lock()

@@ -30,15 +30,7 @@ func (h *host) add(change func(e *events.Event)) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	f, err := os.OpenFile(h.log, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.Write(append(line, '\n')); err != nil {
-		h.t.Fatal(err)
-	}
-	h.written++
+	h.append(append(line, '\n'))
 }
 
 // Whatever a user writes into a member of an event, the event arrives, shortened where

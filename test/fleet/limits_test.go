@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -41,16 +40,8 @@ func TestForward_longEvents(t *testing.T) {
 	s := startNATS(t, "max_payload: 512k")
 	h := newHost(t, "h0")
 	h.forward(s)
-	f, err := os.OpenFile(h.log, os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	for _, size := range []int{256 << 10, 600 << 10} {
-		if _, err := f.Write(eventLine(h.written, strings.Repeat("x", size))); err != nil {
-			t.Fatal(err)
-		}
-		h.written++
+		h.append(eventLine(h.written, strings.Repeat("x", size)))
 	}
 	h.write(10)
 	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)

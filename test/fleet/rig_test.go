@@ -222,13 +222,23 @@ func awaitSocket(t testing.TB, socket string) {
 // named after their number.
 func (h *host) write(n int) {
 	h.t.Helper()
+	lines := make([][]byte, n)
+	for i := range lines {
+		lines[i] = eventLine(h.written+i, "")
+	}
+	h.append(lines...)
+}
+
+// append appends lines of events.
+func (h *host) append(lines ...[]byte) {
+	h.t.Helper()
 	f, err := os.OpenFile(h.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer f.Close()
-	for range n {
-		if _, err := f.Write(eventLine(h.written, "")); err != nil {
+	for _, line := range lines {
+		if _, err := f.Write(line); err != nil {
 			h.t.Fatal(err)
 		}
 		h.written++
