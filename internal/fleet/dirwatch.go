@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"encoding/binary"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -17,8 +19,9 @@ type dirWatch struct {
 	fd   int
 	wake func(uid uint32)
 
-	mu    sync.Mutex
-	users map[int32]map[uint32]struct{} // by watch descriptor: a directory has one
+	mu     sync.Mutex
+	users  map[int32]map[uint32]struct{} // by watch descriptor: a directory has one; guarded by mu
+	arming map[uint32]int                // users for whom a watch is being asked for; guarded by mu
 }
 
 const watchMask = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE_SELF |
@@ -30,7 +33,7 @@ func newDirWatch(wake func(uid uint32)) (*dirWatch, error) {
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot watch the logs of users (raise fs.inotify.max_user_instances)")
 	}
-	return &dirWatch{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, wake: wake, users: map[int32]map[uint32]struct{}{}}, nil
+	return &dirWatch{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, wake: wake, users: map[int32]map[uint32]struct{}{}, arming: map[uint32]int{}}, nil
 }
 
 // armPath watches a directory by its path.
@@ -42,11 +45,19 @@ func (w *dirWatch) armPath(path string, uid uint32) {
 }
 
 // arm watches a directory for a user. Without a watch, which the kernel may refuse,
-// the log is looked at from time to time. It is called with the user's rights.
+// the log is looked at from time to time. It is called with the user's rights. The
+// kernel asks the file system whether the user may read the directory, and that may
+// not answer: no other user waits for it.
 func (w *dirWatch) arm(dir int, uid uint32) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.arming[uid]++
+	w.mu.Unlock()
 	wd, err := unix.InotifyAddWatch(w.fd, "/proc/self/fd/"+strconv.Itoa(dir), watchMask)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.arming[uid]--; w.arming[uid] == 0 {
+		delete(w.arming, uid)
+	}
 	if err != nil {
 		return
 	}
@@ -68,10 +79,11 @@ func (w *dirWatch) run() {
 			wd := int32(binary.NativeEndian.Uint32(b))
 			b = b[unix.SizeofInotifyEvent+binary.NativeEndian.Uint32(b[12:]):]
 			w.mu.Lock()
-			users := w.users[wd]
+			users := slices.Collect(maps.Keys(w.users[wd]))
 			delete(w.users, wd)
+			users = slices.AppendSeq(users, maps.Keys(w.arming)) // it may be one of theirs, which is not noted yet
 			w.mu.Unlock()
-			for uid := range users {
+			for _, uid := range users {
 				w.wake(uid)
 			}
 		}

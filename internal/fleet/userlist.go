@@ -72,9 +72,11 @@ func listUsers() map[uint32]account {
 			a = lookUp(uint32(uid))
 		}
 		a.hasRuntime = true
-		var stat unix.Stat_t
-		if unix.Lstat(filepath.Join(runtimeDirs, entry.Name()), &stat) == nil {
-			a.runtime = stat.Dev
+		// What the kernel knows already: a user may have mounted what does not answer.
+		var stat unix.Statx_t
+		const flags = unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT | unix.AT_STATX_DONT_SYNC
+		if unix.Statx(unix.AT_FDCWD, filepath.Join(runtimeDirs, entry.Name()), flags, 0, &stat) == nil {
+			a.runtime = unix.Mkdev(stat.Dev_major, stat.Dev_minor)
 		}
 		all[a.uid] = a
 	}

@@ -209,7 +209,11 @@ func (l *userLog) isUncut() (bool, error) {
 
 // collect reads on and appends, at most one chunk. more says that there is more.
 func (l *userLog) collect() (more bool, err error) {
-	if !l.isUnchanged() {
+	same, err := l.isUnchanged()
+	if err != nil {
+		return false, err
+	}
+	if !same {
 		return true, l.begin()
 	}
 	if l.passing {
@@ -307,14 +311,17 @@ func (l *userLog) passHole() error {
 }
 
 // isUnchanged reports whether what stands before the place is what was read there.
-func (l *userLog) isUnchanged() bool {
+func (l *userLog) isUnchanged() (bool, error) {
 	if len(l.tail) == 0 {
 		i, err := l.file.Stat()
-		return err == nil && i.Size() >= l.off
+		if err != nil {
+			return false, errors.Wrap(err, "cannot read the log of a user")
+		}
+		return i.Size() >= l.off, nil
 	}
 	before := make([]byte, len(l.tail))
 	n, err := unix.Pread(int(l.file.Fd()), before, l.off-int64(len(before)))
-	return err == nil && n == len(before) && bytes.Equal(before, l.tail)
+	return n == len(before) && bytes.Equal(before, l.tail), errors.Wrap(err, "cannot read the log of a user")
 }
 
 // convert makes lines of the collected log of lines of the user's.
