@@ -55,7 +55,7 @@ func BenchmarkFleet(b *testing.B) {
 	metrics := filepath.Join(filepath.Dir(h.socket), "m")
 	log := filepath.Join(b.TempDir(), "events.log")
 	began = time.Now()
-	c := run(b, "env", "GOMEMLIMIT=20MiB", binary, "collect", "--from", s.url, "--log", log, "--log-max-size", "0", "--metrics", "unix:"+metrics)
+	c := run(b, "env", "GOMEMLIMIT=18MiB", binary, "collect", "--from", s.url, "--log", log, "--log-max-size", "0", "--metrics", "unix:"+metrics)
 	awaitNumber(b, metrics, "collect_events_total", func(n float64) bool { return int(n) == events })
 	row("catching up: collector into a log; the peer: ordered consumer, nothing written", rate(events, time.Since(began)), reader, 0.6)
 	socket := filepath.Join(filepath.Dir(h.socket), "fleet")
