@@ -59,7 +59,7 @@ func (b *batch) end(o Outcome, reason string) {
 
 func (r *run) applyBatch(ctx context.Context, b *batch) {
 	if b.undo {
-		r.rollBack(ctx, b, b.units, errors.New("the run that failed was interrupted"), nil)
+		r.rollBack(ctx, b, b.units, errors.New("the run that failed was interrupted"))
 		return
 	}
 	if err := r.fetch(ctx, b); err != nil {
@@ -77,10 +77,10 @@ func (r *run) applyBatch(ctx context.Context, b *batch) {
 	for _, c := range b.changes {
 		wanted[c.name] = c.newID
 	}
-	dependants := r.active(ctx, b.units)
+	b.dependants = r.active(ctx, b.units)
 	moved, err := r.move(ctx, b, wanted)
 	if err == nil {
-		if down := r.revive(ctx, dependants); len(down) > 0 {
+		if down := r.revive(ctx, b.dependants); len(down) > 0 {
 			err = errors.Errorf("units that need it do not start: %s", strings.Join(down, ", "))
 		}
 	}
@@ -97,7 +97,7 @@ func (r *run) applyBatch(ctx context.Context, b *batch) {
 		b.end(Failed, err.Error())
 		r.seeWhatIsDown(ctx, b)
 	default:
-		r.rollBack(ctx, b, moved, err, dependants)
+		r.rollBack(ctx, b, moved, err)
 	}
 }
 
@@ -159,13 +159,14 @@ func (r *run) pull(ctx context.Context, c *change) error {
 
 // move restarts the units: one first, and if that is well the others, side by
 // side unless systemd restarts one of them with another. It returns the units
-// that it touched. A unit that was changed or removed meanwhile leaves the batch:
-// that says nothing about the image.
+// that it touched. A unit that was changed, stopped or removed meanwhile leaves the
+// batch: that says nothing about the image.
 func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (moved []string, err error) {
 	var mu sync.Mutex
 	var left []string
+	related := r.related(ctx, b.units)
 	restart := func(ctx context.Context, unit string) error {
-		err := r.restart(ctx, unit, wanted, b.settle())
+		err := r.restart(ctx, b, unit, wanted, !related && !b.resumed)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -191,19 +192,17 @@ func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (mov
 		b.units = slices.DeleteFunc(slices.Clone(b.units), gone)
 		b.targets = slices.DeleteFunc(slices.Clone(b.targets), func(t *target) bool { return gone(t.Unit) })
 	}()
-	inTurn := b.units
-	if !r.related(ctx, b.units) {
-		inTurn = b.units[:1]
-	}
-	for i, unit := range inTurn {
-		if err := restart(ctx, unit); err != nil {
-			return b.units[:i+1], err
+	done := 0
+	for done < len(b.units) && (related || len(left) == done) { // one that left the batch has shown nothing
+		if err := restart(ctx, b.units[done]); err != nil {
+			return b.units[:done+1], err
 		}
+		done++
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var all sync.WaitGroup
-	for _, unit := range b.units[len(inTurn):] {
+	for _, unit := range b.units[done:] {
 		all.Go(func() {
 			if err := restart(ctx, unit); err != nil {
 				stop(err) // the first one counts

@@ -14,8 +14,8 @@ const (
 	// time: a small request each, where podman pull opens six downloads for one
 	// image. checks is how many at all; it is more, so that a registry that hangs
 	// keeps no other waiting.
-	checksOfRegistry = 8
-	checks           = 24
+	checksOfRegistry = 10
+	checks           = 30
 	// checkTime bounds the questions about one image.
 	checkTime = 10 * time.Second
 )

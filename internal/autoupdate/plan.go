@@ -30,6 +30,9 @@ type batch struct {
 	undo bool
 	// resumed reports whether an interrupted run may have restarted some units.
 	resumed bool
+	// dependants are the units that systemd stops with those of the batch, and that
+	// were active before.
+	dependants []string
 }
 
 // lane is batches that must not run at the same time, because systemd stops
@@ -108,10 +111,10 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 			case err != nil: // it vanished: others that have the image are updated all the same
 				t.end(Failed, err.Error())
 				continue
-			case t.Mode == ModeCheck:
+			case t.Mode == ModeCheck && len(r.Units) == 0: // a unit that is named is approved
 				t.end(Pending, "label "+LabelMode+"=check")
 				continue
-			case t.Mode == ModePull || r.PullOnly:
+			case t.Mode == ModePull && len(r.Units) == 0, r.PullOnly:
 				r.pullOnly(ctx, t)
 				continue
 			}

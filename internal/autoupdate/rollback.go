@@ -47,7 +47,7 @@ func (r *run) tagBack(ctx context.Context, c *change) error {
 
 // rollBack puts the old images back and restarts the units that had moved. The
 // hold is written first: should this process die, the next run goes back too.
-func (r *run) rollBack(ctx context.Context, b *batch, moved []string, cause error, dependants []string) {
+func (r *run) rollBack(ctx context.Context, b *batch, moved []string, cause error) {
 	if !b.undo {
 		if err := r.punish(b, cause); err != nil {
 			cause = errors.Errorf("%v; %v", cause, err)
@@ -68,7 +68,7 @@ func (r *run) rollBack(ctx context.Context, b *batch, moved []string, cause erro
 	var all sync.WaitGroup
 	back := func(unit string) {
 		r.step("roll-back", unit, b.settle())
-		if err := r.restart(ctx, unit, wanted, b.settle()); err != nil {
+		if err := r.restart(ctx, b, unit, wanted, false); err != nil {
 			mu.Lock()
 			down[unit] = err
 			mu.Unlock()
@@ -83,7 +83,7 @@ func (r *run) rollBack(ctx context.Context, b *batch, moved []string, cause erro
 		}
 	}
 	all.Wait()
-	dead := r.revive(ctx, dependants)
+	dead := r.revive(ctx, b.dependants)
 	if ctx.Err() != nil {
 		b.end(Failed, "interrupted: "+cause.Error())
 		return
@@ -165,7 +165,8 @@ func (u *Updater) Rollback(ctx context.Context, unit string, lockTime time.Durat
 		return Report{}, err
 	}
 	r.mark(ctx, "begin")
-	r.rollBack(ctx, b, b.units, errors.New("rolled back by hand"), r.active(ctx, b.units))
+	b.dependants = r.active(ctx, b.units)
+	r.rollBack(ctx, b, b.units, errors.New("rolled back by hand"))
 	report := r.finish(b.targets)
 	r.tell(ctx, report)
 	r.mark(ctx, "end")

@@ -153,6 +153,19 @@ func TestRun_labels(t *testing.T) {
 	w.want(Options{}, 2, map[string]Outcome{"check": Pending, "young": Pending, "wrong": Failed})
 }
 
+// A container that is only looked at, or only pulled, is updated by a run that names
+// its unit.
+func TestRun_approvedByName(t *testing.T) {
+	w := newWorld(t)
+	w.add("look", image, LabelMode, "check")
+	w.add("pull", image, LabelMode, "pull")
+	w.registry[image] = "new"
+	w.want(Options{}, 0, map[string]Outcome{"look": Pending, "pull": Pending})
+	w.want(Options{Units: []string{"look"}}, 0, map[string]Outcome{"look": Updated})
+	w.want(Options{Units: []string{"pull"}, PullOnly: true}, 0, map[string]Outcome{"pull": Pending})
+	w.want(Options{Units: []string{"pull"}}, 0, map[string]Outcome{"pull": Updated})
+}
+
 func TestRun_noRollback(t *testing.T) {
 	w := newWorld(t)
 	w.add("a", image)
@@ -277,6 +290,40 @@ func TestRun_unitChangesMeanwhile(t *testing.T) {
 		w.want(Options{}, 2, map[string]Outcome{"a": Updated, "b": Failed, "c": Updated})
 		if st := w.state(); len(st.Holds) > 0 || len(st.Unfinished) > 0 {
 			t.Errorf("vanish %v: left %+v", vanish, st)
+		}
+	}
+}
+
+// A unit that is stopped while the others of its image are updated is left so.
+func TestRun_unitStopsMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	for _, n := range []string{"a", "b", "c"} {
+		w.add(n, image)
+	}
+	w.registry[image] = "new"
+	w.atRestart = func(unit string) {
+		if unit == "a" {
+			w.units["b"].active, w.units["b"].stopped = false, true
+		}
+	}
+	w.want(Options{}, 2, map[string]Outcome{"a": Updated, "b": Failed, "c": Updated})
+	if w.units["b"].active {
+		t.Error("a unit that was stopped was started")
+	}
+}
+
+// The containers of a pod are restarted with its unit, by jobs of their own.
+func TestRun_waitsForPod(t *testing.T) {
+	for kind, want := range map[string]Outcome{"": Updated, "exit": RolledBack} {
+		w := newWorld(t)
+		w.slow = true
+		w.add("member", image, LabelUnit, "pod")
+		w.add("pod", "localhost/infra", LabelPolicy, "").dependants = []string{"member"}
+		w.registry[image], w.bad["new"] = "new", kind
+		code := map[Outcome]int{Updated: 0, RolledBack: 3}[want]
+		w.want(Options{}, code, map[string]Outcome{"member": want})
+		if !w.units["member"].active {
+			t.Errorf("%q image: the container does not run", kind)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pkg/errors"
@@ -15,10 +16,11 @@ import (
 // "starting".
 const healthTime = 5 * time.Minute
 
-// restart restarts a unit, unless it runs the wanted images already, and watches
-// it until the settle time is over. wanted are image IDs by image name. An error
-// says what was wrong.
-func (r *run) restart(ctx context.Context, unit string, wanted map[string]string, settle time.Duration) error {
+// restart restarts a unit of a batch, and watches it until the settle time is over.
+// wanted are image IDs by image name. One that is untouched ran other images when this run began,
+// and is left alone if it was stopped since; else one that runs them already is not
+// restarted. An error says what was wrong.
+func (r *run) restart(ctx context.Context, b *batch, unit string, wanted map[string]string, untouched bool) error {
 	follow, stop := context.WithCancel(ctx)
 	defer stop()
 	// Before the restart, so that nothing is missed.
@@ -30,10 +32,26 @@ func (r *run) restart(ctx context.Context, unit string, wanted map[string]string
 	if err != nil {
 		return goneError{err}
 	}
-	containers, err := r.containersOf(ctx, unit, wanted)
-	if err != nil || state.ActiveState != "active" {
+	if untouched && (state.ActiveState == "inactive" || state.ActiveState == "deactivating") {
+		return goneError{errors.Errorf("cannot update unit %s: it was stopped meanwhile", unit)}
+	}
+	var containers []Container
+	if !untouched {
+		containers, err = r.containersOf(ctx, unit, wanted)
+	}
+	if untouched || err != nil || state.ActiveState != "active" {
+		members := r.active(ctx, []string{unit})
+		for _, d := range state.Dependants {
+			if slices.Contains(b.dependants, d) && !slices.Contains(members, d) {
+				members = append(members, d)
+			}
+		}
 		if err := r.restartJob(ctx, unit); err != nil {
 			return err
+		}
+		// systemd restarts those with it by jobs of their own; the containers of a pod are among them.
+		if down := r.start(ctx, members); len(down) > 0 {
+			return errors.Errorf("units that need it do not start: %s", strings.Join(down, ", "))
 		}
 		if state, err = r.Systemd.Unit(ctx, unit); err != nil {
 			return err
@@ -45,8 +63,8 @@ func (r *run) restart(ctx context.Context, unit string, wanted map[string]string
 			return err
 		}
 	}
-	r.step("watch", unit, settle)
-	if err := r.watch(ctx, feed, containers, settle); err != nil {
+	r.step("watch", unit, b.settle())
+	if err := r.watch(ctx, feed, containers, b.settle()); err != nil {
 		return err
 	}
 	now, err := r.Systemd.Unit(ctx, unit)
@@ -203,6 +221,15 @@ func (r *run) revive(ctx context.Context, units []string) (down []string) {
 			continue
 		}
 		r.step("restart", name, 0)
+		down = append(down, r.start(ctx, []string{name})...)
+	}
+	return down
+}
+
+// start starts units, waits for jobs of theirs that are under way, and returns those
+// that do not run.
+func (r *run) start(ctx context.Context, units []string) (down []string) {
+	for _, name := range units {
 		if result, err := r.Systemd.Start(ctx, name); err != nil || result != "done" {
 			down = append(down, name)
 		}

@@ -37,6 +37,7 @@ type world struct {
 	later       map[string]time.Duration
 	atRestart   func(unit string)
 	full        bool
+	slow        bool // units that are restarted with another come up when they are waited for
 	podmanTimer bool
 	asked       int
 	restarted   []string
@@ -48,7 +49,7 @@ type world struct {
 
 type worldUnit struct {
 	image, imageID, id, invocation string
-	active                         bool
+	active, stopped                bool
 	labels                         map[string]string
 	dependants                     []string
 }
@@ -203,6 +204,9 @@ func (w worldSystemd) Unit(_ context.Context, name string) (Unit, error) {
 		return Unit{}, fmt.Errorf("cannot use unit %s: systemd has not loaded it", name)
 	}
 	state := map[bool]string{true: "active", false: "failed"}[u.active]
+	if u.stopped {
+		state = "inactive"
+	}
 	return Unit{Name: name, ActiveState: state, Invocation: u.invocation, Dependants: u.dependants}, nil
 }
 
@@ -220,7 +224,7 @@ func (w worldSystemd) Restart(_ context.Context, name string) (string, error) {
 	}
 	w.startUnit(u)
 	for _, d := range u.dependants { // as systemd does with Requires=
-		if u.active {
+		if u.active && !w.slow {
 			w.startUnit(w.units[d])
 		} else {
 			w.units[d].active = false
