@@ -29,6 +29,13 @@ func TestContainer_servesTheHost(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	licences, err := exec.Command("../dist/package/third-party.sh", "texts").Output()
+	if err != nil {
+		t.Fatalf("third-party.sh: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(tree, "third-party.txt"), licences, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, file := range []string{"../LICENSE", "../dist/Containerfile"} {
 		content, err := os.ReadFile(file)
 		if err != nil {

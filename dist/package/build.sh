@@ -52,6 +52,7 @@ rpm_changelog() {
 	TEXT
 }
 
+licenses=$(GO=$go dist/package/third-party.sh expression)
 GO=$go dist/package/stage.sh "$work" "$@"
 cp dist/package/copyright "$work/common/doc/"
 changelog eventsvc | gzip -9n >"$work/common/doc/changelog.gz"
@@ -62,8 +63,9 @@ for arch in "$@"; do
 	# nfpm writes the licence into a field that Debian does not know; there it is in the file copyright.
 	sed "/^license:/d; s|dist/out/|$work/|" dist/package/nfpm.yaml >"$work/$arch/deb.yaml"
 	"$nfpm" package --config "$work/$arch/deb.yaml" --packager deb --target "$out/" >&2
-	# The first line of the description is Debian's summary; rpm has one of its own.
-	sed "/# DOCUMENTATION/r $work/documentation
+	# The first line of the description is Debian's summary; rpm has one of its own, and names the licences of all that is in it.
+	sed "s|^license: .*|license: $licenses|
+		/# DOCUMENTATION/r $work/documentation
 		/^description:/{n;d}
 		s|dist/out/|$work/|" dist/package/nfpm.yaml >"$work/$arch/rpm.yaml"
 	echo "changelog: $work/$arch/changelog.yaml" >>"$work/$arch/rpm.yaml"

@@ -35,13 +35,17 @@ archive vendor >"$vendor"
 
 # description RECIPE: what comes after the summary, as a Debian control file has it.
 description() { sed -n '/^description:/,/^[^ d]/{/^description:/d; /^[^ ]/d; s/^  //; p}' "$1" | sed '1d; /./,$!d; s/^$/./; s/^/ /' | sed -e ':a' -e '/^ \.\n*$/{$d;N;ba' -e '}'; }
+licenses=$(GO=$go dist/package/third-party.sh expression)
+GO=$go dist/package/third-party.sh provides >"$work/provides"
 description dist/package/nfpm.yaml >"$work/description"
 description dist/package/nfpm-cockpit.yaml >"$work/description-cockpit"
 
 # fill FILE: a template with what is known of this version.
 fill() {
-	sed "s/@VERSION@/$version/g; s/@EPOCH@/$epoch/g; s/@COMMIT@/$commit/g; s/@GO@/$(awk '$1 == "go" { print $2 }' go.mod)/g
+	sed "s/@LICENSES@/$licenses/g; s/@VERSION@/$version/g; s/@EPOCH@/$epoch/g; s/@COMMIT@/$commit/g; s/@GO@/$(awk '$1 == "go" { print $2 }' go.mod)/g
 		s/@RPMDATE@/$(date -u -d "@$epoch" '+%a %b %d %Y')/g; s/@DATE@/$(date -u -R -d "@$epoch")/g
+		/@PROVIDES@/{r $work/provides
+d}
 		/@DESCRIPTION@/{r $work/description$2
 d}
 		/@DESCRIPTION-COCKPIT@/{r $work/description-cockpit$2

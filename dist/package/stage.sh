@@ -90,6 +90,7 @@ common() {
 			echo '</node>'
 		} >"$stage/dbus/${xml##*/}"
 	done
+	GO=$go dist/package/third-party.sh texts >"$stage/third-party.txt"
 	cp docs/*.md "$stage/doc/"
 	cp docs/hooks/* "$stage/hooks/"
 	cp docs/recipes/* dist/metrics/* "$stage/recipes/"

@@ -27,6 +27,7 @@ trap 'rm -rf "$work"' EXIT
 if (($# == 0)); then
 	set -- "$($go env GOHOSTARCH)"
 fi
+GO=$go dist/package/third-party.sh texts >"$work/third-party.txt"
 for arch in "$@"; do
 	name=eventsvc-$version-linux-$arch
 	mkdir "$work/$name"
@@ -38,6 +39,6 @@ for arch in "$@"; do
 		"$cyclonedx" bin -json -std -noserial -notimestamp -version "$version" \
 			-output "$out/$program-$version-linux-$arch.cdx.json" "$work/$name/$program"
 	done
-	cp LICENSE dist/eventsvc.toml dist/Containerfile "$work/$name/"
+	cp LICENSE "$work/third-party.txt" dist/eventsvc.toml dist/Containerfile "$work/$name/"
 	tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" -c "$name" | gzip -9n >"$out/$name.tar.gz"
 done
