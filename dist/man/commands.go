@@ -145,17 +145,17 @@ func option(r *roff, f *pflag.Flag) {
 func environment(r *roff) {
 	r.heading("ENVIRONMENT")
 	r.item(bold("EVENTSVC_ADDRESS"))
-	r.line("Address of the service that the commands call, where " + bold("--address") + " does not name one.")
+	r.line("Address of the service that the commands call, unless " + bold("--address") + " names one.")
 }
 
 // paths are the files that eventsvc uses, and what they are.
 var paths = [][2]string{
-	{"/etc/eventsvc/eventsvc.toml", "Options of the service of the system, with drop-ins in /etc/eventsvc/eventsvc.toml.d/."},
-	{"$XDG_CONFIG_HOME/eventsvc/eventsvc.toml", "Options of the service of a user, with drop-ins in eventsvc.toml.d/."},
-	{"/run/eventsvc/io.podman.events", "The socket of the service of the system."},
-	{"$XDG_RUNTIME_DIR/eventsvc/io.podman.events", "The socket of the service of a user."},
+	{"/etc/eventsvc/eventsvc.toml", "Options of the system service, with drop-ins in /etc/eventsvc/eventsvc.toml.d/."},
+	{"$XDG_CONFIG_HOME/eventsvc/eventsvc.toml", "Options of the user service, with drop-ins in eventsvc.toml.d/."},
+	{"/run/eventsvc/io.podman.events", "The socket of the system service."},
+	{"$XDG_RUNTIME_DIR/eventsvc/io.podman.events", "The socket of the user service."},
 	{"/run/libpod/events/events.log", "The event log of root's Podman, unless containers.conf(5) says otherwise."},
-	{"/var/lib/eventsvc/events.log", "The event log where there is no Podman."},
+	{"/var/lib/eventsvc/events.log", "The event log if there is no Podman."},
 }
 
 func files(r *roff) {

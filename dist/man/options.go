@@ -26,10 +26,10 @@ func optionsPage(root *cobra.Command) page {
 	r.heading("SYNOPSIS")
 	r.line(italic(paths[0][0]) + "\n.br\n" + italic(paths[1][0]))
 	r.heading("DESCRIPTION")
-	r.prose("A TOML file without tables. Every key is an option of eventsvc-serve(8) by its name, without the dashes; an option on the\n" +
+	r.prose("A TOML file without tables. Every key is an option of eventsvc-serve(8), by its name without the dashes; an option on the\n" +
 		"command line wins. Drop-ins win over the main file, in the order of their names, key by key; a list is replaced as a whole. Paths must\n" +
 		"be absolute. Unknown keys and invalid or empty values are errors that name the file and the line.\n\n" +
-		"'eventsvc serve --check-config' shows the result, and where each value comes from.")
+		"'eventsvc serve --check-config' prints the result, and where each value comes from.")
 	r.heading("OPTIONS")
 	serve.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		if startFlags[f.Name] || f.Hidden {

@@ -20,7 +20,7 @@ const updaterDir = "/usr/libexec/eventsvc"
 func (a *app) autoUpdateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "auto-update [flags] [UNIT...]",
-		Short: "Update the containers of systemd units, and verify it",
+		Short: "Update the containers of systemd units, and verify each update",
 		Long: `Auto-update runs eventsvc-updater, which has the same flags, commands and exit
 codes: 'eventsvc auto-update --help' prints them.`,
 		DisableFlagParsing: true,

@@ -43,15 +43,15 @@ func HookKeys() *pflag.FlagSet { return new(hook).keys() }
 func (h *hook) keys() *pflag.FlagSet {
 	keys := pflag.NewFlagSet("hook", pflag.ContinueOnError)
 	keys.SortFlags = false
-	keys.StringArrayVar(&h.filters, "filter", nil, "which events: FILTER as of 'eventsvc events', or a list of them; without it all")
-	keys.BoolVar(&h.allUsers, "all-users", false, "events of every user, not of this one alone. In the journal every local user\n"+
-		"can write what looks like an event of Podman")
-	keys.StringArrayVar(&h.command, "command", nil, "the program and its arguments, a list: it gets the event on stdin and in its\n"+
-		"environment, as that of 'eventsvc exec'. There is no shell")
+	keys.StringArrayVar(&h.filters, "filter", nil, "which events: a FILTER of 'eventsvc events', or a list of them; without it all")
+	keys.BoolVar(&h.allUsers, "all-users", false, "events of all users, not only of this one. In the journal, every local user can\n"+
+		"write entries that look like events of Podman")
+	keys.StringArrayVar(&h.command, "command", nil, "the program and its arguments, as a list. It gets the event on stdin and in its\n"+
+		"environment, like the command of 'eventsvc exec'. There is no shell")
 	keys.StringVar(&h.unit, "unit", "", "the unit to start instead of a command. A template, such as died@.service, is\n"+
-		"started for the name of the event, escaped as systemd-escape does")
-	keys.Var((*span)(&h.debounce), "debounce", "the least time between two runs for the same container, image, …: of the events\n"+
-		"that come meanwhile the last gets a run when the time has passed. At most 1h")
+		"instantiated with the name in the event, escaped as systemd-escape does")
+	keys.Var((*span)(&h.debounce), "debounce", "the minimum time between two runs for the same container, image, …: of the events\n"+
+		"in between, only the last gets a run, once the time has passed. At most 1h")
 	keys.Var((*span)(&h.timeout), "timeout", "end the command with SIGTERM after this time, ten seconds later with SIGKILL")
 	keys.StringVar(&h.onFailure, "on-failure", failureContinue, "when the command fails: continue with the next event, or retry this one, after\n"+
 		"1 s, then longer, up to 1 min, until it succeeds")

@@ -59,16 +59,17 @@ const long = `Auto-update looks for new images of the containers that run in sys
 have the label io.containers.autoupdate (AutoUpdate= in a Quadlet file), pulls
 them, restarts the units, and watches each until it has settled: the unit stays
 active, the container runs the new image, and it is healthy if it has a health
-check. If not, all units of that image go back to the old one, and the digest is
-not tried again for a day, then two, four and so on, until it changes.
+check. If an update fails, all units of that image go back to the old one, and
+the new digest is not tried again for a day, then two, four and so on. Another
+digest is tried at once.
 
-Without UNIT it does so for all units. Each outcome is written as an event of
-type container and status auto-update.
+Without UNIT it does so for all these units. Each outcome is written as an event
+of type container and status auto-update.
 
 The labels io.eventsvc.autoupdate.mode (apply, pull, check), .settle (how long a
 restarted container is watched, 10s), .min-age (how long a new digest must have
 been seen) and .window (a calendar event: the minutes in which a new image may
-be applied) change that for one container.
+be applied) change this for one container.
 
 The exit code is
 
@@ -85,7 +86,7 @@ func (a *app) root() *cobra.Command {
 	}
 	rollback := true
 	root := &cobra.Command{
-		Use: name + " [flags] [UNIT...]", Short: "Update the containers of systemd units, and verify it", Long: long,
+		Use: name + " [flags] [UNIT...]", Short: "Update the containers of systemd units, and verify each update", Long: long,
 		SilenceErrors: true, SilenceUsage: true, Version: version.Version,
 		Args: cobra.ArbitraryArgs,
 		PersistentPreRunE: func(c *cobra.Command, words []string) error {
@@ -108,7 +109,7 @@ func (a *app) root() *cobra.Command {
 	f.BoolVar(&a.options.DryRun, "dry-run", false, "only look for new images")
 	f.BoolVar(&a.options.PullOnly, "pull-only", false, "pull new images, restart nothing")
 	f.BoolVar(&rollback, "rollback", true, "go back to the old image if an update fails")
-	f.StringVar(&a.options.AuthFile, "authfile", os.Getenv("REGISTRY_AUTH_FILE"), "credentials of registries are in `FILE`")
+	f.StringVar(&a.options.AuthFile, "authfile", os.Getenv("REGISTRY_AUTH_FILE"), "read registry credentials from `FILE`")
 	f.BoolVar(&a.options.BesidePodman, "beside-podman", false, "run although podman-auto-update.timer is enabled")
 	f.BoolVar(&a.progress, "progress", isTerminal(os.Stderr), "print each step on stderr (default: if that is a terminal)")
 	f.BoolVar(&a.checkConfig, "check-config", false, "check the state directory, Podman, systemd and the event service, and exit")
@@ -118,7 +119,7 @@ func (a *app) root() *cobra.Command {
 			RunE: func(c *cobra.Command, _ []string) error { return a.list(c.Context()) },
 		},
 		&cobra.Command{
-			Use: "rollback UNIT", Short: "Put the image before the last update back, and hold the newer one", Args: cobra.ExactArgs(1),
+			Use: "rollback UNIT", Short: "Go back to the image before the last update, and hold the newer one", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, words []string) error { return a.rollback(c.Context(), words[0]) },
 		},
 		&cobra.Command{

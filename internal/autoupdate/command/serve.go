@@ -36,9 +36,9 @@ func (a *app) serveCommand() *cobra.Command {
 	var o serveOptions
 	c := &cobra.Command{
 		Use: "serve", Short: "Serve auto-update over Varlink and D-Bus", Args: cobra.NoArgs,
-		Long: `Serve answers io.podman.autoupdate on the sockets that systemd started it with,
-and those of --listen, and io.podman.AutoUpdate1 on D-Bus. Root may call, and a
-user's own service that user.`,
+		Long: `Serve io.podman.autoupdate on the sockets that systemd passes and on those of
+--listen, and io.podman.AutoUpdate1 on D-Bus. Root may call, and for the service
+of a user that user.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), o) },
 	}
 	byDefault := dbuswire.SessionBus
@@ -46,7 +46,7 @@ user's own service that user.`,
 		byDefault = dbuswire.SystemBus
 	}
 	f := c.Flags()
-	f.StringArrayVar(&o.listen, "listen", nil, "listen on `ADDRESS` (unix:PATH[,mode=MODE]), too; may be given several times")
+	f.StringArrayVar(&o.listen, "listen", nil, "also listen on `ADDRESS` (unix:PATH[,mode=MODE]); may be repeated")
 	f.StringVar(&o.bus, "dbus", byDefault, "serve `BUS`: system, session, starter, an address, or none")
 	f.DurationVar(&o.idleExit, "exit-idle-time", 0, "exit after `DURATION` without clients and runs (default: never)")
 	return c
