@@ -38,7 +38,7 @@ func DefaultAddress() string {
 // What an address is that was not asked for by name.
 const (
 	fromVariable = "from " + AddressVariable
-	ofSystem     = "the service of the system"
+	ofSystem     = "the system service"
 	ofUser       = "the service of this user"
 	insteadOfOwn = ofSystem + ", as this user has none"
 )

@@ -157,7 +157,7 @@ func nothingRuns(t *testing.T, m *machine, _ user) {
 	if err == nil {
 		t.Error("there is a status without a socket")
 	}
-	contains(t, out, "cannot connect to unix:/run/eventsvc/io.podman.events (the service of the system)", "'systemctl start eventsvc.socket'")
+	contains(t, out, "cannot connect to unix:/run/eventsvc/io.podman.events (the system service)", "'systemctl start eventsvc.socket'")
 	m.run("systemctl", "start", "eventsvc.socket")
 	for _, off := range []string{"eventsvc-legacy.socket", "eventsvc-readonly.socket"} {
 		if state := m.property(off, "UnitFileState"); state != "disabled" {
@@ -175,7 +175,7 @@ func varlinkStarts(t *testing.T, m *machine, _ user) {
 	// The socket answers a moment before systemd hears that the service is ready.
 	m.eventually("Active: active (running)", "systemctl", "status", "eventsvc.service")
 	contains(t, m.property("eventsvc.service", "StatusText"), "Serving log file /run/libpod/events/events.log; no subscribers, ")
-	contains(t, m.run("eventsvc", "status"), "unix:/run/eventsvc/io.podman.events (the service of the system)")
+	contains(t, m.run("eventsvc", "status"), "unix:/run/eventsvc/io.podman.events (the system service)")
 	contains(t, m.run("varlinkctl", "call", systemSocket, "io.podman.events.GetStatus", "{}"),
 		`"backend":"file","path":"/run/libpod/events/events.log"`)
 }

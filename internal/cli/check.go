@@ -47,8 +47,8 @@ func (a *app) checkConfig(f *serveFlags, set *options, env config.Environment) e
 		}
 		section("metrics", address.String()+": "+set.source("metrics"))
 	}
-	section("readers of all events, beside root and uid "+fmt.Sprint(env.UID), orNone(f.allowRead)...)
-	section("writers, beside root and uid "+fmt.Sprint(env.UID), orNone(f.allowWrite)...)
+	section("readers of all events, besides root and uid "+fmt.Sprint(env.UID), orNone(f.allowRead)...)
+	section("writers, besides root and uid "+fmt.Sprint(env.UID), orNone(f.allowWrite)...)
 	for _, warning := range append(p.warnings, f.obstacles(&p)...) {
 		section("warning", warning)
 	}
@@ -83,7 +83,7 @@ func (f *serveFlags) addresses(set *options, env config.Environment) ([]string, 
 		return []string{"the sockets that systemd gives; started otherwise it fails: " + err.Error()}, nil
 	}
 	usual := varlinkwire.Address{Path: path}
-	return []string{usual.String() + ": default, unless systemd gives sockets"}, nil
+	return []string{usual.String() + ": default, unless systemd passes sockets"}, nil
 }
 
 // obstacles are what would make a start fail now. They may be gone when the
@@ -137,13 +137,13 @@ func (f *serveFlags) describeBus(set *options, env config.Environment) string {
 	case required:
 		return bus + ": " + set.source("dbus")
 	case f.dbus != "":
-		return bus + ": " + set.source("dbus") + "; waited for if it is not there"
+		return bus + ": " + set.source("dbus") + "; if it is missing, connects later"
 	}
 	who := "root"
 	if env.UID != 0 {
 		who = "users other than root"
 	}
-	return bus + ": default for " + who + "; waited for if it is not there"
+	return bus + ": default for " + who + "; if it is missing, connects later"
 }
 
 // forOne takes back what files say that is meant for the service of the host:

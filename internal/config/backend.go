@@ -51,7 +51,7 @@ var journalDirs = []string{"/run/log/journal", "/var/log/journal"}
 // defaultBackend returns what Podman uses if no file says it, and why.
 func defaultBackend(env Environment, release Release) (backend, why string) {
 	if !runsSystemd(env, release) {
-		return File, "Podman's default where systemd does not run the host"
+		return File, "Podman's default on a host without systemd"
 	}
 	for _, root := range journalDirs {
 		entries, err := os.ReadDir(env.real(root))

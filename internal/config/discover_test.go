@@ -37,7 +37,7 @@ func TestDiscover(t *testing.T) {
 			host: host{podman: "4.3.1"},
 			want: Store{Backend: File, Path: rootLog, MaxSize: 1000000, Shared: true},
 			because: []string{
-				"backend file: Podman's default where systemd does not run the host",
+				"backend file: Podman's default on a host without systemd",
 				"log " + rootLog + ": Podman's default for root",
 				"rotated by Podman at 1000000 bytes: Podman's default",
 			},
