@@ -48,4 +48,29 @@ func TestGLibRecipe_killedServiceBeforeTheFirstMatch(t *testing.T) {
 	if got := printed(); strings.Contains(got, "before") || strings.Count(got, "meanwhile") != 1 {
 		t.Errorf("it printed %q", got)
 	}
+	// It goes on when its place is lost while it follows, and when there is no log to
+	// be read for a while.
+	if err := os.Truncate(d.log, 0); err != nil {
+		t.Fatal(err)
+	}
+	comes(t, "the loss", func() bool { return strings.Contains(printed(), "CursorExpired") })
+	appendTo(t, d.log, died("cut"))
+	comes(t, "what came after the cut", func() bool { return strings.Contains(printed(), "cut 0\n") })
+	d.kill()
+	if err := os.Rename(d.log, d.log+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(d.log, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d.start()
+	comes(t, "why it cannot subscribe", func() bool { return strings.Contains(printed(), "cannot subscribe") })
+	if err := os.Remove(d.log); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(d.log+".away", d.log); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, d.log, died("readable"))
+	comes(t, "what came once it could", func() bool { return strings.Contains(printed(), "readable 0\n") })
 }

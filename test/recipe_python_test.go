@@ -69,4 +69,15 @@ func TestRecipes_python(t *testing.T) {
 	if got := printed(); got != "one 0\ntwo 0\nthree 0\n" {
 		t.Errorf("it printed %q\n%s", got, errs())
 	}
+	// A place that is lost is said, and what there is then comes from its start.
+	d.stop()
+	if err := os.Remove(d.log); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, d.log, `{"ID":"a1","Image":"i","Name":"four","Status":"died","Time":"2026-11-23T12:00:00Z","Type":"container"}`+"\n")
+	d.start()
+	await("what is in the new log", func() bool { return strings.HasSuffix(printed(), "three 0\nfour 0\n") })
+	if !strings.Contains(errs(), "events were lost") {
+		t.Errorf("it says %q", errs())
+	}
 }
