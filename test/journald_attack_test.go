@@ -66,9 +66,11 @@ func noise(n int) string {
 // BenchmarkJournalUnderAttack measures what such entries cost others: the worst of
 // each call, while the entries come and once they are there; how much later than
 // journald a follower has the event behind them; a history that has to look at all
-// labels; and the peak of memory. While they come WriteEvent, and what a call has
-// to wait for, is mostly journald's own time. What is promised is, after them,
-// follower-ms below 1000, calls below 100, and peak-MB below 200.
+// labels; and the peak of its own memory. What is resident beyond that are the pages of
+// the journal's files that are mapped, which the kernel has anyway. While the entries
+// come WriteEvent, and what a call has to wait for, is mostly journald's own time. What
+// is promised is, after them, follower-ms below 1000, calls below 100, and own-MB below
+// 200.
 //
 //	go test -tags systemd ./test -run '^$' -bench JournalUnderAttack -benchtime 1x
 func BenchmarkJournalUnderAttack(b *testing.B) {
@@ -80,6 +82,7 @@ func BenchmarkJournalUnderAttack(b *testing.B) {
 				d := r.startDaemon()
 				r.send(podmanEntry("before", time.Now()))
 				follower := d.subscribe(everyUser)
+				own := d.peakOfOwnMemory()
 				end := make(chan time.Time, 1)
 				go func() {
 					if _, err := follower.collect(func(e *event) bool { return e.Name == "end" }); err != nil {
@@ -103,11 +106,31 @@ func BenchmarkJournalUnderAttack(b *testing.B) {
 				began := time.Now()
 				d.history(params{"filters": []string{"label=nowhere"}})
 				b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "label-history-ms")
-				b.ReportMetric(float64(d.status("VmHWM"))/1000, "peak-MB")
+				b.ReportMetric(float64(own())/1000, "own-MB")
+				b.ReportMetric(float64(d.status("VmHWM"))/1000, "with-mapped-files-MB")
 			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// peakOfOwnMemory looks at the memory of the daemon that no file backs, until the
+// function is called, which returns the most that was seen, in kB.
+func (d *daemon) peakOfOwnMemory() func() int {
+	over, peak := make(chan struct{}), make(chan int)
+	go func() {
+		most := 0
+		for {
+			select {
+			case <-over:
+				peak <- most
+				return
+			case <-time.After(10 * time.Millisecond):
+				most = max(most, d.status("RssAnon"))
+			}
+		}
+	}()
+	return func() int { close(over); return <-peak }
 }
 
 // worstCalls makes calls while f goes on, and returns how long the slowest of each
