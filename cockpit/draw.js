@@ -1,69 +1,73 @@
-// Draws lanes and axis as SVG. All text goes in as text, never as HTML.
+// Makes the pieces of the page. All text goes in as text, never as HTML.
+/* global cockpit */
 
-const NS = "http://www.w3.org/2000/svg";
+export const language = cockpit.language.replace("_", "-");
 
-function svg(name, attributes, text) {
-    const element = document.createElementNS(NS, name);
-    for (const key in attributes)
-        element.setAttribute(key, attributes[key]);
-    if (text !== undefined)
-        element.textContent = text;
-    return element;
+// visible has escapes for characters that turn text around or show nothing, as the terminal has.
+export const visible = text => String(text ?? "").replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, c => "\\u" + c.codePointAt().toString(16).padStart(4, "0"));
+
+export function make(tag, properties, ...content) {
+	const element = Object.assign(document.createElement(tag), properties);
+	element.append(...content.map(c => c?.nodeType ? c : visible(c)));
+	return element;
 }
 
-// bar returns the picture of a lane between two times, as wide as given.
-export function bar(lane, cell, from, to, width, title) {
-    const picture = svg("svg", { width, height: 22, viewBox: `0 0 ${width} 22`, "aria-hidden": "true" });
-    const x = at => Math.max(0, Math.min(width, (at - from) / (to - from) * width));
-    let state = lane.before, since = from;
-    const close = until => {
-        if (["running", "paused", "unhealthy"].includes(state) && until > since)
-            picture.append(svg("rect", { class: state, x: x(since), y: 5, width: Math.max(1.5, x(until) - x(since)), height: 12, rx: 2 }));
-    };
-    const marks = [];
-    for (const c of lane.cells) {
-        const at = Math.max(from, c.at * cell);
-        if (c.after !== state && c.after !== "unknown") {
-            close(at);
-            state = c.after;
-            since = at;
-        }
-        if (c.failures || c.pullErrors || c.failedUpdates)
-            marks.push([at, "failure", title(c, at)]);
-        else if (c.updates)
-            marks.push([at, "update", title(c, at)]);
-        else if (c.deaths)
-            marks.push([at, "ended", title(c, at)]);
-    }
-    close(to);
-    for (const [at, kind, text] of marks) {
-        // A shape of its own, so that colour is not all that says it.
-        const cx = Math.min(width - 6, Math.max(6, x(at) + 2));
-        const mark = kind === "failure"
-            ? svg("path", { class: "failure", d: `M${cx - 4} 7l8 8m0-8l-8 8` })
-            : kind === "update" ? svg("path", { class: "update", d: `M${cx} 5l6 11h-12z` }) : svg("circle", { class: "ended", cx, cy: 11, r: 3.5 });
-        mark.append(svg("title", {}, text));
-        picture.append(mark);
-    }
-    return picture;
+// fill has a table's body hold these rows. Rows that stay are not touched, nor is the focus.
+export function fill(body, rows) {
+	const focused = document.activeElement;
+	rows.forEach((row, i) => body.children[i] === row || body.insertBefore(row, body.children[i]));
+	while (body.children.length > rows.length)
+		body.lastChild.remove();
+	if (document.activeElement !== focused)
+		focused.focus({ preventScroll: true });
 }
 
-const STEPS = [300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800].map(s => s * 1000);
+// scale returns what makes a piece of a bar between two times: a state that lasts, or a mark.
+function scale(from, to) {
+	const place = at => Math.max(0, Math.min(100, (at - from) / (to - from) * 100));
+	return (className, at, until, properties) => {
+		const piece = make("i", { className, ...properties });
+		piece.style.left = place(at) + "%";
+		if (until)
+			piece.style.width = place(until) - place(at) + "%";
+		return piece;
+	};
+}
 
-export function axis(from, to, width, language) {
-    const picture = svg("svg", { width, height: 18, viewBox: `0 0 ${width} 18`, "aria-hidden": "true" });
-    const least = (to - from) / width * 70, step = STEPS.find(s => s >= least) || STEPS.at(-1);
-    const format = step >= 86400000 ? { weekday: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-    // Steps are those of a clock on the wall, also where it is put forward or back.
-    const day = new Date(from);
-    for (let n = 0, at = 0; at <= to; n++) {
-        at = new Date(day.getFullYear(), day.getMonth(), day.getDate(), 0, 0, n * step / 1000).getTime();
-        if (at < from || at > to)
-            continue;
-        const x = (at - from) / (to - from) * width;
-        picture.append(svg("line", { x1: x, x2: x, y1: 13, y2: 18 }));
-        if (x < width - 36)
-            picture.append(svg("text", { x: x < 18 ? 0 : x, y: 11, "text-anchor": x < 18 ? "start" : "middle" }, new Date(at).toLocaleString(language, format)));
-    }
-    return picture;
+// bar draws a lane between two times; mark returns the kind of mark of a cell, and what happened.
+export function bar(lane, cell, from, to, mark, clock) {
+	const piece = scale(from, to), states = [], marks = [], last = {};
+	let state = lane.before, since = from;
+	const close = until => state !== "unknown" && until > since && states.push(piece(state, since, until));
+	for (const c of lane.cells) {
+		const at = Math.max(from, c.at * cell);
+		if (c.after !== state && c.after !== "unknown") {
+			close(at);
+			state = c.after;
+			since = at;
+		}
+		const [kind, words] = mark(c);
+		if (kind && !(at - last[kind] < (to - from) / 200)) { // those at one place are one
+			last[kind] = at;
+			marks.push(piece(kind, at, 0, { title: clock.format(at) + " " + words }));
+		}
+	}
+	close(to);
+	return make("div", { className: "bar", ariaHidden: "true" }, ...states, ...marks);
+}
+
+const STEPS = [5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880].map(minutes => minutes * 60000);
+
+// axis draws the times above bars that are so many pixels wide.
+export function axis(from, to, width) {
+	const least = (to - from) / width * 70, step = STEPS.find(s => s >= least) ?? STEPS.at(-1);
+	const format = new Intl.DateTimeFormat(language, step >= 86400000 ? { weekday: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+	const piece = scale(from, to), ticks = [], day = new Date(from);
+	// Steps are those of a clock on the wall, also where it is put forward or back.
+	for (let n = 0, at = 0; at <= to; n++) {
+		at = +new Date(day.getFullYear(), day.getMonth(), day.getDate(), 0, 0, n * step / 1000);
+		if (at >= from && at <= to)
+			ticks.push(piece("tick", at, 0, { textContent: (to - at) / (to - from) * width < 44 ? "" : format.format(at) }));
+	}
+	return ticks;
 }

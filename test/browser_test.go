@@ -1,15 +1,16 @@
 package test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +23,9 @@ import (
 
 // picturesVariable is a directory where TestCockpitPage puts pictures of the page.
 const picturesVariable = "EVENTSVC_PICTURES"
+
+// manyVariable is how many events of history it opens, for a measurement.
+const manyVariable = "EVENTSVC_PAGE_EVENTS"
 
 // The Cockpit page in a real browser: Debian's cockpit-ws and Chromium, the real
 // daemon, events of a real Podman. What is looked at is in browser/page.js.
@@ -46,6 +50,10 @@ func TestCockpitPage(t *testing.T) {
 	}
 	p.run("--settle")
 
+	many := 100_000
+	if n, err := strconv.Atoi(os.Getenv(manyVariable)); err == nil {
+		many = n
+	}
 	drive := exec.Command("node", "page.js")
 	drive.Dir = "browser"
 	peers, err := filepath.Abs("peers")
@@ -57,7 +65,7 @@ func TestCockpitPage(t *testing.T) {
 		"PAGE="+startCockpit(t, dir, nil), "STRANGER="+startCockpit(t, dir, []string{"setpriv", "--reuid=1", "--regid=1", "--clear-groups"}),
 		"PODMAN="+filepath.Join(peers, "podman.sh"), "PODMAN_DIR="+p.dir, "IMAGE=localhost/busybox:test", "DAEMON_PID="+pid, "LOG="+p.log, "READONLY="+socket+".readonly",
 		"SIXTY=source "+peers+"/podman-env.sh "+p.dir+"; for i in $(seq 60); do podman_ volume create sixty-$i; done",
-		"BIG=cat "+manyEvents(t, 100_000)+" >>"+p.log, "PICTURES="+os.Getenv(picturesVariable),
+		"BIG=cat "+manyEvents(t, many)+" >>"+p.log, "MANY="+fmt.Sprint(many), "PICTURES="+os.Getenv(picturesVariable),
 	)
 	var stderr bytes.Buffer
 	drive.Stderr = &stderr
@@ -94,6 +102,11 @@ func browserModules(t *testing.T) string {
 func installPage(t *testing.T, dir, socket string) {
 	t.Helper()
 	if err := os.CopyFS(dir, os.DirFS("../cockpit")); err != nil {
+		t.Fatal(err)
+	}
+	portuguese := `cockpit.locale({"": {"plural-forms": n => n != 1, "language": "pt_BR", "language-direction": "ltr"},
+		"Timeline": [null, "Linha do tempo"], "restart": ["restarts", "reinício", "reinícios"]});`
+	if err := os.WriteFile(filepath.Join(dir, "po.pt_BR.js"), []byte(portuguese), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	source := filepath.Join(dir, "source.js")
@@ -268,7 +281,13 @@ func story(t *testing.T, log string) {
 // few of each odd kind.
 func manyEvents(t *testing.T, count int) string {
 	t.Helper()
-	var out []byte
+	path := filepath.Join(t.TempDir(), "many.log")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	out := bufio.NewWriter(file)
 	began := time.Now().Add(-50 * time.Minute)
 	for i := range count {
 		e := events.Event{
@@ -281,19 +300,18 @@ func manyEvents(t *testing.T, count int) string {
 		}
 		switch i {
 		case count - 2:
-			e.Name = strings.Repeat("n", 4096)
+			e.Name, e.Attributes = strings.Repeat("n", 4096), map[string]string{"odd": "1"}
 		case count - 4:
-			e.Name = "שלום \u202eevil"
+			e.Name, e.Attributes = "שלום \u202eevil", map[string]string{"odd": "1"}
 		}
-		line, err := e.AppendJSON(out)
+		line, err := e.AppendJSON(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(line, '\n')
+		_, _ = out.Write(append(line, '\n'))
 	}
-	file := filepath.Join(t.TempDir(), "many.log")
-	if err := os.WriteFile(file, out, fs.FileMode(0o600)); err != nil {
+	if err := out.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	return file
+	return path
 }
