@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,7 +52,11 @@ func cannotRun(words []string, err error) error {
 	if errors.As(err, &named) {
 		err = named.Err
 	}
-	return &commandError{code, fmt.Sprintf("cannot run %s: %v", words[0], err)}
+	text := fmt.Sprintf("cannot run %s: %v", words[0], err)
+	if strings.Contains(words[0], " ") {
+		text += "; give its arguments as words of their own, or sh -c"
+	}
+	return &commandError{code, text}
 }
 
 // child is a command that runs.

@@ -10,6 +10,7 @@ const (
 	itFollows    = "it follows unless --stream=false is given"
 	giveFormat   = "give --format json or --format short"
 	doesNotExist = "there is nothing like it; leave it out"
+	goOn         = "give --cursor-file FILE, and then 'eventsvc events' with the same"
 	giveAddress  = "give --address ssh-exec:HOST"
 )
 
@@ -19,7 +20,7 @@ var foreignFlags = map[string]string{
 	"tail": "give --lines NUMBER", "n": "give --lines NUMBER", "pager-end": "give --lines NUMBER", "e": "give --lines NUMBER",
 	"json": "give --format json", "output": giveFormat, "o": giveFormat,
 	"no-stream": "give --stream=false", "no-follow": "give --stream=false", "no-tail": "give --since 1970-01-01",
-	"follow": itFollows, "watch": itFollows, "w": itFollows, "watch-only": itFollows,
+	"stream": itFollows, "follow": itFollows, "watch": itFollows, "w": itFollows, "watch-only": itFollows,
 	"url": "give --address unix:PATH or ssh-exec:HOST", "connection": giveAddress, "remote": giveAddress, "host": giveAddress, "H": giveAddress,
 	"machine": giveAddress, "M": giveAddress, "c": giveAddress,
 	"S": "give --since TIME", "U": "give --until TIME", "boot": "give --since with the time of the boot", "b": "give --since with the time of the boot",
@@ -47,6 +48,9 @@ func foreignFlag(err string, flags *pflag.FlagSet) string {
 	hint := foreignFlags[flag[:max(0, strings.IndexAny(flag+" ", " '"))]]
 	if _, given, found := strings.Cut(hint, "--"); found {
 		if given, _, _ = strings.Cut(given, " "); flags.Lookup(strings.TrimSuffix(given, "=false")) == nil {
+			if hint == itFollows && flags.Lookup("cursor-file") != nil {
+				return goOn
+			}
 			return "" // of another command
 		}
 	}

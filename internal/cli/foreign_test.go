@@ -51,6 +51,19 @@ func TestForeignSpellings_getAHint(t *testing.T) {
 			t.Errorf("%s: %d, %q, %q", test.arguments, code, stdout, stderr)
 		}
 	}
+	for line, hint := range map[string]string{
+		"state --follow":                     "give --cursor-file FILE, and then 'eventsvc events' with the same",
+		"state -w":                           "give --cursor-file FILE, and then 'eventsvc events' with the same",
+		"wait -f event=start podman start x": "give a command after --, as in 'eventsvc wait … -- podman start x'",
+		"exec -f event=start":                "give it after --",
+	} {
+		if stdout, stderr, code := r.run(strings.Fields(line)...); code != exitError || stdout != "" || !strings.Contains(stderr, hint) {
+			t.Errorf("%s: %d, %q, %q", line, code, stdout, stderr)
+		}
+	}
+	if _, stderr, code := r.run("exec", "--", "jq .Name"); code != exitNotFound || !strings.Contains(stderr, "give its arguments as words of their own, or sh -c") {
+		t.Errorf("%d, %q", code, stderr)
+	}
 	for address, hint := range map[string]string{
 		"ssh://web1": "give ssh-exec:web1", "ssh://me@web1/run/x": "give ssh-exec:me@web1", "tcp://web1:80": "give ssh-exec:HOST",
 	} {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/pkg/errors"
@@ -92,12 +93,14 @@ func (a *app) waitCommand() *cobra.Command {
 
 // onlyBehindDash refuses words that are no flags before --.
 func onlyBehindDash(c *cobra.Command, words []string) error {
-	if before := c.ArgsLenAtDash(); before < 0 {
-		return noWords(c, words)
-	} else if before > 0 {
-		return noWords(c, words[:before])
+	before := c.ArgsLenAtDash()
+	if before < 0 && len(words) > 0 && words[0] != "true" && words[0] != "false" && !strings.Contains(words[0], "=") {
+		return errors.Errorf("cannot use %q: give a command after --, as in '%s … -- %s'", words[0], c.CommandPath(), strings.Join(words, " "))
 	}
-	return nil
+	if before < 0 {
+		before = len(words)
+	}
+	return noWords(c, words[:before])
 }
 
 // completeCommand leaves what is after -- to the shell, as files.
