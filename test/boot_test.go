@@ -48,6 +48,7 @@ func TestInstalled_debian(t *testing.T) {
 		{"Varlink starts it", varlinkStarts},
 		{"The bus starts it", busStarts},
 		{"Events of Podman reach both interfaces", podmanEvents},
+		{"Commands wait for what Podman does", commandsWait},
 		{"The sandbox holds", sandboxHolds},
 		{"Another user may ask and not write", strangers},
 		{"A user has a service of its own", userFlavour},
