@@ -55,7 +55,7 @@ func TestForeignSpellings_getAHint(t *testing.T) {
 		"state --follow":                     "give --cursor-file FILE, and then 'eventsvc events' with the same",
 		"state -w":                           "give --cursor-file FILE, and then 'eventsvc events' with the same",
 		"wait -f event=start podman start x": "give a command after --, as in 'eventsvc wait … -- podman start x'",
-		"exec -f event=start":                "give it after --",
+		"exec -f event=start":                "put it after --",
 	} {
 		if stdout, stderr, code := r.run(strings.Fields(line)...); code != exitError || stdout != "" || !strings.Contains(stderr, hint) {
 			t.Errorf("%s: %d, %q, %q", line, code, stdout, stderr)
