@@ -1407,8 +1407,8 @@ method WriteEvent(
 # The present state of objects, derived from the events in the store: those that were created and not removed, at most
 # 1000. Subscribe with the cursor as 'after' continues without a gap
 method GetState(
-  # Which objects, by what their events have, by the present name of a container that was renamed, and by what is so now: filters
-  # on event, health and exit-code are about the newest. health=changed is an InvalidFilter
+  # Which objects, by what their events have, by the present name of a container that was renamed, and by their present state, to
+  # which filters on event, health and exit-code apply. health=changed is an InvalidFilter
   filters: ?[]string,
   # Count only restarts later than this time
   since: ?string,

@@ -52,7 +52,7 @@ func (r *eventsRun) each(ctx context.Context, c *client.Client, filters []string
 		case err != nil:
 			return "", err
 		case !add(&next):
-			return "", errors.New("the filters match too many objects to say what is so now; narrow them")
+			return "", errors.New("the filters match too many objects to know their present state; narrow them")
 		}
 	}
 }

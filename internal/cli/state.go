@@ -22,8 +22,8 @@ newest status, since when, exit code, health and restarts; at most 1000 objects.
 It is derived from the events in the store, without asking Podman. What happened
 before the oldest of these events is not known; the last line says when that was.
 
-Filters are those of 'eventsvc events'. Those on event, health and exit-code are about
-what is so now: event=died is what has ended, and health=unhealthy what is unhealthy.
+Filters are those of 'eventsvc events'. Those on event, health and exit-code apply to the
+present state: event=died selects what has ended, health=unhealthy what is unhealthy.
 
 The format is 'json', one object with the members of GetState in io.podman.events;
 or a Go template for each object with the fields .ExitCode .HealthSince

@@ -46,7 +46,7 @@ container  0123456789ab  job   died (7)  2026-11-23 12:00:07  -          0      
 func TestState_refusesWhatItCannotPrint(t *testing.T) {
 	r := newRig(t, stateLog)
 	for words, want := range map[string]string{
-		"--filter health=changed": "it is about what is new",
+		"--filter health=changed": "it is about new events, not the present state",
 		"--format short":          `cannot use --format "short"`,
 		"--format {{.Exitcode}}":  "the fields are .ExitCode",
 		"name=web":                "give --filter name=web",

@@ -40,8 +40,8 @@ Without a command only events from now on count, and what a script started
 earlier may already be over. With --since or --after-cursor, past events count,
 too.
 
-With --or-now it ends at once if it is so already: if the newest of the events
-that decide it, for the object by the name that it has now, matches. What decides it:
+With --or-now it exits at once if the state is already reached: if the newest of the
+events that decide it, for the object by its present name, matches. These events are:
 
   start, restart    create, start, restart, restore, died, remove
   died, exit-code   create, start, restart, restore, died

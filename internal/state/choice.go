@@ -22,7 +22,7 @@ func NewChoice(filters []string) (*Choice, error) {
 		key, value, _ := split(text)
 		switch {
 		case key == "health" && value == changed:
-			return nil, &filter.Error{Filter: text, Reason: "it is about what is new; give health=healthy, health=unhealthy or health=starting"}
+			return nil, &filter.Error{Filter: text, Reason: "it is about new events, not the present state; give health=healthy, health=unhealthy or health=starting"}
 		case key == "health":
 			verdict = append(verdict, text)
 		case key == "event", key == "status", key == "exit-code":

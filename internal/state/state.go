@@ -61,7 +61,7 @@ func NewQuestion(filters []string) (*Question, error) {
 		switch key {
 		case "health":
 			if value == changed {
-				return nil, errors.New("health=changed is about what is new; give health=healthy or health=unhealthy")
+				return nil, errors.New("health=changed is about new events, not the present state; give health=healthy or health=unhealthy")
 			}
 			value, negated = string(events.HealthStatus), false
 		case "exit-code":
@@ -83,7 +83,7 @@ func NewQuestion(filters []string) (*Question, error) {
 		}
 	}
 	if len(deciding) == 0 {
-		return nil, errors.New("there is no filter on what is to be so; give event=start, event=died, health=healthy or the like")
+		return nil, errors.New("there is no filter on a state; give event=start, event=died, health=healthy or the like")
 	}
 	for _, s := range events.Statuses() {
 		if deciding[s] {

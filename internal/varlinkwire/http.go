@@ -38,7 +38,7 @@ func lacksEnd(text []byte) bool {
 // endTimeout is how long the NUL of such a call may take: it may be sent by itself.
 const endTimeout = time.Second
 
-const endText = "A call of Varlink ends with a NUL byte (\\0), not with a newline.\n"
+const endText = "A Varlink call ends with a NUL byte (\\0), not with a newline.\n"
 
 // httpMethods are the words that a request of HTTP begins with (RFC 9110, RFC 9113).
 var httpMethods = [...]string{"GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PRI "}

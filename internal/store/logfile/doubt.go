@@ -34,7 +34,7 @@ func Doubt(path string) error {
 	if err != nil || !isOther(head) {
 		return nil //nolint:nilerr // it is said elsewhere
 	}
-	return errors.Errorf("the file %s is hardly an event log: no line at its beginning is an event; check the path, events that are written go to it", path)
+	return errors.Errorf("the file %s is hardly an event log: no line at its beginning is an event; check the path, since events are written to it", path)
 }
 
 // doubtSize is how much of a file is looked at.
