@@ -3,6 +3,7 @@ package fleet
 import (
 	"bufio"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,6 +50,7 @@ func BenchmarkFleet(b *testing.B) {
 	async := publishAsync(b, startNATS(b), [][]*nats.Msg{sample})
 	row("one host, fenced batches; the peer: the same from memory", ours, batched, 0.5)
 	row("the same; the peer: PublishAsync without a fence", ours, async, 0)
+	fmt.Printf("| the stream on disk, bytes an event | %d | | | |\n", s.onDisk()/events)
 
 	// Catching up.
 	reader := consume(b, js, events)
@@ -73,6 +75,17 @@ func BenchmarkFleet(b *testing.B) {
 	fmt.Printf("| memory of forward, of collect, at most | %.1f MB, %.1f MB | | | ≤ 32 MB each |\n", float64(forwarder.memory())/1000, float64(c.memory())/1000)
 	forwarder.end(syscall.SIGTERM)
 	c.end(syscall.SIGTERM)
+
+	// Three copies.
+	s, _ = startCluster(b)
+	h = newHost(b, "h0")
+	h.fill(events / 10)
+	began = time.Now()
+	forwarder = run(b, append(h.forwardArgs(s), "--replicas", "3")...)
+	js, _ = stream(b, s)
+	awaitStream(b, js, events/10)
+	fmt.Printf("| one host, fenced batches, three copies | %.0f/s | | | |\n", rate(events/10, time.Since(began)))
+	forwarder.end(syscall.SIGTERM)
 
 	// A hundred hosts.
 	const hosts = 100
@@ -112,6 +125,19 @@ func row(work string, ours, peer, target float64) {
 
 func (h *host) forwardArgs(s *server) []string {
 	return []string{"env", "GOMEMLIMIT=24MiB", binary, "forward", "--to", s.url, "--host", h.name, "--address", "unix:" + h.socket, "--create"}
+}
+
+// onDisk is how large the server's store is, in bytes.
+func (s *server) onDisk() (total int) {
+	_ = filepath.WalkDir(filepath.Join(s.dir, "js"), func(_ string, d fs.DirEntry, err error) error {
+		if err == nil {
+			if i, err := d.Info(); err == nil && i.Mode().IsRegular() {
+				total += int(i.Size())
+			}
+		}
+		return nil
+	})
+	return total
 }
 
 // fill appends many events at once.

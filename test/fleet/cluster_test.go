@@ -11,22 +11,27 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Three servers in a cluster keep three copies. The one that leads the stream is
-// killed while events are written: none is missed, repeated or out
-// of order.
-func TestFleet_cluster(t *testing.T) {
-	var routes []string
+// startCluster starts three servers that form a cluster, and returns them together and
+// one by one.
+func startCluster(t testing.TB) (all *server, servers []*server) {
+	t.Helper()
+	var routes, urls []string
 	for range 3 {
 		routes = append(routes, freeAddress(t))
 	}
-	var servers []*server
-	var urls []string
 	for i, route := range routes {
 		servers = append(servers, startNATS(t, fmt.Sprintf("server_name: n%d\ncluster { name: c, listen: %s, routes: [nats://%s] }",
 			i, route, strings.Join(routes, ", nats://"))))
 		urls = append(urls, servers[i].url)
 	}
-	all := &server{process: servers[0].process, dir: servers[0].dir, url: strings.Join(urls, ",")}
+	return &server{process: servers[0].process, dir: servers[0].dir, url: strings.Join(urls, ",")}, servers
+}
+
+// Three servers in a cluster keep three copies. The one that leads the stream is
+// killed while events are written: none is missed, repeated or out
+// of order.
+func TestFleet_cluster(t *testing.T) {
+	all, servers := startCluster(t)
 	var hosts []*host
 	for i := range 3 {
 		h := newHost(t, fmt.Sprintf("h%d", i))

@@ -67,6 +67,9 @@ func (p *person) mount(kind fuseKind) *fuse {
 	if out, err := c.CombinedOutput(); err != nil {
 		p.t.Fatalf("cannot mount: %v\n%s", err, out)
 	}
+	if err := unix.SetNonblock(fd, true); err != nil { // a request may be taken back before it is read
+		p.t.Fatal(err)
+	}
 	f.device = inherited
 	f.ended.Go(f.serve)
 	p.t.Cleanup(f.die)
