@@ -25,6 +25,8 @@ const (
 	// pulledMessages and pulledBytes bound what is asked for ahead.
 	pulledMessages = 512
 	pulledBytes    = 1 << 20
+	// mostSubject is more than a server takes of a subject, which counts too, in bytes.
+	mostSubject = 64 << 10
 	// mostAppended is about how much is written to the log at once.
 	mostAppended = 256 << 10
 	// tailBytes bounds how far back in the log is looked for what the stream
@@ -113,7 +115,7 @@ func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Si
 // pulled bounds what is asked for ahead, in bytes. It has room for the longest message,
 // which the server would otherwise never send.
 func (f *FromStream) pulled(js jetstream.JetStream) int {
-	return max(pulledBytes, int(js.Conn().MaxPayload())+headroomOfPayload)
+	return max(pulledBytes, int(js.Conn().MaxPayload())+mostSubject)
 }
 
 // dropConsumer removes an ordered consumer from the server, which would remember it

@@ -94,7 +94,8 @@ func (s *server) configure(old, changed string) {
 	s.again()
 }
 
-// Where the server takes longer messages, a collector takes them too.
+// Where the server takes longer messages, a collector takes them too, and the longest that
+// anyone may publish keeps it from nothing.
 func TestCollect_longMessages(t *testing.T) {
 	s := startNATS(t, "max_payload: 8M")
 	h := newHost(t, "h0")
@@ -102,7 +103,16 @@ func TestCollect_longMessages(t *testing.T) {
 	c := startCollector(t, s)
 	h.write(10)
 	h.append(eventLine(h.written, strings.Repeat("x", 3<<20)))
-	h.write(10)
 	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
+	nc, err := nats.Connect(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	longest := make([]byte, nc.MaxPayload())
+	if m, err := nc.Request("containers.events.h9."+strings.Repeat("x", 3000)+".start", longest, 30*time.Second); err != nil || !strings.Contains(string(m.Data), `"seq"`) {
+		t.Fatalf("cannot publish: %v, %s", err, m.Data)
+	}
+	h.write(10)
 	await(t, "log", func() map[string]*got { return inLog(t, c.log) }, h)
 }
