@@ -124,7 +124,7 @@ func (r *run) fetch(ctx context.Context, b *batch) error {
 			return err
 		}
 		if c.policy == PolicyRegistry {
-			if err := r.pull(ctx, c); err != nil {
+			if err := r.pull(ctx, b, c); err != nil {
 				return err
 			}
 		}
@@ -144,8 +144,12 @@ func (r *run) fetch(ctx context.Context, b *batch) error {
 	return nil
 }
 
-func (r *run) pull(ctx context.Context, c *change) error {
-	free, err := r.Podman.FreeBytes(ctx)
+func (r *run) pull(ctx context.Context, b *batch, c *change) error {
+	container := ""
+	if len(b.targets) > 0 {
+		container = b.targets[0].ID // empty if it does not run
+	}
+	free, err := r.Podman.FreeBytes(ctx, container)
 	if err != nil {
 		return err
 	}

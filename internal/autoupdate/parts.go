@@ -41,8 +41,9 @@ type Podman interface {
 	Pull(ctx context.Context, name, authFile string) error
 	// Tag gives an image a name.
 	Tag(ctx context.Context, id, name string) error
-	// FreeBytes is the room where images are stored.
-	FreeBytes(ctx context.Context) (uint64, error)
+	// FreeBytes is the room where images are stored. A container, if there is one,
+	// makes it quicker to find out.
+	FreeBytes(ctx context.Context, container string) (uint64, error)
 }
 
 // Unit is a unit of systemd.

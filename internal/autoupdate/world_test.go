@@ -185,7 +185,7 @@ func (w worldPodman) Tag(_ context.Context, id, name string) error {
 	return nil
 }
 
-func (w worldPodman) FreeBytes(context.Context) (uint64, error) {
+func (w worldPodman) FreeBytes(context.Context, string) (uint64, error) {
 	w.call()
 	if w.full {
 		return 1 << 20, nil

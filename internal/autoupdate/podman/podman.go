@@ -196,9 +196,17 @@ func (p Program) Tag(ctx context.Context, id, name string) error {
 	return err
 }
 
-// FreeBytes is the room where images are stored.
-func (p Program) FreeBytes(ctx context.Context) (uint64, error) {
-	out, err := p.run(ctx, queryTime, "info", "--format", "{{.Store.GraphRoot}}")
+// FreeBytes is the room where images are stored: where a container has its files, since
+// "podman info" asks every program that Podman uses for its version.
+func (p Program) FreeBytes(ctx context.Context, container string) (uint64, error) {
+	arguments := []string{"container", "inspect", "--format", "{{.StaticDir}}", container}
+	if container == "" {
+		arguments = []string{"info", "--format", "{{.Store.GraphRoot}}"}
+	}
+	out, err := p.run(ctx, queryTime, arguments...)
+	if err != nil && container != "" { // it may be gone by now
+		return p.FreeBytes(ctx, "")
+	}
 	if err != nil {
 		return 0, err
 	}
