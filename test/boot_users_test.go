@@ -75,13 +75,13 @@ func TestUsersUnit_rootlessPodman(t *testing.T) {
 		want[name] = 0
 		if round == 0 {
 			// A user is found within two seconds, and no sooner.
-			m.eventually("y", "sh", "-c", strings.Join(events, " ")+" | grep -q alice-0-2 && echo y")
+			m.eventually("found", "sh", "-c", strings.Join(events, " ")+" | grep -q alice-0-2 && echo found")
 			m.logout(alice)
 			m.login(alice)
 		}
 	}
 	for name := range want {
-		m.eventually("y", "sh", "-c", strings.Join(events, " ")+" | grep -q "+name+" && echo y")
+		m.eventually("found", "sh", "-c", strings.Join(events, " ")+" | grep -q "+name+" && echo found")
 	}
 	seen := map[string]int{}
 	for line := range strings.Lines(m.run(events...)) {
