@@ -2,32 +2,64 @@ package test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// updateRecipes runs the recipes of docs/auto-update.md as they are written there,
-// with programs in the places of mail and curl that keep what they get.
-func updateRecipes(l *lab) {
+// recipe is a block of the recipes of docs/auto-update.md, as it is written there: the
+// one that follows a line which begins with some words.
+func (l *lab) recipe(begin string) string {
+	l.t.Helper()
 	text, err := os.ReadFile("../docs/auto-update.md")
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	_, recipes, _ := strings.Cut(string(text), "## Recipes")
-	l.put("/usr/local/bin/mail", "#!/bin/sh\ncat >>/tmp/mail\n")
-	l.put("/usr/local/bin/curl", "#!/bin/sh\ncat >>/tmp/hook\n")
-	for i, name := range []string{"mail", "hook"} {
-		block := strings.Split(recipes, "```sh\n")[i+1]
-		block, _, _ = strings.Cut(block, "```")
-		l.put("/opt/recipe-"+name, "#!/bin/sh\nexport PATH=/usr/local/bin:/usr/bin:/bin\n"+block)
-		l.run("systemd-run", "--quiet", "--collect", "--unit=recipe-"+name, "/opt/recipe-"+name)
-		defer l.run("systemctl", "stop", "recipe-"+name)
+	_, rest, found := strings.Cut(recipes, "\n"+begin)
+	_, block, is := strings.Cut(rest, "```sh\n")
+	block, _, _ = strings.Cut(block, "```")
+	if !found || !is {
+		l.t.Fatalf("docs/auto-update.md has no recipe %q", begin)
 	}
-	l.eventually("2", "sh", "-c", "varlinkctl --json=short call unix:/run/eventsvc/io.podman.events io.podman.events.GetStatus '{}' | "+
-		"grep -o '\"subscribers\":[0-9]*' | cut -d: -f2")
+	return block
+}
+
+// follow starts a recipe that runs on, with a program in the place of mail or curl that
+// keeps what it gets, and returns once it is subscribed.
+func (l *lab) follow(name, begin, program, keep string) {
+	l.t.Helper()
+	l.put("/usr/local/bin/"+program, "#!/bin/sh\n"+keep)
+	l.put("/opt/recipe-"+name, "#!/bin/sh\nexport PATH=/usr/local/bin:/usr/bin:/bin\n"+l.recipe(begin))
+	before := l.subscribers()
+	l.run("systemd-run", "--quiet", "--collect", "--unit=recipe-"+name, "/opt/recipe-"+name)
+	l.eventually(fmt.Sprint(before+1), "sh", "-c", countSubscribers)
+	l.t.Cleanup(func() {
+		_, _ = l.try("systemctl", "stop", "recipe-"+name)
+		_ = os.Remove(filepath.Join(l.root, "/usr/local/bin", program))
+	})
+}
+
+const countSubscribers = "varlinkctl --json=short call unix:/run/eventsvc/io.podman.events io.podman.events.GetStatus '{}' | " +
+	"grep -o '\"subscribers\":[0-9]*' | cut -d: -f2"
+
+func (l *lab) subscribers() int {
+	l.t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(l.sh(countSubscribers)))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return n
+}
+
+// updateRecipes runs the recipes of docs/auto-update.md that report outcomes.
+func updateRecipes(l *lab) {
+	l.follow("mail", "Mail if an update was rolled back", "mail", "cat >>/tmp/mail\n")
+	l.follow("hook", "A webhook for every outcome", "curl", "cat >>/tmp/hook\n")
 	l.push("recipe", "good")
 	l.start(quadlet{name: "recipe", image: goodRegistry + "/recipe:latest", container: healthCheck})
 	old := l.version
@@ -42,7 +74,70 @@ func updateRecipes(l *lab) {
 		l.t.Errorf("the webhook got %v: %s", err, hook)
 	}
 	l.clear("recipe")
-	for _, name := range []string{"mail", "curl"} {
-		_ = os.Remove(filepath.Join(l.root, "/usr/local/bin", name))
+}
+
+// updateMuted: by the recipe, the ends of containers that a run restarts raise no
+// alarm, and all others do.
+func updateMuted(l *lab) {
+	l.follow("muted", "An alarm for each container that ends", "mail", "echo \"$2\" >>/tmp/alarms\n")
+	l.push("muted", "good")
+	image := goodRegistry + "/muted:latest"
+	l.start(quadlet{name: "muted", image: image})
+	alarm := func(name string) {
+		_, _ = l.try("podman", "run", "--rm", "--name", name, "--network=host", "--cgroups=disabled", image, "/bin/sh", "-c", "exit 3")
+		l.eventually(name, "cat", "/tmp/alarms")
+	}
+	alarm("before")
+	for kind, want := range map[string]autoupdate.Outcome{"good": autoupdate.Updated, "late": autoupdate.RolledBack} {
+		l.push("muted", kind)
+		results, _ := l.update()
+		if got := results["muted"].Result; got != want {
+			l.t.Errorf("%s image: %s, want %s", kind, got, want)
+		}
+	}
+	died := l.run("eventsvc", "events", "--stream=false", "--since=1h", "--filter=event=died", "--filter=container=muted", "--format={{.Name}}")
+	if strings.Count(died, "muted") < 2 {
+		l.t.Errorf("the runs ended no container: %q", died)
+	}
+	alarm("after")
+	if alarms := l.run("cat", "/tmp/alarms"); strings.Contains(alarms, "muted") {
+		l.t.Errorf("the runs raised alarms: %s", alarms)
+	}
+	l.clear("muted")
+}
+
+// updateApproved: a container that runs leave as it is gets its new image when that is
+// approved, by the commands of the recipe.
+func updateApproved(l *lab) {
+	l.put("/etc/containers/registries.conf.d/example.conf",
+		"[[registry]]\nprefix = \"registry.example\"\nlocation = \""+goodRegistry+"\"\ninsecure = true\n")
+	l.push("web", "good")
+	old := l.version
+	for _, way := range []struct {
+		name, recipe, container string
+		waits                   autoupdate.Outcome
+	}{
+		{"label", "Approve by hand, with a label", "Label=io.eventsvc.autoupdate.mode=check\n", autoupdate.Pending},
+		{"hold", "Approve by hand, without touching the unit", "", autoupdate.Held},
+	} {
+		l.start(quadlet{name: "web", image: "registry.example/web:latest", container: way.container})
+		before, approve, _ := strings.Cut(l.recipe(way.recipe), "\n\n")
+		l.sh(before)
+		l.push("web", "good")
+		results, code := l.update()
+		l.want(results, "web", way.waits, old)
+		l.wantCode(code, 0)
+		contains(l.t, l.sh(before), string(way.waits))
+		out := l.sh("set -e\n" + approve)
+		contains(l.t, out, "updated")
+		old = l.version
+		if got := l.versionOf("web"); got != fmt.Sprint(old) {
+			l.t.Errorf("by %s: after approval it runs version %q, want %d", way.name, got, old)
+		}
+		l.push("web", "good")
+		results, _ = l.update()
+		l.want(results, "web", way.waits, old)
+		_, _ = l.try("eventsvc", "auto-update", "release", "registry.example/web:latest")
+		l.clear("web")
 	}
 }

@@ -116,7 +116,7 @@ func updateBadInput(l *lab) {
 	l.push("fine", "good")
 	l.sh("mkdir -p /run/full; mount -t tmpfs -o size=1m full /run/full")
 	l.run("mv", "/usr/bin/podman", "/usr/bin/podman.real")
-	l.put("/usr/bin/podman", "#!/bin/sh\ncase $1 in info) echo /run/full ;; *) exec podman.real \"$@\" ;; esac\n")
+	l.put("/usr/bin/podman", "#!/bin/sh\ncase $* in *StaticDir*) echo /run/full ;; *) exec podman.real \"$@\" ;; esac\n")
 	l.run("chmod", "+x", "/usr/bin/podman")
 	results, code = l.update("fine")
 	l.want(results, "fine", autoupdate.Failed, fine)
