@@ -179,7 +179,7 @@ func (e *sentEvent) appendJSON(dst []byte, zone *time.Location) ([]byte, error) 
 	json := func(member int) eventline.Text { return eventline.Text{Text: e.raw(member), JSON: true} }
 	line := eventline.Event{
 		ExitCode: e.raw(memberExitCode),
-		ID: json(memberID), Image: json(memberImage), Name: json(memberName), Network: json(memberNetwork),
+		ID:       json(memberID), Image: json(memberImage), Name: json(memberName), Network: json(memberNetwork),
 		HealthStatus: json(memberHealthStatus), HealthLog: json(memberHealthLog), Error: json(memberError),
 		Inspect: json(memberInspect), PodID: json(memberPodID), Host: json(memberHost), Cursor: json(memberCursor),
 		Status: some.Status, Type: some.Type, Time: some.Time.In(zone), Labels: e.raw(memberAttributes),
