@@ -340,7 +340,7 @@ func (c *client) alive() {
 }
 
 // stranger is a user who may read its own events only.
-var stranger = access.Peer{UID: 1234, GID: 1234, PID: 77}
+var stranger = access.Peer{UID: uint32(os.Getuid()) + 1234, GID: 1234, PID: 77}
 
 // eventually waits for what happens elsewhere and cannot be awaited otherwise.
 func eventually(t testing.TB, what string, is func() bool) {

@@ -160,7 +160,7 @@ func TestWriteEvent_stranger(t *testing.T) {
 		c.call("WriteEvent", parameters)
 		c.wantError("org.varlink.service.PermissionDenied", `{}`)
 	}
-	if log := r.logged.String(); !strings.Contains(log, "permission denied") || !strings.Contains(log, "uid=1234") || !strings.Contains(log, "pid=77") {
+	if log := r.logged.String(); !strings.Contains(log, "permission denied") || !strings.Contains(log, fmt.Sprint("uid=", stranger.UID)) || !strings.Contains(log, "pid=77") {
 		t.Errorf("the log does not say who was denied: %s", log)
 	}
 	c.alive()
