@@ -40,7 +40,7 @@ func updateRemoved(l *lab) {
 		l.push("bystander", "good")
 		return l.version - 1, l.version
 	}
-	removed, _ := fresh()
+	fresh()
 	l.start(quadlet{name: "removed1", image: image}, quadlet{name: "removed2", image: image}, quadlet{name: "removed3", image: image},
 		quadlet{name: "removed4", image: image}, quadlet{name: "bystander", image: goodRegistry + "/bystander:latest"})
 

@@ -27,12 +27,12 @@ func Doubt(path string) error {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil //nolint:nilerr // it is said elsewhere
+		return nil // it is said elsewhere
 	}
 	defer file.Close()
 	head, err := io.ReadAll(io.LimitReader(file, doubtSize))
 	if err != nil || !isOther(head) {
-		return nil //nolint:nilerr // it is said elsewhere
+		return nil // it is said elsewhere
 	}
 	return errors.Errorf("the file %s is hardly an event log: no line at its beginning is an event; check the path, since events are written to it", path)
 }
