@@ -144,7 +144,7 @@ func TestInstalled_rpm(t *testing.T) {
 	if n := strings.Count(requires, "\n"); n != 4 {
 		t.Errorf("it requires %s", requires)
 	}
-	if text := m.run("rpm", "-qp", "--queryformat", "%{DESCRIPTION}", m.bring(first, "rpm")); !strings.HasPrefix(text, "eventsvc makes") ||
+	if text := m.run("rpm", "-qp", "--queryformat", "%{DESCRIPTION}", m.bring(first, "rpm")); !strings.HasPrefix(text, "eventsvc publishes") ||
 		strings.Contains(text, "\n.\n") {
 		t.Errorf("it describes itself as %s", text)
 	}
