@@ -55,6 +55,7 @@ http: {addr: 127.0.0.1:5000}
 type lab struct {
 	*machine
 	version int
+	proxies int // that were started
 }
 
 // startLab boots one.
