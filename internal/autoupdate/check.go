@@ -20,9 +20,12 @@ const (
 	checkTime = 10 * time.Second
 )
 
-// question is what one registry is asked once: containers of one image name with
-// the same credentials.
-type question struct{ name, authFile string }
+// question is what is asked once: about one image name, of its registry with the same
+// credentials, or of the storage.
+type question struct {
+	policy         Policy
+	name, authFile string
+}
 
 // check finds out which containers have a new image. It ends those that have
 // none, or cannot have it now; the others keep an empty result.
@@ -42,7 +45,7 @@ func (r *run) check(ctx context.Context, targets []*target) {
 		if t.result.Result != "" {
 			continue
 		}
-		q := question{name: t.Image}
+		q := question{policy: t.Policy, name: t.Image}
 		if t.Policy == PolicyRegistry {
 			q.authFile = t.AuthFile
 		}
@@ -76,7 +79,7 @@ func (r *run) check(ctx context.Context, targets []*target) {
 				turn <- struct{}{}
 				defer func() { <-turn }()
 			}
-			if ts[0].Policy == PolicyLocal {
+			if q.policy == PolicyLocal {
 				r.checkLocal(ctx, q.name, ts)
 			} else {
 				r.checkRegistry(ctx, q, ts, &away, look)

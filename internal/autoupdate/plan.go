@@ -130,7 +130,8 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 			}
 		}
 		chosen = append(chosen, t)
-		if changes[t.Image] == nil {
+		// Where containers of one name have both policies, what the registry has counts.
+		if c := changes[t.Image]; c == nil || c.policy == PolicyLocal && t.Policy == PolicyRegistry {
 			changes[t.Image] = &change{
 				name: t.Image, authFile: t.AuthFile, policy: t.Policy, oldID: t.ImageID, from: t.result.From, to: t.remote,
 			}

@@ -377,6 +377,24 @@ func TestRun_registryAsksToWait(t *testing.T) {
 	w.want(Options{}, 0, map[string]Outcome{"a": Unchanged, "b": Updated})
 }
 
+// Containers of one image name may have either policy, in any order.
+func TestRun_bothPolicies(t *testing.T) {
+	for _, names := range [][2]string{{"a", "b"}, {"b", "a"}} {
+		w := newWorld(t)
+		w.add(names[0], image, LabelPolicy, "local")
+		w.add(names[1], image)
+		w.registry[image] = "new"
+		w.want(Options{}, 0, map[string]Outcome{names[0]: Unchanged, names[1]: Updated})
+		w.want(Options{}, 0, map[string]Outcome{names[0]: Updated, names[1]: Unchanged}) // the name means the new one now
+
+		w.registry[image], w.tags[image] = "newer", "built"
+		w.want(Options{}, 0, map[string]Outcome{names[0]: Updated, names[1]: Updated})
+		if a, b := w.units["a"].imageID, w.units["b"].imageID; a != "newer" || b != "newer" {
+			t.Errorf("they run %s and %s, want newer", a, b)
+		}
+	}
+}
+
 // An image of policy local is not pulled by the run that puts a killed one right.
 func TestRun_killedLocal(t *testing.T) {
 	const local = "localhost/app"
