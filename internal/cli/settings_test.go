@@ -230,7 +230,7 @@ func TestForward_noFilters(t *testing.T) {
 func TestFleet_checkConfig(t *testing.T) {
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "fleet.toml")
-	forward, collect := []string{"forward", "--to", "nats://h"}, []string{"collect", "--from", "nats://h", "--log", dir + "/log"}
+	forward, collect := []string{"forward", "--to", "nats://h", "--host", "h1"}, []string{"collect", "--from", "nats://h", "--log", dir + "/log"}
 	for name, test := range map[string]struct {
 		command    []string
 		text, want string
@@ -265,7 +265,7 @@ func TestFleet_checkConfig(t *testing.T) {
 
 // The configuration is shown without the passwords in it.
 func TestDescribe_passwords(t *testing.T) {
-	stdout, stderr, code := runIn(t.Context(), "forward", "--to", "nats://user:secret@host:4222,nats://two:hidden@b", "--check-config")
+	stdout, stderr, code := runIn(t.Context(), "forward", "--host", "h1", "--to", "nats://user:secret@host:4222,nats://two:hidden@b", "--check-config")
 	checkCode(t, code, exitOK)
 	if all := stdout + stderr; strings.Contains(all, "secret") || strings.Contains(all, "hidden") || !strings.Contains(stdout, "nats://user:xxxxx@host:4222") {
 		t.Errorf("got %s%s", stdout, stderr)
