@@ -169,8 +169,7 @@ func (e *sentEvent) appendJSON(dst []byte, zone *time.Location) ([]byte, error) 
 			return dst, err
 		}
 		read.Time = read.Time.In(zone)
-		line := eventline.Of(&read)
-		return line.AppendJSON(dst), nil
+		return eventline.Append(dst, &read), nil
 	}
 	some, err := e.words(&reply)
 	if err != nil {

@@ -184,8 +184,7 @@ func sameLines(t *testing.T, sent []sentEvent, read []events.Event) {
 			t.Fatal(err)
 		}
 		read[i].Time = read[i].Time.UTC()
-		whole := eventline.Of(&read[i])
-		want := whole.AppendJSON([]byte("before "))
+		want := eventline.Append([]byte("before "), &read[i])
 		if !bytes.Equal(got, want) && !reflect.DeepEqual(members(t, got), members(t, want)) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

@@ -195,7 +195,7 @@ func (h *History) NextInto(ctx context.Context, e *events.Event) error {
 
 // NextJSON is Next for programs that pass events on: it appends the event to dst as
 // eventsvc events --format json prints it, without a newline, with its time in a zone.
-// Nothing of the event is read but what has another form there, which takes half as long.
+// It reads of the event only what has another form there, which takes less time.
 func (h *History) NextJSON(ctx context.Context, dst []byte, zone *time.Location) (line []byte, err error) {
 	err = h.take(ctx, func(sent *sentEvent) error { line, err = sent.appendJSON(dst, zone); return err })
 	if err != nil {

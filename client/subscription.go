@@ -99,8 +99,7 @@ func (s *Subscription) NextJSON(ctx context.Context, dst []byte, zone *time.Loca
 		return dst, err
 	}
 	e.Time = e.Time.In(zone)
-	line := eventline.Of(&e)
-	return line.AppendJSON(dst), nil
+	return eventline.Append(dst, &e), nil
 }
 
 // read takes in one reply and reports whether it has an event, which it fills in.

@@ -74,7 +74,7 @@ func TestForeign_newline(t *testing.T) {
 		if _, err := io.WriteString(c.conn, part); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // that it arrives by itself
 	}
 	if reply := c.receive(); reply.Error != "" {
 		t.Errorf("with the NUL it is answered with %s", reply)

@@ -52,7 +52,7 @@ func (r *eventsRun) each(ctx context.Context, c *client.Client, filters []string
 		case err != nil:
 			return "", err
 		case !add(&next):
-			return "", errors.New("the filters match too many objects to know their present state; narrow them")
+			return "", errors.New("cannot tell the present state of so many objects; narrow the filters")
 		}
 	}
 }

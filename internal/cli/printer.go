@@ -58,15 +58,9 @@ func isJSON(format string) bool {
 	return format == formatJSON || format == "{{json.}}"
 }
 
-// appendJSON appends the line of --format json, which is also what a command of exec
-// reads.
-func appendJSON(dst []byte, e *events.Event) []byte {
-	line := eventline.Of(e)
-	return line.AppendJSON(dst)
-}
-
+// printJSON prints the line of --format json, which is also what a command of exec reads.
 func printJSON(w io.Writer, e *events.Event) error {
-	_, err := w.Write(append(appendJSON(nil, e), '\n'))
+	_, err := w.Write(append(eventline.Append(nil, e), '\n'))
 	return err
 }
 

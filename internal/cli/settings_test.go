@@ -124,7 +124,7 @@ func TestCheckConfig_touchesNothing(t *testing.T) {
 		"A log at a place that hangs on the directory": {"log-file = \"~/events.log\"\n", "cannot use log-file in " + conf + ":1: the path of \"~/events.log\" is relative"},
 		"A socket at such a place":                     {"listen = [\"unix:@a\", \"unix:s\"]\n", "cannot use listen in " + conf + ":1: the path of \"unix:s\" is relative"},
 		"Metrics at such a place":                      {"metrics = \"unix:m\"\n", "cannot use metrics in " + conf + ":1: the path of \"unix:m\" is relative"},
-		"A bus that is none":                           {"dbus = \"0\"\n", "cannot understand the bus \"0\": give system, session or an address"},
+		"A word that names no bus":                     {"dbus = \"0\"\n", "cannot understand the bus \"0\": give system, session or an address"},
 		"A bus that is waited for, and is none":        {"\ndbus = \"-tcp:host=h\"\n", "(dbus is set in " + conf + ":2)"},
 		"An array where there is none":                 {"dbus = [\"system\"]\n", "cannot use dbus in " + conf + ":1: want one value"},
 	} {

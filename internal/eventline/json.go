@@ -81,8 +81,15 @@ func (t Text) append(dst []byte, name string) []byte {
 	return append(jsonstring.Append(dst, t.Text), ',')
 }
 
-// Of returns the members of an event.
-func Of(e *events.Event) Event {
+// Append appends the line of an event, without the newline. Its time is printed in the
+// zone that it has.
+func Append(dst []byte, e *events.Event) []byte {
+	line := of(e)
+	return line.AppendJSON(dst)
+}
+
+// of returns the members of an event.
+func of(e *events.Event) Event {
 	line := Event{
 		ID: Text{Text: e.ID}, Image: Text{Text: e.Image}, Name: Text{Text: e.Name}, Network: Text{Text: e.Network},
 		HealthStatus: Text{Text: e.HealthStatus}, HealthLog: Text{Text: e.HealthLog}, Error: Text{Text: e.Error},

@@ -35,7 +35,7 @@ func TestTable_imagesAreNamedInThreeWays(t *testing.T) {
 		{"pull a -,pull reg.io/lib/a:latest -,pull a -", "pull reg.io/lib/a:latest -"},
 		{"tag reg.io/lib/a:latest 1,tag reg.io/lib/a:latest 2,pull a -", "tag reg.io/lib/a:latest 1,pull reg.io/lib/a:latest 2"},
 		{"tag reg.io/lib/a:latest 1,tag reg.io/lib/a:2 1,pull a -", "tag reg.io/lib/a:2 1,pull a -"},
-		{"pull reg.io/a -,pull other.io/a -,pull a -", "pull reg.io/a -,pull other.io/a -,pull a -"}, // of which of them nobody knows
+		{"pull reg.io/a -,pull other.io/a -,pull a -", "pull reg.io/a -,pull other.io/a -,pull a -"}, // it may be either
 		{"tag reg.io/a 1,tag other.io/a 2,tag third.io/a 3,pull a -", "tag reg.io/a 1,tag other.io/a 2,tag third.io/a 3,pull a -"},
 		{"tag reg.io/a 1,pull a -,remove a -", ""},
 	} {
