@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/eventline"
@@ -159,29 +158,28 @@ func (e *sentEvent) cursor() string {
 	return strings.Clone(e.values[memberCursor].plain(&copied{text: e.reply}))
 }
 
-// appendJSON appends the event as a line of JSON. What has the same form there is taken
-// as it stands in the reply.
-func (e *sentEvent) appendJSON(dst []byte, zone *time.Location) ([]byte, error) {
+// appendLine appends the event as a line. Text that has the same form there is taken as
+// it stands in the reply.
+func (e *sentEvent) appendLine(dst []byte, as Line, clock *eventline.Clock) ([]byte, error) {
 	reply := copied{text: e.reply}
 	if e.odd != nil || !e.usual {
 		var read events.Event
 		if err := e.into(&read, &reply); err != nil {
 			return dst, err
 		}
-		read.Time = read.Time.In(zone)
-		return eventline.Append(dst, &read), nil
+		return as.append(dst, &read), nil
 	}
 	some, err := e.words(&reply)
 	if err != nil {
 		return dst, err
 	}
-	json := func(member int) eventline.Text { return eventline.Text{Text: e.raw(member), JSON: true} }
-	line := eventline.Event{
+	text := func(member int) eventline.Text { return eventline.Text{Text: e.raw(member), JSON: true} }
+	line := eventline.Line{
 		ExitCode: e.raw(memberExitCode),
-		ID:       json(memberID), Image: json(memberImage), Name: json(memberName), Network: json(memberNetwork),
-		HealthStatus: json(memberHealthStatus), HealthLog: json(memberHealthLog), Error: json(memberError),
-		Inspect: json(memberInspect), PodID: json(memberPodID), Host: json(memberHost), Cursor: json(memberCursor),
-		Status: some.Status, Type: some.Type, Time: some.Time.In(zone), Labels: e.raw(memberAttributes),
+		ID:       text(memberID), Image: text(memberImage), Name: text(memberName), Network: text(memberNetwork),
+		HealthStatus: text(memberHealthStatus), HealthLog: text(memberHealthLog), Error: text(memberError),
+		Inspect: text(memberInspect), PodID: text(memberPodID), Host: text(memberHost), Cursor: text(memberCursor),
+		Status: string(some.Status), Type: string(some.Type), Time: some.Time, Labels: eventline.Labels{JSON: e.raw(memberAttributes)},
 	}
 	if streak := e.raw(memberHealthStreak); integer(streak) != 0 {
 		line.Streak = streak
@@ -189,7 +187,10 @@ func (e *sentEvent) appendJSON(dst []byte, zone *time.Location) ([]byte, error) 
 	if uid := e.raw(memberUID); uid != "" && user(integer(uid)) != nil {
 		line.UID = uid
 	}
-	return line.AppendJSON(dst), nil
+	if as.JSON {
+		return line.AppendJSON(dst, clock), nil
+	}
+	return line.AppendHuman(dst, clock, as.Truncate), nil
 }
 
 // raw returns a value as it stands in the reply.

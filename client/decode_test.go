@@ -179,14 +179,20 @@ func sentEvents(reply payload) []sentEvent {
 func sameLines(t *testing.T, sent []sentEvent, read []events.Event) {
 	t.Helper()
 	for i := range sent {
-		got, err := sent[i].appendJSON([]byte("before "), time.UTC)
+		as := Line{JSON: true}
+		got, err := sent[i].appendLine([]byte("before "), as, eventline.NewClock(time.UTC))
 		if err != nil {
 			t.Fatal(err)
 		}
-		read[i].Time = read[i].Time.UTC()
-		want := eventline.Append([]byte("before "), &read[i])
+		want := as.append([]byte("before "), &read[i])
 		if !bytes.Equal(got, want) && !reflect.DeepEqual(members(t, got), members(t, want)) {
 			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		for _, as := range []Line{{}, {Truncate: true}} {
+			got, err := sent[i].appendLine(nil, as, eventline.NewClock(time.UTC))
+			if want := as.append(nil, &read[i]); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("got  %s, %v\nwant %s", got, err, want)
+			}
 		}
 	}
 }
@@ -210,7 +216,7 @@ func mustRead(t *testing.T, reply payload) taken {
 }
 
 // What Podman does not write, such as labels in another order, is read first.
-func TestAppendJSON_oddLabels(t *testing.T) {
+func TestAppendLine_oddLabels(t *testing.T) {
 	for labels, want := range map[string]string{
 		`{"b":"1","a":"2"}`:           `{"a":"2","b":"1"}`,
 		`{"a":"1","a":"2"}`:           `{"a":"2"}`,
@@ -224,7 +230,7 @@ func TestAppendJSON_oddLabels(t *testing.T) {
 		if _, err := decode([]byte(frame), &reply); err != nil {
 			t.Fatal(err)
 		}
-		line, err := reply.events[0].appendJSON(nil, time.UTC)
+		line, err := reply.events[0].appendLine(nil, Line{JSON: true}, eventline.NewClock(time.UTC))
 		if err != nil || !strings.Contains(string(line), `"Attributes":`+want+`,`) {
 			t.Errorf("%s: %s, %v", labels, line, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/eventline"
 )
 
 // Query says which past events are wanted. The zero value means all.
@@ -85,6 +86,7 @@ type History struct {
 	last   bool // no page follows
 	err    error
 	cursor string // before the page, after it if it has no events
+	clock  *eventline.Clock
 }
 
 // History reads past events. The context bounds the start of the call only.
@@ -193,11 +195,14 @@ func (h *History) NextInto(ctx context.Context, e *events.Event) error {
 	return h.take(ctx, func(sent *sentEvent) error { return sent.into(e, &h.page.copied) })
 }
 
-// NextJSON is Next for programs that pass events on: it appends the event to dst as
-// eventsvc events --format json prints it, without a newline, with its time in a zone.
-// It reads of the event only what has another form there, which takes less time.
-func (h *History) NextJSON(ctx context.Context, dst []byte, zone *time.Location) (line []byte, err error) {
-	err = h.take(ctx, func(sent *sentEvent) error { line, err = sent.appendJSON(dst, zone); return err })
+// NextLine is Next for programs that print events: it appends the event to dst as a line,
+// without the newline. It decodes only what has another form there, which takes less
+// time.
+func (h *History) NextLine(ctx context.Context, dst []byte, as Line) (line []byte, err error) {
+	if h.clock == nil || h.clock.Zone() != as.zone() {
+		h.clock = eventline.NewClock(as.zone())
+	}
+	err = h.take(ctx, func(sent *sentEvent) error { line, err = sent.appendLine(dst, as, h.clock); return err })
 	if err != nil {
 		return dst, err
 	}

@@ -134,7 +134,7 @@ func (q quoted) plain(c *copied) string {
 	}
 	text := c.text[q.Start-c.at : q.End-c.at]
 	if q.escaped {
-		text, _ = jsonstring.Unescaped(text) // as scan has gone through it
+		return jsonstring.Unescape(unsafe.Slice(unsafe.StringData(text), len(text)))
 	}
 	return text
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/eventline"
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
@@ -92,14 +91,13 @@ func (s *Subscription) NextInto(ctx context.Context, e *events.Event) error {
 	}
 }
 
-// NextJSON is Next for programs that pass events on, as that of History is.
-func (s *Subscription) NextJSON(ctx context.Context, dst []byte, zone *time.Location) ([]byte, error) {
+// NextLine is Next for programs that print events, as that of History is.
+func (s *Subscription) NextLine(ctx context.Context, dst []byte, as Line) ([]byte, error) {
 	var e events.Event
 	if err := s.NextInto(ctx, &e); err != nil {
 		return dst, err
 	}
-	e.Time = e.Time.In(zone)
-	return eventline.Append(dst, &e), nil
+	return as.append(dst, &e), nil
 }
 
 // read takes in one reply and reports whether it has an event, which it fills in.

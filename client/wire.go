@@ -2,11 +2,14 @@ package client
 
 import (
 	"math"
+	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
@@ -51,6 +54,10 @@ func (w *words) apply(e *events.Event) error {
 		e.Status = s
 	} else if e.Status = events.Status(w.status); w.status == unknownWord && w.rawStatus != "" {
 		e.Status = events.Status(w.rawStatus)
+	}
+	if ns, ok := nanos.Parse(unsafe.Slice(unsafe.StringData(w.time), len(w.time))); ok && strings.HasSuffix(w.time, "Z") {
+		e.Time = time.Unix(0, ns).UTC()
+		return nil
 	}
 	var err error
 	e.Time, err = time.Parse(time.RFC3339Nano, w.time)

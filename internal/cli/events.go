@@ -138,7 +138,7 @@ func (f *eventsFlags) checkExpired() error {
 // source is where events come from: a client.Subscription or client.History.
 type source interface {
 	NextInto(ctx context.Context, e *events.Event) error
-	NextJSON(ctx context.Context, dst []byte, zone *time.Location) ([]byte, error)
+	NextLine(ctx context.Context, dst []byte, as client.Line) ([]byte, error)
 	Buffered() bool
 	Cursor() string
 	Close() error
@@ -287,8 +287,8 @@ func (p *past) NextInto(ctx context.Context, e *events.Event) error {
 	return p.next(ctx, func() error { return p.History.NextInto(ctx, e) })
 }
 
-func (p *past) NextJSON(ctx context.Context, dst []byte, zone *time.Location) ([]byte, error) {
-	err := p.next(ctx, func() (err error) { dst, err = p.History.NextJSON(ctx, dst, zone); return err })
+func (p *past) NextLine(ctx context.Context, dst []byte, as client.Line) ([]byte, error) {
+	err := p.next(ctx, func() (err error) { dst, err = p.History.NextLine(ctx, dst, as); return err })
 	return dst, err
 }
 
@@ -330,10 +330,10 @@ func (r *eventsRun) copy(ctx context.Context, from source) error {
 
 // nextEvent returns what prints the next event.
 func (r *eventsRun) nextEvent(ctx context.Context, from source) func() error {
-	if isJSON(r.flags.format) {
+	if as, ok := plainLine(r.flags, r.stdout); ok {
 		var line []byte
 		return func() (err error) {
-			if line, err = from.NextJSON(ctx, line[:0], time.Local); err == nil {
+			if line, err = from.NextLine(ctx, line[:0], as); err == nil {
 				_, err = r.out.Write(append(line, '\n'))
 			}
 			return err

@@ -12,7 +12,6 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/eventline"
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
@@ -238,7 +237,7 @@ func (e *stopWork) Error() string { return e.cause.Error() }
 func (e *stopWork) Unwrap() error { return e.cause }
 
 func (a *app) runOnce(ctx context.Context, e *events.Event, do *action) error {
-	stdin, err := fileOf(append(eventline.Append(nil, e), '\n'))
+	stdin, err := fileOf(append(e.AppendOutputJSON(nil), '\n'))
 	if err != nil {
 		return err
 	}

@@ -7,12 +7,13 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/pkg/errors"
 	"golang.org/x/term"
 
+	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/eventline"
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
@@ -43,6 +44,13 @@ func newPrinter(f *eventsFlags, stdout io.Writer) (printer, error) {
 	return templatePrinter(f.format)
 }
 
+// plainLine returns the line of the format, if the client can print it: that of JSON, or
+// that of podman events without colour and user.
+func plainLine(f *eventsFlags, stdout io.Writer) (as client.Line, ok bool) {
+	as = client.Line{JSON: isJSON(f.format), Truncate: !f.noTrunc, Zone: time.Local}
+	return as, as.JSON || f.format == "" && !f.widened() && !isColoured(stdout)
+}
+
 // unknownFormat says what to give instead: Podman prints such a word for each event.
 func unknownFormat(format string) error {
 	if strings.Contains(strings.ToLower(format), formatJSON) {
@@ -60,14 +68,14 @@ func isJSON(format string) bool {
 
 // printJSON prints the line of --format json, which is also what a command of exec reads.
 func printJSON(w io.Writer, e *events.Event) error {
-	_, err := w.Write(append(eventline.Append(nil, e), '\n'))
+	_, err := w.Write(append(e.AppendOutputJSON(nil), '\n'))
 	return err
 }
 
 // humanPrinter prints the line of podman events, on a terminal in colour. Where the
 // events may be of several users it ends with the user of each.
 func humanPrinter(truncate, namesUser bool, stdout io.Writer) printer {
-	coloured := isTerminal(stdout) && wantsColour()
+	coloured := isColoured(stdout)
 	users := make(userNames)
 	var line []byte // reused
 	return func(w io.Writer, e *events.Event) error {
@@ -83,6 +91,8 @@ func humanPrinter(truncate, namesUser bool, stdout io.Writer) printer {
 		return err
 	}
 }
+
+func isColoured(w io.Writer) bool { return isTerminal(w) && wantsColour() }
 
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)

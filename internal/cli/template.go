@@ -12,7 +12,6 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/eventline"
 )
 
 // templateEvent is what a template sees of an event: Podman's fields, and those
@@ -66,7 +65,7 @@ func newTemplateEvent(e *events.Event) *templateEvent {
 }
 
 // MarshalJSON makes {{json .}} the line that --format json prints.
-func (e *templateEvent) MarshalJSON() ([]byte, error) { return eventline.Append(nil, e.event), nil }
+func (e *templateEvent) MarshalJSON() ([]byte, error) { return e.event.AppendOutputJSON(nil), nil }
 
 // String makes {{.}} the line that is printed without a template.
 func (e *templateEvent) String() string { return e.event.ToHumanReadable(false) }
@@ -77,7 +76,7 @@ func (e *templateEvent) ToHumanReadable(truncate bool) string {
 }
 
 // ToJSONString returns the line that --format json prints.
-func (e *templateEvent) ToJSONString() string { return string(eventline.Append(nil, e.event)) }
+func (e *templateEvent) ToJSONString() string { return string(e.event.AppendOutputJSON(nil)) }
 
 // templateFields are the fields, as errors name them.
 const templateFields = ".Attributes .ContainerExitCode .ContainerInspectData .Cursor .Error .HealthFailingStreak .HealthLog " +

@@ -3,14 +3,10 @@
 package jsonstring
 
 import (
-	"bytes"
-	"encoding/json"
 	"maps"
 	"math/bits"
 	"slices"
-	"strconv"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // AppendMap appends a JSON object with its keys sorted, or null for nil,
@@ -117,66 +113,4 @@ func appendEscape(dst []byte, c byte) []byte {
 		return append(dst, `\t`...)
 	}
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
-}
-
-// Unescape returns what a JSON string says, given what stands between its
-// quotes. What is no JSON string is returned as it is.
-func Unescape(escaped []byte) string {
-	if bytes.IndexByte(escaped, '\\') < 0 {
-		return string(escaped)
-	}
-	plain, ok := Unescaped(string(escaped))
-	if !ok {
-		return string(escaped)
-	}
-	return plain
-}
-
-// Unescaped is Unescape for text that is valid UTF-8, and reports whether it is a
-// JSON string.
-func Unescaped(escaped string) (plain string, ok bool) {
-	if text, ok := unescapeUsual(make([]byte, 0, len(escaped)), escaped); ok {
-		return unsafe.String(unsafe.SliceData(text), len(text)), true // nothing else has it
-	}
-	err := json.Unmarshal([]byte(`"`+escaped+`"`), &plain)
-	return plain, err == nil
-}
-
-// unescapeUsual appends what a JSON string says. It gives up on what is rare, such as
-// halves of a character, and on what encoding/json would refuse or replace.
-func unescapeUsual(dst []byte, escaped string) (_ []byte, ok bool) {
-	for i := 0; i < len(escaped); i++ {
-		c := escaped[i]
-		if c != '\\' {
-			if c < ' ' || c == '"' || c >= utf8.RuneSelf {
-				return nil, false
-			}
-			dst = append(dst, c)
-			continue
-		}
-		if i++; i == len(escaped) {
-			return nil, false
-		}
-		switch c := escaped[i]; c {
-		case '"', '\\', '/':
-			dst = append(dst, c)
-		case 'n':
-			dst = append(dst, '\n')
-		case 't':
-			dst = append(dst, '\t')
-		case 'u':
-			if i+4 >= len(escaped) {
-				return nil, false
-			}
-			r, err := strconv.ParseUint(escaped[i+1:i+5], 16, 16)
-			if err != nil || !utf8.ValidRune(rune(r)) {
-				return nil, false
-			}
-			dst = utf8.AppendRune(dst, rune(r))
-			i += 4
-		default:
-			return nil, false
-		}
-	}
-	return dst, true
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
 // Append appends the line of an event, as events.Event.AppendJSON does, and
@@ -50,7 +51,7 @@ func (f *Fields) of(b []byte, e *events.Event) bool {
 	}
 	f.Type, f.Status = filter.CodeOfType(f.Raw(b, TypeWord)), filter.CodeOfStatus(f.Raw(b, StatusWord))
 	var ok bool
-	f.Time, ok = parseTime(f.Raw(b, TimeText))
+	f.Time, ok = nanos.Parse(f.Raw(b, TimeText))
 	return ok
 }
 

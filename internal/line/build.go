@@ -86,7 +86,7 @@ func Build(dst []byte, v *Values, f *Fields) ([]byte, error) {
 
 // buildTime checks a time, and returns it as it goes into the line.
 func buildTime(text []byte) (stamp []byte, ns int64, err error) {
-	if ns, ok := parseTime(text); ok && isShortest(text) {
+	if ns, ok := nanos.Parse(text); ok && isShortest(text) {
 		return text, ns, nil
 	}
 	t, err := time.Parse(time.RFC3339, string(text))

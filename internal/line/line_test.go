@@ -75,33 +75,6 @@ func compare(t *testing.T, original, b []byte, f *Fields) {
 	}
 }
 
-// Times are read as package time reads them.
-func TestScan_times(t *testing.T) {
-	for _, text := range []string{
-		"2026-11-23T12:46:17.155133005Z", "2026-11-23T12:46:17Z", "2026-11-23T12:46:17.1+01:00", "2000-02-29T23:59:59-11:30",
-		"1970-01-01T00:00:00Z", "1969-12-31T23:59:59.999999999Z", "1678-01-01T00:00:00Z", "2261-12-31T23:59:59Z",
-		"2100-03-01T00:00:00Z", "1900-02-28T00:00:00Z", "2026-11-23T12:46:17.12345678Z", "2026-11-23T12:46:17.000000001+00:00",
-		"2026-11-23T12:46:17.999999999Z", "2026-11-23T12:46:17.987654321-01:30", "2026-11-23T12:46:17.102030405Z",
-	} {
-		want, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, ok := parseTime([]byte(text)); !ok || got != want.UnixNano() {
-			t.Errorf("parseTime(%q) = %d, %v, want %d", text, got, ok, want.UnixNano())
-		}
-	}
-	for _, text := range []string{
-		"", "2026-02-29T00:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T12:46:17.Z", "2026-11-23T12:46:17", "2026-11-23 12:46:17Z",
-		"2026-11-23T12:46:17.1234567891Z", "2026-11-23T12:46:60Z", "2026-11-23T12:46:17+24:00", "2026-11-23T12:46:17.1234:6789Z",
-		"2026-11-23T12:46:17./23456789Z", "2026-11-23T12:46:17.12345678:Z", "2026-11-23T12:46:17.1234\xb56789Z", "2026-13-01T00:00:00Z",
-	} {
-		if _, ok := parseTime([]byte(text)); ok {
-			t.Errorf("parseTime takes %q", text)
-		}
-	}
-}
-
 // Labels of any name and number are read.
 func TestScan_labels(t *testing.T) {
 	many := make(map[string]string)

@@ -137,7 +137,7 @@ func (s *scanner) member() bool {
 		s.f.Status = filter.CodeOfStatus(text)
 		return len(text) > 0
 	case TimeText:
-		s.f.Time, ok = parseTime(text)
+		s.f.Time, ok = nanos.Parse(text)
 		if !ok && s.normal { // of a year that nanoseconds cannot express, which are clamped
 			t, err := time.Parse(time.RFC3339, string(text))
 			s.f.Time, ok = nanos.Of(t), err == nil

@@ -1,4 +1,4 @@
-package line
+package nanos
 
 import "encoding/binary"
 
@@ -6,9 +6,9 @@ import "encoding/binary"
 // their days.
 const firstYear, lastYear = 1678, 2261
 
-// parseTime reads RFC 3339 with at most nine digits of fraction. It refuses
-// whatever package time would have to be asked about.
-func parseTime(b []byte) (ns int64, ok bool) {
+// Parse returns the nanoseconds of a time in RFC 3339 with at most nine digits of
+// fraction. It refuses whatever package time would have to be asked about.
+func Parse(b []byte) (ns int64, ok bool) {
 	const form = "2006-01-02T15:04:05"
 	if len(b) < len(form)+1 || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
 		return 0, false
