@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -162,7 +163,8 @@ func (r *subscribeReply) unmarshal(text []byte) error {
 
 // pageReply is a reply of GetEvents.
 type pageReply struct {
-	text     []byte // that its events are in
+	memory   []byte // in which its events lie, of a frame that was handed over
+	copies   bool   // the text of the frame, which changes, is copied
 	events   []sentEvent
 	copied   copied
 	cursor   string
@@ -170,10 +172,12 @@ type pageReply struct {
 }
 
 func (r *pageReply) scan(s *scan) {
-	*r = pageReply{text: append(r.text[:0], s.Text...), events: r.events[:0]}
-	own := newScan(unsafe.String(unsafe.SliceData(r.text), len(r.text)))
-	own.Pos = s.Pos
-	*s = own
+	r.reset()
+	if r.copies {
+		own := newScan(strings.Clone(s.text))
+		own.Pos = s.Pos
+		*s = own
+	}
 	var once seen
 	for key := range s.members() {
 		switch key {
@@ -183,7 +187,7 @@ func (r *pageReply) scan(s *scan) {
 				continue
 			}
 			for range s.elements() {
-				r.events = append(r.events, sentEvent{})
+				r.events = slices.Grow(r.events, 1)[:len(r.events)+1]
 				r.events[len(r.events)-1].scan(s)
 			}
 		case "cursor":
@@ -204,7 +208,7 @@ func (r *pageReply) unmarshal(text []byte) error {
 		Cursor   string                 `json:"cursor"`
 		Complete bool                   `json:"complete"`
 	}
-	*r = pageReply{text: r.text, events: r.events[:0]}
+	r.reset()
 	if err := json.Unmarshal(text, &slow); err != nil {
 		return notUnderstood(err)
 	}
@@ -217,6 +221,10 @@ func (r *pageReply) unmarshal(text []byte) error {
 		r.events = append(r.events, sentEvent{odd: &e})
 	}
 	return nil
+}
+
+func (r *pageReply) reset() {
+	*r = pageReply{memory: r.memory, copies: r.copies, events: r.events[:0]}
 }
 
 // simple is a payload that is too rare or too small for scan.

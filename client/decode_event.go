@@ -71,12 +71,20 @@ func (e *sentEvent) scan(s *scan) {
 	if !s.eat('{') {
 		s.giveUp()
 	}
-	for first := true; !s.odd && !s.eat('}'); first = false {
-		if !first && !s.eat(',') {
-			s.giveUp()
+	for first := true; !s.odd; first = false {
+		mark := s.peek()
+		if mark == '}' {
+			s.Pos++
 			break
 		}
-		s.Space()
+		if !first {
+			if mark != ',' {
+				s.giveUp()
+				break
+			}
+			s.Pos++
+			s.Space()
+		}
 		member := s.Name(eventNames, next)
 		if member < 0 {
 			key := s.key()

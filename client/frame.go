@@ -12,6 +12,8 @@ const (
 	// readSize is what is read from the connection at a time: as much as a
 	// unix socket holds by default, so that few reads empty it.
 	readSize = 128 << 10
+	// keptBuffer is what is kept for the next frames: pages fit.
+	keptBuffer = 4 << 20
 	// maxFrame bounds a reply. A page is about 1 MiB; a single event can be
 	// larger, as its labels are not bounded by Podman.
 	maxFrame = 64 << 20
@@ -74,11 +76,23 @@ func (f *frames) take() ([]byte, bool) {
 	return frame, true
 }
 
+// handOver gives the memory of the last frame away, and continues in other memory.
+func (f *frames) handOver(spare []byte) (memory []byte) {
+	rest := f.buf[f.start:f.end]
+	if cap(spare) < len(rest)+readSize || cap(spare) > keptBuffer {
+		spare = make([]byte, max(len(f.buf), len(rest)+readSize))
+	}
+	spare = spare[:cap(spare)]
+	f.end, f.scanned, f.start = copy(spare, rest), f.scanned-f.start, 0
+	memory, f.buf = f.buf, spare
+	return memory
+}
+
 // fill reads once, after making room after what is there.
 func (f *frames) fill() error {
 	if f.start == f.end {
 		f.start, f.end, f.scanned = 0, 0, 0
-		if len(f.buf) > 8*readSize {
+		if len(f.buf) > keptBuffer {
 			f.buf = nil // a huge frame has passed
 		}
 	}

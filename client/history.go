@@ -56,7 +56,7 @@ type Page struct {
 // GetEvents returns one page of past events. Give its Cursor as After for the
 // next one, until it is Complete; or let History do that.
 func (c *Client) GetEvents(ctx context.Context, q Query) (*Page, error) {
-	var reply pageReply
+	reply := pageReply{copies: true} // another call may use the connection at once
 	if err := c.call(ctx, "GetEvents", q.parameters(), &reply, true); err != nil {
 		return nil, err
 	}
@@ -130,7 +130,9 @@ func (h *History) read(ctx context.Context, page *pageReply) (continues bool, er
 	if err != nil {
 		return false, err
 	}
-	return decode(frame, page)
+	continues, err = decode(frame, page)
+	page.memory = h.conn.in.handOver(page.memory)
+	return continues, err
 }
 
 // readAhead reads the pages after the first into two in turn: the user is done

@@ -165,7 +165,14 @@ func (s *scan) strOrNull() string {
 func (s *scan) digits() jsonscan.Span {
 	s.Space()
 	start, digits, ok := s.Number()
-	if !ok || digits > maxDigits || s.Pos < len(s.Text) && strings.IndexByte(".eE+", s.Text[s.Pos]) >= 0 {
+	fraction := false
+	if s.Pos < len(s.Text) {
+		switch s.Text[s.Pos] {
+		case '.', 'e', 'E', '+':
+			fraction = true
+		}
+	}
+	if !ok || digits > maxDigits || fraction {
 		s.giveUp()
 		return jsonscan.Span{}
 	}

@@ -45,16 +45,7 @@ type words struct {
 // apply sets the type, status and time of the event. A word that neither the
 // enum nor libpod has, as a newer service may send it, is kept.
 func (w *words) apply(e *events.Event) error {
-	if t, known := wireTypes[w.kind]; known {
-		e.Type = t
-	} else if e.Type = events.Type(w.kind); w.kind == unknownWord && w.rawType != "" {
-		e.Type = events.Type(w.rawType)
-	}
-	if s, known := wireStatuses[w.status]; known {
-		e.Status = s
-	} else if e.Status = events.Status(w.status); w.status == unknownWord && w.rawStatus != "" {
-		e.Status = events.Status(w.rawStatus)
-	}
+	e.Type, e.Status = libpodWord(w.kind, w.rawType, wireTypes), libpodWord(w.status, w.rawStatus, wireStatuses)
 	if ns, ok := nanos.Parse(unsafe.Slice(unsafe.StringData(w.time), len(w.time))); ok && strings.HasSuffix(w.time, "Z") {
 		e.Time = time.Unix(0, ns).UTC()
 		return nil
@@ -62,6 +53,20 @@ func (w *words) apply(e *events.Event) error {
 	var err error
 	e.Time, err = time.Parse(time.RFC3339Nano, w.time)
 	return errors.WithMessagef(err, "cannot understand the time of event %q", e.Cursor)
+}
+
+// libpodWord returns the word of libpod for that of an enum. Those of one word are the
+// same in both.
+func libpodWord[T ~string](word, raw string, words map[string]T) T {
+	if word == unknownWord && raw != "" {
+		return T(raw)
+	}
+	if strings.IndexByte(word, '_') >= 0 {
+		if known, ok := words[word]; ok {
+			return known
+		}
+	}
+	return T(word)
 }
 
 // fromWire makes an event of what the bindings read.

@@ -32,6 +32,7 @@ type Pages struct {
 	failed  error         // what the reading failed with, io.EOF at its end
 	left    int64         // how many events may still be sent
 	cursor  string        // where the last page ended
+	last    []byte        // the cursor of the last event of the page
 }
 
 // Page is a page while an interface encodes it.
@@ -111,10 +112,13 @@ func (p *Pages) next(page Page) (end End, err error) {
 			page.Drop()
 			break
 		}
-		end.Cursor = string(record.Cursor)
+		p.last = append(p.last[:0], record.Cursor...) // which the next batch overwrites
 		p.rest = p.rest[1:]
 		events++
 		p.left--
+	}
+	if events > 0 {
+		end.Cursor = string(p.last)
 	}
 	// A page that is full may be the last: looking for the next event goes as
 	// far as the client's next call would have to, and spares it that call if

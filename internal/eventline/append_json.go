@@ -1,7 +1,9 @@
 package eventline
 
 import (
+	"math"
 	"strconv"
+	"time"
 
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/nanos"
@@ -24,8 +26,16 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 	dst = l.Name.appendJSON(dst, `"Name":"`)
 	dst = l.Network.appendJSON(dst, `"network":"`)
 	dst = append(jsonstring.Append(append(dst, `"Status":`...), l.Status), `,"time":`...)
-	dst = append(strconv.AppendInt(dst, l.Time.Unix(), 10), `,"timeNano":`...)
-	dst = append(appendNanoseconds(dst, l.Time, nanos.Of(l.Time)), `,"Type":`...)
+	from := len(dst)
+	dst = strconv.AppendInt(dst, l.Time.Unix(), 10)
+	seconds := dst[from:]
+	dst = append(dst, `,"timeNano":`...)
+	if ns := nanos.Of(l.Time); ns < int64(time.Second) || ns == math.MaxInt64 {
+		dst = strconv.AppendInt(dst, ns, 10)
+	} else {
+		dst = appendNine(append(dst, seconds...), l.Time.Nanosecond())
+	}
+	dst = append(dst, `,"Type":`...)
 	dst = append(jsonstring.Append(dst, l.Type), ',')
 	dst = l.HealthStatus.appendJSON(dst, `"health_status":"`)
 	dst = l.HealthLog.appendJSON(dst, `"health_log":"`)

@@ -2,7 +2,6 @@ package eventline
 
 import (
 	"math"
-	"strconv"
 	"time"
 )
 
@@ -116,12 +115,3 @@ func appendNine(dst []byte, n int) []byte {
 }
 
 func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
-
-// appendNanoseconds appends the nanoseconds since 1970 of a time that is given in both
-// forms.
-func appendNanoseconds(dst []byte, t time.Time, ns int64) []byte {
-	if ns < int64(time.Second) || ns == math.MaxInt64 {
-		return strconv.AppendInt(dst, ns, 10)
-	}
-	return appendNine(strconv.AppendInt(dst, t.Unix(), 10), t.Nanosecond())
-}

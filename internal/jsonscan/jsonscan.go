@@ -168,9 +168,12 @@ func (s *Scanner) Number() (from, digits int, ok bool) {
 	from = s.Pos
 	s.Byte('-')
 	first := s.Pos
-	for s.Pos < len(s.Text) && s.Text[s.Pos]-'0' <= 9 {
-		s.Pos++
+	for _, c := range s.Text[first:] {
+		if c-'0' > 9 {
+			break
+		}
+		digits++
 	}
-	digits = s.Pos - first
+	s.Pos += digits
 	return from, digits, digits == 1 || digits > 1 && s.Text[first] != '0'
 }

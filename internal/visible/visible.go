@@ -59,14 +59,15 @@ func JSON(line []byte) []byte {
 // IsPlain reports whether text has only printable ASCII, as almost all has.
 func IsPlain[T string | []byte](text T) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(text); i += 8 { // eight bytes at a time
-		b := text[i : i+8]
-		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		if (x|(x-ones*' ')|(x+ones))&highs != 0 {
-			return false
-		}
+	i, odd := 0, uint64(0)
+	for ; i+32 <= len(text); i += 32 { // eight bytes at a time, four times
+		b := text[i : i+32]
+		w, x, y, z := eight(b[:8]), eight(b[8:16]), eight(b[16:24]), eight(b[24:])
+		odd |= (w | (w - ones*' ') | (w + ones)) | (x | (x - ones*' ') | (x + ones)) |
+			(y | (y - ones*' ') | (y + ones)) | (z | (z - ones*' ') | (z + ones))
+	}
+	if odd&highs != 0 {
+		return false
 	}
 	for ; i < len(text); i++ {
 		if text[i] < ' ' || text[i] >= 0x7f {
@@ -74,6 +75,12 @@ func IsPlain[T string | []byte](text T) bool {
 		}
 	}
 	return true
+}
+
+// eight returns the first eight bytes as a number.
+func eight[T string | []byte](b T) uint64 {
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }
 
 const hexDigits = "0123456789abcdef"

@@ -35,11 +35,17 @@ func newPrefilter(q *store.Query) *prefilter {
 	return f
 }
 
-// passes reports whether the event of the entry can answer the query, apart from
-// its time.
-func (f *prefilter) passes(e entry) bool {
-	return f.types>>e.typ()&1 != 0 && f.statuses>>e.status()&1 != 0 && f.outcomes>>e.outcome()&1 != 0 &&
-		(!f.objects || f.ids[e.id()] || f.names[e.name()] || f.begun[e.beginning()])
+// Whether the event of an entry can answer the query, apart from its time, is asked in
+// two functions, as one would be too long to be inlined into the loop over all entries.
+
+// isOfObject reports whether the event can be of an object that is asked for.
+func (f *prefilter) isOfObject(e entry) bool {
+	return !f.objects || f.ids[e.id()] || f.names[e.name()] || f.begun[e.beginning()]
+}
+
+// isOfKind reports whether its type, status and outcome can.
+func (f *prefilter) isOfKind(e entry) bool {
+	return (f.types>>e.typ())&(f.statuses>>e.status())&(f.outcomes>>e.outcome())&1 != 0
 }
 
 // part is a part of a block that has to be read.
@@ -73,7 +79,7 @@ func (f *prefilter) parts(dst []part, wanted []int64, b *block) ([]part, []int64
 	}
 	first := len(dst)
 	for i, e := range b.entries {
-		if !f.passes(e) || e.ticks() < least || e.ticks() > most {
+		if !f.isOfObject(e) || !f.isOfKind(e) || e.ticks() < least || e.ticks() > most {
 			continue
 		}
 		start, end := b.start+e.offset(), b.end
