@@ -89,12 +89,13 @@ func (s *Scanner) String() (span Span, escaped, ok bool) {
 	i++
 	start := i
 	for {
-		// Eight bytes at a time: the first that is a quote, a backslash, a
-		// control character or not ASCII.
+		// Eight bytes at a time: the first that is a quote, a backslash, a control
+		// character or not ASCII. What is borrowed from the bytes after it may mark
+		// those, too.
 		for i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])
 			quote, slash := x^(ones*'"'), x^(ones*'\\')
-			special := (x | (x-ones*' ')&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+			special := (x | (x - ones*' ') | (quote - ones) | (slash - ones)) & highs
 			if special != 0 {
 				i += bits.TrailingZeros64(special) / 8
 				break
