@@ -170,7 +170,7 @@ func (e *sentEvent) cursor() string {
 // it stands in the reply.
 func (e *sentEvent) appendLine(dst []byte, as Line, clock *eventline.Clock) ([]byte, error) {
 	reply := copied{text: e.reply}
-	if e.odd != nil || !e.usual {
+	if e.odd != nil || !e.usual || as.Truncate && e.values[memberID].escaped {
 		var read events.Event
 		if err := e.into(&read, &reply); err != nil {
 			return dst, err
@@ -181,13 +181,13 @@ func (e *sentEvent) appendLine(dst []byte, as Line, clock *eventline.Clock) ([]b
 	if err != nil {
 		return dst, err
 	}
-	text := func(member int) eventline.Text { return eventline.Text{Text: e.raw(member), JSON: true} }
 	line := eventline.Line{
 		ExitCode: e.raw(memberExitCode),
-		ID:       text(memberID), Image: text(memberImage), Name: text(memberName), Network: text(memberNetwork),
-		HealthStatus: text(memberHealthStatus), HealthLog: text(memberHealthLog), Error: text(memberError),
-		Inspect: text(memberInspect), PodID: text(memberPodID), Host: text(memberHost), Cursor: text(memberCursor),
+		ID:       e.raw(memberID), Image: e.raw(memberImage), Name: e.raw(memberName), Network: e.raw(memberNetwork),
+		HealthStatus: e.raw(memberHealthStatus), HealthLog: e.raw(memberHealthLog), Error: e.raw(memberError),
+		Inspect: e.raw(memberInspect), PodID: e.raw(memberPodID), Host: e.raw(memberHost), Cursor: e.raw(memberCursor),
 		Status: string(some.Status), Type: string(some.Type), Time: some.Time, Labels: eventline.Labels{JSON: e.raw(memberAttributes)},
+		Escaped: true,
 	}
 	if streak := e.raw(memberHealthStreak); integer(streak) != 0 {
 		line.Streak = streak
@@ -264,11 +264,11 @@ func (s *scan) label(first bool) (name, value quoted, more bool) {
 func (s *scan) labels() (all jsonscan.Span, usual bool) {
 	s.Space()
 	all.Start, usual = uint32(s.Pos), true
-	before := ""
+	first, before := true, ""
 	for name, value, more := s.label(true); more; name, value, more = s.label(false) {
 		text := s.text[name.Start:name.End]
-		usual = usual && (text > before || before == "") && !name.escaped && value.End > 0
-		before = text
+		usual = usual && (first || text > before) && !name.escaped && value.End > 0
+		first, before = false, text
 	}
 	all.End = uint32(s.Pos)
 	return all, usual

@@ -220,6 +220,7 @@ func TestAppendLine_oddLabels(t *testing.T) {
 	for labels, want := range map[string]string{
 		`{"b":"1","a":"2"}`:           `{"a":"2","b":"1"}`,
 		`{"a":"1","a":"2"}`:           `{"a":"2"}`,
+		`{"":"1","":"2"}`:             `{"":"2"}`,
 		`{"a":null}`:                  `{"a":""}`,
 		`{"a\u0062":"1","aa":"2"}`:    `{"aa":"2","ab":"1"}`,
 		`{}`:                          `{}`,

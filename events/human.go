@@ -26,12 +26,10 @@ func (e *Event) AppendOutputJSON(dst []byte) []byte {
 }
 
 func (e *Event) line() *eventline.Line {
-	plain := func(text string) eventline.Text { return eventline.Text{Text: text} }
 	l := &eventline.Line{
-		ID: plain(e.ID), Image: plain(e.Image), Name: plain(e.Name), Network: plain(e.Network), HealthStatus: plain(e.HealthStatus),
-		HealthLog: plain(e.HealthLog), Error: plain(e.Error), Inspect: plain(e.ContainerInspectData), PodID: plain(e.PodID),
-		Host: plain(e.Host), Cursor: plain(e.Cursor), Status: string(e.Status), Type: string(e.Type), Time: e.Time,
-		Labels: eventline.Labels{Map: e.Attributes},
+		ID: e.ID, Image: e.Image, Name: e.Name, Network: e.Network, HealthStatus: e.HealthStatus, HealthLog: e.HealthLog,
+		Error: e.Error, Inspect: e.ContainerInspectData, PodID: e.PodID, Host: e.Host, Cursor: e.Cursor,
+		Status: string(e.Status), Type: string(e.Type), Time: e.Time, Labels: eventline.Labels{Map: e.Attributes},
 	}
 	if e.ContainerExitCode != nil {
 		l.ExitCode = strconv.Itoa(*e.ContainerExitCode)

@@ -14,37 +14,36 @@ import (
 const shortID = 12
 
 // AppendHuman appends the line that podman events prints, with the labels sorted, which
-// Podman prints in random order. With truncate the ID is cut to 12 letters, without the
-// algorithm of a digest.
+// Podman prints in random order. With truncate the ID, which must have no escapes then, is
+// cut to 12 letters, without the algorithm of a digest.
 func (l *Line) AppendHuman(dst []byte, c *Clock, truncate bool) []byte {
 	id := l.ID
 	if truncate {
-		text := string(id.append(nil, ""))
-		if _, digest, found := strings.Cut(text, ":"); found {
-			text = digest
+		if _, digest, found := strings.Cut(id, ":"); found {
+			id = digest
 		}
-		id = Text{Text: text[:min(len(text), shortID)]}
+		id = id[:min(len(id), shortID)]
 	}
 	dst = c.appendHuman(dst, l.Time)
 	start := len(dst)
 	dst = append(append(append(append(dst, ' '), l.Type...), ' '), l.Status...)
 	switch l.Type {
 	case "container", "pod":
-		dst = l.Image.append(id.append(dst, " "), " (image=")
-		dst = append(l.appendDetails(l.Name.append(dst, ", name=")), ')')
+		dst = l.append(l.append(dst, " ", id), " (image=", l.Image)
+		dst = append(l.appendDetails(l.append(dst, ", name=", l.Name)), ')')
 	case "network":
-		dst = l.appendNetwork(id.append(dst, " "), &id)
+		dst = l.appendNetwork(l.append(dst, " ", id), id)
 	case "image", "artifact":
-		dst = l.Name.append(id.append(dst, " "), " ")
-		dst = l.Error.appendIf(dst, " ")
+		dst = l.append(l.append(dst, " ", id), " ", l.Name)
+		dst = l.appendIf(dst, " ", l.Error)
 	case "system":
-		dst = l.Name.appendIf(dst, " ")
+		dst = l.appendIf(dst, " ", l.Name)
 	case "volume", "machine":
-		dst = l.Name.append(dst, " ")
+		dst = l.append(dst, " ", l.Name)
 	case "secret":
-		dst = id.append(dst, " ")
+		dst = l.append(dst, " ", id)
 	default:
-		dst = l.Name.appendIf(id.appendIf(dst, " "), " ")
+		dst = l.appendIf(l.appendIf(dst, " ", id), " ", l.Name)
 	}
 	if visible.IsPlain(dst[start:]) {
 		return dst
@@ -53,41 +52,57 @@ func (l *Line) AppendHuman(dst []byte, c *Clock, truncate bool) []byte {
 }
 
 func (l *Line) appendDetails(dst []byte) []byte {
-	dst = l.PodID.appendIf(dst, ", pod_id=")
-	dst = l.HealthStatus.appendIf(dst, ", health_status=")
-	if streak := l.Streak; l.HealthStatus.Text != "" || streak != "" {
+	dst = l.appendIf(dst, ", pod_id=", l.PodID)
+	dst = l.appendIf(dst, ", health_status=", l.HealthStatus)
+	if streak := l.Streak; l.HealthStatus != "" || streak != "" {
 		if dst = append(dst, ", health_failing_streak="...); streak == "" {
 			streak = "0"
 		}
 		dst = append(dst, streak...)
 	}
-	if l.HealthStatus.Text != "" {
-		dst = l.HealthLog.append(dst, ", health_log=")
-	} else {
-		dst = l.HealthLog.appendIf(dst, ", health_log=")
+	if l.HealthStatus != "" || l.HealthLog != "" {
+		dst = l.append(dst, ", health_log=", l.HealthLog)
 	}
-	l.Labels.each(func(name, value Text) {
-		dst = value.append(append(name.append(dst, ", "), '='), "")
+	l.Labels.each(func(name, value string) {
+		dst = append(append(append(dst, ", "...), name...), '=')
+		dst = l.append(dst, "", value)
 	})
 	return dst
 }
 
-func (l *Line) appendNetwork(dst []byte, id *Text) []byte {
+func (l *Line) appendNetwork(dst []byte, id string) []byte {
 	if l.Status != "create" && l.Status != "remove" {
-		dst = l.Network.append(id.append(dst, " (container="), ", name=")
+		dst = l.append(l.append(dst, " (container=", id), ", name=", l.Network)
 		return append(dst, ')')
 	}
-	dst = l.Network.append(dst, " (name=")
-	l.Labels.each(func(name, value Text) {
-		if name.Text == "driver" {
-			dst = value.appendIf(dst, ", type=")
+	dst = l.append(dst, " (name=", l.Network)
+	l.Labels.each(func(name, value string) {
+		if name == "driver" {
+			dst = l.appendIf(dst, ", type=", value)
 		}
 	})
 	return append(dst, ')')
 }
 
+// append appends a text after another.
+func (l *Line) append(dst []byte, before, text string) []byte {
+	dst = append(dst, before...)
+	if l.Escaped && strings.IndexByte(text, '\\') >= 0 {
+		return jsonstring.AppendUnescaped(dst, text)
+	}
+	return append(dst, text...)
+}
+
+// appendIf appends a text after another, if it is there.
+func (l *Line) appendIf(dst []byte, before, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	return l.append(dst, before, text)
+}
+
 // each calls a function for the labels, in the order of their names.
-func (l *Labels) each(do func(name, value Text)) {
+func (l *Labels) each(do func(name, value string)) {
 	if l.JSON == "" {
 		var few [16]string
 		names := few[:0]
@@ -96,7 +111,7 @@ func (l *Labels) each(do func(name, value Text)) {
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			do(Text{Text: name}, Text{Text: l.Map[name]})
+			do(name, l.Map[name])
 		}
 		return
 	}
@@ -113,24 +128,7 @@ func (l *Labels) each(do func(name, value Text)) {
 		if !ok {
 			return
 		}
-		do(Text{l.JSON[name.Start:name.End], true}, Text{l.JSON[value.Start:value.End], true})
+		do(l.JSON[name.Start:name.End], l.JSON[value.Start:value.End])
 		s.Space()
 	}
-}
-
-// append appends a text after another.
-func (t *Text) append(dst []byte, before string) []byte {
-	dst = append(dst, before...)
-	if t.JSON && strings.IndexByte(t.Text, '\\') >= 0 {
-		return jsonstring.AppendUnescaped(dst, t.Text)
-	}
-	return append(dst, t.Text...)
-}
-
-// appendIf appends a text after another, if it is there.
-func (t *Text) appendIf(dst []byte, before string) []byte {
-	if t.Text == "" {
-		return dst
-	}
-	return t.append(dst, before)
 }

@@ -21,10 +21,10 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 	if l.ExitCode != "" {
 		dst = append(append(append(dst, `"ContainerExitCode":`...), l.ExitCode...), ',')
 	}
-	dst = l.ID.appendJSON(dst, `"ID":"`)
-	dst = l.Image.appendJSON(dst, `"Image":"`)
-	dst = l.Name.appendJSON(dst, `"Name":"`)
-	dst = l.Network.appendJSON(dst, `"network":"`)
+	dst = l.appendText(dst, `"ID":"`, l.ID)
+	dst = l.appendText(dst, `"Image":"`, l.Image)
+	dst = l.appendText(dst, `"Name":"`, l.Name)
+	dst = l.appendText(dst, `"network":"`, l.Network)
 	dst = append(jsonstring.Append(append(dst, `"Status":`...), l.Status), `,"time":`...)
 	from := len(dst)
 	dst = strconv.AppendInt(dst, l.Time.Unix(), 10)
@@ -37,14 +37,14 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 	}
 	dst = append(dst, `,"Type":`...)
 	dst = append(jsonstring.Append(dst, l.Type), ',')
-	dst = l.HealthStatus.appendJSON(dst, `"health_status":"`)
-	dst = l.HealthLog.appendJSON(dst, `"health_log":"`)
+	dst = l.appendText(dst, `"health_status":"`, l.HealthStatus)
+	dst = l.appendText(dst, `"health_log":"`, l.HealthLog)
 	if l.Streak != "" {
 		dst = append(append(append(dst, `"health_failing_streak":`...), l.Streak...), ',')
 	}
-	dst = l.Error.appendJSON(dst, `"Error":"`)
-	dst = l.Inspect.appendJSON(dst, `"ContainerInspectData":"`)
-	dst = l.PodID.appendJSON(dst, `"PodID":"`)
+	dst = l.appendText(dst, `"Error":"`, l.Error)
+	dst = l.appendText(dst, `"ContainerInspectData":"`, l.Inspect)
+	dst = l.appendText(dst, `"PodID":"`, l.PodID)
 	dst = append(dst, `"Attributes":`...)
 	switch {
 	case l.Labels.JSON != "":
@@ -58,8 +58,8 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 	if l.UID != "" {
 		dst = append(append(append(dst, `"UID":`...), l.UID...), ',')
 	}
-	dst = l.Host.appendJSON(dst, `"Host":"`)
-	dst = l.Cursor.appendJSON(dst, `"Cursor":"`)
+	dst = l.appendText(dst, `"Host":"`, l.Host)
+	dst = l.appendText(dst, `"Cursor":"`, l.Cursor)
 	dst[len(dst)-1] = '}' // for the comma
 	if visible.IsPlain(dst[start:]) {
 		return dst
@@ -67,14 +67,14 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 	return append(dst[:start], visible.JSON(dst[start:])...)
 }
 
-// appendJSON appends a member, given the text before its value.
-func (t *Text) appendJSON(dst []byte, before string) []byte {
-	if t.Text == "" {
+// appendText appends a member, given what is before its value.
+func (l *Line) appendText(dst []byte, before, text string) []byte {
+	if text == "" {
 		return dst
 	}
 	dst = append(dst, before...)
-	if t.JSON {
-		return append(append(dst, t.Text...), `",`...)
+	if l.Escaped {
+		return append(append(dst, text...), `",`...)
 	}
-	return append(jsonstring.Append(dst[:len(dst)-1], t.Text), ',')
+	return append(jsonstring.Append(dst[:len(dst)-1], text), ',')
 }

@@ -8,23 +8,21 @@ package eventline
 
 import "time"
 
-// Text is the value of a string member; an empty one is absent.
-type Text struct {
-	Text string
-	JSON bool // it is what stands between the quotes in JSON
-}
-
-// Line has the members of an event. Numbers are their digits, empty: absent.
+// Line has the members of an event. An empty one is absent. Numbers are their digits.
 type Line struct {
 	ExitCode, Streak, UID                                                                  string
-	ID, Image, Name, Network, HealthStatus, HealthLog, Error, Inspect, PodID, Host, Cursor Text
+	ID, Image, Name, Network, HealthStatus, HealthLog, Error, Inspect, PodID, Host, Cursor string
 	Status, Type                                                                           string
 	Time                                                                                   time.Time
 	Labels                                                                                 Labels
+
+	// Escaped says that the texts of the second group are as they stand between the
+	// quotes in JSON, and so are the labels.
+	Escaped bool
 }
 
-// Labels are the attributes, in one of two forms; the zero value has none.
+// Labels are the attributes; the zero value has none.
 type Labels struct {
 	Map  map[string]string
-	JSON string // an object of strings, whose names are in order and without escapes
+	JSON string // instead, of an escaped line: an object of strings, whose names are in order and without escapes
 }
