@@ -245,7 +245,7 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 		return p, set.blame(err, "sync")
 	}
 	if p.store.Named {
-		if err := logfile.Doubt(p.store.Path); err != nil {
+		if err := logfile.CheckPath(p.store.Path); err != nil {
 			p.warnings = append(p.warnings, err.Error())
 		}
 	}

@@ -17,33 +17,33 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// appender writes events to the log, under Podman's lock. Callers who come while
-// one of them writes share the next write, and the wait for the disk.
+// appender writes events to the log, under Podman's lock. Callers that arrive during a
+// write are batched into the next one, and share its wait for the disk.
 type appender struct {
 	path     string
 	disk     disk
 	log      *slog.Logger
 	lock     *fileLock
 	timeout  time.Duration // for a caller, from its call to the lock
-	maxSize  int64         // at which the log is set aside, 0: never
+	maxSize  int64         // the log is set aside at this size, 0: never
 	follower *follower
 	syncs    *syncer
 
-	turn    chan struct{} // holds one while a caller writes
-	closing chan struct{} // closed when no more is to be written
+	turn    chan struct{} // has one element while a caller writes
+	closing chan struct{} // closed when no more writes are accepted
 
 	mu      sync.Mutex
 	waiting []*write
-	fault   error  // what the last write failed with
-	others  uint64 // how often others had been seen to write then
+	fault   error  // why the last write failed
+	others  uint64 // follower.others at that moment
 	count   uint64 // events that were written
 
-	// Of the caller whose turn it is.
+	// Used only by the caller that has the turn.
 	file *os.File // kept open for appending
 	id   fileID
 }
 
-// write is what one caller wants written, and what became of it.
+// write is the events of one caller, and the outcome.
 type write struct {
 	*encoded
 	cursors []string
@@ -51,7 +51,7 @@ type write struct {
 	done    chan struct{}
 }
 
-// errClosed is returned for events that are written to a store that is closed.
+// errClosed is returned for events written to a closed store.
 var errClosed = errors.New("cannot write event: the store is closed")
 
 func newAppender(path string, d disk, f *follower, y *syncer, o *Options) *appender {
@@ -65,10 +65,9 @@ func newAppender(path string, d disk, f *follower, y *syncer, o *Options) *appen
 	return a
 }
 
-// append writes events, whole lines in one write, all that have a line or none of
-// them. They are not written if the context ends before they are written, which it
-// can while another process holds the lock; the errors then wrap that of the
-// context.
+// append writes events as whole lines in one write: all events that have a line, or
+// none of them. If the context ends first, which it can while another process holds the
+// lock, nothing is written and the errors wrap the context's error.
 func (a *appender) append(ctx context.Context, batch []events.Event) []store.Written {
 	results := make([]store.Written, len(batch))
 	w := &write{encoded: encodings.Get().(*encoded), cursors: make([]string, 0, len(batch)), done: make(chan struct{})}
@@ -94,7 +93,7 @@ func (a *appender) append(ctx context.Context, batch []events.Event) []store.Wri
 	return results
 }
 
-// perform has events written, by this caller or one that is before it.
+// perform gets the events written, by this caller or by an earlier one.
 func (a *appender) perform(ctx context.Context, w *write) error {
 	deadline := time.Now().Add(a.timeout)
 	a.enqueue(w)
@@ -131,13 +130,13 @@ func (a *appender) perform(ctx context.Context, w *write) error {
 	return w.finish()
 }
 
-// finish returns what became of a write that is done.
+// finish returns the outcome of a completed write.
 func (w *write) finish() error {
-	w.release() // no other goroutine has it any more
+	w.release() // no other goroutine uses it any more
 	return w.err
 }
 
-// giveUp takes a write back, unless it is done or being done.
+// giveUp withdraws a write, unless it is completed or in progress.
 func (a *appender) giveUp(w *write, reason error) error {
 	if !a.withdraw(w) {
 		<-w.done
@@ -164,7 +163,8 @@ func (a *appender) enqueue(w *write) {
 	a.waiting = append(a.waiting, w)
 }
 
-// withdraw takes a write back. It returns false if it is being done, or was.
+// withdraw takes a write out of the queue. It returns false if the write is in progress
+// or completed.
 func (a *appender) withdraw(w *write) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -189,7 +189,7 @@ func (a *appender) takeWaiting() []*write {
 	return all
 }
 
-// takeLock takes the lock of the log, whose directory it makes if it is not there.
+// takeLock takes the lock of the log. It creates the log's directory if it is missing.
 func (a *appender) takeLock(ctx context.Context, deadline time.Time) error {
 	if isClosed(a.closing) {
 		return errClosed
@@ -208,8 +208,9 @@ func (a *appender) makeDir() error {
 	return errors.Wrap(a.disk.mkdir(filepath.Dir(a.path)), "cannot create the directory of the log")
 }
 
-// setFault remembers what keeps events from being written, nil for nothing, and
-// logs it once. What others wrote before proves nothing.
+// setFault records why events cannot be written, nil if they can, and logs a change
+// once. What other processes wrote before this moment is no evidence that the fault is
+// over.
 func (a *appender) setFault(err error) {
 	others := uint64(0)
 	if err != nil {
@@ -231,14 +232,14 @@ func (a *appender) setFaultLocked(err error, others uint64) {
 	a.fault, a.others = err, others
 }
 
-// status returns what keeps events from being written, "" for nothing, and how
-// many were.
+// status returns why events cannot be written, "" if they can, and how many were
+// written.
 func (a *appender) status() (fault string, count uint64) {
 	others := a.follower.writesOfOthers()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.fault != nil && !isOursAlone(a.fault) && others > a.others {
-		a.setFaultLocked(nil, others) // another process can write
+		a.setFaultLocked(nil, others) // another process was able to write
 	}
 	if a.fault != nil {
 		fault = a.fault.Error()
@@ -246,14 +247,14 @@ func (a *appender) status() (fault string, count uint64) {
 	return fault, a.count
 }
 
-// drain refuses further writes, and those that wait for the lock, and returns when
-// the others are done.
+// drain refuses new writes and those still waiting for the lock, and returns when the
+// writes in progress are complete.
 func (a *appender) drain() {
 	close(a.closing)
-	a.turn <- struct{}{} // for good
+	a.turn <- struct{}{} // never given back
 }
 
-// close closes the file that was appended to, and makes durable what is not.
+// close closes the log file, and syncs what is not durable yet.
 func (a *appender) close() error {
 	err := a.syncs.now()
 	if a.file != nil {

@@ -8,39 +8,38 @@ import (
 	"github.com/pkg/errors"
 )
 
-// arrivals are the files that took the place of the one that is followed, in
-// order, held open until they are followed in turn.
+// arrivals is the queue of files that replaced the followed one, in order. They are
+// held open until they are followed in turn.
 type arrivals struct {
 	path  string
 	disk  disk
 	watch *watcher
-	// rounds counts how often the thread has gone round.
+	// rounds counts the iterations of the thread.
 	rounds beat
 
 	mu      sync.Mutex
 	queue   []*generation
-	newest  fileID // of the queue, or of the generation that is followed
+	newest  fileID // the newest file of the queue, or the followed generation
 	fault   error
 	missing bool // there is no file at the path
-	away    bool // none can be opened
-	// awaited says that the newest was opened before it was reported.
+	away    bool // there is a file, but it cannot be opened
+	// awaited is set if the newest was opened before the kernel reported it.
 	awaited bool
-	detours int  // of the watcher, when the newest was last at the path
-	swapped bool // others may have been there and gone, and the newest is there again
+	detours int  // the watcher's count, when the newest was last seen at the path
+	swapped bool // other files may have come and gone before the newest was seen again
 }
 
-// maxArrivals bounds the files that are held open. A follower that is so far
-// behind has lost its way.
+// maxArrivals bounds the files that are held open. A follower that is further behind
+// has lost its place.
 const maxArrivals = 256
 
 func newArrivals(d disk, path string, w *watcher) *arrivals {
 	return &arrivals{path: path, disk: d, watch: w}
 }
 
-// run notes each file that appears at the path, until the watcher is
-// interrupted. It has a thread to itself, and does no more than open the file: one
-// that is noted too late, after the next has taken its place, is one whose events
-// are lost.
+// run opens each file that appears at the path, until the watcher is interrupted. It
+// has its own thread and does nothing else: if it is late, and the next file has
+// replaced this one, the events of this one are lost.
 func (q *arrivals) run() {
 	runtime.LockOSThread()
 	for {
@@ -55,8 +54,7 @@ func (q *arrivals) run() {
 	}
 }
 
-// note looks which file is at the path now. It reports whether there is anything
-// new about it.
+// note checks which file is at the path now. It reports whether anything is new.
 func (q *arrivals) note() (isNew bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -68,8 +66,8 @@ func (q *arrivals) note() (isNew bool) {
 func (q *arrivals) look() {
 	changes := q.watch.dirsChanges()
 	for {
-		// By what is reported it may become known that another directory has to be
-		// watched now, which is a detour as well.
+		// The reports may show that another directory has to be watched now, which is a
+		// detour as well.
 		q.watch.update()
 		q.watch.arm(q.away)
 		created, detours := q.watch.update()
@@ -78,7 +76,7 @@ func (q *arrivals) look() {
 		q.missing = errors.Is(err, os.ErrNotExist)
 		if away := err != nil; away != q.away {
 			q.away = away
-			continue // the directories above are to be watched, or no longer
+			continue // the directories above start or stop being watched
 		}
 		if err != nil {
 			if !q.missing {
@@ -101,13 +99,13 @@ func (q *arrivals) look() {
 			q.fault = err
 			return
 		}
-		// Exactly one appeared in the directory that is watched: it is certain
-		// that this is the next. If another has appeared since, that is seen the
-		// next time around.
+		// Exactly one file appeared in the watched directory, so this is certainly the
+		// next. If another has appeared since, the next iteration sees it.
 		q.awaited = false
 		if q.watch.isSameDir() && !g.isMount {
 			seen, isNewDir, isDetour := q.watch.sawNew(), changes != q.watch.dirsChanges(), detours != q.detours
-			// The first file may come with its directory, before that is watched.
+			// The first file may appear together with its directory, before that is
+			// watched.
 			isFirst := seen == 0 && isNewDir && q.newest == fileID{}
 			g.direct, g.early = (seen == 1 || isFirst) && !isDetour, seen == 0 && !isNewDir && !isDetour
 			q.awaited = seen == 0 && !isNewDir
@@ -116,7 +114,7 @@ func (q *arrivals) look() {
 	}
 }
 
-// noteSame notes what was reported before the newest was found at the path again.
+// noteSame handles what was reported before the newest was found at the path again.
 func (q *arrivals) noteSame(created, detours int) {
 	if q.awaited && created > 0 {
 		q.awaited = false
@@ -130,8 +128,8 @@ func (q *arrivals) noteSame(created, detours int) {
 	}
 }
 
-// wasSwapped reports whether others may have been at the path, and gone again,
-// while the newest was followed. It does so once for each time.
+// wasSwapped reports whether other files may have come and gone at the path while the
+// newest was followed. It reports each such time once.
 func (q *arrivals) wasSwapped() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -140,7 +138,7 @@ func (q *arrivals) wasSwapped() bool {
 	return swapped
 }
 
-// confirm looks whether an early file has been reported by now.
+// confirm checks whether a file that was opened early has been reported by now.
 func (q *arrivals) confirm(g *generation) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -154,7 +152,8 @@ func (q *arrivals) confirm(g *generation) {
 	}
 }
 
-// next returns the next file, nil if there is none, and what else was noted.
+// next returns the next file, nil if there is none, and what else was noted: whether
+// the file is missing, or why it cannot be opened.
 func (q *arrivals) next() (g *generation, missing bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

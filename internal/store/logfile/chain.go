@@ -9,27 +9,26 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// chain is the generations of a log: those that lie in the store, oldest first,
-// and those that readings are still in. The follower alone changes it; all others
-// may read it. A generation is used without the lock by those who have a
-// reference to it.
+// chain is the generations of a log: those in the store, oldest first, and those that
+// readings still use. Only the follower changes it; everything else may read it. A
+// generation may be used without the lock by code that holds a reference to it.
 type chain struct {
-	origin    uint64    // the name of the time before there was a file
-	collected Collected // that of Options
+	origin    uint64    // names the time before there was a file
+	collected Collected // Options.Collected
 
 	mu       sync.Mutex
 	present  []*generation // in the store, oldest first; the last may be current
-	held     []*generation // retired, no longer in the store, held for readings
+	held     []*generation // retired and no longer in the store, held open for readings
 	current  *generation   // the one that is followed, nil before there was a file
-	off      int64         // how far current was followed
+	off      int64         // how far current has been followed
 	twins    twins         // at off
 	gone     bool          // current is no longer at the path
 	nextSeq  uint64
 	readings map[*reading]struct{}
 }
 
-// The bounds of what is held open for readings that are behind: descriptors,
-// and bytes of files that may be deleted already.
+// Bounds of what is held open for readings that are behind: descriptors, and bytes of
+// files that may be deleted already.
 const (
 	maxHeld      = 64
 	maxHeldBytes = 64 << 20
@@ -39,13 +38,13 @@ func newChain(origin uint64, collected Collected) *chain {
 	return &chain{origin: origin, collected: collected, readings: make(map[*reading]struct{}), nextSeq: 1}
 }
 
-// adopt makes a file the log that is followed, from the offset on.
+// adopt makes a file the followed log, from the offset on.
 func (c *chain) adopt(g *generation, off int64, numbers twins) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g.seq = c.nextSeq
 	c.nextSeq++
-	g.refs++ // of the chain
+	g.refs++ // the chain's own
 	c.present = append(c.present, g)
 	c.current, c.off, c.twins, c.gone = g, off, numbers, false
 }
@@ -58,22 +57,22 @@ func (c *chain) adoptKept(g *generation, end int64) {
 	g.retired, g.end, c.current = true, end, nil
 }
 
-// advance says how far the present generation was followed.
+// advance records how far the current generation has been followed.
 func (c *chain) advance(off int64, numbers *twins) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.off, c.twins = off, *numbers
 }
 
-// setGone says whether the present generation is no longer at the path.
+// setGone records whether the current generation is no longer at the path.
 func (c *chain) setGone(gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gone = gone
 }
 
-// retire makes the present generation one of the past, which still lies in the
-// store if it is kept. cut says that it was truncated.
+// retire makes the current generation a past one. kept: it is still in the store. cut:
+// it was truncated.
 func (c *chain) retire(kept, cut bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +85,7 @@ func (c *chain) retire(kept, cut bool) {
 	c.trim()
 }
 
-// keep forgets the oldest generations of the store but for so many.
+// keep forgets all but the newest generations of the store.
 func (c *chain) keep(most int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,7 +96,7 @@ func (c *chain) keep(most int) {
 	c.trim()
 }
 
-// pos returns how far the log was followed.
+// pos returns how far the log has been followed.
 func (c *chain) pos() store.Pos {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,15 +110,15 @@ func (c *chain) posLocked() store.Pos {
 	return c.current.pos(c.off)
 }
 
-// cursor names how far the log was followed.
+// cursor returns the cursor for how far the log has been followed.
 func (c *chain) cursor() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return string(c.appendPosition(make([]byte, 0, 64), c.current, c.off, &c.twins))
 }
 
-// appendPosition appends the cursor for an offset in a generation, nil for the
-// place before the first file.
+// appendPosition appends the cursor for an offset in a generation; nil is the place
+// before the first file.
 func (c *chain) appendPosition(dst []byte, g *generation, off int64, t *twins) []byte {
 	at := cursor{kind: kindOrigin, genID: c.origin}
 	if g != nil {
@@ -132,7 +131,7 @@ func (c *chain) appendPosition(dst []byte, g *generation, off int64, t *twins) [
 	return appendCursor(dst, at)
 }
 
-// release gives up one reference to a generation.
+// release drops one reference to each generation.
 func (c *chain) release(gs ...*generation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -147,15 +146,15 @@ func (c *chain) releaseLocked(gs ...*generation) {
 	}
 }
 
-// retain takes a reference to a generation to which there is one already.
+// retain adds a reference to a generation that has one already.
 func (c *chain) retain(g *generation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g.refs++
 }
 
-// stored returns the generations that lie in the store, each with a reference,
-// and up to where each was followed.
+// stored returns the generations in the store, each with a reference, and how far each
+// has been followed.
 func (c *chain) stored() (gs []*generation, ends []int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,9 +170,9 @@ func (c *chain) stored() (gs []*generation, ends []int64) {
 	return gs, ends
 }
 
-// searched returns the generations in which the place of a cursor may be, each
-// with a reference. One that is gone is not searched, but a reader at its end may
-// wait there.
+// searched returns the generations that may contain the place of a cursor, each with a
+// reference. A generation that is gone is not searched, but a reader may wait at its
+// end.
 func (c *chain) searched(at *cursor) []*generation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,15 +186,14 @@ func (c *chain) searched(at *cursor) []*generation {
 	return gs
 }
 
-// isBeforeFirst reports whether the origin is the time without a file that still
-// lasts.
+// isBeforeFirst reports whether there is still no file, and origin names that time.
 func (c *chain) isBeforeFirst(origin uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return origin == c.origin && c.current == nil
 }
 
-// storedLocked returns the generations that lie in the store.
+// storedLocked returns the generations in the store.
 func (c *chain) storedLocked() []*generation {
 	if c.gone && len(c.present) > 0 {
 		return c.present[:len(c.present)-1]
@@ -203,7 +201,7 @@ func (c *chain) storedLocked() []*generation {
 	return c.present
 }
 
-// generation returns the generation with the number if it is held open.
+// generation returns the generation with the number, nil if it is not held open.
 func (c *chain) generation(seq uint64) *generation {
 	for _, g := range slices.Concat(c.present, c.held) {
 		if g.seq == seq {
@@ -213,12 +211,12 @@ func (c *chain) generation(seq uint64) *generation {
 	return nil
 }
 
-// trim lets go of the generations that no reading can come to, and of the oldest
-// where too much is held.
+// trim closes the generations that no reading can reach, and the oldest ones where too
+// much is held.
 func (c *chain) trim() {
 	first := uint64(1<<64 - 1)
 	for r := range c.readings {
-		if r.g == nil { // it begins with the first there was
+		if r.g == nil { // it begins with the first file
 			first = 1
 		} else {
 			first = min(first, r.g.seq)
@@ -235,9 +233,9 @@ func (c *chain) trim() {
 	}
 }
 
-// ofProcess gives the place before the first event of a file a name that no other
-// process has, or takes it back: only one that has watched the file since knows that
-// no event has come and been cut off.
+// ofProcess mixes a number that only this process has into the name of the place before
+// a file's first event, or takes it out again: only a process that has watched the file
+// since knows that no event has been written there and cut off.
 func (c *chain) ofProcess(at *cursor) {
 	if at.kind == kindOrigin && at.hinted {
 		at.genID ^= c.origin
@@ -245,10 +243,10 @@ func (c *chain) ofProcess(at *cursor) {
 	}
 }
 
-// expired is the error for a place that is gone.
+// expired is the error for a cursor whose place is gone.
 func (c *chain) expired() error { return &events.ExpiredError{Oldest: c.oldest()} }
 
-// oldest names the position before the oldest event.
+// oldest returns the cursor for the position before the oldest event.
 func (c *chain) oldest() string {
 	gs, _ := c.stored()
 	defer c.release(gs...)
@@ -266,8 +264,8 @@ func (c *chain) oldest() string {
 	return string(appendCursor(nil, at))
 }
 
-// firstEvent returns the identity of the first event in the lines, and the
-// offset of its line.
+// firstEvent returns the identity of the first event in the lines, and the offset of
+// its line.
 func firstEvent(data []byte) (id identity, off int64, ok bool) {
 	var d decoded
 	for len(data) > 0 {
@@ -284,7 +282,7 @@ func firstEvent(data []byte) (id identity, off int64, ok bool) {
 	return id, 0, false
 }
 
-// close gives up all generations.
+// close drops all generations.
 func (c *chain) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// chunkSize is how much of the file is read at once: enough that the cost
-	// of the call does not count, little enough to stay in the cache.
+	// chunkSize is how much of the file is read at once: enough that the cost of the
+	// system call is negligible, small enough to stay in the cache.
 	chunkSize = 256 << 10
-	// firstStep is how much is read at first on the way back, for which one
-	// event is often enough.
+	// firstStep is how much is read first when reading backwards, where one event is
+	// often enough.
 	firstStep = 2 << 10
 )
 
@@ -20,16 +20,15 @@ const (
 type chunk struct {
 	data []byte // whole lines, each with its newline
 	off  int64  // of data in the file
-	// next is where reading goes on. It is after data where a line too long
-	// to be looked at was passed over.
+	// next is the offset at which reading continues. It is after data if a line was
+	// passed over because it is too long.
 	next    int64
 	tooLong int64 // offset of that line, -1 if there was none
 }
 
-// readChunk reads the whole lines from off on, at most limit bytes of the file
-// and about as many as buf holds, which grows for a line that does not fit. An
-// empty chunk whose next is off means that there is no whole line before the
-// limit.
+// readChunk reads whole lines from off on, at most up to limit and about as many as fit
+// into buf, which grows for a longer line. An empty chunk whose next is off means that
+// no whole line ends before the limit.
 func (g *generation) readChunk(buf []byte, off, limit int64) (chunk, []byte, error) {
 	if cap(buf) == 0 {
 		buf = make([]byte, chunkSize)
@@ -59,12 +58,12 @@ func (g *generation) readChunk(buf []byte, off, limit int64) (chunk, []byte, err
 			return chunk{off: off, next: next, tooLong: off}, buf, nil
 		}
 		buf = make([]byte, min(4*len(buf), line.MaxLine+1))
-		lastLine = bytes.IndexByte // that line alone: chunks stay small otherwise
+		lastLine = bytes.IndexByte // only that line, so that chunks stay small
 	}
 }
 
-// passLine returns the offset after a line that is too long to be looked at and
-// begins at start, -1 if it does not end before the limit.
+// passLine returns the offset after a line that begins at start and is too long to be
+// read, -1 if it does not end before the limit.
 func (g *generation) passLine(buf []byte, start, limit int64) (int64, error) {
 	g.passing.Lock()
 	defer g.passing.Unlock()
@@ -103,24 +102,23 @@ func (g *generation) wholeEnd(size int64) (int64, error) {
 	return 0, nil
 }
 
-// backLines is a way through the lines of a generation from an offset towards
-// its start.
+// backLines iterates over the lines of a generation from an offset back to its start.
 type backLines struct {
 	g     *generation
 	buf   []byte
 	start int64 // offset of buf
 	end   int64 // offset after the next line to be returned
-	step  int64 // how much was read the last time
+	step  int64 // how much the last read took
 }
 
-// back begins at off, which has to be the start of a line.
+// back starts at off, which must be the start of a line.
 func (g *generation) back(off int64) *backLines {
 	return &backLines{g: g, start: off, end: off}
 }
 
-// next returns the line before, without its newline, and its offset. It is
-// valid until next is called again. A line too long to be looked at is empty.
-// ok is false at the start of the file.
+// next returns the previous line, without its newline, and its offset. The line is
+// valid until the next call. A line too long to be read is returned empty. ok is false
+// at the start of the file.
 func (l *backLines) next() (b []byte, off int64, ok bool, err error) {
 	for l.end > 0 {
 		text := l.buf[:l.end-l.start]
@@ -155,8 +153,7 @@ func (l *backLines) next() (b []byte, off int64, ok bool, err error) {
 	return nil, 0, false, nil
 }
 
-// warm returns the state of the numbering of equal events at off, which has to
-// be the start of a line.
+// warm returns the numbering of equal events at off, which must be the start of a line.
 func (g *generation) warm(off int64) (twins, error) {
 	for want := 2 * twinWindow; ; want *= 2 {
 		var t twins
@@ -164,7 +161,7 @@ func (g *generation) warm(off int64) (twins, error) {
 		if err != nil {
 			return t, err
 		}
-		roots := make([]int, len(ids)) // the first of the equal events that each is one of
+		roots := make([]int, len(ids)) // for each event, the index of the first one equal to it
 		exact := true
 		for i, id := range ids {
 			roots[i] = i

@@ -8,21 +8,21 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// Collected says from where the lines of a log were collected.
+// Collected says where the lines of a log were collected from.
 type Collected int
 
-// The zero value is a log of one host's Podman.
+// The zero value is the log of one host's Podman.
 const (
 	NotCollected Collected = iota
 	// FromHosts: each line names its host and the user there.
 	FromHosts
-	// FromUsers: each line names its user, who is one of this host. A line that
-	// names a host has a user that is not known, since uids mean other people there.
+	// FromUsers: each line names its user, who is a user of this host. If a line names
+	// a host, its user is unknown, since uids mean other people there.
 	FromUsers
 )
 
-// setSource says which host and user a record is of: those that the line of a
-// collected log names, else the owner of the file.
+// setSource sets the host and user of a record: those named in the line of a collected
+// log, otherwise the owner of the file.
 func (c *chain) setSource(rec *store.Record, g *generation) {
 	if c.collected == NotCollected {
 		rec.UID = g.uid.Load()
@@ -34,7 +34,7 @@ func (c *chain) setSource(rec *store.Record, g *generation) {
 	}
 }
 
-// refuseWrites is Append for a collected log, which its collector alone writes.
+// refuseWrites is Append for a collected log, which only its collector writes.
 func refuseWrites(_ context.Context, batch []events.Event) []store.Written {
 	results := make([]store.Written, len(batch))
 	for i := range results {

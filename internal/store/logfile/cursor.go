@@ -11,22 +11,24 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// A cursor of this store names an event by its content, so that it is found
-// again in whatever file the event has come to lie in, and is the same string
-// for every reader:
+// A cursor of this store names an event by its content. So the event is found again in
+// whatever file rotation has moved it to, and every reader gets the same string for it:
 //
 //	f KIND TIME-AND-HASH CHECK [.TWIN.GENERATION] [@GENERATION.OFFSET]
 //
-// KIND is one letter; TIME-AND-HASH are the event's time in nanoseconds and the
-// 64-bit xxHash of its line, 16 bytes in base64; CHECK is two letters over all
-// but the hint, which tell a mangled cursor from one whose event is gone. TWIN
-// numbers events that are equal to the byte, nanosecond included, and near each
-// other; only within a generation does it mean anything, and the name of that is
-// mixed with it and with what is before it, so that no other number can be made of
-// it. The part after '@' is a hint, given only where the cursor stands for a
-// position and not for an event: it saves the search, and is proved by the
-// content at that place before it is believed. Numbers are in decimal without
-// leading zeros; no place has two spellings.
+// KIND is one letter. TIME-AND-HASH is the event's time in nanoseconds and the 64-bit
+// xxHash of its line, 16 bytes in base64. CHECK is two letters over all but the hint;
+// they distinguish a mangled cursor from one whose event is gone.
+//
+// TWIN numbers events that are equal to the byte, including the nanosecond, and near
+// each other. The number is only meaningful within its generation. GENERATION is that
+// generation's name mixed with the number and with the part before it, so that the
+// number cannot be changed.
+//
+// The part after '@' is a hint, present only in a cursor for a position rather than an
+// event. It saves the search, and is checked against the content at that place before
+// it is used. Numbers are decimal without leading zeros; every place has exactly one
+// spelling.
 type cursor struct {
 	kind   byte
 	id     identity
@@ -39,7 +41,7 @@ type cursor struct {
 type identity struct {
 	time int64
 	hash uint64
-	twin uint32 // how many equal events are right before it
+	twin uint32 // how many equal events are shortly before it
 }
 
 func (i identity) sameContent(o identity) bool { return i.time == o.time && i.hash == o.hash }
@@ -66,14 +68,14 @@ const (
 
 var base64Cursor = base64.RawURLEncoding
 
-// appendEventCursor appends the cursor of an event, as which it is the same
-// whenever it is read.
+// appendEventCursor appends the cursor of an event. It is the same whenever the event
+// is read.
 func appendEventCursor(dst []byte, id identity, genID uint64) []byte {
 	return appendCursor(dst, cursor{kind: kindAfter, id: id, genID: genID})
 }
 
-// hashOf returns the hash in the cursor of an event, which is that of its line as
-// it stands in the file. The line that a record has may be another.
+// hashOf returns the hash in the cursor of an event: that of its line in the file. The
+// line in the record may differ.
 func hashOf(cursor []byte) uint64 {
 	var raw [16]byte
 	_, _ = base64Cursor.Decode(raw[:], cursor[2:2+idLength])
@@ -88,7 +90,7 @@ func appendCursor(dst []byte, c cursor) []byte {
 	binary.BigEndian.PutUint64(raw[8:], c.id.hash)
 	dst = base64Cursor.AppendEncode(dst, raw[:])
 	head := len(dst)
-	dst = append(dst, "##"...) // CHECK, once it is known what it is over
+	dst = append(dst, "##"...) // placeholder for CHECK
 	if c.id.twin > 0 || c.kind == kindOrigin {
 		dst = append(dst, '.')
 		dst = strconv.AppendUint(dst, uint64(c.id.twin), 10)
@@ -112,24 +114,24 @@ func appendGeneration(dst []byte, id uint64) []byte {
 	return base64Cursor.AppendEncode(dst, raw[:])
 }
 
-// check returns two letters over what is before them and after.
+// check returns two letters over the parts before and after them.
 func check(head, twin []byte) [checkLength]byte {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	sum := xxhash.Sum64(head)
 	if len(twin) > 0 {
-		sum ^= xxhash.Sum64(twin) | 1 // never the same as without
+		sum ^= xxhash.Sum64(twin) | 1 // never the same as without a twin
 	}
 	return [checkLength]byte{letters[sum&63], letters[sum>>6&63]}
 }
 
-// mixOf is what the generation of a twin is mixed with.
+// mixOf returns what the generation of a twin is mixed with.
 func mixOf(head []byte, twin uint32) uint64 {
 	d := xxhash.NewWithSeed(uint64(twin))
 	_, _ = d.Write(head)
 	return d.Sum64()
 }
 
-// parseCursor understands a cursor that appendCursor made; any other is an
+// parseCursor parses a cursor made by appendCursor; for any other text the error is an
 // *events.CursorError.
 func parseCursor(text string) (cursor, error) {
 	var c cursor
@@ -163,7 +165,7 @@ func parseCursor(text string) (cursor, error) {
 		c.hint.off, err = strconv.ParseInt(offText, 10, 64)
 		ok = ok && found && okGen && err == nil && c.hint.off >= 0
 	}
-	// A cursor has one spelling, so that equal places are equal strings.
+	// A cursor has one spelling, so that cursors can be compared as strings.
 	if !ok || string(appendCursor(nil, c)) != text {
 		return fail("it is damaged; give it as this service sent it")
 	}
@@ -183,7 +185,7 @@ func parseGeneration(text string) (uint64, bool) {
 		return 0, false
 	}
 	raw, err := base64Cursor.Strict().DecodeString(text)
-	if err != nil || len(raw) != 8 { // base64 leaves out line ends
+	if err != nil || len(raw) != 8 { // the decoder ignores line breaks
 		return 0, false
 	}
 	return binary.BigEndian.Uint64(raw), true
@@ -192,22 +194,22 @@ func parseGeneration(text string) (uint64, bool) {
 // hashLine is the hash that an identity holds, of a line without its newline.
 func hashLine(b []byte) uint64 { return xxhash.Sum64(b) }
 
-// twinWindow is how many events back an equal one is looked for. Podman never
-// writes two equal events; a program that does writes them near each other.
+// twinWindow is how many events back an equal one is looked for. Podman never writes
+// two equal events; a program that does writes them near each other.
 const twinWindow = 64
 
-// twins numbers equal events. Its state depends only on the twinWindow events
-// before, and on how those equal ones are numbered.
+// twins numbers equal events. Its state depends only on the last twinWindow events, and
+// on the numbers of equal ones among them.
 type twins struct {
 	n    int
 	ring [twinWindow]identity
-	// seen has, by the lowest bits of the hash, the lowest bits of the number
-	// of the last event with such a hash. It may take an old event for a new
-	// one, never the other way around.
+	// seen maps the lowest bits of a hash to the lowest bits of the number of the last
+	// event with such a hash. It may mistake an old event for a new one, never the
+	// reverse.
 	seen [512]uint16
 }
 
-// next returns the identity of the event after those seen so far.
+// next returns the identity of the next event.
 func (t *twins) next(time int64, hash uint64) identity {
 	id := identity{time: time, hash: hash}
 	seen := &t.seen[hash%uint64(len(t.seen))]
@@ -225,7 +227,7 @@ func (t *twins) next(time int64, hash uint64) identity {
 	return id
 }
 
-// last returns the newest event seen, if there is one.
+// last returns the identity of the newest event, if there is one.
 func (t *twins) last() (identity, bool) {
 	if t.n == 0 {
 		return identity{}, false

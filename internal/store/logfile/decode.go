@@ -10,12 +10,12 @@ import (
 type decoded struct {
 	line   []byte // in the form that fields describe
 	fields line.Fields
-	hash   uint64 // of the event as it stands in the file
+	hash   uint64 // of the event as it is in the file
 }
 
-// decode finds the event in a line of the file, and its hash. An error says why
-// the line, or the part of it before an event, is none; found says whether
-// there is an event.
+// decode finds the event in a line of the file, and its hash. found reports whether
+// there is one. The error says why the line, or the part of it before the event, is not
+// an event.
 func (d *decoded) decode(b []byte) (found bool, err error) {
 	text, stored, err := line.Find(b, &d.fields)
 	if text == nil {
@@ -25,8 +25,8 @@ func (d *decoded) decode(b []byte) (found bool, err error) {
 	return true, err
 }
 
-// isMarker reports whether the event says that Podman rotated the log. Markers
-// come and go with rotation: they prove nothing, and nothing is aligned by them.
+// isMarker reports whether the event is Podman's marker of a log rotation. Markers come
+// and go with rotation, so they prove nothing, and are not used to align files.
 func isMarker(f *line.Fields) bool { return f.Status == markerCode }
 
 var markerCode = filter.CodeOfStatus(events.Rotate)

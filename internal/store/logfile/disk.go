@@ -9,44 +9,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk makes the system calls by which a store touches files and directories.
-// There is one, kernel; tests have another, whose calls fail on
-// demand.
+// disk is the system calls that a store uses on files and directories. There is one
+// implementation, kernel; tests have another, whose calls fail on demand.
 type disk interface {
 	// open opens a file for reading, or with the flags and the mode of open(2).
 	open(path string, flags int, mode uint32) (*os.File, error)
-	// at identifies the file at a path, and of identifies one that is open,
-	// each with its owner, size and mode.
+	// at identifies the file at a path, and of an open one, each with its owner, size
+	// and mode.
 	at(path string) (fileID, unix.Statx_t, error)
 	of(f *os.File) (fileID, unix.Statx_t, error)
-	// stat returns the state of a file that is open.
+	// stat returns the state of an open file.
 	stat(f *os.File) (fileState, error)
 	readAt(f *os.File, b []byte, off int64) (int, error)
 	// write appends to a file that was opened for that.
 	write(f *os.File, b []byte) (int, error)
 	truncate(f *os.File, size int64) error
-	// sync returns when what was written to the file outlives a power failure,
-	// and syncNames when the names in the directory do.
+	// sync returns when what was written to the file would survive a power failure;
+	// syncNames when the directory's entries would.
 	sync(f *os.File) error
 	syncNames(dir string) error
 	rename(from, to string) error
 	mkdir(dir string) error
 	lock(f *os.File, cmd int, kind int16) error
 	dup(f *os.File) (*os.File, error)
-	// inotify makes an inotify instance, and watch watches a directory, or a file,
-	// by it.
+	// inotify creates an inotify instance; watch adds a watch on a directory or file to
+	// it.
 	inotify() (fd int, err error)
 	watch(fd int, path string, mask uint32) (int, error)
 }
 
-// kernel makes the calls as they are, again when a signal came in between.
+// kernel makes the real calls, and repeats those that a signal interrupted.
 type kernel struct{}
 
 func (kernel) open(path string, flags int, mode uint32) (*os.File, error) {
 	var fd int
 	err := retry(func() (err error) {
-		// A path that holds something else must not block, and no terminal may
-		// become ours.
+		// Opening something else at the path must not block, and no terminal may become
+		// ours.
 		fd, err = unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
 		return err
 	})
@@ -87,8 +86,8 @@ func (kernel) write(f *os.File, b []byte) (int, error) { return f.Write(b) }
 
 func (kernel) truncate(f *os.File, size int64) error { return f.Truncate(size) }
 
-// sync is fdatasync(2), which leaves out the time of the change and nothing
-// that is needed to read the data back.
+// sync is fdatasync(2), which omits the modification time but nothing needed to read
+// the data back.
 func (kernel) sync(f *os.File) error {
 	return control(f, func(fd int) error {
 		return os.NewSyscallError("fdatasync", retry(func() error { return unix.Fdatasync(fd) }))
@@ -135,7 +134,7 @@ func (kernel) watch(fd int, dir string, mask uint32) (wd int, err error) {
 	return wd, err
 }
 
-// retry calls until no signal comes in between.
+// retry repeats the call until no signal interrupts it.
 func retry(call func() error) error {
 	for {
 		if err := call(); !errors.Is(err, unix.EINTR) {
@@ -144,7 +143,7 @@ func retry(call func() error) error {
 	}
 }
 
-// control calls with the descriptor of a file, which is not closed meanwhile.
+// control runs the call with the file's descriptor, which is not closed meanwhile.
 func control(f *os.File, call func(fd int) error) error {
 	raw, err := f.SyscallConn()
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// emit turns the lines of a chunk into records and hands them to the sink, which
-// owns the memory of the chunk from then on. What is known of the lines, unless it
-// is nil, need not be read.
+// emit decodes the lines of a chunk into records and hands them to the sink, which owns
+// the chunk's memory from then on. If of is not nil, the fields in it need not be
+// decoded.
 func (f *follower) emit(c *chunk, of *known) {
 	g, numbers := f.chain.current, f.chain.twins
 	if c.tooLong >= 0 {
@@ -65,11 +65,11 @@ func (f *follower) emitPlace(lost bool) {
 	f.sink(store.Emission{Pos: f.chain.pos(), Cursor: f.chain.cursor(), Lost: lost})
 }
 
-// leastLine is about how long the shortest line is that is an event.
+// leastLine is about the length of the shortest line that is an event.
 const leastLine = len(`{"Type":"a","Status":"a","Time":"2006-01-02T15:04:05Z"}` + "\n")
 
-// compact returns the records in memory of their own if they hold much more
-// than they fill: what is between them may be garbage of any length.
+// compact copies the records into memory of their own if they keep much more alive than
+// they use: there may be any amount of garbage between them.
 func compact(records []store.Record, held int) []store.Record {
 	const slack = 4 << 10
 	filled := 0
@@ -93,27 +93,27 @@ func compact(records []store.Record, held int) []store.Record {
 	return own
 }
 
-// written is what was just written to the log, which the sink can have without
-// reading it back. It is made and used with the lock of the log and the mutex of
-// the follower held.
+// written is what was just written to the log, which the sink gets without reading it
+// back. It is made and used with the lock of the log and the mutex of the follower
+// held.
 type written struct {
 	file   fileID
 	off    int64     // where it was written
-	before time.Time // modification time of the file before that
+	before time.Time // modification time of the file before the write
 	data   []byte    // whole lines
-	of     *known    // of the events in them, nil: nothing
+	of     *known    // the fields of its events; nil: not known
 }
 
-// knowsEnd reports whether following has come to the end of a file of this size,
-// which nothing has touched since: a whole line lies before it.
+// knowsEnd reports whether the follower has read to the end of a file of this size, and
+// nothing has written to it since, so that a whole line is before the end.
 func (f *follower) knowsEnd(file fileID, size int64, modified time.Time) bool {
 	g := f.chain.current
 	return g != nil && g.file == file && f.chain.off == size && modified.Equal(f.unchanged)
 }
 
-// take hands the sink what was just written, and seen the records: from memory if
-// following had come to the place where that was, in a file that nothing has touched
-// since, else by reading it as what others write.
+// take hands the sink what was just written, and seen the records. If the follower had
+// read up to that place and nothing else has written to the file since, they come from
+// memory; otherwise the file is read as if others had written.
 func (f *follower) take(w *written, seen func([]store.Record)) {
 	if f.sink == nil {
 		return
@@ -134,7 +134,7 @@ func (f *follower) remember(w *written) bool {
 	c := chunk{data: w.data, off: w.off, next: w.off + int64(len(w.data)), tooLong: -1}
 	state, err := f.chain.current.stat()
 	if err != nil || state.size != c.next {
-		return false // something has written too, perhaps before it
+		return false // another process has written too, perhaps before
 	}
 	f.unchanged = state.modified
 	before := f.read

@@ -8,17 +8,17 @@ import (
 	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
-// encoded are events as they go into the log, and what is known of each of them
-// without reading it again.
+// encoded is events in the form in which they are written to the log, with the fields
+// already known of each, so that it need not be parsed again.
 type encoded struct {
 	lines  []byte
 	hashes []uint64
 	times  []int64
 	fields []line.Fields
-	known  []bool // the fields are
+	known  []bool // whether the fields are
 }
 
-// encodings are kept for the next callers, but for those that have grown long.
+// encodings are reused by later callers, except those that have grown large.
 var encodings = sync.Pool{New: func() any { return new(encoded) }}
 
 const maxKeptLines = 256 << 10 // bytes
@@ -30,7 +30,7 @@ func (e *encoded) release() {
 	}
 }
 
-// add adds an event, unless it has no line. The error is an *events.FieldError.
+// add adds an event, unless it has no line: then the error is an *events.FieldError.
 func (e *encoded) add(event *events.Event) error {
 	start, n := len(e.lines), len(e.fields)
 	e.fields = append(e.fields, line.Fields{})
@@ -49,14 +49,14 @@ func (e *encoded) add(event *events.Event) error {
 	return nil
 }
 
-// known goes through what is known of the events of a write, in their order.
+// known iterates over what is known of the events of a write, in order.
 type known struct {
 	all []*encoded
 	i   int // of the next event of the first
 }
 
-// next fills in what is known of the event that the next line is. It returns
-// false if the line has to be read.
+// next fills in what is known of the event in the next line. It returns false if the
+// line has to be decoded.
 func (k *known) next(text []byte, d *decoded) bool {
 	for len(k.all) > 0 && k.i == len(k.all[0].hashes) {
 		k.all, k.i = k.all[1:], 0

@@ -10,7 +10,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// unavailable wraps an error of the file system for those who asked.
+// unavailable wraps an error of the file system for the caller.
 func unavailable(err error) error {
 	return &events.UnavailableError{Backend: events.LogFile, Reason: faultReason(err)}
 }
@@ -30,8 +30,8 @@ func faultReason(err error) string {
 	return "cannot read the log: " + err.Error() + advice(err)
 }
 
-// ignoreMissing drops the error that the file is not there: that is a log
-// without events.
+// ignoreMissing drops the error that the file does not exist: that is a log without
+// events.
 func ignoreMissing(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -54,9 +54,8 @@ func advice(err error) string {
 	return ""
 }
 
-// isOursAlone reports whether an error may keep this process from writing and
-// no other process: it is one of its rights, of what its sandbox shows it, or of its
-// descriptors.
+// isOursAlone reports whether an error may keep this process from writing but not
+// others: it comes from this process's permissions, sandbox or descriptors.
 func isOursAlone(err error) bool {
 	for _, errno := range []unix.Errno{unix.EROFS, unix.EACCES, unix.EPERM, unix.EMFILE} {
 		if errors.Is(err, errno) {

@@ -12,9 +12,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// follower reads what is new in the log, through rotation, and hands it to the
-// sink: each event once, in the order of the log, or an emission that says that
-// some may be lost. It is the only one that changes the chain.
+// follower reads what is new in the log, through rotation, and hands it to the sink:
+// each event once, in log order, or an emission that says that some may be lost.
+// Nothing else changes the chain.
 type follower struct {
 	path    string
 	own     bool // no Podman rotates the log
@@ -24,33 +24,33 @@ type follower struct {
 	skips   *skips
 	syncs   *syncer
 	indexer *indexer
-	// patience is how long a file that was replaced is tried to be read.
+	// patience is how long reading a replaced file is retried.
 	patience time.Duration
 
-	// Of following, which has begun if there is a watcher.
+	// State of following, which has begun if there is a watcher.
 	watch    *watcher
 	arrivals *arrivals
 	rounds   beat
 
-	// mu is held while the log is looked at, and while it is written to: what is
-	// written here is handed to the sink before anything else that is new.
+	// mu is held while new events are read and while the log is written to: what is
+	// written here reaches the sink before anything newer.
 	mu          sync.Mutex
 	sink        store.Sink
-	seen        func([]store.Record) // gets what the sink gets; nil: nothing else does
-	unchanged   time.Time            // modification time of the present file when it last was what was read of it
-	barred      time.Time            // since when that cannot be read though it has a successor, zero: it can
-	fault       error                // what keeps the log from being read
-	isPolled    bool                 // the log says so
-	read        uint64               // events
-	remembered  uint64               // of them, those that were not read back
+	seen        func([]store.Record) // gets the same records as the sink; nil: not used
+	unchanged   time.Time            // modification time of the current file when it had last been read to its end
+	barred      time.Time            // since when it could not be read though it has a successor, zero: it can
+	fault       error                // why the log cannot be read
+	isPolled    bool                 // polling was logged
+	read        uint64               // events handed to the sink
+	remembered  uint64               // of these, taken from memory
 	others      uint64               // how often events were read that were not written here
-	ownFile     fileID               // to which was last written here
-	ownEnd      int64                // after that
+	ownFile     fileID               // the file last written to here
+	ownEnd      int64                // the offset after that write
 	successions successions
 	closed      bool
 }
 
-// start begins to follow the log, from its end on.
+// start begins to follow the log, from its end.
 func (f *follower) start(sink store.Sink) error {
 	w, err := newWatcher(f.disk, f.path)
 	if err != nil {
@@ -71,8 +71,7 @@ func (f *follower) start(sink store.Sink) error {
 	return nil
 }
 
-// openFirst adopts the file that is the log when following begins, from its end
-// on.
+// openFirst adopts the file that is at the path when following begins, from its end.
 func (f *follower) openFirst() error {
 	f.arrivals.note()
 	g, _, err := f.arrivals.next()
@@ -95,29 +94,28 @@ func (f *follower) openFirst() error {
 	return err
 }
 
-// breath is the least time between two looks while there is much to see, which
-// makes one reading of what several writers do at once. Much is burst events or
-// more in a look: a writer that waits for each event is not delayed. It is also
-// what follows a look that has found nothing because what was written here was
-// handed on from memory: that will happen again, and looks become more and more
-// seldom meanwhile, down to one each longestBreath.
+// pauseTime is the least time between two reads while much is written, so that one read
+// covers what several writers do. Much is burst events or more in one read: a writer
+// that waits for each event is not delayed. The same pause follows a read that found
+// nothing because the events written here had been taken from memory. That will happen
+// again, so those pauses grow, up to longestPause.
 const (
-	breath        = 300 * time.Microsecond
-	longestBreath = 4 * breath
-	burst         = 4
+	pauseTime    = 300 * time.Microsecond
+	longestPause = 4 * pauseTime
+	burst        = 4
 )
 
-// run looks whenever something is written to the log, until the watcher is
+// run reads what is new whenever the log is written to, until the watcher is
 // interrupted.
 func (f *follower) run() {
 	runtime.LockOSThread()
 	var last time.Time
 	var before, ownBefore uint64
-	inVain := breath
+	inVain := pauseTime
 	for f.watch.waitForWrites() {
 		read, _ := f.counts()
-		if since := time.Since(last); since < breath && read >= before+burst {
-			pause(breath - since)
+		if since := time.Since(last); since < pauseTime && read >= before+burst {
+			pause(pauseTime - since)
 		}
 		before = read
 		for more := true; more; f.rounds.done() {
@@ -129,10 +127,10 @@ func (f *follower) run() {
 		last = time.Now()
 		found, own := f.counts()
 		if found > read || own == ownBefore {
-			inVain = breath
+			inVain = pauseTime
 		} else {
 			pause(inVain)
-			inVain = min(2*inVain, longestBreath)
+			inVain = min(2*inVain, longestPause)
 		}
 		ownBefore = own
 	}
@@ -144,7 +142,7 @@ func pause(d time.Duration) {
 	_ = unix.Nanosleep(&ts, nil)
 }
 
-// counts returns how many events were handed to the sink, and how many of them
+// counts returns how many events were handed to the sink, and how many of them came
 // from memory.
 func (f *follower) counts() (read, remembered uint64) {
 	f.mu.Lock()
@@ -160,7 +158,7 @@ func (f *follower) writesOfOthers() uint64 {
 }
 
 // look hands the sink at once what is new in the log. The error is an
-// *events.UnavailableError if the log is there and cannot be read.
+// *events.UnavailableError if the log exists and cannot be read.
 func (f *follower) look() error {
 	for {
 		more, err := f.lookOnce()
@@ -170,7 +168,7 @@ func (f *follower) look() error {
 	}
 }
 
-// lookOnce is a slice of a look, between which others get the lock.
+// lookOnce does one slice of a look; between slices, others get the lock.
 func (f *follower) lookOnce() (more bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -196,16 +194,15 @@ func (f *follower) lookSlice() (more bool, err error) {
 	f.setFault(err)
 	f.notePolled()
 	if err != nil {
-		// What is wrong may pass without a report of the kernel.
+		// The fault may go away without a report of the kernel.
 		f.watch.again()
 		return false, unavailable(err)
 	}
 	return more, nil
 }
 
-// lookAtPath reads what was appended, and follows the path to the files that took
-// the place of the present one, one after the other. more says that there is more
-// to be read.
+// lookAtPath reads what was appended, and follows the path through the files that
+// replaced the current one, in order. more reports whether there is more to read.
 func (f *follower) lookAtPath() (more bool, err error) {
 	f.arrivals.note()
 	for {
@@ -236,11 +233,11 @@ func (f *follower) lookAtPresent(missing bool, err error) (more bool, _ error) {
 	return more, err
 }
 
-// sliceBytes is how much is read with the lock held, or one line that is longer.
+// sliceBytes is how much is read with the lock held, unless one line is longer.
 const sliceBytes = 1 << 20
 
-// advance reads the whole lines that were appended to the present generation
-// and hands them to the sink. more says that there are more.
+// advance reads the whole lines appended to the current generation and hands them to
+// the sink. more reports whether there are more.
 func (f *follower) advance() (more bool, err error) {
 	g := f.chain.current
 	for first := f.chain.off; ; {
@@ -252,7 +249,7 @@ func (f *follower) advance() (more bool, err error) {
 		if size <= off {
 			return false, nil
 		}
-		// The records keep this buffer alive: it is no larger than it has to be.
+		// The records keep this buffer alive, so it is no larger than necessary.
 		c, _, err := g.readChunk(make([]byte, min(size-off, chunkSize)), off, size)
 		if err != nil || c.next == off {
 			return false, err
@@ -264,7 +261,7 @@ func (f *follower) advance() (more bool, err error) {
 	}
 }
 
-// adopt makes a file the log that is followed.
+// adopt makes a file the followed log.
 func (f *follower) adopt(g *generation, off int64, numbers twins) {
 	f.chain.adopt(g, off, numbers)
 	f.unchanged, f.barred = time.Time{}, time.Time{}
@@ -272,8 +269,7 @@ func (f *follower) adopt(g *generation, off int64, numbers twins) {
 
 func (f *follower) noteGrowth() { f.indexer.noteGrowth(f.chain.current, f.chain.off) }
 
-// setFault remembers what keeps the log from being read, nil for nothing, and
-// logs it once.
+// setFault records why the log cannot be read, nil if it can, and logs a change once.
 func (f *follower) setFault(err error) {
 	switch {
 	case err == nil && f.fault != nil:
@@ -284,7 +280,7 @@ func (f *follower) setFault(err error) {
 	f.fault = err
 }
 
-// notePolled logs once that the log is polled, and that it is no more.
+// notePolled logs once when the log begins or stops to be polled.
 func (f *follower) notePolled() {
 	err := f.watch.polled()
 	switch {
@@ -296,8 +292,8 @@ func (f *follower) notePolled() {
 	f.isPolled = err != nil
 }
 
-// status returns what keeps the log from being read or watched, "" for nothing,
-// and how many events were handed to the sink.
+// status returns why the log cannot be read or watched, "" if it can, and how many
+// events were handed to the sink.
 func (f *follower) status() (fault string, read uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -312,7 +308,7 @@ func (f *follower) status() (fault string, read uint64) {
 	return fault, f.read
 }
 
-// stop has the threads that follow end.
+// stop makes the threads that follow the log end.
 func (f *follower) stop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -322,7 +318,7 @@ func (f *follower) stop() {
 	}
 }
 
-// close frees what following holds, when its threads have ended.
+// close frees the follower's resources, after its threads have ended.
 func (f *follower) close() {
 	if f.watch != nil {
 		f.watch.close()

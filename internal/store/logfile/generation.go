@@ -16,58 +16,57 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// generation is one file that has been the log. What is said to be guarded is, by
-// the mutex that is named; the rest never changes once it is part of the chain, but
-// for uid.
+// generation is one file that has been the log. A field marked as guarded is guarded by
+// the mutex named there. The others, except uid, never change once the generation is
+// part of the chain.
 type generation struct {
 	seq  uint64
-	id   uint64 // of the file, the same in every process
+	id   uint64 // identifies the generation, the same in every process
 	file fileID
 	f    *os.File
 	disk disk
-	// uid is the user whose events are in the file, as it was when its state was
-	// last looked at; unknownUID: not known.
+	// uid is the user whose events are in the file, as of the last stat; or unknownUID.
 	uid atomic.Int64
-	// direct says that it is certain that no other file was at the path
-	// between its predecessor and this one.
+	// direct: it is certain that no other file was at the path between its predecessor
+	// and this one.
 	direct bool
-	// early says that the file was there before the kernel had reported any that
-	// appeared: it does so a moment later, and then the file may be direct.
+	// early: the file was opened before the kernel had reported it. The report follows
+	// a moment later, and may then make the file direct.
 	early   bool
-	isMount bool // it is mounted over another file
+	isMount bool // mounted over another file
 	index   index
 
-	join   int64  // where it continues its predecessor
-	lost   bool   // it cannot be proved to continue its predecessor
-	whole  bool   // nothing that was written to it or to one before is missing at its start
-	origin uint64 // of the time without a file that it ended, 0: it is not certain
+	join   int64  // the offset at which it continues its predecessor
+	lost   bool   // it is not proved to continue its predecessor
+	whole  bool   // nothing written to it or to an earlier one is missing at its start
+	origin uint64 // names the time without a file that it ended, 0: uncertain
 
 	// guarded by chain.mu
 	refs    int
 	retired bool
-	end     int64 // after the last whole line; valid once retired
-	cut     bool  // it was truncated in place: what was read is no longer there
+	end     int64 // after the last whole line; set once it is retired
+	cut     bool  // truncated in place: what was read is no longer there
 
-	skipped map[int64]struct{} // offsets of lines that are no events; guarded by skips.mu
+	skipped map[int64]struct{} // offsets of lines that are not events; guarded by skips.mu
 
 	passing sync.Mutex
-	// Of a line that is too long to be looked at: where it begins, and up to where
-	// it was found not to end.
+	// Of a line that is too long to be read: its start, and up to where it was found
+	// not to end.
 	passedFrom, passedTo int64
 }
 
-// fileState is what is said of a file by the kernel, all of it at one moment.
+// fileState is the state of a file as the kernel reports it, all at one moment.
 type fileState struct {
 	size     int64
 	modified time.Time
-	uid      int64 // whose events are in it
+	uid      int64 // of the user whose events are in it
 }
 
-// unknownUID is the user of the events in a file that several may write to.
+// unknownUID is the user of events in a file that several users may write to.
 const unknownUID = -1
 
-// uidOfEvents returns the user whose events are in a file: that of its owner,
-// unless others may write to it, too.
+// uidOfEvents returns the user whose events are in a file: its owner, unless others may
+// write to it, too.
 func uidOfEvents(owner uint32, mode uint32) int64 {
 	const othersWrite = unix.S_IWGRP | unix.S_IWOTH
 	if mode&othersWrite != 0 {
@@ -76,8 +75,8 @@ func uidOfEvents(owner uint32, mode uint32) int64 {
 	return int64(owner)
 }
 
-// fileID identifies a file. Inodes are used again, so the birth time is part
-// of it where the file system has one.
+// fileID identifies a file. Inode numbers are reused, so the birth time is part of it
+// where the file system has one.
 type fileID struct {
 	dev, ino uint64
 	birth    int64 // nanoseconds since the epoch, 0 if the file system has none
@@ -85,7 +84,7 @@ type fileID struct {
 
 func (id fileID) hash() uint64 {
 	var b [24]byte
-	if id.birth == 0 { // inodes of a file system in memory begin again with each boot
+	if id.birth == 0 { // inode numbers of an in-memory file system restart at each boot
 		id.dev ^= bootHash()
 	}
 	binary.LittleEndian.PutUint64(b[0:], id.dev)
@@ -94,17 +93,17 @@ func (id fileID) hash() uint64 {
 	return xxhash.Sum64(b[:])
 }
 
-// bootHash is another number after each start of the machine.
+// bootHash is a different number after each boot.
 var bootHash = sync.OnceValue(func() uint64 {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return rand.Uint64() // what cannot be identified is not taken for the same
+		return rand.Uint64() // a file that cannot be identified is never equal to another
 	}
 	return xxhash.Sum64(id)
 })
 
-// identify returns the identity of the file at the path, or of the descriptor
-// if the path is empty, with its owner, size and mode.
+// identify returns the identity of the file at the path, or of the descriptor if the
+// path is empty, with its owner, size and mode.
 func identify(dirfd int, path string) (id fileID, stat unix.Statx_t, err error) {
 	flags := 0
 	if path == "" {
@@ -126,11 +125,11 @@ func identify(dirfd int, path string) (id fileID, stat unix.Statx_t, err error) 
 	return id, stat, nil
 }
 
-// errNoFile is wrapped by errors on a path that holds something else.
+// errNoFile is wrapped by errors for a path that holds something else than a file.
 var errNoFile = errors.New("it is not a regular file; name the log file itself")
 
-// openGeneration opens the file at the path for reading. It never blocks, and
-// refuses what is not a regular file.
+// openGeneration opens the file at the path for reading. It never blocks, and refuses
+// anything but a regular file.
 func openGeneration(d disk, path string) (*generation, error) {
 	f, err := d.open(path, unix.O_RDONLY, 0)
 	if err != nil {
@@ -149,7 +148,7 @@ func openGeneration(d disk, path string) (*generation, error) {
 	return g, nil
 }
 
-// again returns a generation that is the same file, under another identity.
+// again returns a new generation for the same file, with another identity.
 func (g *generation) again(id uint64) (*generation, error) {
 	f, err := g.disk.dup(g.f)
 	if err != nil {
@@ -160,7 +159,7 @@ func (g *generation) again(id uint64) (*generation, error) {
 	return other, nil
 }
 
-// unreadable is an error by which the file of one generation could not be read.
+// unreadable is the error for one generation whose file could not be read.
 type unreadable struct {
 	g *generation
 	error
@@ -168,8 +167,8 @@ type unreadable struct {
 
 func (e *unreadable) Unwrap() error { return e.error }
 
-// stat returns the state of the file now. It is called before events are read,
-// whose user it decides: the owner of the file may become another.
+// stat returns the state of the file now. Call it before reading events: the owner,
+// which decides their user, may change.
 func (g *generation) stat() (fileState, error) {
 	state, err := g.disk.stat(g.f)
 	if err != nil {

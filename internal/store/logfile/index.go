@@ -13,38 +13,38 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// index is what is known of the lines of a generation, from its start as far as
-// the indexer has come: blocks, and in each an entry for every event. A reader
-// uses what there is and reads the rest as it stands in the file: the
-// index is never waited for. It is safe for concurrent use.
+// index is what is known of the lines of a generation, from its start up to where the
+// indexer has got: blocks, and in each an entry for every event. A reader uses what is
+// indexed and reads the rest from the file; it never waits for the index. It is safe
+// for concurrent use.
 type index struct {
 	mu     sync.RWMutex
 	blocks []block
-	bare   int   // how many blocks, from the first, have lost their entries
+	bare   int   // how many blocks, from the first, have had their entries dropped
 	held   int64 // bytes of entries
-	twins  twins // after the last block; the indexer's own
+	twins  twins // after the last block; used only by the indexer
 }
 
-// block sums up a run of whole lines. It does not change, but that its entries
+// block summarizes a run of whole lines. It does not change, except that its entries
 // may be dropped.
 type block struct {
 	start, end int64 // offsets in the file
-	// Of the times of its events, in nanoseconds since the epoch. They are not
-	// in order in the log.
+	// The range of the times of its events, in nanoseconds since the epoch. In the log
+	// they are not in order.
 	oldest, newest int64
 	types          uint64 // bit n: there are events of the type with code n
 	statuses       uint64
-	// twins says that events in it are equal to others near them: then their
-	// cursors depend on what is before, and the block has to be read in turn.
+	// twins is set if some of its events are equal to others near them. Their cursors
+	// depend on the events before, so the block has to be read in sequence.
 	twins   bool
 	shift   uint8   // of the times in entries
 	entries []entry // of its events in order, nil if they were dropped
 }
 
-// entry is an event in eight bytes, from the lowest bit on: the offset of its
-// line in the block, its type and its status, marks of its ID, its name and how that
-// begins, what it came to (filter.View.Outcome), and when it happened since the oldest
-// of the block, in units of 1<<shift nanoseconds.
+// entry is an event in eight bytes. From the lowest bit on: the offset of its line in
+// the block; its type and status; marks of its ID, its name and the beginning of its
+// name; its outcome (filter.View.Outcome); and its time since the oldest of the block,
+// in units of 1<<shift nanoseconds.
 type entry uint64
 
 const (
@@ -76,7 +76,7 @@ func (e entry) ticks() uint64 { return uint64(e >> timeShift) }
 func (e entry) beginning() uint8 { return uint8(e >> beginningShift & (1<<beginningBits - 1)) }
 func (e entry) outcome() uint8   { return uint8(e >> outcomeShift & (1<<outcomeBits - 1)) }
 
-// idMark is the same for every ID that begins with the same markedPrefix bytes.
+// idMark is the same for all IDs that begin with the same markedPrefix bytes.
 func idMark[T ~string | ~[]byte](id T) uint8 {
 	if len(id) < markedPrefix {
 		return 0
@@ -84,14 +84,14 @@ func idMark[T ~string | ~[]byte](id T) uint8 {
 	return uint8((uint32(id[0])<<8 | uint32(id[1])) * 40503 >> 8)
 }
 
-// markedPrefix is how much of an ID, or of a name, decides on the mark of how it begins.
+// markedPrefix is how many bytes of an ID or name determine the mark of its beginning.
 const markedPrefix = 2
 
-// nameMark is the same for the same name. It is never anyName.
+// nameMark is the same for equal names. It is never anyName.
 func nameMark(name string) uint8 { return max(1, uint8(xxhash.Sum64String(name))) }
 
-// beginningMark is the same for every name that begins with the same markedPrefix
-// bytes, anyName for a shorter one.
+// beginningMark is the same for all names that begin with the same markedPrefix bytes;
+// it is anyName for a shorter name.
 func beginningMark(name string) uint8 {
 	if len(name) < markedPrefix {
 		return anyName
@@ -105,20 +105,18 @@ const anyName = 0
 func (b *block) size() int64   { return b.end - b.start }
 func (b *block) memory() int64 { return int64(len(b.entries)) * int64(unsafe.Sizeof(entry(0))) }
 
-// ticks returns the time of an entry for a time that is not older than the
-// block.
+// ticks returns the time in an entry for a time not before the block's oldest.
 func (b *block) ticks(time int64) uint64 {
 	return min((uint64(time)-uint64(b.oldest))>>b.shift, 1<<timeBits-1)
 }
 
-// outOfTurn reports whether the block can be read without what is before it,
-// up to the limit.
+// outOfTurn reports whether the block, up to the limit, can be read without the events
+// before it.
 func (b *block) outOfTurn(limit int64) bool {
 	return !b.twins && b.end <= limit && b.size() < 1<<offsetBits
 }
 
-// mayMatch reports whether an event of the block can answer the query. False is
-// certain.
+// mayMatch reports whether an event of the block can match the query. False is certain.
 func (b *block) mayMatch(q *store.Query) bool {
 	return (q.Since == store.NoSince || b.newest > q.Since) && (q.Until == store.NoUntil || b.oldest < q.Until) &&
 		q.Filters.MayMatch(b.types, b.statuses)
@@ -127,7 +125,7 @@ func (b *block) mayMatch(q *store.Query) bool {
 // mayHold reports whether an event of that time can be in the block.
 func (b *block) mayHold(time int64) bool { return b.oldest <= time && time <= b.newest }
 
-// blockMaker makes a block of the events of a chunk.
+// blockMaker builds a block from the events of a chunk.
 type blockMaker struct {
 	block
 	made  []entry // without their times
@@ -139,7 +137,7 @@ func (m *blockMaker) begin() {
 	m.block = block{oldest: math.MaxInt64, newest: math.MinInt64}
 }
 
-// add counts in an event whose line is at the offset of the chunk.
+// add adds an event whose line is at the offset in the chunk.
 func (m *blockMaker) add(offset int, d *decoded, twin bool) {
 	f := &d.fields
 	m.oldest, m.newest = min(m.oldest, f.Time), max(m.newest, f.Time)
@@ -161,7 +159,7 @@ func (m *blockMaker) add(offset int, d *decoded, twin bool) {
 func (m *blockMaker) end(c *chunk) block {
 	m.start, m.block.end = c.off, c.next
 	if m.size() >= 1<<offsetBits {
-		return m.block // a line of enormous length: it is read as it is
+		return m.block // a line of enormous length: it is read from the file
 	}
 	if len(m.times) > 0 {
 		m.shift = uint8(max(0, bits.Len64(uint64(m.newest)-uint64(m.oldest))-timeBits))
@@ -197,14 +195,14 @@ func (x *index) add(b block) {
 	}
 }
 
-// memory returns how many bytes the entries take.
+// memory returns the size of the entries in bytes.
 func (x *index) memory() int64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.held
 }
 
-// drop drops entries, oldest first, until they take no more than so many bytes.
+// drop drops entries, oldest first, until at most so many bytes are left.
 func (x *index) drop(most int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -214,7 +212,7 @@ func (x *index) drop(most int64) {
 	}
 }
 
-// at returns the block that the offset is in, and its number.
+// at returns the block that contains the offset, and its number.
 func (x *index) at(off int64) (b block, number int, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

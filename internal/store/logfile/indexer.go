@@ -10,25 +10,24 @@ import (
 )
 
 const (
-	// directoryBytes bounds the entries of all indexes of a store: enough for
-	// four million events. Beyond it the oldest events of the log lose theirs,
-	// and are found by reading them.
+	// directoryBytes bounds the entries of all indexes of a store: enough for four
+	// million events. Beyond it, the entries of the oldest events are dropped, and
+	// those events are found by reading the file.
 	directoryBytes = 32 << 20
-	// indexPause is how long the indexer lets be, so that a client that starts the
-	// service by asking it something has the machine for himself.
+	// indexPause is how long the indexer waits at first, so that a client whose request
+	// starts the service has the machine to itself.
 	indexPause = 100 * time.Millisecond
-	// leastBlock is how much there has to be at the end of the log for another
-	// block, in bytes.
+	// leastBlock is how many new bytes at the end of the log make another block.
 	leastBlock = chunkSize / 2
 )
 
-// indexer keeps the indexes of a store, in the background and on one processor
-// only. It is never waited for.
+// indexer maintains the indexes of a store, in the background and on one processor.
+// Nothing waits for it.
 type indexer struct {
 	chain *chain
 	skips *skips
 	grown chan struct{} // holds one when there is something to index
-	busy  atomic.Int32  // readings that are reading now
+	busy  atomic.Int32  // readings in progress
 
 	mu   sync.Mutex // held while it works
 	buf  []byte
@@ -39,7 +38,7 @@ func newIndexer(c *chain, n *skips) *indexer {
 	return &indexer{chain: c, skips: n, grown: make(chan struct{}, 1)}
 }
 
-// run indexes what the log holds, and what it grows by, until it is stopped.
+// run indexes the log and what is appended to it, until it is stopped.
 func (x *indexer) run(stopped <-chan struct{}) {
 	for {
 		select {
@@ -56,8 +55,8 @@ func (x *indexer) run(stopped <-chan struct{}) {
 	}
 }
 
-// noteGrowth wakes the indexer if there is something for it in a generation that
-// is read up to the offset.
+// noteGrowth wakes the indexer if a generation, now read up to the offset, has enough
+// for it.
 func (x *indexer) noteGrowth(g *generation, off int64) {
 	if g == nil || off-g.index.extent() < leastBlock {
 		return
@@ -131,8 +130,8 @@ func (x *indexer) trim(all []*generation) {
 	}
 }
 
-// giveWay lets those who read go first: while one does, the indexer rests most
-// of the time.
+// giveWay lets readers go first: while one is reading, the indexer rests most of the
+// time.
 func (x *indexer) giveWay() {
 	const rest = time.Millisecond
 	if x.busy.Load() > 0 {

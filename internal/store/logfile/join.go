@@ -5,25 +5,26 @@ import (
 	"time"
 )
 
-// verdict is what can be said of a file that has taken the place of another.
+// verdict is what is known about a file that replaced another.
 type verdict int
 
 const (
 	joined    verdict = iota // it continues the other at the offset
-	lost                     // files came and went in between, or it is not certain
-	unsettled                // it is still being filled: look again
+	lost                     // files came and went in between, or this is not certain
+	unsettled                // it is still being filled: try again
 )
 
-// joiner finds the place at which a new generation continues an old one. It
-// goes by content: markers prove nothing, and neither do inodes.
+// joiner finds the offset at which a new generation continues an old one. It goes by
+// content: neither markers nor inodes prove anything.
 type joiner struct {
 	old    *generation
-	oldEnd int64 // after the last whole line, up to which all was delivered
+	oldEnd int64 // after the last whole line, up to which everything was delivered
 	new    *generation
-	isNext bool // the new one was the log right after the old one, which was set aside
+	isNext bool // the new one became the log directly after the old one was set aside
 }
 
-// join returns the offset in the new generation of what is not in the old one.
+// join returns the offset in the new generation of the first event that is not in the
+// old one.
 func (j *joiner) join() (int64, verdict, error) {
 	if j.isNext {
 		return 0, joined, nil
@@ -41,9 +42,9 @@ func (j *joiner) join() (int64, verdict, error) {
 	return j.byWitness()
 }
 
-// byRotation looks for what Podman's rotation keeps of the old file: from half
-// its size, after the next newline, to its end; at the start of the new file
-// or after one marker.
+// byRotation looks for what Podman's rotation keeps of the old file: everything after
+// the first newline in its second half. It is at the start of the new file, or after
+// one marker.
 func (j *joiner) byRotation() (int64, verdict, error) {
 	oldSize, err := j.old.size()
 	if err != nil {
@@ -71,8 +72,8 @@ func (j *joiner) byRotation() (int64, verdict, error) {
 		switch {
 		case !same:
 		case newSize-start >= oldSize-kept:
-			// A torn last line of the old file is part of what was kept, and
-			// may have been completed since.
+			// A torn last line of the old file is part of what was kept, and may have
+			// been completed since.
 			return start + j.oldEnd - kept, joined, nil
 		case j.new.isYoung():
 			return 0, unsettled, nil
@@ -81,8 +82,8 @@ func (j *joiner) byRotation() (int64, verdict, error) {
 	return 0, lost, nil
 }
 
-// isYoung reports whether the file may still be being copied, as Podman does where
-// it cannot rename: it was made just now.
+// isYoung reports whether Podman may still be copying into the file, as it does where
+// it cannot rename: the file was created just now.
 func (g *generation) isYoung() bool {
 	id, stat, err := g.disk.of(g.f)
 	if err != nil {
@@ -111,8 +112,8 @@ func (g *generation) lineStart(off int64) (int64, error) {
 	}
 }
 
-// markerLength returns the length of the first line if it is a marker of
-// rotation, else 0.
+// markerLength returns the length of the first line if it is a rotation marker,
+// otherwise 0.
 func (g *generation) markerLength() (int64, error) {
 	b, err := g.readAt(make([]byte, 16<<10), 0)
 	if err != nil {
@@ -147,9 +148,9 @@ func sameBytes(a *generation, aOff int64, b *generation, bOff, n int64) (bool, e
 	return true, nil
 }
 
-// byLastLines looks for the last event of the old file in the new one, preceded
-// by the same events as there. It is how a file is joined that is not the
-// direct successor, but still holds the end of what was read.
+// byLastLines looks for the last event of the old file in the new one, preceded by the
+// same events as in the old. It joins a file that is not the direct successor, but
+// still contains the end of what was read.
 func (j *joiner) byLastLines() (int64, verdict, error) {
 	last, err := j.old.lastEvents(j.oldEnd, alignEvents)
 	if err != nil || len(last) == 0 {
@@ -176,8 +177,7 @@ func (j *joiner) byLastLines() (int64, verdict, error) {
 		for i := range before {
 			same = same && before[i].sameContent(last[i])
 		}
-		// With less before than could be compared, the events there have to
-		// be all that the file has.
+		// With fewer events than are compared, they have to be all that the file has.
 		if same {
 			matched = append(matched, end)
 		}
@@ -188,8 +188,8 @@ func (j *joiner) byLastLines() (int64, verdict, error) {
 	return matched[0], joined, nil
 }
 
-// alignEvents is how many events before a place are compared before it is
-// believed to be the same.
+// alignEvents is how many events before a place must be equal for it to count as the
+// same.
 const alignEvents = 4
 
 // lastEvents returns up to n events before off, newest first, without
@@ -213,9 +213,9 @@ func (g *generation) lastEvents(off int64, n int) ([]identity, error) {
 	return ids, nil
 }
 
-// byWitness takes a file that has nothing of the old one for its successor if
-// it is certain that no other came between: the kernel has reported exactly one
-// file that appeared at the path.
+// byWitness accepts a file with nothing of the old one as its successor if it is
+// certain that no other came between: the kernel has reported exactly one file that
+// appeared at the path.
 func (j *joiner) byWitness() (int64, verdict, error) {
 	switch {
 	case j.new.early && j.new.isYoung():
@@ -223,7 +223,7 @@ func (j *joiner) byWitness() (int64, verdict, error) {
 	case !j.new.direct:
 		return 0, lost, nil
 	}
-	// Events that were in the old one already must not come again.
+	// Events that were in the old file must not be delivered again.
 	again, err := j.holdsOldEvents()
 	if again || err != nil {
 		return 0, lost, err
@@ -231,8 +231,8 @@ func (j *joiner) byWitness() (int64, verdict, error) {
 	return 0, joined, nil
 }
 
-// holdsOldEvents reports whether an event at the start of the new file is one of
-// the old: lines were deleted, or what copies the log was held up.
+// holdsOldEvents reports whether an event at the start of the new file is one of the
+// old: lines were deleted, or whatever copies the log was delayed.
 func (j *joiner) holdsOldEvents() (bool, error) {
 	c, _, err := j.new.readChunk(nil, 0, 1<<62)
 	if err != nil || len(c.data) == 0 {

@@ -7,7 +7,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// last finds the newest record that answers the query.
+// last finds the newest record that matches the query.
 func (p *past) last(ctx context.Context, query store.Query, b *store.Batch) (*store.Record, error) {
 	if err := p.look(); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (p *past) lastIn(ctx context.Context, g *generation, end int64, query *stor
 		switch n := len(t.batch.Records); {
 		case t.err != nil:
 			return nil, unavailable(t.err)
-		case t.short: // the file is not what the index says
+		case t.short: // the file no longer matches the index
 			return p.lastBetween(ctx, g, 0, end, query, b)
 		case n > 0:
 			*b = t.batch

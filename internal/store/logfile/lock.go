@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultLockTimeout bounds the wait for the lock of the log. Podman holds it
-// for one write; who holds it longer is stopped, and would block us for ever.
+// DefaultLockTimeout bounds the wait for the lock of the log. Podman holds it for one
+// write; a process that holds it longer has stopped, and would block us for ever.
 const DefaultLockTimeout = 5 * time.Second
 
-// errLocked is returned when the lock was not to be had in time.
+// errLocked is returned when the lock could not be taken in time.
 var errLocked = errors.New("cannot lock the log: another process has held its lock file for too long; " +
 	"look for a stopped podman process")
 
@@ -29,20 +29,20 @@ type fileLock struct {
 	mu      sync.Mutex
 	file    *os.File
 	id      fileID    // of file
-	waiting *lockWait // a wait for the lock of file, nil if there is none
+	waiting *lockWait // a wait for the lock on file, nil if there is none
 }
 
-// lockWait is a wait for the lock in the kernel, fair to Podman's. It cannot be
-// interrupted: one that outlives its caller is left for the next caller, and
-// gives the lock back at once should it get it while there is none.
+// lockWait is a wait for the lock in the kernel, which is fair to Podman's waits. It
+// cannot be interrupted: one that outlives its caller is left to the next caller, and
+// if it gets the lock while there is no caller, it gives it back at once.
 type lockWait struct {
 	file *os.File
 	id   fileID
-	done chan struct{} // closed when it is over and the result is wanted
+	done chan struct{} // closed when it is over and its caller still waits
 	// guarded by fileLock.mu
 	err    error
 	wanted bool
-	last   bool // it is wanted no more: the file is to be closed
+	last   bool // no caller wants it any more: the file is to be closed
 }
 
 func newFileLock(d disk, path string) *fileLock { return &fileLock{disk: d, path: path} }
@@ -50,7 +50,7 @@ func newFileLock(d disk, path string) *fileLock { return &fileLock{disk: d, path
 // lock takes the lock, or gives up at the deadline, when the context is done or
 // the channel is closed. It is called by one goroutine at a time.
 func (l *fileLock) lock(ctx context.Context, deadline time.Time, closing <-chan struct{}) error {
-	var timer *time.Timer // only where there is a wait
+	var timer *time.Timer // only if it has to wait
 	for {
 		w, err := l.try()
 		if w == nil || err != nil {
@@ -75,7 +75,7 @@ func (l *fileLock) lock(ctx context.Context, deadline time.Time, closing <-chan 
 	}
 }
 
-// take takes the lock of the file that is open if it is free.
+// take takes the lock on the open file if it is free.
 func (l *fileLock) take() (locked bool, err error) {
 	err = l.disk.lock(l.file, unix.F_OFD_SETLK, unix.F_WRLCK)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
@@ -84,7 +84,7 @@ func (l *fileLock) take() (locked bool, err error) {
 	return err == nil, errors.Wrap(err, "cannot lock the log")
 }
 
-// try takes the lock if it is free, else it returns a wait for it.
+// try takes the lock if it is free; otherwise it returns a wait for it.
 func (l *fileLock) try() (*lockWait, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,7 +102,7 @@ func (l *fileLock) try() (*lockWait, error) {
 	return l.waiting, nil
 }
 
-// wait waits in the kernel until the lock is there.
+// wait waits in the kernel until it has the lock.
 func (l *fileLock) wait(w *lockWait) {
 	err := l.disk.lock(w.file, unix.F_OFD_SETLKW, unix.F_WRLCK)
 	l.mu.Lock()
@@ -122,13 +122,13 @@ func (l *fileLock) wait(w *lockWait) {
 	}
 }
 
-// finish ends a wait, which gave has reason to give up unless it is nil. again
-// is true if the lock is of a file that is no longer the lock file.
+// finish ends a wait. gave is why the caller gave up, nil if the wait is over. again is
+// true if the locked file is no longer the lock file.
 func (l *fileLock) finish(w *lockWait, gave error) (again bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case <-w.done: // it has the lock, if only just now
+	case <-w.done: // it got the lock, if only just now
 	default:
 		w.wanted = false
 		return false, gave
@@ -144,7 +144,7 @@ func (l *fileLock) finish(w *lockWait, gave error) (again bool, err error) {
 	return false, nil
 }
 
-// unlock gives the lock back.
+// unlock releases the lock.
 func (l *fileLock) unlock() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,12 +156,12 @@ func (l *fileLock) free() {
 		return
 	}
 	if err := l.disk.lock(l.file, unix.F_OFD_SETLK, unix.F_UNLCK); err != nil {
-		_ = l.file.Close() // frees it whatever happens
+		_ = l.file.Close() // which releases the lock whatever happens
 		l.file = nil
 	}
 }
 
-// open opens the lock file, again if it was replaced.
+// open opens the lock file, or reopens it if it was replaced.
 func (l *fileLock) open() error {
 	if l.file != nil && l.isAtPath(l.id) {
 		return nil
@@ -180,13 +180,13 @@ func (l *fileLock) open() error {
 	return nil
 }
 
-// isAtPath reports whether the file is the one that other writers lock.
+// isAtPath reports whether the file is still the one that other writers lock.
 func (l *fileLock) isAtPath(id fileID) bool {
 	now, _, err := l.disk.at(l.path)
 	return err == nil && now == id
 }
 
-// leave closes the lock file, once a wait for its lock is over.
+// leave closes the lock file, after any wait for its lock is over.
 func (l *fileLock) leave() {
 	file, w := l.file, l.waiting
 	l.file, l.waiting = nil, nil
@@ -203,16 +203,16 @@ func (l *fileLock) leave() {
 	}
 }
 
-// lockMode is the mode of a lock file that is made here. Podman makes its own
-// readable to all, and so any user who can reach it can take a shared lock, which
-// blocks every writer.
+// lockMode is the mode of a lock file created here. Podman makes its own readable to
+// all, and so any user who can reach it can take a shared lock, which blocks every
+// writer.
 const lockMode = 0o600
 
 func lockFile(f *os.File, cmd int, kind int16) error {
 	return retry(func() error { return unix.FcntlFlock(f.Fd(), cmd, &unix.Flock_t{Type: kind, Whence: 0}) })
 }
 
-// close gives the lock and its file up.
+// close releases the lock and closes its file.
 func (l *fileLock) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

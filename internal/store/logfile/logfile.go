@@ -20,23 +20,24 @@ import (
 type Options struct {
 	// Path is the path of the log file. It need not exist yet.
 	Path string
-	// MaxSize bounds the log with what of it is kept aside, in bytes; 0: no
-	// bound. It is only for a log that no Podman rotates.
+	// MaxSize bounds the log together with the files set aside, in bytes; 0: no bound.
+	// Set it only for a log that no Podman rotates.
 	MaxSize int64
-	// Own says that the log is eventsvc's own: it is created at once.
+	// Own: the log is eventsvc's own, and is created at once.
 	Own bool
-	// Named says that the path was chosen by hand: that it is hardly one of an event
-	// log (Doubt) is a fault, while the directory of a Podman may be still to come.
+	// Named: the administrator chose the path. Then a path that is probably not an
+	// event log's is a fault (CheckPath); the directory of Podman's log may appear
+	// later.
 	Named bool
-	// Collected says that the log was collected from several hosts or users by
-	// eventsvc collect, so that each line names its own. It is for the
-	// administrator to say: a line of another log proves nothing by such a name.
+	// Collected says that eventsvc collect wrote the log, from several hosts or users,
+	// so that each line names its own. Only the administrator can say so: in any other
+	// log such a name proves nothing.
 	Collected Collected
 	// LockTimeout bounds the wait for the lock that Podman's writers take; 0:
 	// DefaultLockTimeout.
 	LockTimeout time.Duration
-	// Sync says when what is written outlives a power failure; zero:
-	// SyncNever, as Podman does.
+	// Sync says when written events survive a power failure; zero: SyncNever, as with
+	// Podman.
 	Sync Sync
 	// Logger gets the store's log messages; nil: they are dropped.
 	Logger *slog.Logger
@@ -48,7 +49,7 @@ type Options struct {
 // Store is a log file. It is safe for concurrent use.
 type Store struct {
 	path     string
-	named    bool // by hand
+	named    bool // Options.Named
 	chain    *chain
 	skips    *skips
 	indexer  *indexer
@@ -84,7 +85,7 @@ func Open(o Options) (*Store, error) {
 		path: path, named: o.Named, chain: chain, skips: left, indexer: indexer, syncs: syncs, follower: f,
 		appender: newAppender(path, o.disk, f, syncs, &o), past: newPast(f), stopped: make(chan struct{}),
 	}
-	if o.Own && o.Collected == NotCollected { // its collector makes it, and may be another user
+	if o.Own && o.Collected == NotCollected { // a collected log is created by its collector, perhaps as another user
 		if err := s.create(o.disk); err != nil {
 			return nil, err
 		}
@@ -108,7 +109,7 @@ func (o *Options) setDefaults() {
 	o.Own = o.Own || o.MaxSize > 0
 }
 
-// create makes the directory and the file of a log of eventsvc's own.
+// create creates the directory and file of eventsvc's own log.
 func (s *Store) create(d disk) error {
 	if err := d.mkdir(filepath.Dir(s.path)); err != nil {
 		return errors.Wrap(err, "cannot create the directory of the log")
@@ -127,7 +128,7 @@ func (s *Store) Type() events.EventerType { return events.LogFile }
 // Path returns the path of the log file.
 func (s *Store) Path() string { return s.path }
 
-// Follow begins to hand the sink what is new.
+// Follow begins to hand the sink new events.
 func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 	if err := s.follower.start(sink); err != nil {
 		return store.Pos{}, "", err
@@ -152,16 +153,16 @@ func (s *Store) Read(ctx context.Context, start store.Start, query store.Query) 
 	return r, nil
 }
 
-// Last finds the newest record that answers the query.
+// Last finds the newest record that matches the query.
 func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (*store.Record, error) {
 	return s.past.last(ctx, query, b)
 }
 
-// Append writes events to the log, under Podman's lock, whole lines in one
-// write, all that have a line or none of them; when that outlives a power failure
-// is Options.Sync. They are not written if the context ends before they are
-// written, which it can while another process holds the lock; the errors then
-// wrap that of the context. A collected log takes none.
+// Append writes events to the log, under Podman's lock, as whole lines in one write:
+// all events that have a line, or none. Options.Sync says when they survive a power
+// failure. If the context ends first, which it can while another process holds the
+// lock, nothing is written and the errors wrap the context's error. A collected log
+// accepts no events.
 func (s *Store) Append(ctx context.Context, batch []events.Event) []store.Written {
 	if s.chain.collected != NotCollected {
 		return refuseWrites(ctx, batch)
@@ -169,10 +170,10 @@ func (s *Store) Append(ctx context.Context, batch []events.Event) []store.Writte
 	return s.appender.append(ctx, batch)
 }
 
-// Attend does nothing: the log is followed in any case.
+// Attend does nothing: the log is always followed.
 func (s *Store) Attend(bool) {}
 
-// Probe returns nil once both threads that follow the log have gone round.
+// Probe returns nil once both threads that follow the log have completed an iteration.
 func (s *Store) Probe(ctx context.Context) error {
 	if isClosed(s.stopped) {
 		return nil
@@ -191,15 +192,15 @@ func (s *Store) Status() store.Status {
 	status.Fault = cmp.Or(status.Fault, fault, s.syncs.fault())
 	status.Oldest, status.Newest = s.past.span()
 	if status.Fault == "" && s.named && status.Oldest.IsZero() {
-		if err := Doubt(s.path); err != nil {
+		if err := CheckPath(s.path); err != nil {
 			status.Fault = err.Error()
 		}
 	}
 	return status
 }
 
-// Close ends following, waits for it and for what is being written, and closes
-// the files.
+// Close stops following, waits for that and for writes in progress, and closes the
+// files.
 func (s *Store) Close() (err error) {
 	s.once.Do(func() {
 		close(s.stopped)

@@ -8,14 +8,14 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// past reads what is in the log: from any place on, or the newest event that
-// answers a query.
+// past reads what is in the log: from any place on, or the newest event that matches a
+// query.
 type past struct {
 	chain   *chain
 	skips   *skips
 	indexer *indexer
-	look    func() error  // has the chain brought up to date
-	helpers chan struct{} // holds one for each helper of a sweep
+	look    func() error  // brings the chain up to date
+	helpers chan struct{} // has one element for each helper of a sweep
 }
 
 func newPast(f *follower) *past {
@@ -53,15 +53,15 @@ func (p *past) read(ctx context.Context, start store.Start, query store.Query) (
 	return r, nil
 }
 
-// enlist has the files held that a reading comes to.
+// enlist makes the chain hold open the files that a reading will reach.
 func (p *past) enlist(r *reading) {
 	p.chain.mu.Lock()
 	defer p.chain.mu.Unlock()
 	p.chain.readings[r] = struct{}{}
 }
 
-// span returns when the oldest and the newest event in the log happened, zero for
-// none.
+// span returns the times of the oldest and the newest event in the log, zero if there
+// is none.
 func (p *past) span() (oldest, newest time.Time) {
 	ctx := context.Background()
 	var b store.Batch

@@ -2,17 +2,17 @@ package logfile
 
 import "github.com/eventsvc/eventsvc/internal/store"
 
-// prefilter is what a query asks of an entry, before the line is looked at.
+// prefilter is what a query requires of an entry, checked before the line is read.
 type prefilter struct {
 	query    *store.Query
-	types    uint64 // an event of another type does not answer it
+	types    uint64 // an event of another type does not match
 	statuses uint64
 	outcomes uint64
-	objects  bool // an event with a mark in none of the three does not either
+	objects  bool // an event with a mark in none of these three does not match
 	ids      [1 << idBits]bool
 	names    [1 << nameBits]bool
 	begun    [1 << beginningBits]bool
-	any      bool // every entry will do, apart from its time
+	any      bool // every entry passes, apart from its time
 }
 
 func newPrefilter(q *store.Query) *prefilter {
@@ -51,18 +51,18 @@ func (f *prefilter) isOfKind(e entry) bool {
 // part is a part of a block that has to be read.
 type part struct {
 	start, end int64 // offsets in the file, of whole lines
-	// wanted is how many lines of it can be wanted, every for any of them.
+	// wanted is how many of its lines may match, every for any of them.
 	wanted int
 }
 
 const every = -1
 
-// A gap between two wanted lines that is shorter than mergeGap is read with
-// them: that takes no longer than another system call.
+// A gap shorter than mergeGap between two wanted lines is read with them: that takes no
+// longer than another system call.
 const mergeGap = 1 << 10
 
-// parts appends what has to be read of a block, and the offsets of the lines
-// of it that can be wanted.
+// parts appends the parts of a block that have to be read, and the offsets of the lines
+// that may match.
 func (f *prefilter) parts(dst []part, wanted []int64, b *block) ([]part, []int64) {
 	q := f.query
 	since := q.Since != store.NoSince && q.Since >= b.oldest

@@ -8,14 +8,14 @@ import (
 	"github.com/pkg/errors"
 )
 
-// beat counts how often a loop has gone round. The zero value is ready.
+// beat counts the iterations of a loop. The zero value is ready.
 type beat struct {
 	mu    sync.Mutex
 	count uint64
-	next  chan struct{} // closed with the next one, nil: none is waited for
+	next  chan struct{} // closed by the next one, nil: no caller waits for it
 }
 
-// done is called at the end of each round.
+// done is called at the end of each iteration.
 func (b *beat) done() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -26,8 +26,7 @@ func (b *beat) done() {
 	}
 }
 
-// now returns how many rounds there were, and a channel that is closed with the
-// next.
+// now returns the number of iterations, and a channel that the next one closes.
 func (b *beat) now() (count uint64, next <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -37,9 +36,9 @@ func (b *beat) now() (count uint64, next <-chan struct{}) {
 	return b.count, b.next
 }
 
-// probe has the kernel wake both threads that follow the log, where they wait for
-// it to report events, and waits until each has gone round: the one notes which
-// file is at the path, the other reads what is new and hands it to the sink.
+// probe wakes both threads that follow the log out of their wait in the kernel, and
+// waits until each has completed an iteration: one notes which file is at the path, the
+// other reads what is new and hands it to the sink.
 func (f *follower) probe(ctx context.Context) error {
 	if f.watch == nil {
 		return nil
@@ -51,11 +50,11 @@ func (f *follower) probe(ctx context.Context) error {
 	return errors.WithMessage(err, "the thread that reads the log is not responding")
 }
 
-// rousePause is after how long a thread is roused again, should it have been
-// under way already.
+// rousePause is after how long a thread is woken again, in case it was not waiting the
+// first time.
 const rousePause = 50 * time.Millisecond
 
-// rouse wakes the thread that waits, and returns when it has gone round.
+// rouse wakes the thread that waits, and returns when it has completed an iteration.
 func (w *watcher) rouse(ctx context.Context, thread *waiter, b *beat) error {
 	before, next := b.now()
 	for {

@@ -9,8 +9,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// reading is one reader's way through the chain of generations. The generation
-// it is in is held open for it, and so are those after it, within limits.
+// reading reads through the chain of generations for one reader. The generation it is
+// in is held open for it, and so are those after it, within limits.
 type reading struct {
 	past  *past
 	query store.Query
@@ -18,27 +18,27 @@ type reading struct {
 	off   int64
 	twins twins     // at off, unless cold
 	cold  bool      // blocks before off were passed over
-	end   store.Pos // of the store, as it was when it was last asked for
+	end   store.Pos // of the store, when it was last checked
 	atEnd bool      // io.EOF was returned for end
-	sweep *sweep    // of the blocks from off on, nil: they are read in turn
-	plain bool      // the index is not to be trusted
+	sweep *sweep    // of the blocks from off on, nil: they are read in sequence
+	plain bool      // do not use the index
 }
 
-// startOldest begins with the first event of the chain.
+// startOldest begins with the oldest event of the chain.
 func (r *reading) startOldest() error {
 	c := r.past.chain
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if gs := c.storedLocked(); len(gs) > 0 {
 		r.enter(gs[0], 0)
-	} else if c.current != nil { // the file is gone, and nothing is kept
+	} else if c.current != nil { // the file is gone, and no older one is kept
 		r.enter(c.current, c.off)
 		r.twins = c.twins
 	}
 	return nil
 }
 
-// startAt begins at a position that this store gave out.
+// startAt begins at a position returned by this store.
 func (r *reading) startAt(pos store.Pos) error {
 	if pos == (store.Pos{}) {
 		return nil
@@ -51,7 +51,7 @@ func (r *reading) startAt(pos store.Pos) error {
 	return err
 }
 
-// enterAt moves the reading to a position, if that is still held.
+// enterAt moves the reading to a position. It returns false if that is no longer held.
 func (r *reading) enterAt(pos store.Pos) bool {
 	c := r.past.chain
 	c.mu.Lock()
@@ -76,7 +76,7 @@ func (r *reading) enter(g *generation, off int64) {
 	r.past.chain.trim()
 }
 
-// setEnd notes the end of the store as it is now.
+// setEnd updates the end of the store.
 func (r *reading) setEnd() error {
 	c := r.past.chain
 	c.mu.Lock()
@@ -94,12 +94,12 @@ func (r *reading) setEnd() error {
 	return nil
 }
 
-// Next fills the batch with the next records that answer the query.
+// Next fills the batch with the next records that match the query.
 func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 	return r.nextSome(ctx, b, 0)
 }
 
-// nextSome is Next for at most so many records, 0 for as many as a chunk has.
+// nextSome is Next for at most so many records; 0: as many as a chunk has.
 func (r *reading) nextSome(ctx context.Context, b *store.Batch, most int) error {
 	r.past.indexer.busy.Add(1)
 	defer r.past.indexer.busy.Add(-1)
@@ -129,8 +129,8 @@ func (r *reading) nextSome(ctx context.Context, b *store.Batch, most int) error 
 	return nil
 }
 
-// step reads one chunk, or goes from one generation to the next. more is false
-// at the end.
+// step reads one chunk, or moves from one generation to the next. more is false at the
+// end.
 func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 	limit, retired, err := r.limit()
 	if err != nil {
@@ -172,9 +172,9 @@ func (r *reading) step(b *store.Batch, most int) (more bool, err error) {
 	return r.cross()
 }
 
-// checkUnfinished returns an error if there ought to be a whole line before end and
-// there is none. At the end of the log a line may be unfinished; anywhere else the
-// file was cut, and what was to be read is gone.
+// checkUnfinished returns an error if a whole line must end before end and none does.
+// At the end of the log a line may be unfinished; anywhere else the file was truncated,
+// and what was to be read is gone.
 func (r *reading) checkUnfinished(end, limit int64, retired bool) error {
 	size, err := r.g.size()
 	if err != nil {
@@ -183,13 +183,13 @@ func (r *reading) checkUnfinished(end, limit int64, retired bool) error {
 	if size >= limit && end == limit && !retired {
 		return nil
 	}
-	if err := r.past.look(); err != nil { // so that the oldest event is that of the log as it is now
+	if err := r.past.look(); err != nil { // so that the error names the oldest event of the log as it is now
 		return err
 	}
 	return r.past.chain.expired()
 }
 
-// stepSweep takes what the sweep has next.
+// stepSweep takes the next records of the sweep.
 func (r *reading) stepSweep(b *store.Batch) error {
 	end, more, short, err := r.sweep.next(b)
 	if err != nil {
@@ -203,7 +203,7 @@ func (r *reading) stepSweep(b *store.Batch) error {
 	return nil
 }
 
-// warm finds out how equal events are numbered here, if blocks were passed over.
+// warm determines how equal events are numbered here, if blocks were passed over.
 func (r *reading) warm() (err error) {
 	if r.cold {
 		r.twins, err = r.g.warm(r.off)
@@ -212,8 +212,8 @@ func (r *reading) warm() (err error) {
 	return err
 }
 
-// limit returns how far the present generation may be read, and whether it has
-// a successor. Before the first file it looks whether there is one by now.
+// limit returns how far the current generation may be read, and whether it has a
+// successor. Before the first file, it checks whether that exists by now.
 func (r *reading) limit() (limit int64, retired bool, err error) {
 	limit, retired, isHeld := r.limitHeld()
 	if !isHeld {
@@ -247,7 +247,7 @@ func (r *reading) limitHeld() (limit int64, retired, isHeld bool) {
 	return r.off, false, true // it was entered after the end
 }
 
-// cross goes on in the generation that continues the present one.
+// cross moves to the generation that continues the current one.
 func (r *reading) cross() (bool, error) {
 	if !r.enterNext() {
 		return false, r.past.chain.expired()
@@ -310,7 +310,7 @@ func (r *reading) scan(c *chunk, b *store.Batch, most int) {
 	r.off = c.next
 }
 
-// Pos returns the position reached.
+// Pos returns the current position.
 func (r *reading) Pos() store.Pos {
 	if r.g == nil {
 		return store.Pos{}
@@ -318,7 +318,7 @@ func (r *reading) Pos() store.Pos {
 	return r.g.pos(r.off)
 }
 
-// Cursor names the position reached.
+// Cursor returns the cursor for the current position.
 func (r *reading) Cursor() (string, error) {
 	if err := r.warm(); err != nil {
 		return "", unavailable(err)
@@ -326,7 +326,7 @@ func (r *reading) Cursor() (string, error) {
 	return string(r.past.chain.appendPosition(nil, r.g, r.off, &r.twins)), nil
 }
 
-// Close frees what the reading holds.
+// Close frees the reading's resources.
 func (r *reading) Close() {
 	if r.sweep != nil {
 		r.sweep.close()

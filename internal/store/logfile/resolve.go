@@ -11,8 +11,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// startAfter begins at the place that a cursor names. A place that is gone, or
-// is not certain, is an *events.ExpiredError.
+// startAfter begins at the place that a cursor names. If the place is gone or
+// uncertain, the error is an *events.ExpiredError.
 func (r *reading) startAfter(ctx context.Context, text string) error {
 	c, err := parseCursor(text)
 	chain := r.past.chain
@@ -47,7 +47,7 @@ type place struct {
 	twins twins // at off
 }
 
-// finder looks for the place of a cursor in a chain of generations.
+// finder finds the place of a cursor in a chain of generations.
 type finder struct {
 	ctx    context.Context
 	cursor cursor
@@ -68,8 +68,8 @@ func (f *finder) find() (*place, error) {
 	return f.byContent()
 }
 
-// byHint looks where the position was when the cursor was made, and believes
-// it if the event before, or after, is the one that the cursor names.
+// byHint checks the position recorded when the cursor was made, and accepts it if the
+// event before it, or after it, is the one that the cursor names.
 func (f *finder) byHint() (*place, error) {
 	h := f.cursor.hint
 	for _, g := range f.chain {
@@ -122,9 +122,9 @@ func (f *finder) proves(g *generation, off int64, t *twins) (bool, error) {
 	return !known, nil
 }
 
-// origin is the place before the first event of a log that had none when the
-// cursor was made: the start of the same file, or of the one that was seen to be the
-// first to appear since.
+// origin returns the place before the first event, for a cursor made when the log had
+// none: the start of the same file, or of the file that was seen to be the first to
+// appear since.
 func (f *finder) origin() (*place, error) {
 	for _, g := range f.chain {
 		if g.id == f.cursor.genID || g.origin != 0 && g.origin == f.cursor.genID {
@@ -134,9 +134,8 @@ func (f *finder) origin() (*place, error) {
 	return nil, nil
 }
 
-// byContent looks for the event that the cursor names. One that is found in
-// several places is identified by its number among equal ones, as far as that
-// is certain.
+// byContent searches for the event that the cursor names. If it is found in several
+// places, its number among equal events decides, as far as that is certain.
 func (f *finder) byContent() (*place, error) {
 	var candidates []candidate
 	pattern := fractionPattern(f.cursor.id.time)
@@ -168,8 +167,7 @@ type candidate struct {
 	start, end int64
 }
 
-// choose decides between the lines that are equal to the one that the cursor
-// names.
+// choose decides between the lines that are equal to the one that the cursor names.
 func (f *finder) choose(candidates []candidate) (*place, error) {
 	var chosen *place
 	several := false
@@ -198,8 +196,8 @@ func (f *finder) choose(candidates []candidate) (*place, error) {
 		}
 	}
 	if chosen != nil && len(candidates) > 1 && f.cursor.id.twin == 0 && !chosen.g.whole {
-		// The first of equal events may be a later one of a log that was cut: the
-		// one that the cursor names would have been right before the start.
+		// The first of equal events may be a later one of a truncated log: the one that
+		// the cursor names would have been just before the start.
 		_, all, err := chosen.g.idsBefore(chosen.off, twinWindow+1)
 		if all || err != nil {
 			return nil, err
@@ -208,8 +206,8 @@ func (f *finder) choose(candidates []candidate) (*place, error) {
 	return chosen, nil
 }
 
-// number goes through a generation once and calls found with each of the
-// candidates there, and how equal events are numbered before it and after.
+// number reads a generation once and calls found for each candidate in it, with the
+// numbering of equal events before and after it.
 func (f *finder) number(candidates []candidate, found func(c candidate, before, after *twins)) error {
 	g, off := candidates[0].g, candidates[0].start
 	t, err := g.warm(off)
@@ -247,12 +245,12 @@ func (f *finder) number(candidates []candidate, found func(c candidate, before, 
 	return nil
 }
 
-// fractionPattern returns what the time of an event looks like in every zone:
-// the digits of the fraction of its second without trailing zeros, "" if it can
-// be any. Podman's reader takes a comma before them as well as a point.
+// fractionPattern returns how the fraction of an event's second is written, which is
+// the same in every time zone: its digits without trailing zeros, "" if any may be
+// there. Podman's reader accepts a comma as well as a point before them.
 func fractionPattern(ns int64) []byte {
 	if ns == math.MinInt64 || ns == math.MaxInt64 {
-		return nil // of a time that nanoseconds cannot express
+		return nil // from a time that nanoseconds cannot express
 	}
 	fraction := ns % 1e9
 	if fraction < 0 {
@@ -264,12 +262,12 @@ func fractionPattern(ns int64) []byte {
 	return bytes.TrimRight(fmt.Appendf(nil, "%09d", fraction), "0")
 }
 
-// anyTime lets search look at events of every time.
+// anyTime makes search consider events of every time.
 const anyTime int64 = math.MinInt64
 
-// search calls found with each line that contains the pattern, every line for
-// an empty one, with the offsets of its start and of what is after it, until
-// it returns false. It passes over what is known to hold no event of that time.
+// search calls found with each line that contains the pattern (every line for an empty
+// pattern), and the offsets of its start and of the next line, until found returns
+// false. It skips blocks known to hold no event of that time.
 func (g *generation) search(pattern []byte, time int64, found func(text []byte, start, end int64) bool) error {
 	var buf []byte
 	var c chunk

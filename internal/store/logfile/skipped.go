@@ -8,29 +8,28 @@ import (
 	"time"
 )
 
-// logPause is the least time between two lines of the service's own log about a
-// new file, or about lines that were left out once there were skipBurst of them: a
-// small limit has Podman rotate its log many times a second, and a log may be
-// garbage.
+// logPause is the least time between two log messages about a new file, or about lines
+// that were left out once there were skipBurst of them. With a small size limit Podman
+// rotates its log many times a second, and a log may be garbage.
 const logPause = 10 * time.Second
 
-// skipBurst is how many lines that were left out are logged one by one.
+// skipBurst is how many lines that were left out are logged individually.
 const skipBurst = 20
 
-// maxSkips bounds the places per generation that are remembered so that a line
-// is counted once, however often it is read.
+// maxSkips bounds the offsets remembered for each generation, so that a line is counted
+// once however often it is read.
 const maxSkips = 1 << 16
 
-// skips counts the lines that are no events, and logs them.
+// skips counts and logs the lines that are not events.
 type skips struct {
 	path string
 	log  *slog.Logger
 
 	mu     sync.Mutex
 	count  uint64
-	last   string // where the last of them is, and why
+	last   string // where the last of them is, and the reason
 	logged int    // of the burst
-	silent uint64 // since the last that was logged
+	silent uint64 // since the last one that was logged
 	since  time.Time
 }
 
@@ -59,7 +58,7 @@ func (n *skips) note(g *generation, off int64, reason error) {
 	n.silent = 0
 }
 
-// total returns how many lines were left out, and where the last is, and why.
+// total returns how many lines were left out, and where the last is and why.
 func (n *skips) total() (count uint64, last string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

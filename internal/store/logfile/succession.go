@@ -11,11 +11,11 @@ import (
 	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
-// settleTime is how long a file that is being filled by a rotation that is not
-// atomic is given to become what the rotation makes of it.
+// settleTime is how long a rotation that is not atomic is given to finish filling the
+// new file.
 const settleTime = 2 * time.Second
 
-// catchUp reads what there is of the present generation, again if it was cut.
+// catchUp reads the rest of the current generation, from its start if it was truncated.
 func (f *follower) catchUp() (more bool, err error) {
 	f.watch.armFile(f.chain.current.f)
 	cut, err := f.wasCutInPlace()
@@ -28,7 +28,7 @@ func (f *follower) catchUp() (more bool, err error) {
 	return f.advance()
 }
 
-// wasCutInPlace reports whether the file is no longer what was read of it: it was
+// wasCutInPlace reports whether the file no longer holds what was read of it: it was
 // truncated, and perhaps written to since.
 func (f *follower) wasCutInPlace() (bool, error) {
 	g, off := f.chain.current, f.chain.off
@@ -54,11 +54,12 @@ func (f *follower) wasCutInPlace() (bool, error) {
 	return false, nil
 }
 
-// replaceInPlace begins again with a file that was truncated. What was appended
-// between the last look and the truncation is lost, if there was anything.
+// replaceInPlace begins again with a file that was truncated. What was appended between
+// the last read and the truncation, if anything, is lost.
 func (f *follower) replaceInPlace() error {
-	// What was before the first event of the file is not before what is there now:
-	// no cursor may take one for the other, and none that another process made.
+	// The place before the old first event is not the place before the new one: the new
+	// generation needs a name of its own, so that no cursor is valid for both, not even
+	// one made by another process.
 	g, err := f.chain.current.again(rand.Uint64())
 	if err != nil {
 		return err
@@ -71,9 +72,8 @@ func (f *follower) replaceInPlace() error {
 	return nil
 }
 
-// succeed goes on to the file that has taken the place of the present
-// generation. done is false if that file is still being filled, or more of the
-// present one is to be read first.
+// succeed moves on to the file that replaced the current generation. done is false if
+// that file is still being filled, or more of the current one is to be read first.
 func (f *follower) succeed(g *generation) (done, more bool, err error) {
 	if f.chain.current == nil {
 		return f.beginWith(g), false, nil
@@ -81,7 +81,7 @@ func (f *follower) succeed(g *generation) (done, more bool, err error) {
 	if more, err = f.catchUp(); more {
 		return false, true, nil
 	}
-	// What is written next may be what shows how it goes on.
+	// The next write may be what shows how it continues.
 	f.watch.forgetFile()
 	f.watch.armFile(g.f)
 	off, verdict, number := int64(0), lost, 0
@@ -98,7 +98,7 @@ func (f *follower) succeed(g *generation) (done, more bool, err error) {
 		off, verdict, number = 0, lost, 0
 	}
 	if verdict == unsettled {
-		f.chain.setGone(false) // till then the old file is the log
+		f.chain.setGone(false) // until then the old file is the log
 		f.watch.again()
 		return false, false, nil
 	}
@@ -120,17 +120,17 @@ func (f *follower) succeed(g *generation) (done, more bool, err error) {
 	return true, false, nil
 }
 
-// join returns the offset in a new generation at which it continues the present
-// one, which was set aside under that number.
+// join returns the offset at which a new generation continues the current one, which
+// was set aside under that number.
 func (f *follower) join(g *generation, number int) (int64, verdict, error) {
 	j := joiner{old: f.chain.current, oldEnd: f.chain.off, new: g, isNext: number > 0 && f.isNextAside(number, g)}
 	f.arrivals.confirm(g)
 	return j.join()
 }
 
-// beginWith adopts the first file that there is at the path. All that is in it is
-// new, and all that there is, if no other was there before it. done is false if
-// that is to be known in a moment.
+// beginWith adopts the first file at the path. Everything in it is new; and it is
+// complete, if no other file was there before. done is false if that is not known yet,
+// but will be in a moment.
 func (f *follower) beginWith(g *generation) (done bool) {
 	f.arrivals.confirm(g)
 	if g.early && g.isYoung() {
@@ -146,14 +146,14 @@ func (f *follower) beginWith(g *generation) (done bool) {
 	return true
 }
 
-// oldPatience is how long a file is tried to be read that was replaced before it
-// was read to its end. Its successor is not read meanwhile: a disk that is slow
-// to recover costs no event, and one that never does costs this long.
+// oldPatience is how long reading a file is retried that was replaced before it was
+// read to its end. Its successor is not read meanwhile. So a disk that recovers slowly
+// costs no event, and one that never does costs this delay.
 const oldPatience = 10 * time.Second
 
-// isLostFor reports whether the present generation, which has a successor, could
-// not be read for so long that it is given up, by the last error. What is left
-// of it counts as one line that was left out.
+// isLostFor reports whether the current generation, which has a successor and last
+// failed with err, has been unreadable for so long that it is given up. What is left of
+// it counts as one line that was left out.
 func (f *follower) isLostFor(err error) bool {
 	var u *unreadable
 	if !errors.As(err, &u) || u.g != f.chain.current {
@@ -169,13 +169,13 @@ func (f *follower) isLostFor(err error) bool {
 	return true
 }
 
-// successions are the new files that were not logged.
+// successions counts the new files that were not logged.
 type successions struct {
 	count  uint64
 	logged time.Time
 }
 
-// note logs that another file is the log now, now and then.
+// note logs that another file is the log now, at most once each logPause.
 func (n *successions) note(log *slog.Logger, path string, g *generation) {
 	n.count++
 	if now := time.Now(); now.Sub(n.logged) >= logPause {

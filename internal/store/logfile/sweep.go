@@ -9,51 +9,50 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// sweep reads a run of indexed blocks of a generation for one reading. Every
-// event in them is known not to be equal to one near it, so blocks can be read
-// out of turn: helpers do, on processors that are idle, while the
-// caller still works with what came before. What they have read is given out in
-// the order of the file.
+// sweep reads a run of indexed blocks of a generation for one reading. None of their
+// events is equal to one near it, so the blocks can be read out of order: helpers read
+// ahead on idle processors while the caller works with the records before. The records
+// are returned in the order of the file.
 type sweep struct {
 	past   *past
 	g      *generation
 	filter *prefilter
-	limit  int64 // no block after it is read
+	limit  int64 // no block beyond it is read
 
 	mu      sync.Mutex
-	number  int     // of the block that is next to be claimed
+	number  int     // of the next block to be claimed
 	end     int64   // where the last claimed task ends
-	ahead   []*task // claimed and not yet given out, in order
-	free    []*task // for further use
+	ahead   []*task // claimed and not yet returned, in order
+	free    []*task // for reuse
 	helpers int
-	begun   bool // something was given out
+	begun   bool // a task has been returned
 	closed  bool
 	done    sync.WaitGroup // helpers
 }
 
-// task is some blocks that are read by one goroutine at once.
+// task is some blocks that one goroutine reads.
 type task struct {
 	start, end int64
 	batch      store.Batch
 	parts      []part
 	wanted     []int64
-	ready      chan struct{} // gets one when a helper has read it
+	ready      chan struct{} // gets one element when a helper has read it
 	helped     bool
 	err        error
-	short      bool // the file is not what the index says
+	short      bool // the file no longer matches the index
 }
 
 const (
-	// taskBytes is how much a task reads, if there is as much.
+	// taskBytes is how much a task reads, if there is that much.
 	taskBytes = chunkSize
-	// taskBlocks bounds the blocks of a task of which little has to be read.
+	// taskBlocks bounds the blocks of a task if little of each has to be read.
 	taskBlocks = 64
-	// maxAhead is how many tasks a reading may be ahead of its reader.
+	// maxAhead is how many tasks may be read ahead of the reader.
 	maxAhead = 3
 )
 
-// newSweep returns a sweep from the place of the reading on up to the limit,
-// nil if what is there has to be read in turn.
+// newSweep returns a sweep from the reading's place up to the limit, nil if what is
+// there has to be read in sequence.
 func (r *reading) newSweep(limit int64) *sweep {
 	b, number, ok := r.g.index.at(r.off)
 	if !ok || b.start != r.off || !b.outOfTurn(limit) {
@@ -62,8 +61,8 @@ func (r *reading) newSweep(limit int64) *sweep {
 	return &sweep{past: r.past, g: r.g, filter: newPrefilter(&r.query), limit: limit, number: number, end: r.off}
 }
 
-// claim takes the next blocks for a task, nil if there are none. It is called
-// with the mutex held.
+// claim takes the next blocks as a task, nil if there are none. It is called with the
+// mutex held.
 func (w *sweep) claim(helped bool) *task {
 	var t *task
 	bytes := int64(0)
@@ -86,8 +85,7 @@ func (w *sweep) claim(helped bool) *task {
 	return t
 }
 
-// assign adds a block to a task, and returns how many bytes of it have to be
-// read.
+// assign adds a block to a task, and returns how many bytes of it have to be read.
 func (w *sweep) assign(t *task, b *block) (bytes int64) {
 	if q := w.filter.query; w.past.chain.collected == NotCollected && !q.HasUser(w.g.uid.Load()) || !b.mayMatch(q) {
 		return 0
@@ -110,9 +108,9 @@ func (w *sweep) newTask() *task {
 	return &task{ready: make(chan struct{}, 1)}
 }
 
-// next gives out the records of the next task, perhaps none, and returns where
-// it ends. more is false after the last block. The error is that of the file;
-// short says that the file is not what the index says from there on.
+// next returns the records of the next task, perhaps none, and where it ends. more is
+// false after the last block. The error is the file's; short means that the file
+// no longer matches the index.
 func (w *sweep) next(b *store.Batch) (end int64, more, short bool, err error) {
 	w.mu.Lock()
 	if len(w.ahead) == 0 && w.claim(false) == nil {
@@ -120,7 +118,7 @@ func (w *sweep) next(b *store.Batch) (end int64, more, short bool, err error) {
 		return w.end, false, false, nil
 	}
 	t := w.ahead[0]
-	if w.begun { // who wants no more than the first needs no help
+	if w.begun { // a reader of only the first task needs no help
 		w.callHelp()
 	}
 	w.begun = true
@@ -141,8 +139,8 @@ func (w *sweep) next(b *store.Batch) (end int64, more, short bool, err error) {
 	return t.end, true, false, nil
 }
 
-// callHelp lets helpers begin, if there are processors for them and there is
-// something left to do. It is called with the mutex held.
+// callHelp starts helpers, if processors are idle and blocks are left. It is called
+// with the mutex held.
 func (w *sweep) callHelp() {
 	for !w.closed && w.helpers+len(w.ahead) < maxAhead {
 		if b, ok := w.g.index.block(w.number); !ok || !b.outOfTurn(w.limit) {
@@ -158,7 +156,7 @@ func (w *sweep) callHelp() {
 	}
 }
 
-// help reads ahead until that is far enough.
+// help reads ahead as far as maxAhead allows.
 func (w *sweep) help() {
 	defer func() { <-w.past.helpers }()
 	for {

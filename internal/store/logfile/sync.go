@@ -13,25 +13,24 @@ import (
 	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
-// Sync says when events that are written outlive a failure of the power, or of
-// the kernel. A daemon that is killed loses nothing that it acknowledged,
-// whatever it is.
+// Sync says when written events survive a failure of the power or the kernel. Killing
+// the daemon loses no acknowledged event, whatever the setting.
 type Sync int
 
 const (
-	// SyncNever leaves it to the kernel, which writes to the disk within about
-	// half a minute. It is what Podman does.
+	// SyncNever leaves it to the kernel, which writes to the disk within about half a
+	// minute, as Podman does.
 	SyncNever Sync = iota
-	// SyncInterval is at most SyncPeriod after the event was acknowledged.
+	// SyncInterval: at most SyncPeriod after the event was acknowledged.
 	SyncInterval
-	// SyncAlways is before the event is acknowledged. Events that are written
-	// at the same time share the wait.
+	// SyncAlways: before the event is acknowledged. Events written at the same time
+	// share the wait.
 	SyncAlways
 )
 
-// SyncPeriod is the longest time between an acknowledgement and what makes the
-// event outlive a power failure, with SyncInterval and a disk that is quick. It
-// is as long as people wait before they call something slow.
+// SyncPeriod is the longest time between acknowledging an event and making it durable,
+// with SyncInterval and a disk that is fast enough. It is about as long as people wait
+// before they call something slow.
 const SyncPeriod = time.Second
 
 var syncWords = [...]string{SyncNever: "never", SyncInterval: "interval", SyncAlways: "always"}
@@ -39,7 +38,7 @@ var syncWords = [...]string{SyncNever: "never", SyncInterval: "interval", SyncAl
 // String returns the word that ParseSync takes.
 func (m Sync) String() string { return syncWords[m] }
 
-// ParseSync understands never, interval and always.
+// ParseSync parses never, interval and always.
 func ParseSync(word string) (Sync, error) {
 	for mode, known := range syncWords {
 		if word == known {
@@ -49,9 +48,9 @@ func ParseSync(word string) (Sync, error) {
 	return SyncNever, errors.Errorf("cannot sync %q: give always, interval or never", word)
 }
 
-// syncer makes durable what was written. What there is to do is noted under the
-// locks of the follower and of the log, and done under neither: a slow disk holds up
-// only those callers that asked to wait for it.
+// syncer makes durable what was written. Work is queued under the locks of the follower
+// and of the log, and done under neither: a slow disk delays only callers that asked to
+// wait for it.
 type syncer struct {
 	mode  Sync
 	path  string
@@ -59,24 +58,24 @@ type syncer struct {
 	log   *slog.Logger
 	chain *chain
 
-	doing sync.Mutex // held while the disk is waited for
+	doing sync.Mutex // held while waiting for the disk
 
 	mu     sync.Mutex
 	todo   undurable
-	due    *time.Timer // does it, nil: a caller will
-	failed error       // what the last try failed with
+	due    *time.Timer // runs now later, nil: a caller will
+	failed error       // why the last try failed
 }
 
-// undurable are files and names that may not outlive a power failure.
+// undurable is the files and names that may not survive a power failure.
 type undurable struct {
-	written *os.File // what was appended to it
-	// former are files that were appended to, and are to be closed: the newest
-	// of those that are kept aside.
+	written *os.File // the file last appended to
+	// former are files that were appended to, and are then to be closed: the newest of
+	// those set aside.
 	former []formerFile
-	// successor took the place of a file of the log. Each takes the place of
-	// the one before here, too.
+	// successor replaced a file of the log. Each replaces the one before in this field,
+	// too.
 	successor *generation
-	names     bool // in the directory of the log
+	names     bool // in the log's directory
 }
 
 type formerFile struct {
@@ -97,7 +96,7 @@ func (y *syncer) fault() string {
 	return y.failed.Error()
 }
 
-// dueLocked makes sure that what there is to do is done after a time.
+// dueLocked schedules the work, at the latest after that time.
 func (y *syncer) dueLocked(after time.Duration) {
 	switch {
 	case y.due == nil:
@@ -107,8 +106,8 @@ func (y *syncer) dueLocked(after time.Duration) {
 	}
 }
 
-// syncWritten is called when the file was written to. It returns when that
-// is as durable as was asked for.
+// syncWritten is called after a write to the file. It returns when the write is as
+// durable as was asked for.
 func (y *syncer) syncWritten(f *os.File) error {
 	if y.mode == SyncNever {
 		return nil
@@ -124,9 +123,8 @@ func (y *syncer) syncWritten(f *os.File) error {
 	return y.now()
 }
 
-// now makes durable what is not yet. The error is what may have become of
-// the file that is written to and of its name; what is wrong with others, too,
-// is in the status.
+// now makes everything durable. The error concerns the file being written and its name;
+// errors of other files appear in the status only.
 func (y *syncer) now() error {
 	y.doing.Lock()
 	defer y.doing.Unlock()
@@ -147,7 +145,8 @@ func (y *syncer) now() error {
 	}
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	// The next writer gets the error again: there may be no name for its event.
+	// The next writer gets the error again: the file that holds its event may have no
+	// name on the disk.
 	y.todo.names = y.todo.names || todo.names
 	failed := err
 	if failed == nil {
@@ -163,8 +162,8 @@ func (y *syncer) now() error {
 	return err
 }
 
-// syncAll waits for the disk. The first error is of what is written to, the
-// second of others. Names that are durable are no longer to do.
+// syncAll waits for the disk. The first error concerns the file being written, the
+// second other files. It removes names from the work once they are durable.
 func (y *syncer) syncAll(todo *undurable) (err, other error) {
 	for _, f := range todo.former {
 		if f.isDirty {
@@ -185,8 +184,8 @@ func (y *syncer) syncAll(todo *undurable) (err, other error) {
 	return err, other
 }
 
-// unconfirmed says what it means that the disk does not confirm something,
-// unless there is an error already.
+// unconfirmed says what it means that the disk did not confirm something, unless there
+// is an error already.
 func unconfirmed(err, before error) error {
 	if err == nil || before != nil {
 		return before
@@ -206,8 +205,7 @@ func (y *syncer) syncNames() {
 	y.dueLocked(SyncPeriod)
 }
 
-// former makes durable what was written to the file that was appended to up
-// to now, and closes it.
+// former makes durable what was written to the previous file, and closes it.
 func (y *syncer) former(f *os.File) {
 	if y.mode == SyncNever {
 		_ = f.Close()
@@ -219,16 +217,16 @@ func (y *syncer) former(f *os.File) {
 	if y.todo.written == f {
 		y.todo.written = nil
 	}
-	if len(y.todo.former) > aside.Kept { // the disk is slower than the log is rotated, and that file is gone
+	if len(y.todo.former) > aside.Kept { // the disk is slower than rotation, and the oldest file is gone
 		_ = y.todo.former[0].Close()
 		y.todo.former = y.todo.former[1:]
 	}
 	y.dueLocked(SyncPeriod)
 }
 
-// syncSuccessor makes a file durable, soon, that took the place of another, to
-// which events may have been written here, now or before a restart: Podman's
-// rotation copies them, and syncs nothing.
+// syncSuccessor soon makes a file durable that replaced another, to which events may
+// have been written here, now or before a restart: Podman's rotation copies them
+// without a sync.
 func (y *syncer) syncSuccessor(g *generation) {
 	if y.mode == SyncNever {
 		return

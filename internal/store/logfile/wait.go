@@ -7,28 +7,26 @@ import (
 )
 
 const (
-	// retryTime is how soon there is another look after one that failed, and how
-	// often the path is looked at where it may come to name another file without a
-	// report of the kernel.
+	// retryTime is how soon a failed read is retried, and how often the path is checked
+	// where it may come to name another file without a report of the kernel.
 	retryTime = 500 * time.Millisecond
-	// pollTime is how often the log is looked at where the kernel cannot report
-	// what happens to it: as often as Podman does.
+	// pollTime is how often the log is read where the kernel cannot report changes to
+	// it: as often as Podman does.
 	pollTime = 250 * time.Millisecond
 )
 
-// waiter is one of the two threads that wait for reports of the kernel: one for
-// names that appear, the other for what is written. A report wakes one of them: the
-// one for what is written if it waits, so that a write is read by the thread that
-// it woke, else the other. Either takes all there is, and wakes the other if some of
-// it is for that.
+// waiter is one of the two threads that wait for reports of the kernel: one for names
+// that appear, the other for writes. A report wakes one of them. If the one for writes
+// is waiting, it is that one, so that the woken thread itself reads the write. Each
+// takes all reports, and wakes the other if some are for that.
 type waiter struct {
-	epoll int  // the instance that it waits on
+	epoll int  // the instance it waits on
 	wake  int  // an eventfd
-	due   bool // there is something for it; guarded by watcher.mu
+	due   bool // a report is for it; guarded by watcher.mu
 }
 
-// open makes what the waiter waits on: for an end, for its eventfd and, unless
-// it is -1, for a change of the mounts.
+// open creates what the waiter waits on: the end, its eventfd and, unless it is -1,
+// changes of the mounts.
 func (me *waiter) open(stop, mounts int) (err error) {
 	if me.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return err
@@ -51,9 +49,9 @@ func (me *waiter) add(fd int, events uint32) error {
 	return unix.EpollCtl(me.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 }
 
-// addInstance has both wait for an inotify instance. The kernel asks them in the
-// order in which they were added, and EPOLLEXCLUSIVE ends its round at the first
-// that waits.
+// addInstance makes both wait for an inotify instance. The kernel tries them in the
+// order in which they were added, and with EPOLLEXCLUSIVE stops at the first that
+// waits.
 func (w *watcher) addInstance(fd int) error {
 	for _, me := range []*waiter{&w.writes, &w.arrivals} {
 		if err := me.add(fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
@@ -63,9 +61,9 @@ func (w *watcher) addInstance(fd int) error {
 	return nil
 }
 
-// waitForArrivals returns when the path may name another file. isTime says that
-// nothing says so but the clock: then it is time for a look, too. ok is false when
-// the watcher is to be closed.
+// waitForArrivals returns when the path may name another file. isTime is set if only
+// the clock says so: then the log is to be read, too. ok is false when the watcher is
+// to be closed.
 func (w *watcher) waitForArrivals() (isTime, ok bool) {
 	for {
 		ready, timeout := w.take(&w.arrivals)
@@ -76,21 +74,21 @@ func (w *watcher) waitForArrivals() (isTime, ok bool) {
 		switch {
 		case !ok:
 			return false, false
-		case mounted: // something was, or was unmounted
-			w.doubt()
+		case mounted: // a file system was mounted or unmounted
+			w.recheck()
 			return false, true
 		case n == 0:
 			w.mu.Lock()
 			w.retry = false
 			w.mu.Unlock()
-			w.doubt()
+			w.recheck()
 			return true, true
 		}
 	}
 }
 
-// waitForWrites returns when something was written, or the path may name another
-// file; false: the watcher is to be closed.
+// waitForWrites returns true when the log was written to, or the path may name another
+// file; false when the watcher is to be closed.
 func (w *watcher) waitForWrites() bool {
 	for {
 		if ready, _ := w.take(&w.writes); ready {
@@ -102,9 +100,8 @@ func (w *watcher) waitForWrites() bool {
 	}
 }
 
-// wait waits for so many milliseconds at most, and returns how many descriptors
-// have something. It blocks in the kernel, not in the scheduler of Go, whose threads
-// may all be busy.
+// wait waits for at most so many milliseconds, and returns how many descriptors are
+// ready. It blocks in the kernel, not in Go's scheduler, whose threads may all be busy.
 func (w *watcher) wait(me *waiter, timeout int) (n int, mounted, ok bool) {
 	var ready [4]unix.EpollEvent
 	n, err := unix.EpollWait(me.epoll, ready[:], timeout)
@@ -128,9 +125,8 @@ func (w *watcher) wait(me *waiter, timeout int) (n int, mounted, ok bool) {
 	return n, mounted, true
 }
 
-// take takes what the kernel has to report. ready says that there is something
-// for the waiter; otherwise it has to wait, for so many milliseconds at most, -1
-// for ever.
+// take takes the reports of the kernel. ready is set if some are for the waiter;
+// otherwise it has to wait for at most so many milliseconds, -1 for ever.
 func (w *watcher) take(me *waiter) (ready bool, timeout int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -146,18 +142,18 @@ func (w *watcher) take(me *waiter) (ready bool, timeout int) {
 	return ready, timeout
 }
 
-// again has another look made soon, whatever happens.
+// again makes the log be read again soon, even without a report.
 func (w *watcher) again() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.retry && !w.closed {
 		w.retry = true
-		_, _ = unix.Write(w.arrivals.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // so that it waits no longer
+		_, _ = unix.Write(w.arrivals.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // to end its wait
 	}
 }
 
-// call says that there is something for a waiter, and wakes it unless it is the
-// one that takes the reports. It is called with the mutex held.
+// call marks a report for a waiter, and wakes it unless it is the one that takes the
+// reports. It is called with the mutex held.
 func (w *watcher) call(other, taking *waiter) {
 	if other != taking && !other.due {
 		_, _ = unix.Write(other.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
@@ -165,8 +161,8 @@ func (w *watcher) call(other, taking *waiter) {
 	other.due = true
 }
 
-// nudge has a wait return. It takes nothing that may have run out, as inotify's
-// watches may.
+// nudge makes a wait return. It uses nothing that may run out, as inotify's watches
+// may.
 func (w *watcher) nudge(other *waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,53 +13,53 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher reports what happens to the log, by one inotify instance: names that
-// come and go in its directory, what is written to the file that is followed, and
-// whatever makes the path name another file, which includes mounts. Unlike the
-// usual libraries it can be asked synchronously what has happened up to now, which
-// is what proves that exactly one file took another's place.
+// watcher reports changes to the log, from one inotify instance: names that come and go
+// in its directory, writes to the followed file, and whatever makes the path name
+// another file, mounts included. Unlike the usual libraries it can be asked
+// synchronously what has happened up to now. That is what proves that exactly one file
+// replaced another.
 //
-// Where the kernel has no instance or no watch left, the log is polled, and where
-// a directory on the way may not be read, the path is looked at twice a second.
+// Where the kernel has no instance or watch left, the log is polled. Where a directory
+// on the path may not be read, the path is checked twice a second.
 type watcher struct {
 	path   string
 	disk   disk
 	stop   int // an eventfd that ends both waits
-	mounts int // the mounts of this process, which poll reports changes of; -1: not known
+	mounts int // the mounts of this process, whose changes poll reports; -1: not known
 
 	arrivals, writes waiter
 
 	mu      sync.Mutex
-	fd      int             // the inotify instance, -1: none
-	buf     []byte          // memory for drain: on the stack of each goroutine that looks it would stay
-	watched map[int32][]way // by watch descriptor
-	file    int32           // the watch descriptor of the file that is followed, 0: it is not watched
-	created int             // files that appeared at the path since sawNew was asked
-	detours int             // how often the path may have led elsewhere
-	moved   uint32          // the cookie of the name that was last moved away
-	changes int             // of the directories in which files appear
-	armed   bool            // all is watched that has to be
-	above   bool            // and so are the names above
-	blind   bool            // but for a directory that may not be read
-	faults  [2]error        // why the log is polled: of directories, and of the file
-	retry   bool            // there is to be another look soon, whatever happens
+	fd      int                 // the inotify instance, -1: none
+	buf     []byte              // for drain: on the stack of each goroutine that reads it would stay
+	watched map[int32][]pathDir // by watch descriptor
+	file    int32               // of the followed file, 0: it is not watched
+	created int                 // files that appeared at the path since the last sawNew
+	detours int                 // how often the path may have led elsewhere
+	moved   uint32              // the cookie of the name that was last moved away
+	changes int                 // of the directories in which files appear
+	armed   bool                // everything needed is watched
+	above   bool                // and so are the names above
+	blind   bool                // except a directory that may not be read
+	faults  [2]error            // why the log is polled: for directories, and for the file
+	retry   bool                // read again soon, even without a report
 	closed  bool
 }
 
-// What is watched of a directory on the way: whether it stays where it is, and,
-// where its names matter, which come and go; and of the file, the next write.
+// What is watched: of a directory on the path, whether it stays where it is, and where
+// its names matter, those that come and go; of the file, the next write.
 const (
 	watchSelf  = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 	watchNames = watchSelf | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB
 	watchWrite = unix.IN_MODIFY | unix.IN_ONESHOT
 )
 
-// unproven is how many files count as having appeared where it is not known how many
-// have: more than one.
+// unproven is the count of appeared files that stands for an unknown number: more than
+// one.
 const unproven = 2
 
 func newWatcher(d disk, path string) (*watcher, error) {
-	w := &watcher{path: path, disk: d, stop: -1, mounts: -1, fd: -1, buf: make([]byte, 16<<10), watched: make(map[int32][]way)}
+	w := &watcher{path: path, disk: d, stop: -1, mounts: -1, fd: -1, buf: make([]byte, 16<<10), watched: make(map[int32][]pathDir)}
 	for _, fd := range []*int{&w.arrivals.epoll, &w.arrivals.wake, &w.writes.epoll, &w.writes.wake} {
 		*fd = -1
 	}
@@ -80,11 +80,11 @@ func newWatcher(d disk, path string) (*watcher, error) {
 	return w, nil
 }
 
-// arm makes sure that the way to the log is watched as far as it is there.
+// arm makes sure that the path to the log is watched, as far as it exists.
 //
-// above has the names in the directories above watched too, which is for as long
-// as there is no file at the path: a directory that is deleted while a file of it
-// is held open says nothing of its end, but the one above does.
+// above: also watch the names in the directories above, which is needed while there is
+// no file at the path. A directory that is deleted while one of its files is held open
+// does not report its own end, but the directory above does.
 func (w *watcher) arm(above bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,14 +92,14 @@ func (w *watcher) arm(above bool) {
 		return
 	}
 	err := w.openInstance()
-	// Watching again what is watched already leaves no gap.
-	keep := make(map[int32][]way)
+	// Watching again what is already watched leaves no gap.
+	keep := make(map[int32][]pathDir)
 	w.blind = false
 	if err == nil {
-		err = w.watchWay(keep, above)
+		err = w.watchPath(keep, above)
 	}
 	w.faults[0] = err
-	if err != nil { // what was watched still is
+	if err != nil { // earlier watches remain
 		w.armed = false
 		return
 	}
@@ -108,13 +108,13 @@ func (w *watcher) arm(above bool) {
 		w.changes++
 	}
 	if slices.ContainsFunc(before, func(wd int32) bool { return !slices.Contains(after, wd) }) {
-		w.detours++ // as by a mount, which is not reported as one
+		w.detours++ // as by a mount, which inotify does not report
 	}
 	w.keepOnly(keep)
 	w.armed, w.above = true, above
 }
 
-// openInstance makes the inotify instance if there is none yet.
+// openInstance creates the inotify instance if there is none yet.
 func (w *watcher) openInstance() error {
 	if w.fd >= 0 {
 		return nil
@@ -131,8 +131,7 @@ func (w *watcher) openInstance() error {
 	return nil
 }
 
-// isSameDir reports whether the directory at the path of the log's is the one
-// that is watched.
+// isSameDir reports whether the watched directory is still the one at the log's path.
 func (w *watcher) isSameDir() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,17 +151,17 @@ func (w *watcher) isSameDir() bool {
 	return same
 }
 
-// dirsChanges returns how often the directories in which the log appears, or what
-// links to it, have become others.
+// dirsChanges returns how often the directories in which the log, or a link to it,
+// appears have changed.
 func (w *watcher) dirsChanges() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.changes
 }
 
-// armFile has the next write to the file reported, by whatever path it is made.
-// It is called before the file is read to its end, so that no write is missed, and
-// one report is all that several writes cost.
+// armFile has the next write to the file reported, by whatever path it is made. Called
+// before the file is read to its end, it misses no write, and several writes cost one
+// report.
 func (w *watcher) armFile(f *os.File) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -179,7 +178,7 @@ func (w *watcher) armFile(f *os.File) {
 	w.faults[1] = errors.Wrap(err, "cannot watch the log for writes"+limitAdvice(err))
 }
 
-// forgetFile gives up the watch of the file that was followed.
+// forgetFile drops the watch of the file that was followed.
 func (w *watcher) forgetFile() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -189,15 +188,15 @@ func (w *watcher) forgetFile() {
 	}
 }
 
-// doubt has the directories watched again, should they be others by now.
-func (w *watcher) doubt() {
+// recheck makes the directories be watched again, in case they have changed.
+func (w *watcher) recheck() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.armed = false
 }
 
-// keepOnly gives up all other watches of directories.
-func (w *watcher) keepOnly(keep map[int32][]way) {
+// keepOnly drops all other watches of directories.
+func (w *watcher) keepOnly(keep map[int32][]pathDir) {
 	for wd := range w.watched {
 		if _, kept := keep[wd]; !kept {
 			_, _ = unix.InotifyRmWatch(w.fd, uint32(wd))
@@ -206,9 +205,9 @@ func (w *watcher) keepOnly(keep map[int32][]way) {
 	w.watched = keep
 }
 
-// update takes the reports up to now, and returns how many files they say have
-// appeared at the path since sawNew was asked, and how often a directory or a link on
-// the way was moved, deleted or replaced, and files with it.
+// update takes the reports up to now. It returns how many files have appeared at the
+// path since the last sawNew, and how often a directory or link on the path was moved,
+// deleted or replaced, and files with it.
 func (w *watcher) update() (created, detours int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -223,8 +222,8 @@ func (w *watcher) forget(created int) {
 	w.created = max(0, w.created-created)
 }
 
-// sawNew returns how many files have appeared at the path since it was last
-// asked. More than one may mean that it is not known.
+// sawNew returns how many files have appeared at the path since its last call. More
+// than one may mean that the number is not known.
 func (w *watcher) sawNew() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -234,15 +233,15 @@ func (w *watcher) sawNew() int {
 	return n
 }
 
-// polled says why the log is polled, nil if it is not.
+// polled returns why the log is polled, nil if it is not.
 func (w *watcher) polled() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return cmp.Or(w.faults[0], w.faults[1])
 }
 
-// drain takes what the kernel has to report up to now, for one of the waiters or,
-// with nil, for neither.
+// drain takes all reports of the kernel up to now, for one of the waiters or, with nil,
+// for neither.
 func (w *watcher) drain(me *waiter) {
 	for !w.closed && w.fd >= 0 {
 		n, err := unix.Read(w.fd, w.buf)
@@ -277,21 +276,21 @@ func (w *watcher) parse(b []byte, me *waiter) {
 			for _, on := range ways {
 				w.note(on, name, mask, cookie, me)
 			}
-		} // else it is of a watch that was given up
+		} // otherwise it is of a watch that was dropped
 		if mask&unix.IN_MOVED_FROM != 0 {
 			w.moved = cookie
 		}
 	}
 }
 
-// note takes a report on a directory.
-func (w *watcher) note(on way, name string, mask, cookie uint32, me *waiter) {
+// note handles a report about a directory.
+func (w *watcher) note(on pathDir, name string, mask, cookie uint32, me *waiter) {
 	ours := name == on.child
 	switch {
 	case !ours || !on.last || mask&(unix.IN_CREATE|unix.IN_MOVED_TO) == 0:
 	case mask&unix.IN_MOVED_TO != 0 && cookie != w.moved:
-		// It comes from a directory that is not watched. Of several in a row the
-		// kernel makes one report.
+		// It comes from a directory that is not watched. The kernel merges several in a
+		// row into one report.
 		w.created += unproven
 	default:
 		w.created++
@@ -300,7 +299,7 @@ func (w *watcher) note(on way, name string, mask, cookie uint32, me *waiter) {
 		w.detours++
 	}
 	isOther := ours && on.turn || mask&(unix.IN_IGNORED|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF) != 0
-	// It may be allowed to be read, or searched, by now.
+	// The directory may have become readable or searchable.
 	isOther = isOther || on.turn && name == "" && mask&unix.IN_ATTRIB != 0
 	if isOther {
 		w.armed = false // another directory may now be the one to watch
@@ -311,7 +310,7 @@ func (w *watcher) note(on way, name string, mask, cookie uint32, me *waiter) {
 	}
 }
 
-// close frees the watcher. Nothing may wait any more.
+// close frees the watcher. No thread may be waiting any more.
 func (w *watcher) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

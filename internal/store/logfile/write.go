@@ -12,15 +12,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// The modes of what is created: those of Podman 5, which reads and writes as
-// the same user only.
+// The modes of what is created here: those of Podman 5, which reads and writes as the
+// same user only.
 const (
 	dirMode  = 0o700
 	fileMode = 0o600
 )
 
-// writeAll writes the events of several callers in one go, with the lock of the
-// log, which it gives back.
+// writeAll writes the events of several callers at once, with the lock of the log held,
+// and releases it.
 func (a *appender) writeAll(all []*write) {
 	f := a.follower
 	f.mu.Lock()
@@ -44,9 +44,9 @@ func (a *appender) writeAll(all []*write) {
 	}
 }
 
-// writeLines writes the lines at the end of the log, and returns the writes whose
-// lines are there: all, or the first of them. It is called with the lock of the
-// log held, so that no Podman rotates it meanwhile, and that of the follower.
+// writeLines writes the lines at the end of the log, and returns the writes that were
+// stored: all, or the first of them. It is called with the lock of the log held, so
+// that no Podman rotates it meanwhile, and that of the follower.
 func (a *appender) writeLines(all []*write) (stored []*write, w *written, err error) {
 	total := 0
 	for _, w := range all {
@@ -56,8 +56,8 @@ func (a *appender) writeLines(all []*write) (stored []*write, w *written, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	// What was written up to now is read before the file gets another name. If
-	// it cannot be now, the file goes on to be the log.
+	// What was written up to now is read before the file is renamed. If it cannot be
+	// read now, the file stays the log.
 	if a.maxSize > 0 && state.size > 0 && state.size+int64(total) > a.maxSize && a.follower.lookLocked() == nil {
 		if err := a.setAside(); err != nil {
 			return nil, nil, err
@@ -72,7 +72,7 @@ func (a *appender) writeLines(all []*write) (stored []*write, w *written, err er
 	}
 	out, of := make([]byte, 0, total+1), new(known)
 	if isTorn {
-		out, of = append(out, '\n'), nil // the fragment gets a line of its own
+		out, of = append(out, '\n'), nil // the fragment becomes a line of its own
 	}
 	kept := len(out)
 	for _, w := range all {
@@ -95,7 +95,7 @@ func (a *appender) writeLines(all []*write) (stored []*write, w *written, err er
 	return all, w, err
 }
 
-// collect hands on what was written, and learns the cursors on the way.
+// collect hands the sink what was written, and learns the cursors on the way.
 func (a *appender) collect(w *written, all []*write) {
 	rest := all
 	a.follower.take(w, func(records []store.Record) {
@@ -119,8 +119,8 @@ func (a *appender) collect(w *written, all []*write) {
 	}
 }
 
-// nameUnseen makes the cursors of events that were written but could not be
-// read back: those of events that have no equal.
+// nameUnseen makes cursors for events that were written but could not be read back, as
+// if none had an equal.
 func (w *write) nameUnseen() {
 	for i := len(w.cursors); i < len(w.hashes); i++ {
 		id := identity{time: w.times[i], hash: w.hashes[i]}
@@ -128,7 +128,7 @@ func (w *write) nameUnseen() {
 	}
 }
 
-// openForAppend opens the log that is at the path now, and returns its state.
+// openForAppend opens the file that is at the path now, and returns its state.
 func (a *appender) openForAppend() (fileState, error) {
 	id, stat, err := a.disk.at(a.path)
 	if err == nil && a.file != nil && id == a.id {
@@ -141,7 +141,7 @@ func (a *appender) openForAppend() (fileState, error) {
 	}
 	const flags = unix.O_RDWR | unix.O_APPEND | unix.O_CREAT
 	f, err := a.disk.open(a.path, flags, fileMode)
-	if errors.Is(err, os.ErrNotExist) { // it went with the directory, whose lock is held
+	if errors.Is(err, os.ErrNotExist) { // it vanished with the directory, whose lock is held
 		if err := a.makeDir(); err != nil {
 			return fileState{}, err
 		}
@@ -171,7 +171,7 @@ func stateOf(stat *unix.Statx_t) fileState {
 	}
 }
 
-// isTorn reports whether the last line of the log was left unfinished.
+// isTorn reports whether the last line of the log is unfinished.
 func (a *appender) isTorn(state *fileState) (bool, error) {
 	if state.size == 0 || a.follower.knowsEnd(a.id, state.size, state.modified) {
 		return false, nil
@@ -183,9 +183,9 @@ func (a *appender) isTorn(state *fileState) (bool, error) {
 	return last[0] != '\n', nil
 }
 
-// writeWhole writes all or nothing: what a full disk lets through of a write is
-// taken back, unless something that does not heed the lock has written after it.
-// It returns how much stays.
+// writeWhole writes all or nothing: if a full disk accepts only part, that is truncated
+// again, unless a process that ignores the lock has written after it. It returns how
+// much stays.
 func (a *appender) writeWhole(out []byte, size int64) (int, error) {
 	n, err := a.disk.write(a.file, out)
 	if err == nil {
@@ -205,9 +205,9 @@ func (a *appender) writeWhole(out []byte, size int64) (int, error) {
 	return n, err
 }
 
-// setAside renames the log, and drops the oldest of those set aside before. It
-// is called with the lock of the log held, when all that was written up to now has
-// been read. Nothing is rewritten: a reader of one of the files goes on reading it.
+// setAside renames the log, and deletes the oldest file set aside before. It is called
+// with the lock of the log held, when all that was written so far has been read.
+// Nothing is rewritten, so a reader of one of the files can continue.
 func (a *appender) setAside() error {
 	path := realPath(a.path)
 	if err := aside.Set(path, a.disk.rename); err != nil {
@@ -219,6 +219,6 @@ func (a *appender) setAside() error {
 	}
 	_ = f.Close()
 	a.syncs.syncNames()
-	_ = a.follower.lookLocked() // it will be looked again
+	_ = a.follower.lookLocked() // it will be read again
 	return nil
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/pkg/errors"
 )
 
-// Doubt returns why a path that was chosen by hand is hardly that of an event log:
-// its directory does not exist, which the first event that is written here makes,
-// or it is a file whose first lines are no events. It is nil otherwise, also if the
-// file cannot be read.
-func Doubt(path string) error {
+// CheckPath returns why a path that the administrator chose is probably not an event log's:
+// its directory does not exist (the first event written here would create it), or the
+// file's first lines are not events. It returns nil otherwise, and also if the file
+// cannot be read.
+func CheckPath(path string) error {
 	found, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -27,21 +27,21 @@ func Doubt(path string) error {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil // it is said elsewhere
+		return nil // reported elsewhere
 	}
 	defer file.Close()
-	head, err := io.ReadAll(io.LimitReader(file, doubtSize))
+	head, err := io.ReadAll(io.LimitReader(file, checkSize))
 	if err != nil || !isOther(head) {
-		return nil // it is said elsewhere
+		return nil // reported elsewhere
 	}
 	return errors.Errorf("the file %s is hardly an event log: no line at its beginning is an event; check the path, since events are written to it", path)
 }
 
-// doubtSize is how much of a file is looked at.
-const doubtSize = 64 << 10
+// checkSize is how much of the file is checked.
+const checkSize = 64 << 10
 
-// isOther reports whether a file begins with what is no event log. A last line that
-// is not whole may be an event if it begins as one.
+// isOther reports whether a file begins with something that is not an event log. An
+// incomplete last line may be an event if it begins like one.
 func isOther(head []byte) bool {
 	var d decoded
 	there := false

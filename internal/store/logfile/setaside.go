@@ -6,8 +6,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/aside"
 )
 
-// realPath is where the file of an own log lies: the end of the links, if the
-// path is one.
+// realPath returns where eventsvc's own log lies: the target of the links, if the path
+// is one.
 func realPath(path string) string {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		return target
@@ -15,8 +15,7 @@ func realPath(path string) string {
 	return path
 }
 
-// openKept opens the files that were set aside before, as the older part of the
-// chain.
+// openKept opens the files set aside earlier, as the older part of the chain.
 func (f *follower) openKept() {
 	path := realPath(f.path)
 	for n := aside.Kept; n >= 1; n-- {
@@ -39,8 +38,8 @@ func (f *follower) openKept() {
 	}
 }
 
-// aside returns under which number the present generation was set aside, and so
-// still lies in the store, 0 if it was not.
+// aside returns the number under which the current generation was set aside, and so is
+// still in the store; 0 if it was not.
 func (f *follower) aside() int {
 	if !f.own {
 		return 0
@@ -54,8 +53,8 @@ func (f *follower) aside() int {
 	return 0
 }
 
-// isNextAside reports whether a file was the log right after the present
-// generation, which was set aside under that number.
+// isNextAside reports whether g became the log directly after the current generation,
+// which was set aside under that number.
 func (f *follower) isNextAside(number int, g *generation) bool {
 	if number == 1 {
 		return true

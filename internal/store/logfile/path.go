@@ -11,27 +11,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// way is a directory on the way to the log, and where it leads.
-type way struct {
+// pathDir is a directory on the path to the log, and where it leads.
+type pathDir struct {
 	path string
 	// child is the name in it that leads to the log.
 	child string
-	// last says that the child is the log, or a link to it.
+	// last: the child is the log, or a link to it.
 	last bool
-	// turn says that the child leads elsewhere once it is another: it is a link, or
-	// was not there.
+	// turn: replacing the child makes the path lead elsewhere, because it is a link, or
+	// was missing.
 	turn bool
 }
 
-// maxLinks bounds the symbolic links on the way, as the kernel does.
+// maxLinks bounds the symbolic links on the path, as the kernel does.
 const maxLinks = 40
 
-// watchWay watches the directories on the way to the log, from the root down and
+// watchPath watches the directories on the path to the log, from the root down and
 // through links.
-func (w *watcher) watchWay(keep map[int32][]way, above bool) error {
+func (w *watcher) watchPath(keep map[int32][]pathDir, above bool) error {
 	dir, rest, links := "/", namesIn(w.path), 0
 	for len(rest) > 0 && links <= maxLinks {
-		on := way{path: dir, child: rest[0], last: len(rest) == 1}
+		on := pathDir{path: dir, child: rest[0], last: len(rest) == 1}
 		rest = rest[1:]
 		if on.child == ".." { // of a link
 			dir = filepath.Dir(dir)
@@ -54,10 +54,10 @@ func (w *watcher) watchWay(keep map[int32][]way, above bool) error {
 	return nil
 }
 
-// watchStep watches one directory on the way, and returns what its child links
-// to, "" if it is no link. The directory is watched before the child is looked at:
-// what becomes of that afterwards is reported.
-func (w *watcher) watchStep(keep map[int32][]way, on way, above bool) (target string, isThere bool, err error) {
+// watchStep watches one directory on the path, and returns the target of its child, ""
+// if that is no link. The directory is watched before the child is read, so that later
+// changes of the child are reported.
+func (w *watcher) watchStep(keep map[int32][]pathDir, on pathDir, above bool) (target string, isThere bool, err error) {
 	wd, err := w.disk.watch(w.fd, on.path, watchNames|unix.IN_MASK_ADD)
 	isWatched := err == nil
 	switch {
@@ -75,10 +75,10 @@ func (w *watcher) watchStep(keep map[int32][]way, on way, above bool) (target st
 	if isWatched {
 		_, known := w.watched[int32(wd)]
 		if on.last && !known && len(w.watched) > 0 && !isFresh(on.path) {
-			w.created += unproven // they may have come and gone before it was watched
+			w.created += unproven // files may have come and gone before it was watched
 		}
 		keep[int32(wd)] = append(keep[int32(wd)], on)
-		if !slices.ContainsFunc(keep[int32(wd)], func(on way) bool { return on.last || on.turn }) {
+		if !slices.ContainsFunc(keep[int32(wd)], func(on pathDir) bool { return on.last || on.turn }) {
 			_, _ = w.disk.watch(w.fd, on.path, watchSelf) // its names do not matter
 		}
 	}
@@ -90,23 +90,23 @@ func namesIn(path string) []string {
 	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
 }
 
-// freshTime is how soon after a directory was made it is watched, as a rule.
+// freshTime is how soon after it was created a directory is normally watched.
 const freshTime = time.Second
 
-// isFresh reports whether no file can have come and gone in a directory before it
-// was watched: no name has appeared in it since it was made, or that was just now,
-// and the kernel has woken the watcher as soon as it could. A file system that does
-// not say when a directory was made is taken for such.
+// isFresh reports whether no file can have come and gone in a directory before it was
+// watched: no name has appeared in it since it was created, or it was created just now,
+// and the kernel has woken the watcher as soon as it could. A file system that does not
+// record when a directory was created counts as fresh.
 func isFresh(dir string) bool {
 	id, stat, err := identify(unix.AT_FDCWD, dir)
 	return err == nil && (id.birth == 0 || stat.Mtime == stat.Btime || time.Since(time.Unix(0, id.birth)).Abs() < freshTime)
 }
 
-// dirsOf returns the watch descriptors of the directories in which the log, or what
-// links to it, appears.
-func dirsOf(watched map[int32][]way) (wds []int32) {
+// dirsOf returns the watch descriptors of the directories in which the log, or a link
+// to it, appears.
+func dirsOf(watched map[int32][]pathDir) (wds []int32) {
 	for wd, ways := range watched {
-		if slices.ContainsFunc(ways, func(on way) bool { return on.last }) {
+		if slices.ContainsFunc(ways, func(on pathDir) bool { return on.last }) {
 			wds = append(wds, wd)
 		}
 	}
