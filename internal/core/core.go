@@ -13,8 +13,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// Core does what the calls of all interfaces ask for. It is safe for concurrent
-// use. What it returns belongs to one goroutine.
+// Core carries out the calls of all interfaces. It is safe for concurrent use. What it
+// returns must be used by one goroutine.
 type Core struct {
 	*Guard
 
@@ -25,11 +25,11 @@ type Core struct {
 	quotas      quotas
 	readers     readers
 	expiries    limits.Throttle
-	lastFailure atomic.Pointer[string] // what was last logged of what keeps calls from being served
+	lastFailure atomic.Pointer[string] // the last logged reason why calls cannot be served
 }
 
-// New returns what serves the events of a feed to those whom a policy lets have
-// them; nil: root and the user of the service. With a nil log nothing is logged.
+// New returns a Core that serves the events of a feed to the callers that the policy
+// allows; nil: root and the service's user. With a nil log nothing is logged.
 func New(f *feed.Feed, p *access.Policy, log *slog.Logger) *Core {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -42,28 +42,26 @@ func New(f *feed.Feed, p *access.Policy, log *slog.Logger) *Core {
 	return c
 }
 
-// Access is who may do what.
+// Access is the policy: who may do what.
 func (c *Core) Access() *access.Policy { return c.access }
 
-// Register makes a form of frames known. It has to be called before the feed is
-// started.
+// Register adds a format of frames. Call it before the feed is started.
 func (c *Core) Register(e feed.Encoder) *feed.Format { return c.feed.Register(e) }
 
-// Caller is the peer that calls, and what holds for the way by which it does.
+// Caller is the peer that calls, and the rules of the listener by which it does.
 type Caller struct {
 	access.Peer
-	// ReadOnly says that no caller may write events by this way.
+	// ReadOnly: callers on this listener may not write events.
 	ReadOnly bool
 }
 
-// reader is a call that reads the events of every user, while it does.
+// reader is a call in progress that reads the events of every user.
 type reader struct {
 	peer   *access.Peer
 	cancel context.CancelCauseFunc
 }
 
-// readers are all of them, so that a right that is taken back ends what it let
-// begin.
+// readers are all such calls. When a peer loses the right, its calls end.
 type readers struct {
 	mu   sync.Mutex
 	open map[*reader]struct{}
@@ -73,12 +71,12 @@ func (r *reader) revoke() {
 	r.cancel(&access.Denied{Peer: *r.peer, Action: access.ReadEvents, Reason: revokedReason})
 }
 
-// revokedReason is why a call ends whose right to read what it reads was taken back.
+// revokedReason is why a call ends whose right to read those events was revoked.
 const revokedReason = "the right to read the events of every user was taken back; call again to read those of your own"
 
-// read begins a call that reads events, and narrows its query to those that the
-// caller gets. The context ends with an *access.Denied as its cause when the
-// right to them is taken back. leave has to be called when the call is over.
+// read begins a call that reads events, and narrows its query to the events the caller
+// may read. If the right to them is revoked, the context ends with an *access.Denied as
+// its cause. Call leave when the call is over.
 func (c *Core) read(ctx context.Context, who *Caller, q *Query) (_ context.Context, leave func(), err error) {
 	if err := c.access.View(&who.Peer, &q.choice, q.allUsers); err != nil {
 		return ctx, nil, err
@@ -94,7 +92,7 @@ func (c *Core) read(ctx context.Context, who *Caller, q *Query) (_ context.Conte
 		c.readers.open = make(map[*reader]struct{})
 	}
 	c.readers.open[r] = struct{}{}
-	if !c.access.ReadsAll(r.peer) { // it was taken back meanwhile
+	if !c.access.ReadsAll(r.peer) { // it was revoked meanwhile
 		r.revoke()
 	}
 	return ctx, func() {
@@ -105,7 +103,7 @@ func (c *Core) read(ctx context.Context, who *Caller, q *Query) (_ context.Conte
 	}, nil
 }
 
-// recheck ends the calls that read more than their peers still may.
+// recheck ends the calls that read more than their peers may now.
 func (c *Core) recheck() {
 	c.readers.mu.Lock()
 	defer c.readers.mu.Unlock()
@@ -116,7 +114,7 @@ func (c *Core) recheck() {
 	}
 }
 
-// cause returns why the context of a call ended, if that is the error.
+// cause returns why the context of a call ended, if that is what err reports.
 func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return context.Cause(ctx)

@@ -14,19 +14,19 @@ import (
 	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
-// The causes (context.Cause) for which an interface ends the context of a call.
+// The causes (context.Cause) with which an interface ends the context of a call.
 var (
-	// ErrGone is the cause when the client is no longer there.
+	// ErrGone is the cause when the client has disconnected.
 	ErrGone = errors.New("the client is gone")
 	// ErrStopping is the cause when the service stops.
 	ErrStopping = errors.New("the service is stopping: call again with the last cursor once it is back")
 )
 
-// Kind is what is wrong with a call.
+// Kind is the kind of a fault.
 type Kind int
 
-// The kinds of faults. Those up to BackendUnavailable are the errors of the
-// contract, io.podman.events.varlink, by the same names.
+// The kinds of faults. Those up to BackendUnavailable are the errors of the contract,
+// io.podman.events.varlink, with the same names.
 const (
 	InvalidFilter Kind = iota
 	InvalidTime
@@ -39,9 +39,9 @@ const (
 	// InvalidParameter is a parameter of the right type with a wrong value; its
 	// parameter is "parameter".
 	InvalidParameter
-	// PermissionDenied is what the policy does not let the caller do.
+	// PermissionDenied: the policy does not allow it.
 	PermissionDenied
-	// LimitsExceeded is one more than there may be.
+	// LimitsExceeded: a limit is reached.
 	LimitsExceeded
 	// Failed is a call whose handler panicked.
 	Failed
@@ -51,8 +51,8 @@ var contractNames = [...]string{
 	"InvalidFilter", "InvalidTime", "InvalidEvent", "InvalidCursor", "CursorExpired", "EventNotFound", "ShuttingDown", "BackendUnavailable",
 }
 
-// InContract returns the name of the error in the contract, "" for the kinds that
-// have none there.
+// InContract returns the name of the error in the contract, "" for the kinds that are
+// not in it.
 func (k Kind) InContract() string {
 	if int(k) < len(contractNames) {
 		return contractNames[k]
@@ -63,8 +63,8 @@ func (k Kind) InContract() string {
 // Parameter is a parameter of a fault.
 type Parameter struct{ Name, Value string }
 
-// Fault is what is wrong with a call, as its caller is to know it. Each interface
-// spells it in its own way.
+// Fault is an error of a call, as reported to the caller. Each interface spells it in
+// its own way.
 type Fault struct {
 	Kind Kind
 	// Parameters are those of the contract, in its order.
@@ -85,12 +85,13 @@ func (f *Fault) Get(name string) string {
 	return ""
 }
 
-// hiddenReason is for those who may not know where events are kept.
+// hiddenReason is the reason given to callers that may not know where events are
+// stored.
 const hiddenReason = "the events cannot be reached now; the log of the service says why, ask the administrator"
 
-// FaultOf returns what is wrong, given an error of a call. It is the one place
-// where errors become faults, and logs those that an administrator can do
-// something about. The cursor is where a stream was, "" for other calls.
+// FaultOf turns an error of a call into a fault. No other code does. It logs errors
+// that an administrator can do something about. cursor is where a stream was, "" for
+// other calls.
 func (c *Core) FaultOf(err error, peer *access.Peer, cursor string) *Fault {
 	var (
 		ready     *Fault
@@ -136,14 +137,13 @@ func (c *Core) FaultOf(err error, peer *access.Peer, cursor string) *Fault {
 	return c.unavailable(err, peer)
 }
 
-// unavailable is the fault of a store that cannot be read or written, and of all
-// that is not expected.
+// unavailable is the fault for a store that cannot be read or written, and for every
+// unexpected error.
 func (c *Core) unavailable(err error, peer *access.Peer) *Fault {
 	if errors.Is(err, events.ErrNoReading) {
 		return c.Unavailable(events.ErrNoReading.Error())
 	}
-	// Clients try again and again: each cause is logged once as long as it stays
-	// the same.
+	// Clients retry, so each cause is logged once as long as it stays the same.
 	level, text := slog.LevelDebug, err.Error()
 	if last := c.lastFailure.Swap(&text); last == nil || *last != text {
 		level = slog.LevelWarn

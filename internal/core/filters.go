@@ -8,8 +8,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// ParseFilters understands filters within the bounds of CheckFilters. The error is
-// an *filter.Error.
+// ParseFilters parses filters within the bounds of CheckFilters. The error is a
+// *filter.Error.
 func ParseFilters(filters []string) (*filter.Filters, error) {
 	if err := CheckFilters(filters); err != nil {
 		return nil, err
@@ -17,7 +17,7 @@ func ParseFilters(filters []string) (*filter.Filters, error) {
 	return filter.Parse(filters)
 }
 
-// CheckFilters bounds what every event is held against. The error is a
+// CheckFilters bounds the filters, against which every event is matched. The error is a
 // *filter.Error. Of a filter that is too long it has the beginning.
 func CheckFilters(filters []string) error {
 	total := 0
@@ -39,7 +39,7 @@ func CheckFilters(filters []string) error {
 	return nil
 }
 
-// cut bounds what is repeated of a call in its answer.
+// cut shortens a text of a call that its reply repeats.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text

@@ -14,8 +14,8 @@ import (
 // ErrPanicked is returned for a call whose handler panicked.
 var ErrPanicked = errors.New("the service failed on this call; its log says more")
 
-// Guard keeps a panic from ending more than the call that it happened in. It is
-// safe for concurrent use.
+// Guard keeps a panic from ending more than the call in which it happened. It is safe
+// for concurrent use.
 type Guard struct {
 	log      *slog.Logger
 	throttle limits.Throttle

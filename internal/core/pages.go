@@ -11,10 +11,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// batches are kept for the next reading: their buffers are large.
+// batches are reused by later readings: their buffers are large.
 var batches = sync.Pool{New: func() any { return new(feed.Batch) }}
 
-// keep gives a batch back, unless it has grown.
+// keep puts a batch back, unless it has grown.
 func keep(b *feed.Batch) {
 	if b.Size() <= limits.PastBatch {
 		batches.Put(b)
@@ -29,8 +29,8 @@ type Pages struct {
 	reading feed.Reading
 	batch   *feed.Batch
 	rest    []feed.Record // of batch, not yet in a page
-	failed  error         // what the reading failed with, io.EOF at its end
-	left    int64         // how many events may still be sent
+	failed  error         // the error of the reading, io.EOF at its end
+	left    int64         // how many more events may be sent
 	cursor  string        // where the last page ended
 	last    []byte        // the cursor of the last event of the page
 }
@@ -39,24 +39,24 @@ type Pages struct {
 type Page interface {
 	// Add adds an event, and returns how long the page is then in bytes.
 	Add(r *feed.Record) (size int)
-	// Drop takes the event back that was added last.
+	// Drop removes the event added last.
 	Drop()
 }
 
 // End is where a page ended.
 type End struct {
-	// Cursor names the place, also after events that did not match.
+	// Cursor is the place, which may be after events that did not match.
 	Cursor string
-	// Complete says that everything up to the end of the store was looked at, and
-	// Last that there is no other page, for that reason or because of the limit.
+	// Complete: everything up to the end of the store was read. Last: there is no
+	// further page, for that reason or because of the limit.
 	Complete, Last bool
 }
 
-// AllEvents is the limit of a call that gives none.
+// AllEvents is the limit of a call that sets none.
 const AllEvents = 1<<63 - 1
 
-// Pages begins to read past events, of which there are to be no more than the
-// limit. It waits for the caller's turn.
+// Pages begins to read past events, at most limit of them. It waits for the caller's
+// turn.
 func (c *Core) Pages(ctx context.Context, who *Caller, q Query, limit int64) (*Pages, error) {
 	if limit < 1 {
 		return nil, InvalidValue("limit", "'limit' must be at least 1")
@@ -83,7 +83,7 @@ func (c *Core) Pages(ctx context.Context, who *Caller, q Query, limit int64) (*P
 	return p, nil
 }
 
-// Close frees what the pages hold.
+// Close frees the resources of the pages.
 func (p *Pages) Close() {
 	if p.reading != nil {
 		p.reading.Close()
@@ -120,9 +120,8 @@ func (p *Pages) next(page Page) (end End, err error) {
 	if events > 0 {
 		end.Cursor = string(p.last)
 	}
-	// A page that is full may be the last: looking for the next event goes as
-	// far as the client's next call would have to, and spares it that call if
-	// there is none.
+	// A full page may be the last. Looking for the next event reads as far as the
+	// client's next call would, and saves that call if there is no event.
 	end.Complete = !p.fetch() && errors.Is(p.failed, io.EOF)
 	if p.failed != nil && !end.Complete && events == 0 {
 		return end, p.failed
@@ -138,8 +137,8 @@ func (p *Pages) next(page Page) (end End, err error) {
 	return end, nil
 }
 
-// fetch makes sure that there is a record in rest. It returns false at the end
-// of the reading, or when it failed.
+// fetch makes sure that there is a record in rest. It returns false at the end of the
+// reading, or if it failed.
 func (p *Pages) fetch() bool {
 	if len(p.rest) > 0 || p.failed != nil {
 		return len(p.rest) > 0
@@ -155,8 +154,8 @@ func (p *Pages) fetch() bool {
 	return len(p.rest) > 0
 }
 
-// Last finds the newest event that is asked for, and calls a function with it;
-// events.ErrEventNotFound if there is none. The record is valid during the call.
+// Last finds the newest event that matches, and calls found with it; the error is
+// events.ErrEventNotFound if there is none. The record is valid during that call.
 func (c *Core) Last(ctx context.Context, who *Caller, q Query, found func(r *feed.Record) error) error {
 	ctx, leave, err := c.read(ctx, who, &q)
 	if err != nil {

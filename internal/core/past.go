@@ -9,21 +9,21 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// pasts bound what the readings of the past of each user hold: how many there
-// are, how many of them read from the store now, and how many bytes they hold
-// while their clients do not take what was read.
+// pasts bounds the readings of the past for each user: how many there are, how many of
+// them are reading from the store, and how many bytes they hold while their clients do
+// not take what was read.
 type pasts struct {
 	mu    sync.Mutex
 	users map[uint32]*userPast
 }
 
-// userPast is what the readings of one user take. It is below pasts.mu.
+// userPast is what the readings of one user use. It is guarded by pasts.mu.
 type userPast struct {
-	known   int           // readings that have or want something
-	turns   int           // readings that have their turn
-	reading int           // of these, those that read from the store now
+	known   int           // readings that use or wait for something
+	turns   int           // readings that have entered
+	reading int           // of these, those that are reading from the store
 	held    int           // bytes
-	changed chan struct{} // closed when some of that is given back
+	changed chan struct{} // closed when some of that is released
 }
 
 // past is the share of one reading. It implements feed.Past.
@@ -35,8 +35,7 @@ type past struct {
 	held    int
 }
 
-// newPast returns the share of a reading of a peer. Those who are trusted are not
-// bounded.
+// newPast returns the share of a peer's reading. Trusted peers are not bounded.
 func (c *Core) newPast(peer *access.Peer) feed.Past {
 	if c.access.IsTrusted(peer) {
 		return feed.Unbounded
@@ -85,14 +84,14 @@ func (p *past) Begin(ctx context.Context, kept int) error {
 	return nil
 }
 
-// Hold says how much was read.
+// Hold records how much was read.
 func (p *past) Hold(bytes int) {
 	p.all.mu.Lock()
 	defer p.all.mu.Unlock()
 	p.set(false, bytes)
 }
 
-// Leave gives everything back.
+// Leave releases everything.
 func (p *past) Leave() {
 	p.all.mu.Lock()
 	defer p.all.mu.Unlock()
@@ -106,7 +105,7 @@ func (p *past) Leave() {
 	p.user = nil
 }
 
-// set changes what the reading takes.
+// set changes what the reading uses.
 func (p *past) set(reading bool, held int) {
 	u := p.user
 	if p.reading {
@@ -125,8 +124,8 @@ func (u *userPast) wake() {
 	u.changed = make(chan struct{})
 }
 
-// wait waits for a condition that holds only after something was given back. It
-// is called with the lock held, which it gives up meanwhile.
+// wait waits for a condition that only a release can make true. It is called with the
+// lock held, and unlocks it while waiting.
 func (a *pasts) wait(ctx context.Context, u *userPast, holds func() bool) error {
 	for !holds() {
 		changed := u.changed
@@ -151,7 +150,7 @@ func (a *pasts) forget(uid uint32, u *userPast) {
 	}
 }
 
-// PastReaders returns how many users read the past, or wait for their turn.
+// PastReaders returns how many users are reading the past, or wait to.
 func (c *Core) PastReaders() int {
 	c.past.mu.Lock()
 	defer c.past.mu.Unlock()

@@ -15,9 +15,9 @@ type Query struct {
 	choice feed.Query
 	until  time.Time // zero: no bound
 	after  string    // a cursor, "" if none was given
-	past   bool      // events that are there already are asked for
+	past   bool      // past events are asked for
 
-	allUsers bool // not only those of the caller's own uid
+	allUsers bool // not only the events of the caller's own uid
 }
 
 // NewQuery returns a query for the events that pass the filters, nil for all.
@@ -27,13 +27,13 @@ func NewQuery(filters *filter.Filters) Query {
 	return q
 }
 
-// Since leaves out events up to a time.
+// Since excludes events up to and including a time.
 func (q *Query) Since(t time.Time) {
 	q.choice.SetSince(t)
 	q.past = true
 }
 
-// Until leaves out events from a time on, and ends a stream then.
+// Until excludes events from a time on, and ends a stream at that time.
 func (q *Query) Until(t time.Time) {
 	q.choice.SetUntil(t)
 	q.until, q.past = t, true
@@ -45,18 +45,18 @@ func (q *Query) Filters() *filter.Filters { return q.choice.Filters }
 // End returns the time that was given to Until, zero if there is none.
 func (q *Query) End() time.Time { return q.until }
 
-// Past reports whether events that are there already are asked for.
+// Past reports whether past events are asked for.
 func (q *Query) Past() bool { return q.past }
 
-// Parameters are the parameters of calls that read events, as a client gives
-// them. Nil is a parameter that was not given.
+// Parameters are the parameters of calls that read events, as given by the client. Nil
+// is a parameter that was not given.
 type Parameters struct {
 	Filters             []string
 	Since, Until, After *string
 	FromStart, AllUsers bool
 }
 
-// Query understands the parameters. The error is a *filter.Error, an
+// Query turns the parameters into a query. The error is a *filter.Error, an
 // *events.TimeError, an *events.CursorError or a *Fault.
 func (p *Parameters) Query(now time.Time) (Query, error) {
 	filters, err := ParseFilters(p.Filters)
@@ -92,12 +92,12 @@ func (p *Parameters) Query(now time.Time) (Query, error) {
 	return q, nil
 }
 
-// InvalidValue is the fault of a parameter of the right type and a wrong value.
+// InvalidValue is the fault for a parameter of the right type with a wrong value.
 func InvalidValue(parameter, message string) *Fault {
 	return &Fault{InvalidParameter, []Parameter{{"parameter", parameter}}, message}
 }
 
-// checkCursor spares the store what is no cursor of any store.
+// checkCursor keeps texts from the store that cannot be a cursor of any store.
 func checkCursor(cursor string) error {
 	switch {
 	case cursor == "":

@@ -7,17 +7,17 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// Quota is a kind of thing that a user may have some of at a time, for as long as
-// it lasts: a subscription, a stream.
+// Quota limits how many things of a kind (subscriptions, streams) a user may have at a
+// time.
 type Quota struct {
-	// Name is what there are too many of, in the plural.
+	// Name is the kind, in the plural.
 	Name string
-	// Most is how many there may be in all, of which a part is for those who are
-	// trusted, and MostPerUID how many of one other user.
+	// Most is the limit for all users together, a part of which is reserved for trusted
+	// ones; MostPerUID is the limit for each other user.
 	Most, MostPerUID int
 }
 
-// quotas count what is had of each.
+// quotas counts what is in use of each quota.
 type quotas struct {
 	mu   sync.Mutex
 	used map[*Quota]*usage
@@ -28,8 +28,8 @@ type usage struct {
 	users map[uint32]int
 }
 
-// Take counts one more, until give is called, or returns a *Fault that says why
-// there can be no more.
+// Take counts one more until give is called. If the limit is reached, the error is a
+// *Fault that says which.
 func (c *Core) Take(q *Quota, peer *access.Peer) (give func(), err error) {
 	trusted, uid := c.access.IsTrusted(peer), c.access.Account(peer.UID)
 	c.quotas.mu.Lock()
@@ -60,7 +60,7 @@ func (c *Core) Take(q *Quota, peer *access.Peer) (give func(), err error) {
 	}), nil
 }
 
-// Used returns how many there are in all.
+// Used returns how many are in use in all.
 func (c *Core) Used(q *Quota) int {
 	c.quotas.mu.Lock()
 	defer c.quotas.mu.Unlock()

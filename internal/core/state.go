@@ -12,15 +12,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/state"
 )
 
-// State is the present state of objects, as events tell it.
+// State is the present state of objects, derived from events.
 type State struct {
 	Objects []*state.Object
-	Cursor  string    // up to where events were looked at
+	Cursor  string    // up to where events were read
 	Oldest  time.Time // of the store, zero if it has no events
 }
 
-// State reads what the store says about the objects that the filters choose. Since
-// bounds the restarts that are counted, and nothing else.
+// State derives the state of the objects that the filters choose from the events in the
+// store. Since bounds only the restarts that are counted.
 func (c *Core) State(ctx context.Context, who *Caller, p Parameters) (*State, error) {
 	since := time.Time{}
 	if p.Since != nil {
@@ -54,11 +54,11 @@ func (c *Core) State(ctx context.Context, who *Caller, p Parameters) (*State, er
 	return &State{Objects: choice.Of(t), Cursor: cursor, Oldest: c.feed.Status().Oldest}, nil
 }
 
-// errTooMany is returned when there are more objects than a state may have.
+// errTooMany is returned when there are more objects than a State may have.
 var errTooMany = errors.New("there are too many objects")
 
-// each hands over the past events that match the filters, and returns the cursor after
-// them. It ends with errTooMany once add returns false.
+// each calls add with each past event that matches the filters, and returns the cursor
+// after them. It ends with errTooMany once add returns false.
 func (c *Core) each(ctx context.Context, who *Caller, allUsers bool, filters []string, add func(*events.Event) bool) (cursor string, err error) {
 	parsed, err := filter.Parse(filters)
 	if err != nil {
@@ -92,18 +92,18 @@ func firstOr(list []string, none string) string {
 	return none
 }
 
-// taker takes pages of events one by one, and keeps none.
+// taker is a Page that passes events on one by one, and keeps none.
 type taker struct {
 	add  func(*events.Event) bool
 	full bool
 }
 
-// Add hands an event over.
+// Add passes an event on.
 func (t *taker) Add(r *feed.Record) (size int) {
 	e := r.Event()
 	t.full = t.full || !t.add(&e)
 	return 0
 }
 
-// Drop is called for pages that are too long, which these never are.
+// Drop is only called for pages that are too long, which these never are.
 func (t *taker) Drop() {}

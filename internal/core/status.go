@@ -13,7 +13,7 @@ type Status struct {
 // Backend returns the kind of store.
 func (c *Core) Backend() string { return c.feed.Type().String() }
 
-// Status returns the state of the service, without what is not for this peer.
+// Status returns the state of the service, without what this peer may not know.
 func (c *Core) Status(who *Caller) (Status, error) {
 	if _, err := c.access.Read(&who.Peer); err != nil {
 		return Status{}, err

@@ -6,8 +6,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 )
 
-// Stream is events as they come, those of the past first if they are asked for,
-// until Close is called. It is not safe for concurrent use.
+// Stream delivers events as they arrive, after past ones if those are asked for, until
+// Close is called. It is not safe for concurrent use.
 type Stream struct {
 	*feed.Subscription
 	ctx   context.Context
@@ -15,9 +15,9 @@ type Stream struct {
 	leave func()
 }
 
-// Subscribe begins a stream of frames in a format: from its return on nothing
-// that is asked for is missed. It waits for the caller's turn if the past is
-// asked for. The name of the interface is for counting.
+// Subscribe begins a stream of frames in a format. No matching event is missed once it
+// has returned. It waits for the caller's turn if past events are asked for. The
+// interface's name is for statistics.
 func (c *Core) Subscribe(ctx context.Context, who *Caller, q Query, format *feed.Format, name string) (*Stream, error) {
 	ctx, leave, err := c.read(ctx, who, &q)
 	if err != nil {
@@ -39,16 +39,16 @@ func (c *Core) Subscribe(ctx context.Context, who *Caller, q Query, format *feed
 	return &Stream{Subscription: s, ctx: ctx, past: q.past, leave: leave}, nil
 }
 
-// Context ends when the caller's does, or when the caller has lost the right to
-// the events, with the cause.
+// Context ends when the caller's does, or when the caller loses the right to the
+// events. Its cause says which.
 func (s *Stream) Context() context.Context { return s.ctx }
 
-// Past reports whether the stream begins in the past: a delivery with Live says
-// where that ends.
+// Past reports whether the stream begins with past events: a delivery with Live marks
+// their end.
 func (s *Stream) Past() bool { return s.past }
 
-// Next is feed.Subscription.Next. The context has to be that of the stream or one
-// that ends before it; why the stream's has ended is the error.
+// Next is feed.Subscription.Next. The context must be that of the stream or derived
+// from it. If the stream's has ended, the error is its cause.
 func (s *Stream) Next(ctx context.Context) (*feed.Delivery, error) {
 	d, err := s.Subscription.Next(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Stream) Close() {
 }
 
 // Broadcast begins a stream of the new events of the service's own user, for every
-// client that listens. It is not counted as a subscriber.
+// client that listens. It does not count as a subscriber.
 func (c *Core) Broadcast(ctx context.Context, format *feed.Format, name string) (*feed.Subscription, error) {
 	query := feed.Everything()
 	if err := c.access.Own(&query); err != nil {

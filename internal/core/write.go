@@ -16,8 +16,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
-// NewEvent is an event to be written, as a client gives it. An empty text and nil
-// are absent.
+// NewEvent is an event to be written, as given by a client. Empty texts and nil are
+// absent.
 type NewEvent struct {
 	Type, Status                    string
 	Time                            *string
@@ -29,7 +29,7 @@ type NewEvent struct {
 	Attributes                      map[string]string
 }
 
-// ToWrite makes the event that a caller wants to be written. The error is an
+// ToWrite turns what a caller wants to write into an event. The error is an
 // *access.Denied, an *events.FieldError or an *events.TimeError.
 func (c *Core) ToWrite(who *Caller, in *NewEvent) (events.Event, error) {
 	if err := c.access.Write(&who.Peer, who.ReadOnly); err != nil {
@@ -38,20 +38,20 @@ func (c *Core) ToWrite(who *Caller, in *NewEvent) (events.Event, error) {
 	return in.Event(time.Now())
 }
 
-// Write stores events that ToWrite made, and returns what became of each once those
-// that can be are in the store. The context may end it before that; that the client
-// is gone should not: what was asked for is done.
+// Write stores events made by ToWrite, and returns the outcome of each when all that
+// can be stored are. The context may end it before that. A client's disconnecting must
+// not: the request is carried out all the same.
 func (c *Core) Write(ctx context.Context, batch []events.Event) []feed.Written {
 	results := c.feed.Write(ctx, batch)
 	for i := range results {
 		if errors.Is(results[i].Err, context.Canceled) {
-			results[i].Err = ErrStopping // before it was its turn
+			results[i].Err = ErrStopping // before it was written
 		}
 	}
 	return results
 }
 
-// Event makes the event. Fields in errors are those of NewEvent in
+// Event makes the event. Errors name the fields of NewEvent in
 // io.podman.events.varlink.
 func (in *NewEvent) Event(now time.Time) (events.Event, error) {
 	e := events.Event{
@@ -70,7 +70,8 @@ func (in *NewEvent) Event(now time.Time) (events.Event, error) {
 			return e, err
 		}
 	}
-	// A Windows process ends with any 32 bits, and -1 stands for what is not known.
+	// The exit code of a Windows process is any 32 bits, and -1 means that it is not
+	// known.
 	if err := between("exitCode", in.ExitCode, math.MinInt32, math.MaxUint32); err != nil {
 		return e, err
 	}
@@ -99,8 +100,8 @@ func between(field string, n *int64, least, most int64) error {
 	return nil
 }
 
-// eventTime understands the time of an event. A store keeps times as
-// nanoseconds, which not every year fits into.
+// eventTime parses the time of an event. A store keeps times as nanoseconds, which
+// cannot express every year.
 func eventTime(value string, now time.Time) (time.Time, error) {
 	t, err := events.ParseTime(events.Written, value, now)
 	if err != nil {
@@ -112,8 +113,8 @@ func eventTime(value string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// checkText refuses NUL, which neither an argument of a program nor a D-Bus
-// string can hold.
+// checkText refuses NUL, which neither a program's argument nor a D-Bus string can
+// contain.
 func checkText(e *events.Event) error {
 	for _, f := range textFields(e) {
 		if strings.IndexByte(f.text, 0) >= 0 {
@@ -149,9 +150,9 @@ func textFields(e *events.Event) [8]textField {
 // maxEscape is how many bytes of a line one byte of a string can become.
 const maxEscape = 6
 
-// checkSize refuses an event that readers would not get in whole: one with more
-// attributes than are read, or whose line would be too long. It names the field that
-// takes most of it.
+// checkSize refuses an event that readers would not get in full: one with more
+// attributes than are served, or whose line would be too long. The error names the
+// field that takes most of it.
 func checkSize(e *events.Event) error {
 	if n := len(e.Attributes); n > limits.Labels {
 		return &events.FieldError{Field: "attributes", Reason: fmt.Sprintf("there are %d; give at most %d", n, limits.Labels)}

@@ -6,16 +6,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
-// Labels are the attributes of an event, decoded or as they stand in a line.
+// Labels are the attributes of an event, decoded or as they are in a line.
 type Labels struct {
-	// Map has them decoded. If it is not nil, JSON is not looked at.
+	// Map is the decoded attributes. If it is not nil, JSON is not used.
 	Map map[string]string
-	// JSON is an object whose members are strings, null, or empty. It has to
-	// be valid.
+	// JSON is a valid object whose members are strings, or null, or empty.
 	JSON []byte
 }
 
-// Lookup returns the value of the attribute, and whether there is one.
+// Lookup returns the value of the attribute, and whether it exists.
 func (l Labels) Lookup(key string) (value string, found bool) {
 	if l.Map != nil || len(l.JSON) == 0 {
 		value, found = l.Map[key]
@@ -30,8 +29,8 @@ func (l Labels) Lookup(key string) (value string, found bool) {
 	return value, found
 }
 
-// eachString calls f for the members of an object whose members are strings, as
-// they stand there, until it returns false.
+// eachString calls f for the members of an object of strings, still escaped, until f
+// returns false.
 func eachString(object []byte, f func(name, value []byte) bool) {
 	for {
 		name, after, ok := cutString(object)
@@ -46,8 +45,8 @@ func eachString(object []byte, f func(name, value []byte) bool) {
 	}
 }
 
-// cutString returns the next string, between its quotes and still escaped, and
-// what is after it.
+// cutString returns the next string, without its quotes and still escaped, and the text
+// after it.
 func cutString(b []byte) (content, after []byte, ok bool) {
 	start := bytes.IndexByte(b, '"')
 	if start < 0 {

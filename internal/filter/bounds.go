@@ -2,8 +2,7 @@ package filter
 
 import "slices"
 
-// Passing returns the types and the statuses of which an event can pass; bit n
-// stands for code n. An event of another type or status does not.
+// Passing returns the types and statuses that can pass; bit n stands for code n.
 func (f *Filters) Passing() (types, statuses uint64) {
 	if f == nil {
 		return ^uint64(0), ^uint64(0)
@@ -11,18 +10,18 @@ func (f *Filters) Passing() (types, statuses uint64) {
 	return ^f.noTypes, ^f.noStatuses
 }
 
-// Objects are what the events that pass are about: the ID of each begins with one
-// of IDs, or its name, or network, is one of Names or begins with one of Beginnings.
+// Objects describes the objects of the events that pass: either the ID begins with one
+// of IDs, or the name (or network) is one of Names or begins with one of Beginnings.
 type Objects struct{ IDs, Names, Beginnings []string }
 
-// Objects returns what the events that pass are about. ok is false if the filters
-// do not say.
+// Objects returns the objects of the events that pass. ok is false if the filters do
+// not restrict them.
 func (f *Filters) Objects() (o Objects, ok bool) {
 	if f == nil {
 		return o, false
 	}
 	for i := range f.groups {
-		// One list is enough: the caller looks at what is left.
+		// One list is enough: the caller matches the events that are left.
 		g := &f.groups[i]
 		if o, ok = objectsOf(g.any); ok {
 			return o, ok
@@ -58,11 +57,11 @@ func objectsOf(clauses []clause) (o Objects, ok bool) {
 	return o, len(clauses) > 0
 }
 
-// An outcome is how a health check or a process ended, in four bits. Those below
-// otherVerdict, and exitZero, stand for one verdict or code alone.
+// An outcome is the result of a health check or of a process, in four bits. The values
+// below otherVerdict, and exitZero, stand for exactly one verdict or exit code.
 const (
 	noOutcome    = 0
-	otherVerdict = 4 // before it are those of verdicts, from 1
+	otherVerdict = 4 // lower values stand for the verdicts, from 1
 	exitZero     = 5
 	otherExit    = 6
 
@@ -70,8 +69,8 @@ const (
 	Outcomes = 16
 )
 
-// Outcome returns the number of what a health check, or a process, of the event
-// came to: 0 for all other events.
+// Outcome returns the outcome of the health check or process that the event reports, 0
+// for other events.
 func (v *View) Outcome() uint8 {
 	if v.isVerdict() {
 		return verdictOutcome(v.Health)
@@ -96,11 +95,11 @@ func exitOutcome(code int64) uint8 {
 	return otherExit + uint8(uint64(code)%(Outcomes-otherExit))
 }
 
-// hasOutcome reports whether the filter is one on health or on exit codes.
+// hasOutcome reports whether the filter is on health or on exit codes.
 func (c *clause) hasOutcome() bool { return c.key == keyHealth || c.key == keyExitCode }
 
-// outcome returns that of the events which a filter on health or on exit codes
-// describes, and whether it is that of no others.
+// outcome returns the outcome of the events that a filter on health or exit codes
+// describes, and whether only they have it.
 func (c *clause) outcome() (outcome uint8, only bool) {
 	if c.key == keyHealth {
 		outcome = verdictOutcome(c.value)
@@ -110,15 +109,15 @@ func (c *clause) outcome() (outcome uint8, only bool) {
 	return outcome, outcome == exitZero
 }
 
-// Outcomes returns the outcomes of the events that can pass; bit n stands for n. An
-// event with another outcome does not.
+// Outcomes returns the outcomes of the events that can pass; bit n stands for outcome
+// n.
 func (f *Filters) Outcomes() uint64 {
 	passing := ^uint64(0)
 	if f == nil {
 		return passing
 	}
 	for i := range f.groups {
-		if g := &f.groups[i]; !g.changed { // which has to see every verdict
+		if g := &f.groups[i]; !g.changed { // which needs every verdict
 			passing &= g.outcomes()
 		}
 	}

@@ -5,24 +5,24 @@ import (
 	"slices"
 )
 
-// maxChanges is how many containers a Changes remembers the verdict of, in some
-// 40 kB. Beyond it the one is forgotten that it has known the longest: the next
-// verdict of that counts as a change again, so that none is hidden.
+// maxChanges is how many containers' verdicts a Changes remembers, in some 40 kB.
+// Beyond it the oldest container is forgotten: its next verdict counts as a change
+// again, so no change is hidden.
 const maxChanges = 1024
 
-// Changes is what health=changed means to one reader: a verdict of a health check
-// that is not the container's last one that this reader saw, or the first. It is
-// not safe for concurrent use.
+// Changes implements health=changed for one reader: a verdict of a health check passes
+// if it is the container's first or differs from the last one that this reader saw. It
+// is not safe for concurrent use.
 type Changes struct {
 	group *group
 	seed  maphash.Seed
 	last  map[uint64]uint64 // verdict by container, both hashed
-	order []uint64          // of the containers, as they were met
-	next  int               // of order, which to forget
+	order []uint64          // of the containers, in the order of their first verdict
+	next  int               // index in order of the next to forget
 }
 
-// Changes returns what a reader has to ask of each event that passes the filters,
-// in their order, nil where there is no filter health=changed.
+// Changes returns what a reader applies to each event that passes the filters, in
+// order; nil without a filter health=changed.
 func (f *Filters) Changes() *Changes {
 	if f == nil || f.changed == 0 {
 		return nil
@@ -30,10 +30,10 @@ func (f *Filters) Changes() *Changes {
 	return &Changes{group: &f.groups[f.changed-1], seed: maphash.MakeSeed(), last: make(map[uint64]uint64)}
 }
 
-// Repeats returns what a reader asks of each event that it is given by a service which
-// forgets its Changes when it restarts, to pass over a verdict that has not changed
-// since. It is nil without health=changed, and where the filters keep changes from
-// the reader, which then cannot know the last verdict.
+// Repeats returns a Changes that a client applies to the events from a service, which
+// forgets its own Changes when it restarts, to drop verdicts that have not changed
+// since. It is nil without health=changed, and if other filters hide changes from the
+// client, which then cannot know the last verdict.
 func (f *Filters) Repeats() *Changes {
 	c := f.Changes()
 	if c == nil || len(c.group.none) > 0 || slices.ContainsFunc(c.group.all, func(c clause) bool { return !c.changed }) {
@@ -43,7 +43,7 @@ func (f *Filters) Repeats() *Changes {
 }
 
 // Match reports whether an event that has passed the filters passes health=changed,
-// too. To ask twice of an event that does not pass changes nothing.
+// too. Calling it again for an event that does not pass has no effect.
 func (c *Changes) Match(v *View) bool {
 	changed := v.isVerdict() && v.Health != "" && c.note(v)
 	is := func(clause *clause) bool {
@@ -70,7 +70,7 @@ func (c *Changes) Match(v *View) bool {
 	return len(c.group.any) == 0
 }
 
-// note remembers a verdict, and reports whether it is another than before.
+// note records a verdict, and reports whether it differs from the last.
 func (c *Changes) note(v *View) bool {
 	object := v.ID
 	if object == "" {

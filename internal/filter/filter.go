@@ -1,7 +1,6 @@
-// Package filter is the grammar of filters, and what an event or a line of a store
-// is held against. It knows no event and no store: a View is what it looks at, in
-// which types and statuses are small numbers, so that a set of them is one word of
-// the machine.
+// Package filter is the grammar of filters, and matches events or lines of a store
+// against them. It knows neither: it matches a View, in which types and statuses are
+// small numbers, so that a set of them is one machine word.
 package filter
 
 import (
@@ -9,20 +8,20 @@ import (
 	"strings"
 )
 
-// Filters is a choice of events: the same key given again widens it, different
-// keys narrow it. The zero value matches every event. It is immutable, and safe
-// for concurrent use.
+// Filters selects events: filters with the same key widen the selection, filters with
+// different keys narrow it. The zero value matches every event. It is immutable, and
+// safe for concurrent use.
 type Filters struct {
 	noTypes    uint64 // bit n: the type with code n does not pass
 	noStatuses uint64 // bit n: the status with code n does not pass
 	groups     []group
 	users      bool // there is a filter on uid
-	changed    int  // index of the group with health=changed, from 1; 0: there is none
+	changed    int  // index of the group with health=changed, from 1; 0: none
 }
 
-// View is what filters look at: an event, or a line of a store of which no
-// Event was made. An empty string is an absent field. Type and Status are looked
-// at only where the code is 0.
+// View is what filters read of an event, or of a line of a store that was not decoded
+// into an Event. An empty string is an absent field. Type and Status are read only
+// where the code is 0.
 type View struct {
 	TypeCode   TypeCode
 	StatusCode StatusCode
@@ -33,11 +32,11 @@ type View struct {
 	Image      string
 	Network    string
 	Host       string
-	UID        int64 // negative: not known
+	UID        int64 // negative: unknown
 	Labels     Labels
 	Health     string // verdict of a health check
-	// ExitCode is that of a process, if HasExitCode. Where Podman before 5 leaves
-	// out 0 it may be missing.
+	// ExitCode is valid if HasExitCode. It may be missing for exit code 0, which Podman
+	// before 5 leaves out.
 	ExitCode    int64
 	HasExitCode bool
 }
@@ -58,15 +57,15 @@ const (
 	keyExitCode filterKey = "exit-code"
 )
 
-// objectKeys are the keys that name an object of a type: equal name or prefix
-// of the ID, except volume, which is a prefix of the name; or a pattern of either.
+// objectKeys are the keys that name an object of a type: by equal name or prefix of the
+// ID (for a volume, prefix of the name), or by a pattern of either.
 var objectKeys = map[filterKey]TypeCode{
 	"artifact": codeOf[TypeCode]("artifact", typeWords[:]), "container": containerCode, "image": codeOf[TypeCode]("image", typeWords[:]),
 	"machine": codeOf[TypeCode]("machine", typeWords[:]), "network": networkCode, "pod": codeOf[TypeCode]("pod", typeWords[:]),
 	"secret": codeOf[TypeCode]("secret", typeWords[:]), "volume": volumeCode,
 }
 
-// The codes of types and statuses that the filters treat apart.
+// The codes of types and statuses that filters treat specially.
 var (
 	containerCode = codeOf[TypeCode]("container", typeWords[:])
 	networkCode   = codeOf[TypeCode]("network", typeWords[:])
@@ -80,17 +79,17 @@ var (
 	endCodes = uint64(1)<<diedCode | uint64(1)<<execDiedCode | uint64(1)<<removeCode
 )
 
-// codeOf looks a word up in its table, which unlike the table of codes is there
-// while package-level variables are initialized.
+// codeOf looks a word up in its table, which is available while package-level variables
+// are initialized, unlike the table of codes.
 func codeOf[C ~uint8](word string, table []string) C { return C(slices.Index(table, word)) }
 
-// EndsProcess reports whether events of the type and status are the end of a
-// process, which has an exit code. Podman before 5 leaves it out where it is 0.
+// EndsProcess reports whether events of the type and status report the end of a
+// process, which has an exit code. Podman before 5 leaves the code out where it is 0.
 func EndsProcess(t TypeCode, s StatusCode) bool {
 	return t == containerCode && (s == diedCode || s == execDiedCode)
 }
 
-// filterKeys are all keys, as errors suggest them.
+// filterKeys are all keys, as suggested in errors.
 var filterKeys = []string{
 	"ancestor", "artifact", "container", "event", "exit-code", "health", "host", "id", "image", "label", "machine", "name",
 	"network", "pod", "secret", "status", "type", "uid", "volume",
@@ -99,33 +98,32 @@ var filterKeys = []string{
 // Keys returns the keys of the filter grammar, sorted.
 func Keys() []string { return slices.Clone(filterKeys) }
 
-// clause is one filter: a key, its value, and what it asks for.
+// clause is one filter.
 type clause struct {
 	key      filterKey
-	negated  bool // key!=value: no event that the clause describes passes
-	must     bool // +key=value: only an event that the clause describes passes
+	negated  bool // key!=value: an event that the clause describes does not pass
+	must     bool // +key=value: only events that the clause describes pass
 	value    string
 	labelVal string   // for label=k=v
 	anyLabel bool     // label=k, with any value
 	number   int64    // uid or exit code
 	code     uint8    // of a type or status; of the type for an object key
-	pattern  *pattern // of a name or ID, nil: value is meant as it is
+	pattern  *pattern // of a name or ID, nil: value is literal
 	changed  bool     // health=changed
 }
 
-// group holds the filters of one key. An event passes if it matches any of
-// those that only widen the choice, where there are some, all that have to hold,
-// and none of those that are negated.
+// group is the filters of one key. An event passes if it matches any of those without a
+// sign, if there are some, all that start with '+', and none of the negated ones.
 type group struct {
 	any    []clause
 	all    []clause
 	none   []clause
-	labels *labelClauses // of several filters on labels, nil: the clauses decide
-	// changed says that one of them is health=changed.
+	labels *labelClauses // several filters on labels, nil: the clauses decide
+	// changed: one of them is health=changed.
 	changed bool
 }
 
-// everyUser as the value of uid is every user, known or not.
+// everyUser, as the value of uid, is every user, known or not.
 const everyUser = "*"
 
 // IsAll reports whether every event passes.
@@ -133,18 +131,17 @@ func (f *Filters) IsAll() bool {
 	return f == nil || len(f.groups) == 0 && f.noTypes == 0 && f.noStatuses == 0
 }
 
-// ChooseUsers reports whether there is a filter on uid, so that the filters say
+// ChooseUsers reports whether there is a filter on uid, so that the filters decide
 // whose events are wanted.
 func (f *Filters) ChooseUsers() bool { return f != nil && f.users }
 
-// MayMatch reports whether an event of one of these types and one of these
-// statuses can pass; bit n stands for code n. It is for skipping what cannot
-// match: true promises nothing.
+// MayMatch reports whether an event of one of these types and statuses can pass; bit n
+// stands for code n. False is certain; true is not.
 func (f *Filters) MayMatch(types, statuses uint64) bool {
 	return f == nil || types&^f.noTypes != 0 && statuses&^f.noStatuses != 0
 }
 
-// Match reports whether what the view shows passes the filters.
+// Match reports whether the event in the view passes the filters.
 func (f *Filters) Match(v *View) bool {
 	if f == nil {
 		return true
@@ -165,7 +162,7 @@ func (g *group) match(v *View) bool {
 	case g.labels != nil:
 		return g.labels.match(v.Labels, len(g.any) == 0)
 	case g.changed:
-		// A Changes has to see every verdict to know which differ, and decides then.
+		// A Changes needs every verdict to detect changes; it decides later.
 		return len(g.any)+len(g.all) == 0 || v.isVerdict()
 	}
 	for i := range g.none {
@@ -186,8 +183,8 @@ func (g *group) match(v *View) bool {
 	return len(g.any) == 0
 }
 
-// match reports whether the event is the one that the clause describes, apart
-// from its negation. health=changed is left to a Changes.
+// match reports whether the clause describes the event, regardless of negation.
+// health=changed is left to a Changes.
 func (c *clause) match(v *View) bool {
 	switch c.key {
 	case keyType:
@@ -221,7 +218,7 @@ func (c *clause) match(v *View) bool {
 	return c.isNameOf(v) || c.isID(v.ID)
 }
 
-// is reports whether a name is that of the clause, or of its pattern.
+// is reports whether a name equals the clause's value, or matches its pattern.
 func (c *clause) is(name string) bool {
 	if c.pattern != nil {
 		return c.pattern.match(name)
@@ -229,7 +226,7 @@ func (c *clause) is(name string) bool {
 	return name == c.value
 }
 
-// isID reports whether an ID begins with that of the clause, or is of its pattern.
+// isID reports whether an ID begins with the clause's value, or matches its pattern.
 func (c *clause) isID(id string) bool {
 	if c.pattern != nil {
 		return c.pattern.match(id)
@@ -237,13 +234,13 @@ func (c *clause) isID(id string) bool {
 	return strings.HasPrefix(id, c.value)
 }
 
-// isNameOf reports whether the object has the name. libpod puts the name of a
-// network into a field of its own.
+// isNameOf reports whether the object has the name. libpod puts the name of a network
+// into a field of its own.
 func (c *clause) isNameOf(v *View) bool {
 	return c.is(v.Name) || v.TypeCode == networkCode && c.is(v.Network)
 }
 
-// isVerdict reports whether the event is that of a health check.
+// isVerdict reports whether the event is a health check's verdict.
 func (v *View) isVerdict() bool { return v.TypeCode == containerCode && v.StatusCode == healthCode }
 
 // exitCode returns the exit code of a container or of a process in one.
@@ -254,8 +251,8 @@ func (v *View) exitCode() (code int64, has bool) {
 	return v.ExitCode, v.HasExitCode || EndsProcess(v.TypeCode, v.StatusCode)
 }
 
-// matchLabel follows Podman: label=k asks for the label with any value, label=k=
-// for the label with an empty one.
+// matchLabel follows Podman: label=k matches the label with any value, label=k= with an
+// empty one.
 func (c *clause) matchLabel(v *View) bool {
 	value, ok := v.Labels.Lookup(c.value)
 	return ok && (c.anyLabel || value == c.labelVal)

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// sameStatus are words of Docker that mean one status of libpod and nothing else.
+// sameStatus are words of Docker that mean exactly one status of libpod.
 var sameStatus = map[string]StatusCode{
 	"delete": removeCode, "destroy": removeCode, "rm": removeCode, "exec_die": execDiedCode,
 	"exec_start": codeOf[StatusCode]("exec", statusWords[:]), "load": codeOf[StatusCode]("loadfromarchive", statusWords[:]),
 }
 
-// Status returns the status that a filter event=word asks for, words of Docker
-// included; 0 if it is none.
+// Status returns the status meant by a filter event=word, including words of Docker; 0
+// if there is none.
 func Status(word string) StatusCode {
 	if same, ok := sameStatus[word]; ok {
 		return same
@@ -58,8 +58,8 @@ var foreignTypes = map[string]string{
 	"vm": "give type=machine",
 }
 
-// foreign returns what to give instead of a key or type of other programs, "" if it
-// is none of theirs.
+// foreign returns what to give instead of another program's key or type, "" if the word
+// is not one.
 func foreign(words map[string]string, kind, word string) string {
 	if hint, ok := words[strings.ToLower(word)]; ok {
 		return "libpod has no " + kind + " " + strconv.Quote(word) + "; " + hint
@@ -67,11 +67,11 @@ func foreign(words map[string]string, kind, word string) string {
 	return ""
 }
 
-// healthWord begins the events of Docker that have a verdict: "health_status: healthy".
+// healthWord is the prefix of Docker's events with a verdict: "health_status: healthy".
 const healthWord = "health_status:"
 
-// ForeignStatus returns what to give instead of a word of Docker or Kubernetes that
-// is no status of libpod, "" if it is none of those.
+// ForeignStatus returns what to give instead of a word of Docker or Kubernetes that is
+// not a status of libpod, "" if the word is neither program's.
 func ForeignStatus(word string) string {
 	lower := strings.ToLower(word)
 	if verdict, ok := strings.CutPrefix(lower, healthWord); ok {
@@ -94,7 +94,7 @@ func ForeignStatus(word string) string {
 	return ""
 }
 
-// foreignWords say, for words in small letters, what to give instead.
+// foreignWords maps words, in lower case, to what to give instead.
 var foreignWords = map[string]string{
 	"oom":          giveOOM,
 	"oomkilled":    giveOOM,
@@ -127,9 +127,10 @@ var foreignWords = map[string]string{
 
 const giveOOM = "a container that is killed for its memory ends with event=died and exit-code=137"
 
-// foreignSyntax returns what to give instead of a list of values or a regular expression,
-// "" if the value is neither. libpod gives no such names, so that it would silently ask for
-// nothing. Where a path is meant that has such a letter, a '?' stands for it.
+// foreignSyntax returns what to give instead of a list of values or a regular
+// expression, "" if the value is neither. libpod gives no such names, so the filter
+// would silently match nothing. In a path that contains such a character, write '?' for
+// it.
 func foreignSyntax(filter, value string) string {
 	start := strings.TrimSuffix(filter, value)
 	bare := strings.NewReplacer("^", "", "$", "", ".*", "*").Replace(value)

@@ -6,22 +6,22 @@ import (
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
-// labelClauses are the filters on labels: an event is looked through once, however
-// many filters there are.
+// labelClauses are the filters on labels, combined so that the labels of an event are
+// read once, however many filters there are.
 type labelClauses struct {
 	byName map[string]*labelClause
-	needed int // how many of them an event has to have
+	needed int // how many of them an event must have
 }
 
-// labelClause is what filters say of one label.
+// labelClause is the filters on one label.
 type labelClause struct {
 	any, none, must valueSet
 	index           int
 }
 
-// valueSet are values of a label.
+// valueSet is a set of values of a label.
 type valueSet struct {
-	all  bool // any value is meant
+	all  bool // any value
 	some map[string]bool
 }
 
@@ -38,10 +38,10 @@ func (s *valueSet) add(c *clause) {
 
 func (s *valueSet) has(value []byte) bool { return s.all || s.some[string(value)] }
 
-// isEmpty reports whether no value is meant.
+// isEmpty reports whether the set is empty.
 func (s *valueSet) isEmpty() bool { return !s.all && len(s.some) == 0 }
 
-// allAre reports whether each value of the set is this one.
+// allAre reports whether each value of the set equals value.
 func (s *valueSet) allAre(value []byte) bool {
 	return len(s.some) == 0 || len(s.some) == 1 && s.some[string(value)]
 }
@@ -72,8 +72,8 @@ func newLabelClauses(g *group) *labelClauses {
 	return l
 }
 
-// match reports whether labels pass. matched is whether they do if none of them is
-// asked for. Of labels of the same name the first counts, as in Lookup.
+// match reports whether labels pass; matched is the result if no filter needs one of
+// them. Of labels with the same name the first counts, as in Lookup.
 func (l *labelClauses) match(labels Labels, matched bool) bool {
 	passes, missing := true, l.needed
 	hold := func(c *labelClause, value []byte) bool {
@@ -104,7 +104,7 @@ func (l *labelClauses) match(labels Labels, matched bool) bool {
 	return passes && matched && missing == 0
 }
 
-// unescaped is jsonstring.Unescape without a copy where nothing is escaped.
+// unescaped is jsonstring.Unescape, without a copy where nothing is escaped.
 func unescaped(text []byte) []byte {
 	if bytes.IndexByte(text, '\\') < 0 {
 		return text

@@ -11,20 +11,19 @@ import (
 // rawPrefix marks a type or status of a newer libpod.
 const rawPrefix = "raw:"
 
-// Error is returned for a filter that cannot be understood.
+// Error is returned for an invalid filter.
 type Error struct {
-	Filter string // as it was given
-	Reason string // why, and the nearest valid word
+	Filter string // as given
+	Reason string // why it is invalid, and the nearest valid word
 }
 
 func (e *Error) Error() string {
 	return "cannot understand filter " + strconv.Quote(e.Filter) + ": " + e.Reason
 }
 
-// Parse understands filters of the form key=value, key!=value or
-// +key=value, in Podman 5's grammar and beyond: keys are case-insensitive, values
-// are not. The error is a *Error that names the filter and the nearest
-// valid word.
+// Parse parses filters of the form key=value, key!=value or +key=value, in an extension
+// of Podman 5's grammar: keys are case-insensitive, values are not. The error is a
+// *Error that names the filter and the nearest valid word.
 func Parse(filters []string) (*Filters, error) {
 	f := new(Filters)
 	if len(filters) == 0 {
@@ -70,8 +69,8 @@ func Parse(filters []string) (*Filters, error) {
 	return f, nil
 }
 
-// add narrows the choice by the filters of one key. Whatever the sets of types
-// and statuses can decide alone is left to them.
+// add adds the filters of one key. Those that the sets of types and statuses can decide
+// alone become part of the sets.
 func (f *Filters) add(key filterKey, g group) {
 	object, isObject := objectKeys[key]
 	chooses := len(g.any)+len(g.all) > 0
@@ -113,8 +112,8 @@ func (f *Filters) add(key filterKey, g group) {
 	}
 }
 
-// wordSet returns the codes that filters on a type or status let pass, and
-// whether the codes decide alone, which they do not for words without one.
+// wordSet returns the codes that filters on a type or status let pass, and whether the
+// codes decide alone. They do not for words without a code.
 func wordSet(g *group) (set uint64, decided bool) {
 	set, decided = ^uint64(0), true
 	if len(g.any) > 0 {
@@ -138,7 +137,7 @@ func wordSet(g *group) (set uint64, decided bool) {
 	return set, decided
 }
 
-// parseFilter understands one filter. The reason is empty if it could.
+// parseFilter parses one filter. The reason is empty if the filter is valid.
 func parseFilter(text string) (clause, string) {
 	key, value, found := strings.Cut(text, "=")
 	if !found {
@@ -211,8 +210,8 @@ func (c *clause) parseExitCode() string {
 	return ""
 }
 
-// parseLabel splits label=k=v. What looks like a negation in the wrong place is
-// refused: it would silently ask for a label whose name ends in '!'.
+// parseLabel splits label=k=v. A negation in the wrong place is refused: it would
+// silently match a label whose name ends in '!'.
 func (c *clause) parseLabel() string {
 	name, value, found := strings.Cut(c.value, "=")
 	if wrong, ok := strings.CutSuffix(name, "!"); ok && found {
@@ -222,7 +221,7 @@ func (c *clause) parseLabel() string {
 	return ""
 }
 
-// parseWord understands a type or a status.
+// parseWord parses a type or a status.
 func (c *clause) parseWord() string {
 	if raw, ok := strings.CutPrefix(c.value, rawPrefix); ok {
 		if raw == "" {
@@ -264,7 +263,8 @@ func (c *clause) unknownWord(kind string, words []string) string {
 // verdicts are those of a health check that libpod writes into its events.
 var verdicts = []string{"healthy", "starting", "unhealthy"}
 
-// changedVerdict as the value of health asks for verdicts that differ.
+// changedVerdict, as the value of health, selects verdicts that differ from the one
+// before.
 const changedVerdict = "changed"
 
 func (c *clause) parseHealth() string {

@@ -6,25 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of patterns keep the work for an event small, however its name was chosen:
-// bytes of one pattern, of all of a call, and of a name that is looked at. No
-// longer name is of any pattern; libpod's are below half of it.
+// The bounds of patterns keep the work per event small, whatever its name: the bytes of
+// one pattern, of all patterns of a call, and of a name. A longer name matches no
+// pattern; libpod's are less than half as long.
 const (
 	maxPattern     = 512
 	maxPatterns    = 4096
 	maxPatternName = 1024
 )
 
-// wildcards are what makes a value a pattern: '*' stands for any letters, none
-// included, and '?' for one.
+// wildcards make a value a pattern: '*' stands for any number of letters, '?' for one.
 const wildcards = "*?"
 
-// pattern is a value with wildcards, cut at each '*'.
+// pattern is a value with wildcards, split at each '*'.
 type pattern struct {
-	parts []string // at least one; each may have '?'
+	parts []string // at least one; each may contain '?'
 }
 
-// parsePattern makes a pattern of a value that has wildcards.
+// parsePattern parses a value with wildcards.
 func (c *clause) parsePattern() string {
 	if !strings.ContainsAny(c.value, wildcards) {
 		return ""
@@ -36,7 +35,7 @@ func (c *clause) parsePattern() string {
 	return ""
 }
 
-// literalPrefix returns how every name of the pattern begins.
+// literalPrefix returns the part of a pattern before its first wildcard.
 func literalPrefix(value string) string {
 	if i := strings.IndexAny(value, wildcards); i >= 0 {
 		return value[:i]
@@ -44,7 +43,8 @@ func literalPrefix(value string) string {
 	return value
 }
 
-// match reports whether a name is of the pattern. An empty one is absent, and of none.
+// match reports whether a name matches the pattern. An empty name is absent, and does
+// not match.
 func (p *pattern) match(name string) bool {
 	if name == "" || len(name) > maxPatternName {
 		return false
@@ -66,8 +66,8 @@ func (p *pattern) match(name string) bool {
 	return hasSuffix(rest, last)
 }
 
-// prefixLength returns how many bytes of a name match a part of a pattern at its
-// beginning, -1 if it does not match there.
+// prefixLength returns how many bytes at the beginning of a name match a part of a
+// pattern, -1 if they do not match.
 func prefixLength(name, part string) int {
 	at := 0
 	for i := range len(part) {
@@ -104,11 +104,11 @@ func hasSuffix(name, part string) bool {
 	return true
 }
 
-// notFound is what after returns where the part is not in the name: a name is
-// never that long, and never has NUL.
+// notFound is what after returns if the part does not occur in the name. No name
+// contains NUL.
 const notFound = "\x00"
 
-// after returns what follows the first match of a part of a pattern in a name.
+// after returns the rest of a name after the first match of a part of a pattern.
 func after(name, part string) string {
 	if !strings.Contains(part, "?") {
 		if i := strings.Index(name, part); i >= 0 {

@@ -4,19 +4,19 @@ package filter
 type Term struct {
 	// Key is the key of the filter grammar; "status" also where "event" was given.
 	Key string
-	// Value is what the filter compares with, as the key does: in full, or as
-	// the beginning of a name or ID.
+	// Value is what the filter compares with, according to the key: in full, or as the
+	// beginning of a name or ID.
 	Value string
-	// Begins says that the filter is a pattern, of which Value is how all of its
-	// names and IDs begin.
+	// Begins: the filter is a pattern, and Value the beginning that all its names and
+	// IDs have.
 	Begins bool
 }
 
-// Terms returns the filters that are not negated: an event that passes matches at
-// least one of each list. The filters of a list have the same key. Filters on
-// types and statuses that MayMatch decides alone are left out, and so are lists
-// of which one filter cannot be looked up. A store may use this to look at fewer
-// events; it has to ask Match about each all the same.
+// Terms returns the filters that are not negated: an event that passes matches at least
+// one of each list. The filters of a list have the same key. Filters on types and
+// statuses that MayMatch decides alone are left out, and so are lists with a filter
+// that cannot be looked up. A store may use the terms to read fewer events; it must
+// still call Match for each.
 func (f *Filters) Terms() [][]Term {
 	if f == nil {
 		return nil
@@ -24,7 +24,7 @@ func (f *Filters) Terms() [][]Term {
 	var all [][]Term
 	for i := range f.groups {
 		g := &f.groups[i]
-		if g.changed { // every verdict is looked at
+		if g.changed { // which needs every verdict
 			continue
 		}
 		if terms := termsOf(g.any); terms != nil {
@@ -46,7 +46,7 @@ func termsOf(clauses []clause) []Term {
 		c := &clauses[i]
 		t := Term{Key: string(c.key), Value: c.value}
 		switch {
-		case c.key == keyExitCode && c.number == 0: // which may be left out
+		case c.key == keyExitCode && c.number == 0: // Podman may have left it out
 			return nil
 		case c.pattern != nil:
 			if t.Value, t.Begins = literalPrefix(c.value), true; t.Value == "" {

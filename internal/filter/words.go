@@ -5,18 +5,17 @@ import (
 	"strings"
 )
 
-// TypeCode numbers the types of this package, so that a set of them fits into
-// one machine word. Code 0 stands for every word that this package does not
-// know. The numbers may change from one build to the next: they are never
-// stored and never sent.
+// TypeCode numbers the known types, so that a set of them fits into one machine word.
+// Code 0 stands for all unknown words. The numbers may change with each build: they are
+// never stored or sent.
 type TypeCode uint8
 
-// StatusCode numbers the statuses of this package, as TypeCode does the types.
+// StatusCode numbers the known statuses, as TypeCode does the types.
 type StatusCode uint8
 
-// typeWords and statusWords are the one table of this vocabulary: the index of
-// a word is its code. Both are sorted, and kept equal to the enums of
-// io.podman.events.varlink by a test.
+// typeWords and statusWords are the only table of these words: the index of a word is
+// its code. Both are sorted, and a test compares them with the enums of
+// io.podman.events.varlink.
 var (
 	typeWords = [...]string{
 		"", "artifact", "container", "image", "machine", "network", "pod", "secret", "system", "volume",
@@ -46,11 +45,11 @@ func init() {
 	}
 }
 
-// codeTable finds the code of a word. It is a hash table like a map, but made for
-// so few and so short words that it takes a fraction of the time: the words of
+// codeTable finds the code of a word. It is a hash table like a map, but takes a
+// fraction of the time with so few and short words. That matters because the words of
 // every line of a log are looked up.
 type codeTable struct {
-	slots [256]uint8 // codes, 0: free
+	slots [256]uint8 // codes, 0: empty
 	words [64]string // by code
 }
 
@@ -79,20 +78,17 @@ func codeIn[T ~string | ~[]byte](t *codeTable, word T) uint8 {
 	}
 }
 
-// unknownWord is the member of the Varlink enums that stands for a word of a
-// newer libpod.
+// unknownWord is the member of the Varlink enums for a word of a newer libpod.
 const unknownWord = "unknown"
 
-// wireName spells a word of libpod as a member of a Varlink enum, in which '-'
-// is not allowed.
+// wireName spells a word of libpod as a member of a Varlink enum, in which '-' is not
+// allowed.
 func wireName(word string) string { return strings.ReplaceAll(word, "-", "_") }
 
-// CodeOfType returns the code of a word as libpod spells it, 0 if this package
-// does not know it.
+// CodeOfType returns the code of a word as libpod spells it, 0 if it is unknown.
 func CodeOfType[T ~string | ~[]byte](word T) TypeCode { return TypeCode(codeIn(&typeCodes, word)) }
 
-// CodeOfStatus returns the code of a word as libpod spells it, 0 if this
-// package does not know it.
+// CodeOfStatus returns the code of a word as libpod spells it, 0 if it is unknown.
 func CodeOfStatus[T ~string | ~[]byte](word T) StatusCode {
 	return StatusCode(codeIn(&statusCodes, word))
 }
@@ -111,14 +107,14 @@ func (c TypeCode) Varlink() string { return typeWire[c] }
 // for code 0.
 func (c StatusCode) Varlink() string { return statusWire[c] }
 
-// Types returns every type that this package knows, sorted.
+// Types returns all known types, sorted.
 func Types() []string { return typeWords[1:] }
 
-// Statuses returns every status that this package knows, sorted.
+// Statuses returns all known statuses, sorted.
 func Statuses() []string { return statusWords[1:] }
 
-// TypeOf returns the code for a word, libpod's or that of the Varlink enum; 0 for
-// another.
+// TypeOf returns the code of a word, in libpod's spelling or the Varlink enum's; 0 if
+// it is unknown.
 func TypeOf(word string) TypeCode {
 	for code := TypeCode(1); int(code) < len(typeWords); code++ {
 		if word == code.String() || word == code.Varlink() {
@@ -128,8 +124,8 @@ func TypeOf(word string) TypeCode {
 	return 0
 }
 
-// StatusOf returns the code for a word, libpod's or that of the Varlink enum, and
-// for "die", which is "died"; 0 for another.
+// StatusOf returns the code of a word, in libpod's spelling or the Varlink enum's, or
+// "die", which means "died"; 0 if it is unknown.
 func StatusOf(word string) StatusCode {
 	if word == "die" {
 		return diedCode
@@ -142,8 +138,8 @@ func StatusOf(word string) StatusCode {
 	return 0
 }
 
-// UnknownWord is what is wrong with a word that has no code. nearest is the word
-// that is probably meant, "" if none is near.
+// UnknownWord returns the error text for an unknown word. nearest is the word that is
+// probably meant, "" if none is near.
 func UnknownWord(kind, word, nearest string) string {
 	text := "unknown " + kind + " " + strconv.Quote(word)
 	if nearest != "" {

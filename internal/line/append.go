@@ -8,9 +8,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
-// Append appends the line of an event, as events.Event.AppendJSON does, and
-// fills in its fields without reading the line again. known is false if they are
-// not that easy to tell: Scan, or Normalize, has to be asked.
+// Append appends the line of an event, as events.Event.AppendJSON does, and fills in
+// its fields without parsing the line again. known is false if the fields cannot be
+// derived so easily: then call Scan or Normalize.
 func Append(dst []byte, e *events.Event, f *Fields) (line []byte, known bool, err error) {
 	start := len(dst)
 	if line, err = e.AppendJSON(dst); err != nil {
@@ -19,8 +19,8 @@ func Append(dst []byte, e *events.Event, f *Fields) (line []byte, known bool, er
 	return line, f.of(line[start:], e), nil
 }
 
-// of fills in the fields of the line that AppendJSON has made of an event. It
-// returns false if a text in it is not what it is in the event.
+// of fills in the fields of the line that AppendJSON made of an event. It returns false
+// if a text in the line is not the same as in the event.
 func (f *Fields) of(b []byte, e *events.Event) bool {
 	*f = Fields{}
 	if len(e.Extra) > 0 || len(b) > MaxLine || bytes.IndexByte(b, '\\') >= 0 {
@@ -55,11 +55,11 @@ func (f *Fields) of(b []byte, e *events.Event) bool {
 	return ok
 }
 
-// placer goes through a line without escapes, whose members are as long as what
-// they were made of.
+// placer walks a line without escapes, in which each member is as long as the value it
+// was made from.
 type placer struct {
 	b []byte
-	i int // of the next member
+	i int // the index of the next member
 	f *Fields
 }
 
@@ -67,7 +67,7 @@ func (p *placer) place(m Member, from, to int) {
 	p.f.Spans[m] = Span{Start: uint32(from), End: uint32(to)}
 }
 
-// text places a string. An empty one is left out.
+// text places a string. An empty one is absent from the line.
 func (p *placer) text(m Member, length int) {
 	if length == 0 {
 		return

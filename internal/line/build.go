@@ -20,11 +20,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
-// Values are what a line is built of, as text. An empty one is an absent
-// member. Bytes that no client could take (invalid UTF-8, NUL) are replaced by
-// U+FFFD.
+// Values are the values a line is built from, as text. An empty one is an absent
+// member. Bytes that clients cannot accept (invalid UTF-8, NUL) are replaced by U+FFFD.
 type Values struct {
-	ExitCode, HealthStreak            []byte // decimal; left out if it is no number
+	ExitCode, HealthStreak            []byte // decimal; left out if it is not a number
 	ID, Image, Name, Network          []byte
 	Status, Type                      []byte
 	Time                              []byte // RFC 3339
@@ -32,9 +31,9 @@ type Values struct {
 	ErrorText, Inspect, PodID, Labels []byte // Labels: a JSON object of strings
 }
 
-// Build appends the line with these values, in the form in which Podman 5
-// writes it, and fills in its fields, without reading the line again. On an
-// error, which says why the values are no event, it appends nothing.
+// Build appends the line with these values, in the form in which Podman 5 writes it,
+// and fills in its fields without parsing the line again. On an error, which says why
+// the values are not an event, it appends nothing.
 func Build(dst []byte, v *Values, f *Fields) ([]byte, error) {
 	*f = Fields{}
 	switch {
@@ -84,7 +83,7 @@ func Build(dst []byte, v *Values, f *Fields) ([]byte, error) {
 	return b.b, nil
 }
 
-// buildTime checks a time, and returns it as it goes into the line.
+// buildTime checks a time, and returns it as it is written in the line.
 func buildTime(text []byte) (stamp []byte, ns int64, err error) {
 	if ns, ok := nanos.Parse(text); ok && isShortest(text) {
 		return text, ns, nil
@@ -100,8 +99,8 @@ func buildTime(text []byte) (stamp []byte, ns int64, err error) {
 	return stamp, nanos.Of(t), err
 }
 
-// isShortest reports whether a time, which is one, is spelt as Go spells it: no
-// zeros end its fraction, and no zone but Z is of no difference.
+// isShortest reports whether a valid time is spelled as Go spells it: no trailing zeros
+// in its fraction, and Z for a zone without an offset.
 func isShortest(text []byte) bool {
 	end := len(text) - 1
 	if text[end] != 'Z' {
@@ -113,7 +112,7 @@ func isShortest(text []byte) bool {
 	return end == len("2006-01-02T15:04:05") || text[end-1] != '0'
 }
 
-// buildAttributes checks the labels, and returns them as they go into the line,
+// buildAttributes checks the labels, and returns them as they are written in the line,
 // nil for none.
 func buildAttributes(labels []byte) ([]byte, error) {
 	if len(labels) == 0 {
@@ -151,7 +150,7 @@ func buildAttributes(labels []byte) ([]byte, error) {
 // builder is the state of one Build.
 type builder struct {
 	b     []byte
-	start int // of the line in b
+	start int // of the line, in b
 	f     *Fields
 }
 
@@ -159,8 +158,8 @@ func (b *builder) place(m Member, from int) {
 	b.f.Spans[m] = Span{Start: uint32(from - b.start), End: uint32(len(b.b) - b.start)}
 }
 
-// text appends a member that is a string, with a comma after it. The name
-// comes with the opening quote of the value.
+// text appends a string member, with a comma after it. The name includes the opening
+// quote of the value.
 func (b *builder) text(m Member, name string, value []byte) {
 	if len(value) == 0 {
 		return
@@ -183,8 +182,7 @@ func (b *builder) text(m Member, name string, value []byte) {
 	b.b = append(b.b, `",`...)
 }
 
-// isPlain reports whether a string is the same in JSON, as encoding/json writes
-// it.
+// isPlain reports whether encoding/json writes the string unchanged.
 func isPlain(value []byte) bool {
 	for _, c := range value {
 		if c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
@@ -194,7 +192,7 @@ func isPlain(value []byte) bool {
 	return true
 }
 
-// number appends a member that is a number, with a comma after it.
+// number appends a number member, with a comma after it.
 func (b *builder) number(m Member, name string, value []byte) {
 	if len(value) == 0 {
 		return

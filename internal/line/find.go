@@ -14,9 +14,9 @@ var ErrLong = errors.Errorf("the line is longer than %d bytes", MaxLine)
 
 var errTorn = errors.New("a torn line, before an event that was glued to it and is delivered")
 
-// Find finds the event in a line of a log: in the form that the fields
-// describe, and as it stands there. There is none if text is nil; the error says
-// why the line, or the part of it before the event, is none.
+// Find finds the event in a line of a log. text is the event in the form that the
+// fields describe, nil if there is none; stored is the event as it is in the log. The
+// error says why the line, or the part of it before the event, is not an event.
 func Find(b []byte, f *Fields) (text, stored []byte, err error) {
 	if Scan(b, f) {
 		return b, b, nil
@@ -38,17 +38,17 @@ func Find(b []byte, f *Fields) (text, stored []byte, err error) {
 	return nil, nil, err
 }
 
-// maxGlued bounds the places at which an event glued to a torn line is looked
-// for, from the end of the line, and maxGluedBytes what is decoded there. An event
-// in Podman's form has few objects.
+// maxGlued bounds the places where an event glued to a torn line is searched for, from
+// the end of the line; maxGluedBytes bounds the bytes decoded there. An event in
+// Podman's form has few objects.
 const (
 	maxGlued      = 32
 	maxGluedBytes = limits.OddLine
 )
 
-// gluedEvent finds the event at the end of a line that begins with something
-// else: a writer died in the middle of its line, or the file has a hole, and
-// the next writer's line stands right after it.
+// gluedEvent finds the event at the end of a line that begins with something else: a
+// writer died in the middle of its line, or the file has a hole, and the next writer's
+// line follows directly.
 func gluedEvent(b []byte) []byte {
 	end, decoded := len(b), 0
 	for range maxGlued {

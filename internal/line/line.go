@@ -1,11 +1,10 @@
-// Package line finds its way through a line of Podman's event log without
-// making an Event of it: where each member is, and the type, status and time as
-// numbers.
+// Package line locates the members in a line of Podman's event log without making an
+// Event of it, and reads the type, status and time as numbers.
 //
-// Scan understands lines in the form in which every Podman writes them, at the
-// speed of memory. Whatever is unusual is left to encoding/json, which is
-// Podman's own reader, by Normalize: so a line is an event here exactly if
-// encoding/json says so. A fuzz test holds the two against each other.
+// Scan reads lines in the form in which every Podman writes them, at the speed of
+// memory. Anything unusual is left to Normalize, which uses encoding/json as Podman's
+// own reader does. So a line is an event here exactly if encoding/json says so; a fuzz
+// test compares the two.
 package line
 
 import (
@@ -27,7 +26,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// Member is a member of the line that has a place in Fields.
+// Member is a member of the line that has a place in Fields.Spans.
 type Member uint8
 
 // The members that Podman writes.
@@ -50,26 +49,25 @@ const (
 	numMembers
 )
 
-// Span is a part of a line. Of a string it is what is between the quotes, still
-// escaped; of a number or an object all of it. An empty span is an absent or
-// empty member.
+// Span is a part of a line: of a string, the part between the quotes, still escaped; of
+// a number or an object, all of it. An empty span is an absent or empty member.
 type Span = jsonscan.Span
 
-// Fields are the places of the members in a line, and what decides most
+// Fields are the places of the members in a line, and the values that decide most
 // filters.
 type Fields struct {
 	Time    int64 // nanoseconds since the epoch
 	Type    filter.TypeCode
 	Status  filter.StatusCode
-	Extra   bool   // there are members that have no place in Spans
+	Extra   bool   // there are members without a place in Spans
 	Escaped uint16 // bit n: the string of member n has escapes
 	Spans   [numMembers]Span
 }
 
-// Normalize reads a line that Scan does not understand as encoding/json reads
-// it, and returns it in the form that Scan does, with bytes that no client
-// could take (invalid UTF-8, NUL) replaced by U+FFFD. The error says why the
-// line is no event. ErrLabels comes with a line that is without its labels.
+// Normalize reads a line that Scan does not accept, as encoding/json reads it, and
+// returns it in the form that Scan accepts, with bytes that clients cannot accept
+// (invalid UTF-8, NUL) replaced by U+FFFD. The error says why the line is not an event.
+// With ErrLabels, the line is returned without its labels.
 func Normalize(b []byte, f *Fields) ([]byte, error) {
 	if text, ok := ScanWithoutLabels(b, f); ok {
 		return text, ErrLabels
@@ -119,7 +117,7 @@ func dropNUL(e *events.Event) {
 	}
 }
 
-// Raw returns the text of a member as it stands in the line, still escaped.
+// Raw returns the text of a member as it is in the line, still escaped.
 func (f *Fields) Raw(b []byte, m Member) []byte {
 	s := f.Spans[m]
 	return b[s.Start:s.End]
@@ -128,8 +126,8 @@ func (f *Fields) Raw(b []byte, m Member) []byte {
 // Has reports whether the member is there and not empty.
 func (f *Fields) Has(m Member) bool { return f.Spans[m].End != f.Spans[m].Start }
 
-// shared returns the text of a string member without its escapes. It shares the
-// memory of the line where it can.
+// shared returns the text of a string member, unescaped. It shares the line's memory
+// where it can.
 func (f *Fields) shared(b []byte, m Member) string {
 	raw := f.Raw(b, m)
 	if len(raw) == 0 {
@@ -141,7 +139,7 @@ func (f *Fields) shared(b []byte, m Member) string {
 	return unsafe.String(&raw[0], len(raw))
 }
 
-// String returns the text of a string member without its escapes.
+// String returns the text of a string member, unescaped.
 func (f *Fields) String(b []byte, m Member) string { return strings.Clone(f.shared(b, m)) }
 
 // Int returns the value of a number.
@@ -150,8 +148,8 @@ func (f *Fields) Int(b []byte, m Member) int {
 	return n
 }
 
-// View fills in what filters look at, apart from user and host. It shares the
-// memory of the line.
+// View fills in the fields that filters read, except user and host. It shares the
+// line's memory.
 func (f *Fields) View(b []byte, v *filter.View) {
 	*v = filter.View{
 		TypeCode: f.Type, StatusCode: f.Status, UID: -1,

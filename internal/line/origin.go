@@ -5,22 +5,21 @@ import (
 	"strconv"
 )
 
-// A line of a collected log ends with where the event is from, in this order and
-// spelling: ,"UID":N,"Host":"…","Cursor":"…" and what else the collector adds.
-// Neither a host nor a cursor has a character that JSON would escape.
+// A line of a collected log ends with the origin of its event, in this order and
+// spelling: ,"UID":N,"Host":"…","Cursor":"…" and whatever else the collector adds.
+// Neither a host nor a cursor contains a character that JSON would escape.
 const (
 	originUID    = `,"UID":`
 	originHost   = `,"Host":"`
 	originCursor = `,"Cursor":"`
 )
 
-// unknownUID stands for an event whose user is not known.
+// unknownUID is the user of an event whose user is not known.
 const unknownUID = -1
 
-// AppendOrigin appends to a line, which has no newline, where its event is from:
-// the host, its user there, negative if that is not known, and the cursor that it
-// has there. The line must not have an origin yet. No host or cursor may contain
-// what JSON escapes.
+// AppendOrigin appends the origin of its event to a line without newline: the host, the
+// user there (negative: not known), and the cursor there. The line must not have an
+// origin yet, and the host and cursor no character that JSON escapes.
 func AppendOrigin(dst []byte, host string, uid int64, cursor string) []byte {
 	dst = dst[:len(dst)-1] // without the brace
 	if uid >= 0 {
@@ -32,9 +31,9 @@ func AppendOrigin(dst []byte, host string, uid int64, cursor string) []byte {
 	return append(dst, '"', '}')
 }
 
-// Origin returns the host and the user that a line of a collected log names: what
-// its collector put at its end, whatever members stand before that. A line without
-// has no host, and an unknown user, which is negative.
+// Origin returns the host and user named in a line of a collected log: those that its
+// collector put at the end, whatever members are before. A line without an origin has
+// no host, and an unknown user, which is negative.
 func Origin(b []byte) (host string, uid int64) {
 	at, name, _ := findOrigin(b)
 	if at < 0 {
@@ -43,8 +42,8 @@ func Origin(b []byte) (host string, uid int64) {
 	return string(name), uidBefore(b[:at])
 }
 
-// OriginCursor returns the host and the cursor that a line names, and the line up
-// to its origin, without the brace at its end; ok is false for a line without.
+// OriginCursor returns the host, cursor and user that a line names, and the line up to
+// its origin, without the brace at its end; ok is false for a line without an origin.
 func OriginCursor(b []byte) (event []byte, host, cursor string, uid int64, ok bool) {
 	at, name, rest := findOrigin(b)
 	if at < 0 {
@@ -63,9 +62,9 @@ func OriginCursor(b []byte) (event []byte, host, cursor string, uid int64, ok bo
 	return event, string(name), string(text), uid, true
 }
 
-// findOrigin returns where the origin of a line begins with the host, its name and
-// what follows it. No string of JSON contains its spelling, since there quotes are
-// escaped; an object can, so the last counts.
+// findOrigin returns the offset at which the origin of a line begins with the host, the
+// host's name, and the rest. In a JSON string its spelling cannot occur, since quotes
+// are escaped; in an object it can, so the last occurrence counts.
 func findOrigin(b []byte) (at int, host, rest []byte) {
 	at = bytes.LastIndex(b, []byte(originHost))
 	if at < 0 {
@@ -79,7 +78,7 @@ func findOrigin(b []byte) (at int, host, rest []byte) {
 	return at, rest[:end], rest[end+1:]
 }
 
-// uidBefore returns the user that stands at the end of the text.
+// uidBefore returns the user at the end of the text.
 func uidBefore(b []byte) int64 {
 	start := len(b)
 	for start > 0 && b[start-1] >= '0' && b[start-1] <= '9' {

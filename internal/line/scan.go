@@ -16,19 +16,19 @@ import (
 	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
-// MaxLine is the longest line that is looked at, in bytes.
+// MaxLine is the length of the longest line that is read, in bytes.
 const MaxLine = limits.Line
 
-// Scan finds the members of a line in the form in which Podman writes it. It
-// returns false for everything else, be it unusual or no event at all:
-// Normalize knows.
+// Scan finds the members of a line in the form in which Podman writes it. It returns
+// false for any other line, whether it is unusual or not an event at all: Normalize
+// decides which.
 func Scan(b []byte, f *Fields) bool {
 	s := scanner{Scanner: jsonscan.Scanner{Text: b}, f: f}
 	return s.scan()
 }
 
-// ErrLabels is returned with the line of an event that has more labels than are
-// served: they are not in it.
+// ErrLabels is returned with the line of an event that has more labels than are served;
+// the line is without them.
 var ErrLabels = errors.Errorf("the labels are left out: they are more than %d, or longer than %d bytes",
 	limits.Labels, limits.LabelsLength)
 
@@ -43,16 +43,15 @@ func ScanWithoutLabels(b []byte, f *Fields) (text []byte, ok bool) {
 	return text, Scan(text, f)
 }
 
-// scanner is the state of one Scan. A method that expects something returns
-// false if it is not there in its plain form.
+// scanner is the state of one Scan. A method that expects something returns false if it
+// is not there in its plain form.
 type scanner struct {
 	jsonscan.Scanner
 	f      *Fields
-	seen   uint16 // bit n: member n was there
-	next   Member // Podman would write this one or one after it
-	normal bool   // the line is in AppendJSON's form: what is unusual in it is right nevertheless
-	// cutting says that labels may be more than are served. Then labels is where
-	// they are.
+	seen   uint16 // bit n: member n was found
+	next   Member // the first member that Podman could write next
+	normal bool   // the line is in AppendJSON's form: anything unusual in it is valid
+	// cutting: labels may be more than are served. Then labels is their place.
 	cutting bool
 	labels  Span
 }
@@ -138,7 +137,7 @@ func (s *scanner) member() bool {
 		return len(text) > 0
 	case TimeText:
 		s.f.Time, ok = nanos.Parse(text)
-		if !ok && s.normal { // of a year that nanoseconds cannot express, which are clamped
+		if !ok && s.normal { // a year that nanoseconds cannot express: it is clamped
 			t, err := time.Parse(time.RFC3339, string(text))
 			s.f.Time, ok = nanos.Of(t), err == nil
 		}
@@ -147,8 +146,8 @@ func (s *scanner) member() bool {
 	return true
 }
 
-// memberNames are the names as they stand in a line that Podman wrote, up to
-// the value, and in its order.
+// memberNames are the names as Podman writes them, including what follows up to the
+// value, and in its order.
 var memberNames = [numMembers]string{
 	ExitCode: `"ContainerExitCode":`, ID: `"ID":`, Image: `"Image":`, Name: `"Name":`, Network: `"network":`,
 	StatusWord: `"Status":`, TimeText: `"Time":`, TypeWord: `"Type":`, HealthStatus: `"health_status":`,
@@ -165,13 +164,13 @@ func memberOf(name []byte) (Member, bool) {
 	return 0, false
 }
 
-// unknown skips the value of a member that has no place in Fields.
+// unknown skips the value of a member that has no place in Spans.
 func (s *scanner) unknown(name Span) bool {
 	if events.IsMember(string(s.Text[name.Start:name.End])) {
 		return false
 	}
 	s.f.Extra = true
-	// Strings and numbers such as those at the end of a line of a collected log.
+	// Strings and numbers, such as those at the end of a line of a collected log.
 	if s.Pos < len(s.Text) && s.Text[s.Pos] == '"' {
 		_, _, ok := s.String()
 		return ok
@@ -190,8 +189,8 @@ func (s *scanner) unknown(name Span) bool {
 	return true
 }
 
-// number reads a whole number, of at most nine digits where it is not known to
-// be one that an int can hold.
+// number reads a whole number: of at most nine digits, unless it is known to fit into
+// an int.
 func (s *scanner) number(m Member) bool {
 	start, digits, ok := s.Number()
 	if !ok || digits > 9 && !s.normal {
@@ -201,7 +200,7 @@ func (s *scanner) number(m Member) bool {
 	return true
 }
 
-// attributes reads null or a flat object of strings. null leaves no span.
+// attributes reads null or a flat object of strings. null leaves the span empty.
 func (s *scanner) attributes() bool {
 	start := s.Pos
 	if s.Word("null") {
@@ -245,15 +244,14 @@ func (s *scanner) attributes() bool {
 	return !names.uncertain || names.differ(s.Text[start:s.Pos])
 }
 
-// labelNames notices a name that comes twice, of which encoding/json takes the
-// last.
+// labelNames detects a name that occurs twice, of which encoding/json takes the last.
 type labelNames struct {
 	n         int
 	names     [64]Span
-	uncertain bool // there are more, or some with escapes: differ has to be asked
+	uncertain bool // there are too many, or some with escapes: call differ
 }
 
-// add returns false for a name that was there before.
+// add returns false for a name added before.
 func (l *labelNames) add(b []byte, name Span, escaped bool) bool {
 	l.n++
 	if escaped || l.n > len(l.names) {
@@ -270,8 +268,7 @@ func (l *labelNames) add(b []byte, name Span, escaped bool) bool {
 	return true
 }
 
-// differ reports whether no two names of the object are the same once they are
-// without escapes.
+// differ reports whether no two names of the object are equal once unescaped.
 func (l *labelNames) differ(object []byte) bool {
 	var decoded map[string]string
 	return json.Unmarshal(object, &decoded) == nil && len(decoded) == l.n

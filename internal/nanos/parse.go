@@ -2,12 +2,11 @@ package nanos
 
 import "encoding/binary"
 
-// The years that nanoseconds since the epoch can express in 64 bits, all of
-// their days.
+// The years of which 64 bits of nanoseconds since the epoch can express every day.
 const firstYear, lastYear = 1678, 2261
 
-// Parse returns the nanoseconds of a time in RFC 3339 with at most nine digits of
-// fraction. It refuses whatever package time would have to be asked about.
+// Parse parses RFC 3339 with at most nine digits of fraction, and returns nanoseconds
+// since 1970. It refuses everything that only package time can decide.
 func Parse(b []byte) (ns int64, ok bool) {
 	const form = "2006-01-02T15:04:05"
 	if len(b) < len(form)+1 || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
@@ -46,7 +45,7 @@ func parseFraction(b []byte) (ns int64, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '.' {
 		return 0, b, true
 	}
-	// Nine digits, as nearly always: eight of them at once.
+	// Nine digits, the usual case: eight of them at once.
 	if len(b) > 10 && b[9]-'0' <= 9 && b[10]-'0' > 9 {
 		if eight, ok := eightDigits(binary.LittleEndian.Uint64(b[1:])); ok {
 			return eight*10 + int64(b[9]-'0'), b[10:], true
@@ -64,8 +63,8 @@ func parseFraction(b []byte) (ns int64, rest []byte, ok bool) {
 	return ns, b[i:], i > 1
 }
 
-// eightDigits returns the number that eight characters spell, the first in the
-// lowest byte: neighbours are joined to numbers of two, four, eight digits.
+// eightDigits returns the number spelled by eight characters, the first in the lowest
+// byte: neighbours are combined into numbers of two, four, eight digits.
 func eightDigits(x uint64) (int64, bool) {
 	const ones = 0x0101_0101_0101_0101
 	if x&(ones*0xf0) != ones*0x30 || (x+ones*0x06)&(ones*0xf0) != ones*0x30 {
@@ -111,8 +110,8 @@ func daysIn(year, month int64) int64 {
 	return 31
 }
 
-// daysSinceEpoch counts days from 1970-01-01 in the Gregorian calendar, by
-// letting the year begin in March so that the leap day is its last.
+// daysSinceEpoch counts days from 1970-01-01 in the Gregorian calendar. The year begins
+// in March here, so that the leap day is its last.
 func daysSinceEpoch(year, month, day int64) int64 {
 	if month <= 2 {
 		year--

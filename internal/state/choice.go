@@ -7,15 +7,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// Choice is how filters choose objects: by what their events have, and by what is so now
-// of name, status, exit code and verdict.
+// Choice selects objects by filters: by fields of their events, and by their present
+// name, status, exit code and verdict.
 type Choice struct {
 	names
-	ended   *events.Filters // on status and exit code, nil: there are none
-	verdict *events.Filters // on health, nil: there are none
+	ended   *events.Filters // on status and exit code, nil: none
+	verdict *events.Filters // on health, nil: none
 }
 
-// NewChoice returns the choice that filters make. The error is a *filter.Error.
+// NewChoice returns the choice for these filters. The error is a *filter.Error.
 func NewChoice(filters []string) (*Choice, error) {
 	var steady, ended, verdict []string
 	for _, text := range filters {
@@ -42,19 +42,18 @@ func NewChoice(filters []string) (*Choice, error) {
 	return c, err
 }
 
-// Filters returns the filters for the events that a Table wants, as far as Takes
-// agrees.
+// Filters returns filters for the events to add to a Table, if Takes accepts them.
 func (c *Choice) Filters() []string {
 	var changing []events.Status
 	for _, s := range events.Statuses() {
-		if families[s] != nil && s != events.Mount && s != events.Unmount { // by which nothing starts or ends
+		if families[s] != nil && s != events.Mount && s != events.Unmount { // which neither start nor end anything
 			changing = append(changing, s)
 		}
 	}
 	return c.filters(changing)
 }
 
-// Of returns the objects of a table that are chosen.
+// Of returns the selected objects of a table.
 func (c *Choice) Of(t *Table) []*Object {
 	return slices.DeleteFunc(t.Objects(), func(o *Object) bool {
 		return c.renamed[o.ID] && !c.parsed.Match(&events.Event{Type: o.Type, ID: o.ID, Name: o.Name}) ||

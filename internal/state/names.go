@@ -7,28 +7,28 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// names are the filters on the names of containers, for which the newest name counts.
+// names is the filters on names of containers. They apply to a container's newest name.
 type names struct {
-	steady  []string        // the other filters, about which a new name decides nothing
-	named   []string        // those on names
-	parsed  *events.Filters // of named, nil: there are none
+	steady  []string        // the other filters, which a new name does not affect
+	named   []string        // the filters on names
+	parsed  *events.Filters // of named, nil: none
 	renamed map[string]bool // IDs
 }
 
 // maxRenamed bounds the containers that are known to be renamed.
 const maxRenamed = 10 * MostObjects
 
-// changed as the value of health is about what is new, and no state.
+// changed, as the value of health, selects new verdicts and so is not a state.
 const changed = "changed"
 
-// split cuts a filter into its key, as it is compared, and its value.
+// split splits a filter into its key, in the form that is compared, and its value.
 func split(text string) (key, value string, negated bool) {
 	key, value, _ = strings.Cut(text, "=")
 	key, negated = strings.CutSuffix(strings.ToLower(strings.TrimPrefix(key, "+")), "!")
 	return key, value, negated
 }
 
-// newNames returns what filters ask of names.
+// newNames picks the filters on names.
 func newNames(filters []string) (n names, err error) {
 	n.renamed = make(map[string]bool)
 	for _, text := range filters {
@@ -44,8 +44,8 @@ func newNames(filters []string) (n names, err error) {
 	return n, err
 }
 
-// Renames returns the filters for the events that AddRename wants before all others,
-// nil if it wants none.
+// Renames returns filters for the events to pass to AddRename, before all others; nil
+// for none.
 func (n *names) Renames() []string {
 	if n.parsed == nil {
 		return nil
@@ -53,15 +53,15 @@ func (n *names) Renames() []string {
 	return append(slices.Clone(n.steady), "type=container", "status="+string(events.Rename))
 }
 
-// AddRename notes an event by which a container got another name. It returns false if
+// AddRename records an event that gave a container another name. It returns false if
 // there are too many.
 func (n *names) AddRename(e *events.Event) bool {
 	n.renamed[e.ID] = true
 	return len(n.renamed) <= maxRenamed
 }
 
-// filters returns those for the events of objects that may be chosen, of these statuses
-// and those by which names change.
+// filters returns filters for the events of objects that may be selected: events with
+// these statuses, and those that change names.
 func (n *names) filters(statuses []events.Status) []string {
 	all := slices.Clone(n.steady)
 	if len(n.renamed) == 0 {
@@ -74,7 +74,7 @@ func (n *names) filters(statuses []events.Status) []string {
 	return all
 }
 
-// Takes reports whether the event may be about an object that is chosen.
+// Takes reports whether the event may be about a selected object.
 func (n *names) Takes(e *events.Event) bool {
 	return len(n.renamed) == 0 || n.renamed[e.ID] || n.parsed.Match(e)
 }

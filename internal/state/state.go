@@ -1,6 +1,6 @@
-// Package state says what events tell of the state of the objects they are about:
-// which events decide whether something is so now, and which of them is the newest
-// of each object. It knows no bus and no store.
+// Package state derives the present state of objects from events: it knows which events
+// decide a state, and which of them is each object's newest. It knows no bus and no
+// store.
 package state
 
 import (
@@ -14,15 +14,16 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// runs are the events that decide whether a container or a pod runs.
+// runs are the events that decide whether a container or a pod is running.
 var runs = []events.Status{events.Create, events.Start, events.Restart, events.Restore, events.Exited, events.Stop, events.Remove}
 
-// families are, for each status that changes a state, those that decide whether it
-// is the present one: the newest of them is. A status that is not here changes none.
+// families maps each status that changes a state to those that decide whether it is
+// still current: it is if it is the newest of them. A status that is not here changes
+// no state.
 var families = map[events.Status][]events.Status{
 	events.Start: without(runs, events.Stop), events.Restart: without(runs, events.Stop), events.Restore: without(runs, events.Stop),
 	events.Stop: without(runs, events.Remove, events.Exited),
-	// What has ended has ended, whether it was removed then or not.
+	// Whatever has ended has ended, whether it was removed then or not.
 	events.Exited: without(runs, events.Remove, events.Stop),
 	events.Create: {events.Create, events.Remove}, events.Remove: {events.Create, events.Remove},
 	events.Pause: append(without(runs), events.Pause, events.Unpause), events.Unpause: append(without(runs), events.Pause, events.Unpause),
@@ -30,7 +31,7 @@ var families = map[events.Status][]events.Status{
 	// An image is removed by its ID, after its names.
 	events.Pull: {events.Pull, events.Untag, events.Remove}, events.PullError: {events.Pull, events.PullError},
 	events.Tag: {events.Tag, events.Untag}, events.Untag: {events.Tag, events.Untag},
-	// A container that was started, or has ended, has no verdict any more.
+	// A container that was started, or has ended, no longer has a verdict.
 	events.HealthStatus: append(without(runs, events.Create, events.Stop), events.HealthStatus),
 }
 
@@ -38,16 +39,16 @@ func without(all []events.Status, some ...events.Status) []events.Status {
 	return slices.DeleteFunc(slices.Clone(all), func(s events.Status) bool { return slices.Contains(some, s) })
 }
 
-// Question is a question about the present: whether the newest of the events that
-// decide it matches filters. The name of a container is the newest one.
+// Question asks about the present: whether the newest of the deciding events matches
+// filters. A container's name is its newest one.
 type Question struct {
 	names
 	matches  *events.Filters
 	deciding []events.Status
 }
 
-// NewQuestion returns the question that filters for an event are about. The error
-// says why they are about no state.
+// NewQuestion returns the question that filters on events imply. The error says why
+// they are not about a state.
 func NewQuestion(filters []string) (*Question, error) {
 	matches, err := events.ParseFilters(filters)
 	if err != nil {
@@ -94,21 +95,20 @@ func NewQuestion(filters []string) (*Question, error) {
 	return q, err
 }
 
-// Filters returns the filters for the events that an Answer wants, as far as Takes
-// agrees.
+// Filters returns filters for the events to add to an Answer, if Takes accepts them.
 func (q *Question) Filters() []string { return q.filters(q.deciding) }
 
-// Answer gathers the events that decide a question. The zero value is not usable.
+// Answer collects the events that decide a question. NewAnswer makes one.
 type Answer struct {
 	question *Question
 	newest   map[string]decision // by object
-	count    uint64              // of events
+	count    uint64              // of events added
 }
 
-// decision is the newest event about an object, and which one of all it was.
+// decision is the newest event about an object, and its number among all events added.
 type decision struct {
 	event  events.Event
-	name   string // of the object now
+	name   string // the object's present name
 	number uint64
 }
 
@@ -120,11 +120,11 @@ func (q *Question) NewAnswer() *Answer {
 	return &Answer{question: q, newest: make(map[string]decision)}
 }
 
-// Add notes an event that decides it, in the order of the store. It returns false if
-// the question is about too many objects.
+// Add adds an event, in the order of the store. It returns false if the question is
+// about too many objects.
 func (a *Answer) Add(e events.Event) bool {
-	// By name, since what is made again under the same name has another ID, and what
-	// became of the former one decides nothing then.
+	// By name: what is created again under the same name has another ID, and then what
+	// became of the earlier one no longer matters.
 	object := owner(&e) + cmp.Or(e.Name, e.Network, e.ID)
 	if e.Status == events.Rename {
 		a.rename(object, &e)
@@ -138,7 +138,8 @@ func (a *Answer) Add(e events.Event) bool {
 	return true
 }
 
-// rename gives a container the name of another object, of which there is none then.
+// rename gives a container a new name. If another object had that name, it no longer
+// does.
 func (a *Answer) rename(object string, e *events.Event) {
 	delete(a.newest, object)
 	for former, d := range a.newest {
@@ -151,7 +152,8 @@ func (a *Answer) rename(object string, e *events.Event) {
 	}
 }
 
-// owner says among what an ID or a name is unique: the objects of a kind of one user.
+// owner returns the scope in which an ID or name is unique: objects of one kind and one
+// user.
 func owner(e *events.Event) string {
 	uid := ""
 	if e.UID != nil {
@@ -160,8 +162,8 @@ func owner(e *events.Event) string {
 	return string(e.Type) + "\x00" + e.Host + "\x00" + uid + "\x00"
 }
 
-// Event returns the newest event that matches the filters and is the newest of those
-// that decide it for its object; ok is false if there is none.
+// Event returns the newest event that matches the filters and is the newest deciding
+// one of its object; ok is false if there is none.
 func (a *Answer) Event() (e events.Event, ok bool) {
 	newest := uint64(0)
 	for _, d := range a.newest {

@@ -12,11 +12,11 @@ import (
 // MostObjects is how many objects a Table has at most.
 const MostObjects = 1000
 
-// Object is what events tell of the present state of an object.
+// Object is the present state of an object.
 type Object struct {
 	Type        events.Type
 	Status      events.Status // the newest that changed its state
-	Since       time.Time     // when that was
+	Since       time.Time     // the time of that event
 	ID          string
 	Name        string
 	Image       string
@@ -27,12 +27,12 @@ type Object struct {
 	UID         *uint32
 	Host        string
 
-	owner   string // among whose objects its name is unique
+	owner   string // the scope in which its name is unique
 	started bool
 	number  uint64 // of the event that changed it last
 }
 
-// Table is the present state of objects, made of events in the order of the store.
+// Table is the present state of objects, derived from events in the order of the store.
 type Table struct {
 	since   time.Time
 	objects map[string]*Object // by identity
@@ -40,12 +40,12 @@ type Table struct {
 	count   uint64
 }
 
-// NewTable returns an empty table, in which restarts later than a time are counted.
+// NewTable returns an empty table that counts restarts after a time.
 func NewTable(since time.Time) *Table {
 	return &Table{since: since, objects: make(map[string]*Object), named: make(map[string]string)}
 }
 
-// Add notes an event. It returns false if there are too many objects.
+// Add adds an event. It returns false if there are too many objects.
 func (t *Table) Add(e *events.Event) bool {
 	of, name := owner(e), cmp.Or(e.Name, e.Network)
 	key := of + e.ID
@@ -76,7 +76,7 @@ func (t *Table) Add(e *events.Event) bool {
 	}
 	o.Image = cmp.Or(e.Image, o.Image)
 	if e.Status == events.Rename {
-		return true // its state is as it was
+		return true // its state is unchanged
 	}
 	if e.Status == events.HealthStatus {
 		if e.HealthStatus != o.Health {
@@ -100,10 +100,10 @@ func (t *Table) Add(e *events.Event) bool {
 	return true
 }
 
-// namesOf returns the names by which events may call an object of this name. Podman
-// names an image by its name, by its ID, or by both: pulled by name, it is tagged by
-// both and removed by ID. It may be pulled without the registry and what follows it, and
-// without the tag that is meant where there is none.
+// namesOf returns the names by which events may refer to an object of this name. Podman
+// refers to an image by its name, its ID, or both: one pulled by name is tagged by both
+// and removed by ID. It may be pulled without the registry and path, and without the
+// default tag.
 func namesOf(kind events.Type, name string) []string {
 	all := []string{name}
 	if kind != events.Image {
@@ -120,14 +120,14 @@ func namesOf(kind events.Type, name string) []string {
 	return all
 }
 
-// name gives an object another name. A shorter form of that names it, too, unless it may
-// be that of another.
+// name gives an object another name. Short forms of the name refer to it, too, unless
+// they may refer to another object.
 func (t *Table) name(o *Object, key, name string) {
 	t.forgetNames(o, key)
 	o.Name = name
 	all := namesOf(o.Type, name)
 	t.absorb(o.owner, all, key)
-	former := t.named[o.owner+name] // whose name it was, in all its forms
+	former := t.named[o.owner+name] // the former owner of the name, in all its forms
 	for i, form := range all {
 		form = o.owner + form
 		if other, taken := t.named[form]; i > 0 && taken && (other == "" || other != former) {
@@ -138,7 +138,8 @@ func (t *Table) name(o *Object, key, name string) {
 	}
 }
 
-// absorb removes what was known by one of these names alone until now, but the object itself.
+// absorb removes objects that were so far known only by one of these names, except the
+// object itself.
 func (t *Table) absorb(of string, names []string, key string) {
 	for _, name := range names {
 		if o := t.objects[of+name]; o != nil && o.ID == "" && of+name != key {
@@ -154,7 +155,7 @@ func (t *Table) remove(key string) {
 	}
 }
 
-// forgetNames forgets what an object was called, unless that is another's name now.
+// forgetNames removes an object's names, except those that another object has now.
 func (t *Table) forgetNames(o *Object, key string) {
 	for _, form := range namesOf(o.Type, o.Name) {
 		if t.named[o.owner+form] == key {
@@ -163,7 +164,7 @@ func (t *Table) forgetNames(o *Object, key string) {
 	}
 }
 
-// Objects returns the objects in the order in which they changed last.
+// Objects returns the objects in the order of their last change.
 func (t *Table) Objects() []*Object {
 	all := make([]*Object, 0, len(t.objects))
 	for _, o := range t.objects {
