@@ -8,9 +8,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// query reads filters and, if there is a table of them, options, to the end of
-// the body, and understands what they ask for. Too many filters are an error of
-// the filters, not of the message: core finds one more than there may be.
+// query reads filters and, if there is a table of them, options, to the end of the
+// body, and makes a query of them. Too many filters are an error in the filters, not in
+// the message: core gets one more than is allowed, and reports it.
 func query(d *dbuswire.Decoder, table map[string]string) (core.Query, dbuswire.Values, error) {
 	p := core.Parameters{Filters: d.Texts(limits.Filters + 1)}
 	var o dbuswire.Values
@@ -29,7 +29,7 @@ func query(d *dbuswire.Decoder, table map[string]string) (core.Query, dbuswire.V
 	return q, o, err
 }
 
-// text returns the value of an option that is a string, nil if it was not given.
+// text returns the value of a string option, nil if it was not given.
 func text(o dbuswire.Values, key string) *string {
 	if v, ok := o[key]; ok {
 		return &v.Text
@@ -37,8 +37,7 @@ func text(o dbuswire.Values, key string) *string {
 	return nil
 }
 
-// integer returns the value of an option that is a number, nil if it was not
-// given.
+// integer returns the value of a numeric option, nil if it was not given.
 func integer(o dbuswire.Values, key string) *int64 {
 	v, ok := o[key]
 	if !ok {

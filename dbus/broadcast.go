@@ -11,14 +11,14 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// broadcast sends the events of the user of the service to every client that
-// listens on the main object of a session bus, until the connection ends.
+// broadcast sends the events of the service's user to every client that listens on the
+// main object of a session bus, until the connection ends.
 func (s *Server) broadcast(c *dbuswire.Conn) {
 	if !c.IsSession() {
 		return
 	}
 	ctx := c.Context()
-	var last string // what was last complained about
+	var last string // the last error logged
 	for {
 		var began bool
 		err := s.core.Run("the broadcast", new(access.Peer), func() (err error) {
@@ -30,7 +30,7 @@ func (s *Server) broadcast(c *dbuswire.Conn) {
 		}
 		level, pause := slog.LevelWarn, limits.BusBackoffMost
 		if began {
-			// What was lost is lost; what is new goes on.
+			// Lost events stay lost; new ones are sent.
 			pause = limits.BusBackoffFirst
 		} else if err.Error() == last {
 			level = slog.LevelDebug
@@ -41,15 +41,15 @@ func (s *Server) broadcast(c *dbuswire.Conn) {
 	}
 }
 
-// broadcastOnce sends events from now on. It reports whether it could begin, and
-// why it ended.
+// broadcastOnce sends events from now on. It reports whether it could begin, and why it
+// ended.
 func (s *Server) broadcastOnce(c *dbuswire.Conn) (began bool, err error) {
 	subscription, err := s.core.Broadcast(c.Context(), s.signals, "dbus-broadcast")
 	if err != nil {
 		return false, err
 	}
 	defer subscription.Close()
-	// It is not known whether a client listens, so the service is not idle.
+	// It is not known whether a client listens, so the service does not count as idle.
 	s.activity.Begin()
 	defer s.activity.End()
 	event := newSignal(eventsPath, "")

@@ -1,12 +1,12 @@
-// Package dbus is the D-Bus interface of eventsvc: the interface io.podman.Events1
-// on the object /io/podman/Events1, under the bus name of the same words, for
-// busctl, gdbus, GLib programs and every other D-Bus client. What the interface
-// promises is said in its introspection data, and in docs/dbus.md.
+// Package dbus is the D-Bus interface of eventsvc: the interface io.podman.Events1 on
+// the object /io/podman/Events1, under the bus name io.podman.Events1, for busctl,
+// gdbus, GLib programs and every other D-Bus client. Its introspection data and
+// docs/dbus.md say what the interface promises.
 //
-// A subscriber gets every event once, in the order of the store, numbered
-// without gaps, and one that does not read holds up no other. What keeps hostile
-// clients from harm, and the connection to the bus, is in package dbuswire.
+// A subscriber gets every event once, in the order of the store, numbered without gaps.
+// One that does not read delays no other. Package dbuswire is the connection to the
+// bus, and withstands hostile clients.
 //
-// It must not know where events are kept and how they are found (package feed),
-// who may do what (package access), or the Varlink interface.
+// This package must not know where events are stored and how they are found (package
+// feed), who may do what (package access), or the Varlink interface.
 package dbus

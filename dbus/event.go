@@ -16,16 +16,16 @@ import (
 // since the epoch, details.
 const eventSignature = "ssssta{sv}"
 
-// The bounds of an event that is cut, in bytes. Twelve texts and the labels
-// stay below limits.DBusEvent.
+// The bounds of a truncated event, in bytes. Twelve texts and the labels stay below
+// limits.DBusEvent.
 const (
 	cutText   = 3 << 10
 	cutLabel  = 1 << 10
 	cutLabels = 14 << 10
 )
 
-// detailFields are the details that are strings in the line, in the order in
-// which they are sent.
+// detailFields are the details that are strings in the line, in the order in which they
+// are sent.
 var detailFields = [...]struct {
 	member line.Member
 	key    string
@@ -43,12 +43,12 @@ var detailFields = [...]struct {
 type eventEncoder struct {
 	dbuswire.Encoder
 	most int      // bytes of a text
-	cut  []string // the keys of what was cut
+	cut  []string // the keys of the details that were truncated
 }
 
-// appendEvent appends an event that is about as long as most allows; what is
-// longer is cut, and named in the detail "truncated". The event begins at a
-// multiple of eight. It returns where the length of the details is.
+// appendEvent appends an event that is about as long as most allows. Longer texts are
+// truncated, and named in the detail "truncated". The event begins at a multiple of
+// eight. It returns the offset of the length of the details.
 func appendEvent(e *dbuswire.Encoder, r *feed.Record, most int) (detailsAt int) {
 	start := len(e.Buf)
 	ee := eventEncoder{Encoder: *e, most: noLimit}
@@ -90,7 +90,7 @@ func (e *eventEncoder) member(r *feed.Record, m line.Member, key string) {
 	}
 }
 
-// details appends the entries of the dictionary. There is always a cursor.
+// details appends the entries of the dictionary. A cursor is always among them.
 func (e *eventEncoder) details(r *feed.Record) {
 	fields := &r.Fields
 	e.Entry("cursor", "s")
@@ -102,8 +102,8 @@ func (e *eventEncoder) details(r *feed.Record) {
 		}
 	}
 	if code, err := strconv.Atoi(string(r.ExitCode())); err == nil {
-		// What has no place in 32 bits with a sign keeps its low ones, as Windows
-		// shows an exit code, and is said to be cut.
+		// A code that does not fit into 32 bits with a sign keeps its low ones, as
+		// Windows shows an exit code, and is listed as truncated.
 		if int64(int32(code)) != int64(code) {
 			e.cut = append(e.cut, "exit_code")
 		}
@@ -132,9 +132,9 @@ func (e *eventEncoder) details(r *feed.Record) {
 	}
 }
 
-// labels appends a JSON object of strings as a dictionary. Where texts are cut,
-// values are, labels with a long name are left out, and so are those beyond a
-// certain size.
+// labels appends a JSON object of strings as a dictionary. Where texts are truncated,
+// so are the values; labels with a long name, and those beyond a certain size, are left
+// out.
 func (e *eventEncoder) labels(object []byte) {
 	mostOne, mostAll := noLimit, noLimit
 	if e.most != noLimit {
@@ -170,13 +170,13 @@ func (e *eventEncoder) labels(object []byte) {
 	}
 }
 
-// jsonString is a string as it stands in a line, without its quotes.
+// jsonString is a string as it is in a line, without its quotes.
 type jsonString struct {
 	raw     []byte
 	escaped bool
 }
 
-// nextString finds the next string in JSON that is known to be valid.
+// nextString finds the next string in valid JSON.
 func nextString(b []byte) (s jsonString, rest []byte, ok bool) {
 	start := 0
 	for start < len(b) && b[start] != '"' {
@@ -201,8 +201,8 @@ func hasLabels(object []byte) bool {
 	return ok
 }
 
-// microseconds returns the time of an event since the epoch; 0 for times in
-// front of it, which a D-Bus time stamp cannot express.
+// microseconds returns the time of an event since the epoch; 0 for earlier times, which
+// a D-Bus timestamp cannot express.
 func microseconds(r *feed.Record) uint64 {
 	ns := r.Fields.Time
 	since := ns / int64(time.Microsecond)
@@ -213,8 +213,8 @@ func microseconds(r *feed.Record) uint64 {
 	return uint64(max(0, since))
 }
 
-// A frame of the feed is what all signals for one event have in common: its
-// size and the place of the length of the details, as numbers, and the body.
+// A frame of the feed is what the signals for an event have in common: its size and the
+// offset of the length of the details, as numbers, and the body.
 const framePrefix = 8
 
 // appendFrame is the feed.Encoder of signals.
@@ -227,7 +227,7 @@ func appendFrame(frame []byte, r *feed.Record) []byte {
 	return e.Buf
 }
 
-// nextFrame cuts the first frame off frames that lie after each other.
+// nextFrame cuts off the first of consecutive frames.
 func nextFrame(frames []byte) (body []byte, detailsAt int, rest []byte) {
 	size := framePrefix + int(binary.LittleEndian.Uint32(frames))
 	return frames[framePrefix:size], int(binary.LittleEndian.Uint32(frames[4:])), frames[size:]

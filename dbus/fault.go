@@ -11,22 +11,22 @@ import (
 	"github.com/eventsvc/eventsvc/internal/eventjson"
 )
 
-// What stands before the name of an error of the contract: on the bus, and
-// in the last line of a stream, which is Varlink's.
+// Prefixes of the names of the contract's errors: on the bus, and in the last line of a
+// stream, which has the Varlink name.
 const (
 	errorPrefix  = eventsInterface + ".Error."
 	streamPrefix = "io.podman.events."
 )
 
-// standardNames are the errors of D-Bus for the kinds of faults that are not in
-// the contract.
+// standardNames are the D-Bus errors for the kinds of faults that are not in the
+// contract.
 var standardNames = map[core.Kind]string{
 	core.InvalidParameter: dbuswire.ErrInvalidArgs, core.PermissionDenied: dbuswire.ErrAccessDenied,
 	core.LimitsExceeded: dbuswire.ErrLimitsExceeded, core.Failed: dbuswire.ErrFailed,
 }
 
-// name returns the name of an error: what stands before that of the contract, and
-// it, or a name of D-Bus.
+// name returns the name of an error: the contract's with a prefix, or a standard D-Bus
+// name.
 func name(prefix string, k core.Kind) string {
 	if inContract := k.InContract(); inContract != "" {
 		return prefix + inContract
@@ -34,8 +34,8 @@ func name(prefix string, k core.Kind) string {
 	return standardNames[k]
 }
 
-// faultOf returns what went wrong. The cursor is where a stream was, "" if there
-// is none.
+// faultOf returns the fault for an error. cursor is where a stream was, "" if there is
+// none.
 func (s *Server) faultOf(err error, peer *dbuswire.Peer, cursor string) *core.Fault {
 	if errors.Is(err, dbuswire.ErrStopping) {
 		err = core.ErrStopping
@@ -43,7 +43,7 @@ func (s *Server) faultOf(err error, peer *dbuswire.Peer, cursor string) *core.Fa
 	return s.core.FaultOf(err, who(peer), cursor)
 }
 
-// spell makes an error of the bus.
+// spell turns an error into a D-Bus error.
 func (s *Server) spell(err error, peer *dbuswire.Peer, cursor string) *dbuswire.Error {
 	var ready *dbuswire.Error
 	if errors.As(err, &ready) {
@@ -60,7 +60,7 @@ func (s *Server) spell(err error, peer *dbuswire.Peer, cursor string) *dbuswire.
 	return &dbuswire.Error{Name: name(errorPrefix, f.Kind), Message: message}
 }
 
-// lastLine is the last line of a stream: why it ended.
+// lastLine returns the last line of a stream, which says why it ended.
 func (s *Server) lastLine(err error, peer *dbuswire.Peer, cursor string) []byte {
 	if errors.Is(err, io.EOF) {
 		return append(eventjson.AppendCursor([]byte(`{"end":true,"cursor":`), cursor), '}', '\n')

@@ -7,13 +7,13 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// pageEvent is about how long an event in a page may be.
+// pageEvent is about the maximum length of an event in a page.
 const pageEvent = limits.DBusPageEvent
 
 // pageOptions are the options of GetEvents.
 var pageOptions = map[string]string{"since": "s", "until": "s", "after": "s", "limit": dbuswire.AnyInteger, "all_users": "b"}
 
-// getEvents answers with one page of past events.
+// getEvents replies with one page of past events.
 func (k *call) getEvents(d *dbuswire.Decoder) error {
 	q, o, err := query(d, pageOptions)
 	if err != nil {
@@ -38,7 +38,7 @@ func (k *call) getEvents(d *dbuswire.Decoder) error {
 	})
 }
 
-// page is a reply of GetEvents while it is made.
+// page is a reply of GetEvents being built.
 type page struct {
 	dbuswire.Encoder
 	list   dbuswire.Array
@@ -59,11 +59,11 @@ func (p *page) Add(r *feed.Record) (size int) {
 	return p.Size()
 }
 
-// Drop takes the last event back.
+// Drop removes the event added last.
 func (p *page) Drop() { p.Buf = p.Buf[:p.before] }
 
-// finish returns the body: the events, the cursor after them, and whether that is
-// the end of the store.
+// finish returns the body: the events, the cursor after them, and whether that is the
+// end of the store.
 func (p *page) finish(end core.End) []byte {
 	p.End(p.list)
 	p.Text(end.Cursor)
@@ -71,7 +71,7 @@ func (p *page) finish(end core.End) []byte {
 	return p.Bytes()
 }
 
-// getLastEvent answers with the newest matching event.
+// getLastEvent replies with the newest matching event.
 func (k *call) getLastEvent(d *dbuswire.Decoder) error {
 	q, _, err := query(d, nil)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // stateOptions are the options of GetState.
 var stateOptions = map[string]string{"since": "s", "all_users": "b"}
 
-// getState answers with the present state of objects, each in the form of an event.
+// getState replies with the present state of objects, each in the form of an event.
 func (k *call) getState(d *dbuswire.Decoder) error {
 	p := core.Parameters{Filters: d.Texts(limits.Filters + 1)}
 	o, err := d.Options("option", stateOptions)

@@ -17,8 +17,8 @@ const (
 	subscriptionPath = eventsPath + "/subscription"
 )
 
-// The introspection data are written by hand. Their documentation strings are
-// the manual of the interface.
+// The introspection data are written by hand. Their doc strings are the manual of the
+// interface.
 var (
 	//go:embed io.podman.Events1.xml
 	eventsXML string
@@ -32,11 +32,11 @@ type call struct {
 	server *Server
 }
 
-// caller is the peer that calls.
+// caller returns the peer that calls.
 func (k *call) caller() *core.Caller { return &core.Caller{Peer: *who(k.Peer())} }
 
-// aside begins what may have to wait for the turn of its user. Meanwhile other
-// calls go on. What was begun is ended if the caller is gone by then.
+// aside calls begin, which may have to wait for the user's turn, while other calls
+// continue. What was begun is ended if the caller has disconnected by then.
 func aside[T any](k *call, begin func() (T, error), end func(T)) (begun T, err error) {
 	gone := k.Aside(func() { begun, err = begin() })
 	if err == nil && gone != nil {
@@ -46,17 +46,16 @@ func aside[T any](k *call, begin func() (T, error), end func(T)) (begun T, err e
 	return begun, err
 }
 
-// atStore does what is left of a call when only the store is still needed, the
-// reply included. A store may be slow, or a caller may have to wait for its turn
-// there: meanwhile the calls of others go on. What one user may take of the store
-// is bounded by core.
+// atStore runs the rest of a call, its reply included, when only the store is still
+// needed. A store may be slow, or the caller may have to wait for a turn there; the
+// calls of others continue meanwhile. Core bounds what one user may take of the store.
 func (k *call) atStore(f func() error) (err error) {
-	_ = k.Aside(func() { err = f() }) // it has been answered
+	_ = k.Aside(func() { err = f() }) // the call has its reply
 	return err
 }
 
-// interfaceOf returns the interface of the events. The introspection data
-// describe the same; a test compares the two.
+// interfaceOf returns the interface of the events. A test compares it with the
+// introspection data.
 func (s *Server) interfaceOf() *dbuswire.Interface {
 	method := func(signature string, acts bool, handle func(*call, *dbuswire.Decoder) error) dbuswire.Method {
 		return dbuswire.Method{Signature: signature, Acts: acts, Handle: func(k *dbuswire.Call, d *dbuswire.Decoder) error {
@@ -65,7 +64,7 @@ func (s *Server) interfaceOf() *dbuswire.Interface {
 	}
 	property := func(name, signature string, encode func(status *core.Status, e *dbuswire.Encoder)) dbuswire.Property {
 		return dbuswire.Property{Name: name, Signature: signature, Encode: func(k *dbuswire.Call, e *dbuswire.Encoder) {
-			status, _ := s.core.Status((&call{k, s}).caller()) // MayGet has asked whether it may
+			status, _ := s.core.Status((&call{k, s}).caller()) // MayGet has already checked the permission
 			encode(&status, e)
 		}}
 	}
@@ -100,8 +99,8 @@ func (s *Server) interfaceOf() *dbuswire.Interface {
 	}
 }
 
-// object returns the object at the path of a call. Subscriptions are shown to
-// their owner alone.
+// object returns the object at the path of a call. Subscriptions are visible only to
+// their owner.
 func (s *Server) object(k *dbuswire.Call) *dbuswire.Object {
 	switch path := k.Path; {
 	case path == eventsPath:

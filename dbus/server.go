@@ -15,36 +15,35 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 )
 
-// Options say what a Server serves and where. Core and Bus are needed; the zero
-// value of each other field means its default.
+// Options say what a Server serves and where. Core and Bus are required; the zero value
+// of any other field means its default.
 type Options struct {
-	// Core does what calls ask for. New registers the forms of its frames with it,
-	// so its feed must not have been started yet.
+	// Core carries out the calls. New registers its frame formats with it, so the feed
+	// must not have been started yet.
 	Core *core.Core
-	// Version is what the property Version says.
+	// Version is the value of the property Version.
 	Version string
-	// Logger gets what an administrator should know; nil: it is dropped.
+	// Logger gets messages for the administrator; nil: they are dropped.
 	Logger *slog.Logger
 	// Bus is SystemBus, SessionBus, StarterBus or the address of a bus.
 	Bus string
-	// Required makes it an error of Run if the name cannot be owned at the
-	// first try. Otherwise that is a warning, and Run goes on trying.
+	// Required makes Run fail if the name cannot be owned at the first try. Otherwise
+	// that is a warning, and Run keeps trying.
 	Required bool
-	// Once makes Run return when the bus has gone away. Otherwise Run waits for
-	// it to come back.
+	// Once makes Run return when the connection to the bus is lost. Otherwise Run
+	// reconnects.
 	Once bool
-	// Activity is notified when something begins that needs the service, a call, a
-	// subscription, a stream or the broadcast, and when it is over; nil: no
-	// notice.
+	// Activity is called when something that needs the service begins (a call, a
+	// subscription, a stream or the broadcast) and when it ends; nil: not used.
 	Activity activity.Counter
 
-	// WriteTimeout is how long a subscriber may read nothing of what is sent
-	// to it; 0: limits.WriteTimeout.
+	// WriteTimeout is how long a subscriber may read none of what is sent to it; 0:
+	// limits.WriteTimeout.
 	WriteTimeout time.Duration
 }
 
-// DefaultBus returns the bus for a user who names none: the system bus for
-// root, the session bus for other users.
+// DefaultBus returns the bus for a user who names none: the system bus for root, the
+// session bus for other users.
 func DefaultBus(uid int) string {
 	if uid == 0 {
 		return SystemBus
@@ -52,7 +51,7 @@ func DefaultBus(uid int) string {
 	return SessionBus
 }
 
-// CheckBus returns why Options.Bus cannot be meant, whether the bus is there or not.
+// CheckBus returns why Options.Bus is invalid, whether or not the bus exists.
 func CheckBus(bus string) error { return dbuswire.CheckBus(bus) }
 
 // The words of Options.Bus.
@@ -110,12 +109,12 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// who returns a peer as the policy knows it.
+// who returns a peer as the policy sees it.
 func who(p *dbuswire.Peer) *access.Peer { return (*access.Peer)(&p.Credentials) }
 
-// Run owns the name on the bus and serves, as dbuswire.Service does; when it
-// stops, subscribers and streams get ShuttingDown with their cursor, and Run
-// returns when every goroutine of the server has ended. Run is called once.
+// Run owns the name on the bus and serves, as dbuswire.Service does. When it stops,
+// subscribers and streams get ShuttingDown with their cursor, and Run returns when
+// every goroutine of the server has ended. Call Run once.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.streams.Wait()
 	return s.Service.Run(ctx)

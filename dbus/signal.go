@@ -8,9 +8,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 )
 
-// signal is what all signals of events to one receiver have in common.
+// signal is what all event signals to one receiver have in common.
 type signal struct {
-	header []byte // of the message, complete but for size and serial
+	header []byte // of the message, complete except size and serial
 }
 
 // newSignal returns the signal of events on an object, to one connection or, if
@@ -23,7 +23,7 @@ func newSignal(path, destination string) signal {
 	return signal{e.Buf}
 }
 
-// append appends the message for an event to all who listen.
+// append appends the message for an event, for every listener.
 func (s signal) append(b []byte, serial uint32, body []byte) []byte {
 	start := len(b)
 	b = append(append(b, s.header...), body...)
@@ -31,8 +31,8 @@ func (s signal) append(b []byte, serial uint32, body []byte) []byte {
 	return b
 }
 
-// lastEntry is the entry "sequence" of the details but for its value. It begins
-// and ends at a multiple of eight.
+// lastEntry is the entry "sequence" of the details, without its value. It begins and
+// ends at a multiple of eight.
 var lastEntry = func() []byte {
 	e := dbuswire.NewEncoder(nil)
 	e.Entry("sequence", "t")
@@ -40,8 +40,8 @@ var lastEntry = func() []byte {
 	return e.Buf
 }()
 
-// appendNumbered appends the message for an event with the number that it has
-// in its subscription. The details are the last part of the body.
+// appendNumbered appends the message for an event with its number in the subscription.
+// The details are the last part of the body.
 func (s signal) appendNumbered(b []byte, serial uint32, body []byte, detailsAt int, sequence uint64) []byte {
 	start := len(b)
 	b = s.append(b, serial, body)

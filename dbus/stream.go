@@ -15,24 +15,23 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// stream writes events as lines to a socket whose other end the caller has, or
-// whom the caller gave it to. It does not need the bus any more: it ends when
-// the other end is closed, or when there can be no more events, after a last
-// line that says why.
+// stream writes events as lines to a socket whose other end the caller has, or has
+// passed on. It does not need the bus any more: it ends when the other end is closed or
+// no more events can follow, after a last line that says why.
 type stream struct {
 	server *Server
-	peer   *dbuswire.Peer // that has asked for it
+	peer   *dbuswire.Peer // the caller
 	events *core.Stream
 	give   func() // back to the quota
 	sock   *net.UnixConn
-	ctx    context.Context // ends when the service stops, the reader is gone, or has lost its right
+	ctx    context.Context // ends when the service stops, or the reader has disconnected or lost its right
 	cancel context.CancelCauseFunc
 }
 
-// streams are what there may be of them.
+// streams is the quota of streams.
 var streams = core.Quota{Name: "streams", Most: limits.Streams, MostPerUID: limits.StreamsPerUID}
 
-// openStream answers with a descriptor to read from.
+// openStream replies with a descriptor to read from.
 func (k *call) openStream(d *dbuswire.Decoder) error {
 	q, _, err := query(d, subscribeOptions)
 	if err != nil {
@@ -63,7 +62,7 @@ func (k *call) openStream(d *dbuswire.Decoder) error {
 }
 
 // open begins the subscription and makes the sockets. It returns the far one. The
-// stream outlives its caller, who can end it until the call is answered.
+// stream outlives its caller, which can end it until the call has its reply.
 func (s *stream) open(k *call, q core.Query) (far *os.File, err error) {
 	ctx, cancel := context.WithCancelCause(s.server.Context())
 	unlink := context.AfterFunc(k.Context(), func() { cancel(context.Cause(k.Context())) })
@@ -82,8 +81,7 @@ func (s *stream) open(k *call, q core.Query) (far *os.File, err error) {
 	return far, nil
 }
 
-// socketPair returns two sockets that are connected. Nothing can be written to
-// the far one.
+// socketPair returns two connected sockets. The far one cannot be written to.
 func socketPair() (near *net.UnixConn, far *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -116,7 +114,7 @@ func (s *stream) run() {
 		<-watched
 		s.cancel(nil)
 	}()
-	// When the service stops a reader has this long to take what is there.
+	// When the service stops, a reader has this long to read what is left.
 	stop := context.AfterFunc(s.ctx, func() { _ = s.sock.SetWriteDeadline(time.Now().Add(limits.ShutdownGrace)) })
 	defer stop()
 	err := s.server.core.Run("a stream", who(s.peer), s.write)
@@ -127,8 +125,8 @@ func (s *stream) run() {
 	_, _ = s.sock.Write(s.server.lastLine(err, s.peer, s.events.Cursor()))
 }
 
-// watch ends the stream when its reader is gone: a socket whose other end is
-// closed hangs up.
+// watch ends the stream when its reader has disconnected: a socket whose other end is
+// closed reports a hangup.
 func (s *stream) watch() {
 	raw, err := s.sock.SyscallConn()
 	if err != nil {
@@ -145,13 +143,13 @@ func (s *stream) watch() {
 	})
 }
 
-// writeError is an error of writing to the reader, which it cannot be sent.
+// writeError is an error from writing to the reader, which cannot be sent to it.
 type writeError struct{ error }
 
 func (e writeError) Unwrap() error { return e.error }
 
-// write writes lines until there are no more. The error is io.EOF if everything
-// that was asked for has been written.
+// write writes lines until there are no more. The error is io.EOF if everything asked
+// for has been written.
 func (s *stream) write() error {
 	if err := s.mark(`{"ready":true,`, !s.events.Past()); err != nil {
 		return err

@@ -19,8 +19,8 @@ import (
 // subscribeOptions are the options of Subscribe.
 var subscribeOptions = map[string]string{"since": "s", "until": "s", "after": "s", "from_start": "b", "all_users": "b"}
 
-// subscribe begins a subscription. The caller has chosen the object that the
-// signals come from, so that it can listen before there are any.
+// subscribe begins a subscription. The caller has chosen the object that sends the
+// signals, so that it can listen before there are any.
 func (k *call) subscribe(d *dbuswire.Decoder) error {
 	token := d.Text()
 	q, _, err := query(d, subscribeOptions)
@@ -37,12 +37,12 @@ func (k *call) subscribe(d *dbuswire.Decoder) error {
 	e := dbuswire.NewEncoder(nil)
 	e.Text(s.path)
 	e.Text(s.cursor)
-	// Signals may be sent only after the reply.
+	// No signal may be sent before the reply.
 	defer s.start()
 	return k.Reply("os", e.Bytes())
 }
 
-// checkToken refuses what cannot be the last element of an object path.
+// checkToken refuses a token that cannot be the last element of an object path.
 func checkToken(token string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 	switch {
@@ -58,13 +58,13 @@ func checkToken(token string) error {
 	return nil
 }
 
-// subscriptions are those of all peers, by the peer and their token.
+// subscriptions are those of all peers, by peer and token.
 type subscriptions struct {
 	mu sync.Mutex
 	of map[*dbuswire.Peer]map[string]*subscription
 }
 
-// at returns the subscription of a peer that is at a path, nil if there is none.
+// at returns a peer's subscription at a path, nil if there is none.
 func (s *subscriptions) at(p *dbuswire.Peer, path string) *subscription {
 	token, ok := strings.CutPrefix(path, subscriptionPath+"/")
 	if !ok {
@@ -82,7 +82,7 @@ func (s *subscriptions) tokens(p *dbuswire.Peer) []string {
 	return slices.Sorted(maps.Keys(s.of[p]))
 }
 
-// add makes a subscription known under its token.
+// add adds a subscription under its token.
 func (s *subscriptions) add(added *subscription) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *subscriptions) add(added *subscription) error {
 	return nil
 }
 
-// remove forgets a subscription.
+// remove removes a subscription.
 func (s *subscriptions) remove(removed *subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,10 +115,10 @@ func (s *subscriptions) remove(removed *subscription) {
 	}
 }
 
-// subscriptionQuota is what there may be of subscriptions.
+// subscriptionQuota is the quota of subscriptions.
 var subscriptionQuota = core.Quota{Name: "subscriptions", Most: limits.Subscriptions, MostPerUID: limits.SubscriptionsPerUID}
 
-// newSubscription makes a subscription that waits to be started.
+// newSubscription makes a subscription that is not started yet.
 func (k *call) newSubscription(token string, q core.Query) (*subscription, error) {
 	p, path := k.Peer(), subscriptionPath+"/"+token
 	give, err := k.server.take(&subscriptionQuota, p)
@@ -129,7 +129,7 @@ func (k *call) newSubscription(token string, q core.Query) (*subscription, error
 		server: k.server, peer: p, token: token, path: path, signal: newSignal(path, p.Name()), flow: p.NewFlow(),
 		give: give, done: make(chan struct{}),
 	}
-	// It can be ended from now on.
+	// From now on it can be ended.
 	ctx, cancel := context.WithCancelCause(p.Context())
 	s.cancel = cancel
 	if err := k.server.subscriptions.add(s); err != nil {
@@ -158,8 +158,8 @@ func (k *call) subscribeTo(ctx context.Context, q core.Query, format *feed.Forma
 	}, (*core.Stream).Close)
 }
 
-// take counts one more thing that a peer has, which keeps the service from being
-// idle until give is called.
+// take counts one more of a peer's things. Until give is called, it keeps the service
+// from being idle.
 func (s *Server) take(q *core.Quota, p *dbuswire.Peer) (give func(), err error) {
 	back, err := s.core.Take(q, who(p))
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *Server) take(q *core.Quota, p *dbuswire.Peer) (give func(), err error) 
 	}), nil
 }
 
-// remove forgets the subscription.
+// remove removes the subscription.
 func (s *subscription) remove() {
 	s.server.subscriptions.remove(s)
 	s.give()
@@ -180,8 +180,7 @@ func (s *subscription) remove() {
 
 var errUnsubscribed = errors.New("the subscriber has unsubscribed")
 
-// unsubscribe ends a subscription of the caller. No signal of it follows the
-// reply.
+// unsubscribe ends a subscription of the caller. No signal of it follows the reply.
 func (k *call) unsubscribe(d *dbuswire.Decoder) error {
 	path := d.Text()
 	if err := d.Done(); err != nil {

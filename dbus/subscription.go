@@ -14,9 +14,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// subscription sends events to one peer, from its goroutine. It ends when the
-// peer unsubscribes or leaves the bus, or when there can be no more events:
-// then the peer is sent the reason.
+// subscription sends events to one peer, from its own goroutine. It ends when the peer
+// unsubscribes or leaves the bus, or when no more events can follow: then the peer is
+// sent the reason.
 type subscription struct {
 	server *Server
 	peer   *dbuswire.Peer
@@ -31,12 +31,11 @@ type subscription struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when nothing more is sent
 
-	cursor   string // where it is: after the last event that was sent
+	cursor   string // after the last event that was sent
 	sequence uint64
 }
 
-// start begins to send. It is called by a goroutine that the end of the
-// connection waits for.
+// start begins to send, in a goroutine that the connection waits for when it ends.
 func (s *subscription) start() { s.peer.Conn().Go(s.run) }
 
 func (s *subscription) run() {
@@ -76,7 +75,7 @@ func (s *subscription) follow() error {
 	}
 }
 
-// buffers are kept for sending signals.
+// buffers are reused for sending signals.
 var buffers = sync.Pool{New: func() any {
 	b := make([]byte, 0, limits.DBusBatch+limits.DBusEvent/4)
 	return &b
@@ -112,8 +111,8 @@ func (s *subscription) send(d *feed.Delivery) error {
 	return s.flush(b, d.Records[events-1])
 }
 
-// flush writes what there is, up to the signal of a record, as soon as the peer
-// reads.
+// flush writes the buffer, which ends with the signal of the record last, as soon as
+// the peer reads.
 func (s *subscription) flush(b []byte, last *feed.Record) error {
 	if s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
@@ -131,8 +130,8 @@ func (s *subscription) write(b []byte) error {
 	return err
 }
 
-// sendLive marks the end of history. No event that has been sent is new, and
-// each that follows is.
+// sendLive marks the end of history: no event sent before it is new, and every later
+// one is.
 func (s *subscription) sendLive() error {
 	e := dbuswire.NewEncoder(nil)
 	e.Text(s.cursor)
@@ -142,8 +141,8 @@ func (s *subscription) sendLive() error {
 	return s.write(m)
 }
 
-// sendEnd notifies the peer that nothing more comes, and why: with an empty name
-// if everything that was asked for has been sent.
+// sendEnd notifies the peer that nothing more follows, and why; the name is empty if
+// everything asked for has been sent.
 func (s *subscription) sendEnd(err error) error {
 	name, message := "", ""
 	if !errors.Is(err, io.EOF) {

@@ -10,16 +10,16 @@ import (
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
-// noLimit is for texts of any length.
+// noLimit allows texts of any length.
 const noLimit = int(^uint(0) >> 1)
 
-// text appends the text of a JSON string, given without its quotes, as a D-Bus
-// string: valid UTF-8 without NUL, whatever was in the line. It reports whether
-// more than most bytes were left out at its end.
+// text appends the text of a JSON string, given without its quotes, as a D-Bus string:
+// valid UTF-8 without NUL, whatever is in the line. It reports whether it truncated the
+// text to most bytes.
 func (e *eventEncoder) text(raw []byte, escaped bool, most int) (cut bool) {
 	e.Uint32(0)
 	start := len(e.Buf)
-	// An escape is at most six times as long as what it stands for.
+	// An escape is at most six times as long as the character.
 	const longest = 6
 	if most < len(raw)/longest-utf8.UTFMax {
 		raw, cut = raw[:(most+utf8.UTFMax)*longest], true
@@ -38,7 +38,7 @@ func (e *eventEncoder) text(raw []byte, escaped bool, most int) (cut bool) {
 	return cut
 }
 
-// clean replaces what no D-Bus string can hold, from start on.
+// clean replaces what a D-Bus string cannot contain, from start on.
 func (e *eventEncoder) clean(start int) {
 	text := e.Buf[start:]
 	if utf8.Valid(text) && bytes.IndexByte(text, 0) < 0 {

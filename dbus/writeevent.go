@@ -14,16 +14,16 @@ import (
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 )
 
-// writeOptions are the fields of an event that is written: those of the event
-// in the signal and its details.
+// writeOptions are the fields of an event to be written: those of the event in the
+// signal and its details.
 var writeOptions = map[string]string{
 	"type": "s", "status": "s", "id": "s", "name": "s", "time": "s", "timestamp_usec": dbuswire.AnyInteger, "image": "s",
 	"exit_code": dbuswire.AnyInteger, "pod_id": "s", "network": "s", "health_status": "s", "health_log": "s",
 	"health_failing_streak": dbuswire.AnyInteger, "error": "s", "attributes": "a{ss}",
 }
 
-// writeEvent stores an event and answers with its cursor. It goes on when the
-// caller is gone: what was asked for is done.
+// writeEvent stores an event and replies with its cursor. If the caller disconnects,
+// the request is carried out all the same.
 func (k *call) writeEvent(d *dbuswire.Decoder) error {
 	o, err := d.Options("member of an event", writeOptions)
 	if err != nil {
@@ -74,7 +74,7 @@ func newEvent(o dbuswire.Values) (*core.NewEvent, error) {
 	return e, nil
 }
 
-// inSnakeCase names the field of an error as this interface does.
+// inSnakeCase spells the field in an error as this interface does.
 func inSnakeCase(err error) error {
 	var field *events.FieldError
 	if !errors.As(err, &field) {

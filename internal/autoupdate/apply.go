@@ -12,16 +12,16 @@ import (
 	"github.com/pkg/errors"
 )
 
-// spareBytes is the room that must be left after a pull.
+// spareBytes is the free space that must be left after a pull.
 const spareBytes = 64 << 20
 
-// previousName is the name under which the image before an update is kept, so
-// that "podman image prune" does not remove it.
+// previousName is the name that keeps the image from before an update, so that "podman
+// image prune" does not remove it.
 func previousName(image string) string {
 	return fmt.Sprintf("localhost/eventsvc-previous:%x", sha256.Sum256([]byte(image)))[:40]
 }
 
-// apply updates all lanes, side by side.
+// apply updates all lanes, in parallel.
 func (r *run) apply(ctx context.Context, lanes []lane) {
 	var all sync.WaitGroup
 	for _, l := range lanes {
@@ -38,7 +38,7 @@ func (r *run) apply(ctx context.Context, lanes []lane) {
 	all.Wait()
 }
 
-// settle is the longest settle time of a batch.
+// settle returns the longest settle time in a batch.
 func (b *batch) settle() time.Duration {
 	d := time.Duration(0)
 	for _, t := range b.targets {
@@ -50,7 +50,7 @@ func (b *batch) settle() time.Duration {
 	return d
 }
 
-// end gives all containers of the batch one outcome.
+// end gives all containers of the batch the same outcome.
 func (b *batch) end(o Outcome, reason string) {
 	for _, t := range b.targets {
 		t.end(o, reason)
@@ -63,7 +63,7 @@ func (r *run) applyBatch(ctx context.Context, b *batch) {
 		return
 	}
 	if err := r.fetch(ctx, b); err != nil {
-		// This run has restarted nothing: the old image gets its name back.
+		// This run has restarted nothing: the name goes back to the old image.
 		for _, c := range b.changes {
 			_ = r.tagBack(context.WithoutCancel(ctx), c)
 		}
@@ -89,7 +89,7 @@ func (r *run) applyBatch(ctx context.Context, b *batch) {
 		_ = r.forget(b)
 	case err == nil:
 		r.succeed(ctx, b)
-	case ctx.Err() != nil: // the next run goes on
+	case ctx.Err() != nil: // the next run continues
 		b.end(Failed, "interrupted: "+ctx.Err().Error())
 	case r.NoRollback:
 		_ = r.punish(b, err)
@@ -101,7 +101,7 @@ func (r *run) applyBatch(ctx context.Context, b *batch) {
 	}
 }
 
-// unfinished is what the next run has to know of a change of the batch.
+// unfinished returns what the next run has to know about a change of the batch.
 func (b *batch) unfinished(c *change) Unfinished {
 	return Unfinished{
 		OldID: c.oldID, From: c.from, To: c.to.Digest, Units: slices.Clone(b.units), Policy: c.policy, AuthFile: c.authFile,
@@ -147,13 +147,13 @@ func (r *run) fetch(ctx context.Context, b *batch) error {
 func (r *run) pull(ctx context.Context, b *batch, c *change) error {
 	container := ""
 	if len(b.targets) > 0 {
-		container = b.targets[0].ID // empty if it does not run
+		container = b.targets[0].ID // empty if it is not running
 	}
 	free, err := r.Podman.FreeBytes(ctx, container)
 	if err != nil {
 		return err
 	}
-	// Layers are kept compressed and unpacked for a while.
+	// For a while, layers are kept both compressed and unpacked.
 	if need := 2*uint64(max(0, c.to.Size)) + spareBytes; free < need {
 		return errors.Errorf("cannot pull %s: the storage has %d MB free, %d MB are needed", c.name, free>>20, need>>20)
 	}
@@ -161,10 +161,10 @@ func (r *run) pull(ctx context.Context, b *batch, c *change) error {
 	return r.Podman.Pull(ctx, c.name, c.authFile)
 }
 
-// move restarts the units: one first, and if that is well the others, side by
-// side unless systemd restarts one of them with another. It returns the units
-// that it touched. A unit that was changed, stopped or removed meanwhile leaves the
-// batch: that says nothing about the image.
+// move restarts the units: one first and, if that one is healthy, the others, in
+// parallel unless systemd restarts one of them with another. It returns the units that
+// it touched. A unit that was changed, stopped or removed meanwhile leaves the batch:
+// that is no verdict on the image.
 func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (moved []string, err error) {
 	var mu sync.Mutex
 	var left []string
@@ -197,7 +197,7 @@ func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (mov
 		b.targets = slices.DeleteFunc(slices.Clone(b.targets), func(t *target) bool { return gone(t.Unit) })
 	}()
 	done := 0
-	for done < len(b.units) && (related || len(left) == done) { // one that left the batch has shown nothing
+	for done < len(b.units) && (related || len(left) == done) { // a unit that left the batch has shown nothing
 		if err := restart(ctx, b.units[done]); err != nil {
 			return b.units[:done+1], err
 		}
@@ -209,7 +209,7 @@ func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (mov
 	for _, unit := range b.units[done:] {
 		all.Go(func() {
 			if err := restart(ctx, unit); err != nil {
-				stop(err) // the first one counts
+				stop(err) // the first error counts
 			}
 		})
 	}
@@ -217,11 +217,11 @@ func (r *run) move(ctx context.Context, b *batch, wanted map[string]string) (mov
 	return b.units, context.Cause(ctx)
 }
 
-// goneError is the error of a unit that can't be updated any more, whatever the image.
+// goneError is the error of a unit that can no longer be updated, whatever the image.
 type goneError struct{ error }
 
-// replaced returns the image of a container of the unit that had another one when
-// this run began.
+// replaced returns the image of a container of the unit that ran another one when this
+// run began.
 func (r *run) replaced(ctx context.Context, b *batch, unit string) string {
 	all, err := r.Podman.Containers(ctx)
 	if err != nil {
@@ -248,7 +248,7 @@ func (r *run) related(ctx context.Context, units []string) bool {
 	return false
 }
 
-// forget takes the batch from the unfinished ones.
+// forget removes the batch from the unfinished ones.
 func (r *run) forget(b *batch) error {
 	return r.update(func(s *State) {
 		for _, c := range b.changes {
@@ -290,7 +290,7 @@ func (r *run) succeed(ctx context.Context, b *batch) {
 	r.step("done", strings.Join(b.units, " "), 0)
 }
 
-// renew gives the results the IDs of the containers that run now.
+// renew updates the results with the IDs of the containers that are running now.
 func (r *run) renew(ctx context.Context, b *batch) {
 	all, err := r.Podman.Containers(ctx)
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// checksOfRegistry is how many images one registry is asked for at the same
-	// time: a small request each, where podman pull opens six downloads for one
-	// image. checks is how many at all; it is more, so that a registry that hangs
-	// keeps no other waiting.
+	// checksOfRegistry is how many images of one registry are checked at the same time:
+	// each is a small request, where podman pull opens six downloads for one image.
+	// checks is the limit for all registries. It is higher, so that a registry that
+	// hangs does not delay the others.
 	checksOfRegistry = 10
 	checks           = 30
-	// checkTime bounds the questions about one image.
+	// checkTime bounds the requests about one image.
 	checkTime = 10 * time.Second
 )
 
@@ -27,8 +27,8 @@ type question struct {
 	name, authFile string
 }
 
-// check finds out which containers have a new image. It ends those that have
-// none, or cannot have it now; the others keep an empty result.
+// check finds the containers that have a new image. It ends those that have none, or
+// cannot get it now; the others keep an empty result.
 func (r *run) check(ctx context.Context, targets []*target) {
 	r.step("check", fmt.Sprintf("%d containers", len(targets)), 0)
 	var ids []string
@@ -52,7 +52,7 @@ func (r *run) check(ctx context.Context, targets []*target) {
 		byQuestion[q] = append(byQuestion[q], t)
 	}
 	var all sync.WaitGroup
-	// Podman is asked while the registries answer.
+	// Query Podman while the registries answer.
 	var images []Image
 	var missing error
 	looked := make(chan struct{})
@@ -64,7 +64,7 @@ func (r *run) check(ctx context.Context, targets []*target) {
 		defer close(looked)
 		images, missing = r.Podman.Images(ctx, ids...)
 	})
-	var away sync.Map // registries that do not answer, with the reason
+	var away sync.Map // unreachable registries, with the reason
 	turns := make(chan struct{}, checks)
 	ofRegistry := make(map[string]chan struct{})
 	for q, ts := range byQuestion {
@@ -74,7 +74,8 @@ func (r *run) check(ctx context.Context, targets []*target) {
 			ofRegistry[r.Registry.Host(q.name)] = own
 		}
 		all.Go(func() {
-			// In this order: a registry that hangs must not keep others from their turns.
+			// In this order: a registry that hangs must not hold a turn that others
+			// need.
 			for _, turn := range []chan struct{}{own, turns} {
 				turn <- struct{}{}
 				defer func() { <-turn }()
@@ -95,7 +96,7 @@ func (r *run) check(ctx context.Context, targets []*target) {
 
 var errNoImage = errors.New("there is no such image")
 
-// runs finds the image that the container runs, and reports whether it is there.
+// runs finds the image that the container is running, and reports whether it was found.
 func (t *target) runs(images []Image) bool {
 	i := slices.IndexFunc(images, func(i Image) bool { return i.ID == t.ImageID })
 	if i < 0 {
@@ -128,8 +129,8 @@ func (r *run) checkLocal(ctx context.Context, name string, targets []*target) {
 	}
 }
 
-// checkRegistry compares with what the registry has. look returns the images that
-// containers run.
+// checkRegistry compares with the registry. look returns the images that containers are
+// running.
 func (r *run) checkRegistry(
 	ctx context.Context, q question, targets []*target, away *sync.Map, look func() ([]Image, error),
 ) {
@@ -145,7 +146,7 @@ func (r *run) checkRegistry(
 		return
 	}
 	host := r.Registry.Host(q.name)
-	// A unit that is named is wanted now.
+	// A unit that the user named is wanted now.
 	if until := r.away(host); !until.IsZero() && len(r.Units) == 0 {
 		end(Deferred, fmt.Sprintf("cannot ask %s: it asked to be left alone until %s", host, until.Format(time.RFC3339)))
 		return
@@ -204,7 +205,7 @@ func (r *run) checkRegistry(
 	}
 }
 
-// hold ends those whose new image must not be applied yet.
+// hold ends the targets whose new image must not be applied yet.
 func (r *run) hold(targets []*target) {
 	now := r.Clock.Now()
 	seen := false
@@ -235,7 +236,7 @@ func (r *run) hold(targets []*target) {
 	}
 }
 
-// away is until when a registry asked to be left alone; zero if it may be asked.
+// away returns until when a registry asked not to be contacted; zero if it may be.
 func (r *run) away(host string) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,20 +19,20 @@ const (
 	// LabelMode is what to do about a new image: "apply" (the default), "pull"
 	// (pull it, restart nothing) or "check" (report it).
 	LabelMode = "io.eventsvc.autoupdate.mode"
-	// LabelSettle is how long a restarted container is watched, a Go duration.
+	// LabelSettle is how long a restarted container is watched, as a Go duration.
 	LabelSettle = "io.eventsvc.autoupdate.settle"
-	// LabelMinAge is how long a digest must have been seen in the registry
-	// before it is applied, a Go duration.
+	// LabelMinAge is how long the registry must have had a digest before it is applied,
+	// as a Go duration.
 	LabelMinAge = "io.eventsvc.autoupdate.min-age"
-	// LabelWindow is when a new image may be applied: the minutes that a calendar
-	// event of systemd.time(7) names, such as "Sat *-*-* 02..04:*".
+	// LabelWindow is when a new image may be applied: the minutes matched by a calendar
+	// event of systemd.time(7), such as "Sat *-*-* 02..04:*".
 	LabelWindow = "io.eventsvc.autoupdate.window"
 )
 
 // DefaultSettle is how long a restarted container is watched.
 const DefaultSettle = 10 * time.Second
 
-// maxSettle bounds LabelSettle: a run ends.
+// maxSettle bounds LabelSettle, so that a run ends.
 const maxSettle = time.Hour
 
 // Policy says where a new image comes from.
@@ -62,7 +62,7 @@ type Container struct {
 	Name string
 	// Image is the name that the container was created from.
 	Image string
-	// ImageID is the full ID of the image that it runs.
+	// ImageID is the full ID of the image that it is running.
 	ImageID string
 	// Pod is the ID of its pod, or empty.
 	Pod string
@@ -72,12 +72,12 @@ type Container struct {
 	Labels map[string]string
 }
 
-// Managed is a container that auto-update looks after.
+// Managed is a container that auto-update manages.
 type Managed struct {
 	Container
 	// Unit is the systemd unit to restart.
 	Unit string
-	// Policy, Mode, Settle, MinAge and AuthFile are what its labels say.
+	// Policy, Mode, Settle, MinAge and AuthFile are set by its labels.
 	Policy   Policy
 	Mode     Mode
 	Settle   time.Duration
@@ -85,13 +85,13 @@ type Managed struct {
 	AuthFile string
 	// Window is a calendar event, or empty: at any time.
 	Window string
-	// Problem is why the container cannot be managed although it asks for it;
+	// Problem is why the container cannot be managed although its labels ask for it;
 	// empty if it can.
 	Problem string
 }
 
-// Manage returns the containers that ask to be updated, by unit and name. A
-// container with a wrong label is among them, with its Problem.
+// Manage returns the containers whose labels ask for updates, sorted by unit and name.
+// A container with an invalid label is included, with its Problem.
 func Manage(all []Container) []Managed {
 	infra := make(map[string]Container) // by pod
 	for _, c := range all {

@@ -12,34 +12,34 @@ type change struct {
 	name     string
 	authFile string
 	policy   Policy
-	// oldID is the image to go back to, from its digest.
+	// oldID is the image to roll back to, from its digest.
 	oldID, from string
 	to          Remote
 	// newID is the image that the units must run, once it is known.
 	newID string
 }
 
-// batch is what has to change together: units that share an image or of which
-// one runs several. All of them move, or none.
+// batch is a set of units that have to change together: they share an image, or one of
+// them runs several images. All of them change, or none.
 type batch struct {
 	changes []*change
 	targets []*target
 	units   []string
-	// undo reports whether an interrupted run has put the digest on hold: the
-	// batch only goes back.
+	// undo is set if an interrupted run has put the digest on hold: the batch is only
+	// rolled back.
 	undo bool
-	// resumed reports whether an interrupted run may have restarted some units.
+	// resumed is set if an interrupted run may have restarted some units.
 	resumed bool
 	// dependants are the units that systemd stops with those of the batch, and that
 	// were active before.
 	dependants []string
 }
 
-// lane is batches that must not run at the same time, because systemd stops
+// lane is batches that must not be applied at the same time, because systemd stops
 // units of one with those of another.
 type lane []*batch
 
-// sets joins names that belong together.
+// sets is a union-find structure over names.
 type sets map[string]string
 
 func (s sets) root(name string) string {
@@ -55,8 +55,8 @@ func (s sets) join(a, b string) {
 	}
 }
 
-// plan joins the containers with a new image, and what an interrupted run left,
-// into lanes.
+// plan groups the containers with a new image, and what an interrupted run left, into
+// lanes.
 func (r *run) plan(ctx context.Context, targets []*target) []lane {
 	changes := make(map[string]*change)
 	together := make(sets)
@@ -72,7 +72,7 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 		if u, is := r.state.Unfinished[t.Image]; is && slices.Contains(u.Units, t.Unit) {
 			c := &change{name: t.Image, authFile: t.AuthFile, policy: t.Policy, oldID: u.OldID, from: u.From, to: t.remote}
 			undo[t.Image] = undo[t.Image] || t.result.Result == Held
-			// Whatever the check said: what the unit runs was never verified.
+			// Whatever check found: what the unit runs was never verified.
 			t.result.Result = ""
 			if changes[t.Image] == nil {
 				changes[t.Image] = c
@@ -83,7 +83,7 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 		if len(r.Units) > 0 && !slices.ContainsFunc(r.Units, func(n string) bool { return named(u.Units, n) }) {
 			continue
 		}
-		if changes[name] == nil { // none of its containers runs
+		if changes[name] == nil { // none of its containers is running
 			changes[name] = &change{name: name, authFile: u.AuthFile, policy: u.Policy, oldID: u.OldID, from: u.From}
 		}
 		if changes[name].to.Digest == "" {
@@ -94,8 +94,8 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 		for _, unit := range u.Units {
 			add(name, unit)
 			known := func(t *target) bool { return t.Unit == unit && t.Image == name }
-			if !slices.ContainsFunc(targets, known) { // it does not run now, and is reported all the same
-				m := Managed{Container: Container{Name: trimService(unit), Image: name}, Unit: unit, Policy: u.Policy, Settle: u.Settle}
+			if !slices.ContainsFunc(targets, known) { // it is not running now, but is reported
+				m := Managed{Container: Container{Name: strings.TrimSuffix(unit, ".service"), Image: name}, Unit: unit, Policy: u.Policy, Settle: u.Settle}
 				r.missing = append(r.missing, &target{Managed: m, result: newResult(m)})
 			}
 		}
@@ -108,10 +108,10 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 		if _, unfinished := r.state.Unfinished[t.Image]; !unfinished {
 			_, err := r.Systemd.Unit(ctx, t.Unit)
 			switch {
-			case err != nil: // it vanished: others that have the image are updated all the same
+			case err != nil: // it disappeared: others that have the image are updated all the same
 				t.end(Failed, err.Error())
 				continue
-			case t.Mode == ModeCheck && len(r.Units) == 0: // a unit that is named is approved
+			case t.Mode == ModeCheck && len(r.Units) == 0: // the user named the unit, which is an approval
 				t.end(Pending, "label "+LabelMode+"=check")
 				continue
 			case t.Mode == ModePull && len(r.Units) == 0, r.PullOnly:
@@ -130,7 +130,7 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 			}
 		}
 		chosen = append(chosen, t)
-		// Where containers of one name have both policies, what the registry has counts.
+		// If containers of one name have both policies, the registry's image counts.
 		if c := changes[t.Image]; c == nil || c.policy == PolicyLocal && t.Policy == PolicyRegistry {
 			changes[t.Image] = &change{
 				name: t.Image, authFile: t.AuthFile, policy: t.Policy, oldID: t.ImageID, from: t.result.From, to: t.remote,
@@ -165,7 +165,7 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 	return r.lanes(ctx, batches)
 }
 
-// lanes puts batches that touch each other's units into one lane.
+// lanes puts batches that affect each other's units into one lane.
 func (r *run) lanes(ctx context.Context, batches map[string]*batch) []lane {
 	related := make(sets)
 	for _, root := range sortedKeys(batches) {
@@ -175,7 +175,7 @@ func (r *run) lanes(ctx context.Context, batches map[string]*batch) []lane {
 			related.join("batch "+root, name)
 			u, err := r.Systemd.Unit(ctx, name)
 			if err != nil {
-				continue // apply meets the same error
+				continue // apply gets the same error
 			}
 			for _, d := range u.Dependants {
 				related.join(name, d)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Outcome is what became of a container.
+// Outcome is the result of a run for one container.
 type Outcome string
 
 // The outcomes.
@@ -23,11 +23,11 @@ const (
 	Failed Outcome = "failed"
 	// Held: there may be a new image, which is on hold.
 	Held Outcome = "held"
-	// Deferred: the registry did not answer in time, or asked to come later.
+	// Deferred: the registry did not answer in time, or asked to be contacted later.
 	Deferred Outcome = "deferred"
 )
 
-// Result is what became of one container. Its first seven JSON members are
+// Result is the result of a run for one container. Its first seven JSON members are
 // Podman's.
 type Result struct {
 	Unit          string
@@ -46,7 +46,7 @@ type Result struct {
 	Error string `json:",omitempty"`
 	// Milliseconds is how long the update of the container took.
 	Milliseconds int64 `json:",omitempty"`
-	// Down reports whether its unit does not run now, because of this run.
+	// Down reports whether its unit is not running now, because of this run.
 	Down bool `json:",omitempty"`
 }
 
@@ -57,7 +57,7 @@ func newResult(m Managed) Result {
 	}
 }
 
-// is sets the outcome, in Podman's word too.
+// is sets the outcome, and Podman's word for it.
 func (r Result) is(o Outcome, reason string) Result {
 	r.Result, r.Error = o, reason
 	switch o {
@@ -84,22 +84,21 @@ const (
 	ExitDown       = 4
 )
 
-// Report is a run.
+// Report is the report of a run.
 type Report struct {
 	// ID names the run.
 	ID string
-	// Start and End are its times.
+	// Start and End are when it began and ended.
 	Start, End time.Time
-	// DryRun reports whether it only looked.
+	// DryRun reports whether the run only checked.
 	DryRun bool `json:",omitempty"`
-	// Requests is how many requests were made to registries, without those of
-	// pulls.
+	// Requests is how many requests were made to registries, not counting pulls.
 	Requests int `json:",omitempty"`
-	// Results are those of all managed containers.
+	// Results has one element for each managed container.
 	Results []Result
 }
 
-// ExitCode is 4 if something is down, 3 if something was rolled back, 2 if
+// ExitCode returns 4 if something is down, 3 if something was rolled back, 2 if
 // something could not be checked, pulled or updated, 0 otherwise.
 func (r Report) ExitCode() int {
 	code := ExitOK
@@ -116,10 +115,10 @@ func (r Report) ExitCode() int {
 	return code
 }
 
-// maxAway bounds how long a registry is left alone because it asked for it.
+// maxAway bounds how long a registry is not contacted at its own request.
 const maxAway = 24 * time.Hour
 
-// Later is the error of a registry that asks to be left alone for a time.
+// Later is the error of a registry that asks not to be contacted for a time.
 type Later struct{ For time.Duration }
 
 // Error says for how long.
@@ -131,7 +130,7 @@ func (l Later) Error() string {
 func (Later) Unwrap() error { return ErrTemporary }
 
 var (
-	// ErrBusy is returned when another run of the same user does not end.
+	// ErrBusy is returned when another run of the same user does not end in time.
 	ErrBusy = errors.New("another auto-update is running; try again when it has ended")
 	// ErrBeside is returned when Podman's own timer is enabled.
 	ErrBeside = errors.New("podman-auto-update.timer is enabled, which updates the same containers; " +
@@ -141,6 +140,6 @@ var (
 	// ErrNoUpdate is wrapped by errors of Rollback for a unit without an update
 	// that could be undone.
 	ErrNoUpdate = errors.New("there is no update to undo")
-	// ErrTemporary is wrapped by errors of a registry that may be gone later.
+	// ErrTemporary is wrapped by errors of a registry that may go away.
 	ErrTemporary = errors.New("the registry is not available now")
 )

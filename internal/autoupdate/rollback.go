@@ -14,8 +14,8 @@ import (
 // maxHold is the longest hold of a digest that failed.
 const maxHold = 32 * 24 * time.Hour
 
-// punish puts the digests of a batch on hold: one day the first time, then twice
-// as long each time.
+// punish puts the digests of a batch on hold: for one day the first time, then twice as
+// long each time.
 func (r *run) punish(b *batch, cause error) error {
 	return r.update(func(s *State) {
 		for _, c := range b.changes {
@@ -45,8 +45,8 @@ func (r *run) tagBack(ctx context.Context, c *change) error {
 	return err
 }
 
-// rollBack puts the old images back and restarts the units that had moved. The
-// hold is written first: should this process die, the next run goes back too.
+// rollBack puts the old images back and restarts the units that had changed. The hold
+// is written first: if this process dies, the next run rolls back, too.
 func (r *run) rollBack(ctx context.Context, b *batch, moved []string, cause error) {
 	if !b.undo {
 		if err := r.punish(b, cause); err != nil {
@@ -63,7 +63,7 @@ func (r *run) rollBack(ctx context.Context, b *batch, moved []string, cause erro
 		}
 		wanted[c.name] = c.oldID
 	}
-	// A unit that failed may have used up its starts; restart reports that.
+	// A unit that failed may have reached its start limit; restart resets that.
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	back := func(unit string) {
@@ -118,8 +118,8 @@ func (r *run) seeWhatIsDown(ctx context.Context, b *batch) {
 	}
 }
 
-// Rollback puts the image before the last update of a unit back, for all units
-// that share it, and holds the newer one until it is released.
+// Rollback puts back the image from before a unit's last update, for all units that
+// share it, and holds the newer one until it is released.
 func (u *Updater) Rollback(ctx context.Context, unit string, lockTime time.Duration) (Report, error) {
 	r, release, err := u.begin(ctx, Options{LockTime: lockTime})
 	if err != nil {
@@ -132,7 +132,7 @@ func (u *Updater) Rollback(ctx context.Context, unit string, lockTime time.Durat
 	}
 	b := &batch{undo: true}
 	for _, t := range targets {
-		if t.Unit != unit && trimService(t.Unit) != unit && t.Name != unit {
+		if t.Unit != unit && strings.TrimSuffix(t.Unit, ".service") != unit && t.Name != unit {
 			continue
 		}
 		p, is := r.state.Previous[t.Image]

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // Updater keeps the containers of one user up to date. Its methods may be called
-// concurrently: the lock of the state directory lets one change things at a time.
+// concurrently: a lock on the state directory lets one of them make changes at a time.
 type Updater struct {
 	Podman   Podman
 	Systemd  Systemd
@@ -29,14 +30,14 @@ type Updater struct {
 	Progress func(Step)
 }
 
-// Step is something that a run does now.
+// Step is a step of a run.
 type Step struct {
 	// Name is the step: first begin, then check, pull, restart, watch, tag-back,
 	// roll-back, done.
 	Name string
-	// Object is the unit or image; of begin, the ID of the run.
+	// Object is the unit or image; for begin, the ID of the run.
 	Object string
-	// For is how long the step takes if all is well; 0: unknown.
+	// For is how long the step takes if nothing fails; 0: unknown.
 	For time.Duration
 }
 
@@ -44,28 +45,28 @@ type Step struct {
 type Options struct {
 	// Units limits the run to these units; empty: all.
 	Units []string
-	// DryRun only looks.
+	// DryRun only checks.
 	DryRun bool
-	// PullOnly pulls and restarts nothing.
+	// PullOnly pulls, and restarts nothing.
 	PullOnly bool
-	// NoRollback leaves a failed update as it is.
+	// NoRollback does not roll back a failed update.
 	NoRollback bool
-	// AuthFile has the credentials, unless a label names another file.
+	// AuthFile contains the credentials, unless a label names another file.
 	AuthFile string
-	// BesidePodman allows Podman's own timer.
+	// BesidePodman allows running although Podman's own timer is enabled.
 	BesidePodman bool
 	// LockTime is how long to wait for another run.
 	LockTime time.Duration
 }
 
-// podmanTimer is Podman's own auto-update.
+// podmanTimer is the unit of Podman's own auto-update.
 const podmanTimer = "podman-auto-update.timer"
 
-// target is a managed container and what becomes of it.
+// target is a managed container and its result.
 type target struct {
 	Managed
 	result Result
-	// image is what it runs, remote what the registry has.
+	// image is what it is running, remote what the registry has.
 	image  Image
 	remote Remote
 }
@@ -73,17 +74,17 @@ type target struct {
 // end sets the outcome.
 func (t *target) end(o Outcome, reason string) { t.result = t.result.is(o, reason) }
 
-// run is one run.
+// run is the state of one run.
 type run struct {
 	*Updater
 	Options
 	report Report
-	// missing are containers that an interrupted run was changing and that do not
-	// run when this one begins.
+	// missing are containers that an interrupted run was changing and that are not
+	// running when this run begins.
 	missing []*target
-	// asked is how many requests there had been before this run.
+	// asked is how many requests had been made before this run.
 	asked int
-	// restarts lets two units restart at a time.
+	// restarts allows two restarts at a time.
 	restarts chan struct{}
 
 	mu    sync.Mutex
@@ -123,7 +124,7 @@ func (u *Updater) begin(ctx context.Context, o Options) (*run, func(), error) {
 	return r, release, nil
 }
 
-// targets lists the managed containers that the options choose.
+// targets lists the managed containers that the options select.
 func (r *run) targets(ctx context.Context) ([]*target, error) {
 	all, err := r.Podman.Containers(ctx)
 	if err != nil {
@@ -132,11 +133,11 @@ func (r *run) targets(ctx context.Context) ([]*target, error) {
 	r.asked = r.Registry.Requests()
 	var targets []*target
 	unknown := slices.Clone(r.Units)
-	for _, u := range r.state.Unfinished { // a run that was killed may have left them down
+	for _, u := range r.state.Unfinished { // a killed run may have left them down
 		unknown = slices.DeleteFunc(unknown, func(n string) bool { return named(u.Units, n) })
 	}
 	for _, m := range Manage(all) {
-		names := []string{m.Unit, trimService(m.Unit), m.Name}
+		names := []string{m.Unit, strings.TrimSuffix(m.Unit, ".service"), m.Name}
 		chosen := func(name string) bool { return name != "" && slices.Contains(names, name) }
 		if len(r.Units) > 0 && !slices.ContainsFunc(r.Units, chosen) {
 			continue
@@ -157,8 +158,8 @@ func (r *run) targets(ctx context.Context) ([]*target, error) {
 	return targets, nil
 }
 
-// Run checks all managed containers and updates those that have a new image. An
-// error means that nothing was done; what became of a container is in the report.
+// Run checks all managed containers and updates those that have a new image. An error
+// means that nothing was done; results of containers are in the report.
 func (u *Updater) Run(ctx context.Context, o Options) (Report, error) {
 	if !o.DryRun && !o.BesidePodman {
 		if on, err := u.Systemd.Enabled(ctx, podmanTimer); err != nil {
@@ -211,7 +212,7 @@ const (
 	attributePhase = attribute + "phase"
 )
 
-// eventTime bounds the writing of an event.
+// eventTime bounds the time to write an event.
 const eventTime = 10 * time.Second
 
 func (r *run) write(ctx context.Context, e events.Event) {
@@ -226,7 +227,7 @@ func (r *run) write(ctx context.Context, e events.Event) {
 	}
 }
 
-// mark writes the event of the begin or the end of the run.
+// mark writes the event for the begin or end of the run.
 func (r *run) mark(ctx context.Context, phase string) {
 	e := events.Event{Type: events.System, Name: "auto-update"}
 	e.Attributes = map[string]string{attributeRun: r.report.ID, attributePhase: phase}
@@ -244,7 +245,7 @@ func (r *run) mark(ctx context.Context, phase string) {
 	r.write(ctx, e)
 }
 
-// tell writes an event for each container that has news.
+// tell writes an event for each container with news.
 func (r *run) tell(ctx context.Context, report Report) {
 	for _, c := range report.Results {
 		if c.Result == Unchanged {
@@ -264,7 +265,7 @@ func (r *run) tell(ctx context.Context, report Report) {
 	}
 }
 
-// List returns the managed containers, those with a Problem included.
+// List returns the managed containers, including those with a Problem.
 func (u *Updater) List(ctx context.Context) ([]Managed, error) {
 	all, err := u.Podman.Containers(ctx)
 	return Manage(all), err
@@ -276,8 +277,8 @@ func (u *Updater) Runs() ([]Report, map[string]Hold, error) {
 	return st.Runs, st.Holds, err
 }
 
-// Hold keeps an image from being updated until Release: to one digest, or with
-// an empty digest to any.
+// Hold keeps an image from being updated until Release: to one digest or, if the digest
+// is empty, to any.
 func (u *Updater) Hold(ctx context.Context, image, digest string, lockTime time.Duration) error {
 	r, release, err := u.begin(ctx, Options{LockTime: lockTime})
 	if err != nil {
@@ -300,15 +301,7 @@ func (u *Updater) Release(ctx context.Context, image string, lockTime time.Durat
 	return r.update(func(s *State) { delete(s.Holds, image) })
 }
 
-// named reports whether one of the units has a name, with or without ".service".
+// named reports whether the name is one of the units, with or without ".service".
 func named(units []string, name string) bool {
-	return slices.ContainsFunc(units, func(u string) bool { return u == name || trimService(u) == name })
-}
-
-func trimService(unit string) string {
-	const suffix = ".service"
-	if len(unit) > len(suffix) && unit[len(unit)-len(suffix):] == suffix {
-		return unit[:len(unit)-len(suffix)]
-	}
-	return unit
+	return slices.ContainsFunc(units, func(u string) bool { return u == name || strings.TrimSuffix(u, ".service") == name })
 }

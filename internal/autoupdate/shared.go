@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// shared lets units that are watched side by side share the answers of Podman,
-// since each takes the start of a process. A call joins the next question, never
-// one under way: that one may have looked before what the caller waited for.
+// shared lets units that are watched in parallel share Podman's answers, since each
+// call starts a process. A call joins the next question, never the one in progress:
+// that may have read the state from before what the caller waits for.
 type shared struct {
 	Podman
 	containers round[Container]
@@ -22,7 +22,7 @@ func (s *shared) Containers(ctx context.Context) ([]Container, error) {
 	})
 }
 
-// Inspect returns what containers do, of all that are asked for together.
+// Inspect returns the states of containers, in one call for all that wait.
 func (s *shared) Inspect(ctx context.Context, ids ...string) ([]ContainerState, error) {
 	all, err := s.states.join(ctx, ids, func(ctx context.Context, ids []string) ([]ContainerState, error) {
 		return s.Podman.Inspect(ctx, ids...)
@@ -30,21 +30,21 @@ func (s *shared) Inspect(ctx context.Context, ids ...string) ([]ContainerState, 
 	return slices.DeleteFunc(slices.Clone(all), func(c ContainerState) bool { return !slices.Contains(ids, c.ID) }), err
 }
 
-// round is a question that several callers ask together.
+// round is a question that several callers share.
 type round[T any] struct {
-	turn sync.Mutex // of the caller that asks
+	turn sync.Mutex // held by the caller that asks
 	mu   sync.Mutex
 	next *answer[T]
 }
 
 type answer[T any] struct {
 	ids   []string // guarded by round.mu until it is asked
-	known bool     // this and the rest are guarded by round.turn
+	known bool     // this and the following fields are guarded by round.turn
 	all   []T
 	err   error
 }
 
-// join adds to the next question and returns its answer.
+// join adds ids to the next question and returns its answer.
 func (r *round[T]) join(ctx context.Context, ids []string, ask func(context.Context, []string) ([]T, error)) ([]T, error) {
 	r.mu.Lock()
 	a := r.next
@@ -65,7 +65,7 @@ func (r *round[T]) join(ctx context.Context, ids []string, ask func(context.Cont
 	}
 	r.mu.Unlock()
 	a.all, a.err = ask(ctx, a.ids)
-	// One that was interrupted says nothing to the others.
+	// An interrupted question has no answer for the others.
 	a.known = ctx.Err() == nil
 	return a.all, a.err
 }

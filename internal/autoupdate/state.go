@@ -15,18 +15,18 @@ import (
 // keptRuns is how many reports the state keeps.
 const keptRuns = 50
 
-// State is what runs have to remember. Podman and systemd are always asked what
-// is; the state only says what was meant.
+// State is what runs remember. The actual state always comes from Podman and systemd;
+// this is only what was intended.
 type State struct {
 	// Holds are by image name.
 	Holds map[string]Hold `json:",omitempty"`
 	// Seen is when a digest was first seen, by image name.
 	Seen map[string]Seen `json:",omitempty"`
-	// Away is until when a registry asked to be left alone, by its host.
+	// Away is until when a registry asked not to be contacted, by its host.
 	Away map[string]time.Time `json:",omitempty"`
-	// Previous is the image before the last update, by image name.
+	// Previous is the image from before the last update, by image name.
 	Previous map[string]Previous `json:",omitempty"`
-	// Unfinished are the changes that a run has begun and not ended, by image name.
+	// Unfinished are the changes that a run has begun and not completed, by image name.
 	Unfinished map[string]Unfinished `json:",omitempty"`
 	// Runs are the last reports, the newest last.
 	Runs []Report `json:",omitempty"`
@@ -35,9 +35,9 @@ type State struct {
 // Hold keeps a digest of an image, or with Digest empty any, from being applied.
 type Hold struct {
 	Digest string `json:",omitempty"`
-	// Until is when the hold ends; zero: by a release only.
+	// Until is when the hold ends; zero: only by a release.
 	Until time.Time `json:",omitzero"`
-	// Failures counts how often the digest failed; 0 for a hold by hand.
+	// Failures is how often the digest failed; 0 for a manual hold.
 	Failures int `json:",omitempty"`
 	// Reason is why.
 	Reason string `json:",omitempty"`
@@ -48,8 +48,8 @@ func (h Hold) holds(digest string, now time.Time) bool {
 	return (h.Digest == "" || h.Digest == digest) && (h.Until.IsZero() || within(now, h.Until, maxHold))
 }
 
-// within reports whether now is before a time that was set to be at most d away:
-// what is further away was set while the clock was wrong.
+// within reports whether now is before until, a time that was set to be at most d in
+// the future: anything later was set while the clock was wrong.
 func within(now, until time.Time, d time.Duration) bool {
 	return now.Before(until) && until.Sub(now) <= d
 }
@@ -66,15 +66,16 @@ type Previous struct {
 	Digest  string `json:",omitempty"`
 }
 
-// Unfinished is a change of an image that has begun.
+// Unfinished is a change of an image that has begun and not ended.
 type Unfinished struct {
-	// OldID is the image to go back to.
+	// OldID is the image to roll back to.
 	OldID string
 	From  string
 	To    string
-	// Units are those that change with it.
+	// Units are the units that change with it.
 	Units []string
-	// Policy, AuthFile and Settle are those of its containers, of which none may run.
+	// Policy, AuthFile and Settle are those of its containers, none of which may be
+	// running.
 	Policy   Policy
 	AuthFile string `json:",omitempty"`
 	Settle   time.Duration
@@ -85,8 +86,8 @@ type store struct{ dir string }
 
 func (s store) path() string { return filepath.Join(s.dir, "auto-update.json") }
 
-// load reads the state. One that cannot be read as JSON is set aside, since
-// nothing in it is worth a host that is never updated again.
+// load reads the state. If it is not valid JSON it is set aside: nothing in it is worth
+// never updating the host again.
 func (s store) load() (State, error) {
 	st := State{}
 	text, err := os.ReadFile(s.path())
@@ -116,7 +117,7 @@ func (s store) load() (State, error) {
 	return st, errors.Wrap(err, "cannot read the state of auto-update")
 }
 
-// save replaces the state atomically; it is on the disk when save returns.
+// save replaces the state atomically, and returns when it is on the disk.
 func (s store) save(st State) (err error) {
 	if n := len(st.Runs) - keptRuns; n > 0 {
 		st.Runs = st.Runs[n:]
@@ -130,7 +131,7 @@ func (s store) save(st State) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone by then if all went well
+	defer os.Remove(f.Name()) // already renamed, unless there was an error
 	_, err = f.Write(text)
 	if err == nil {
 		err = f.Sync()
@@ -152,8 +153,8 @@ func (s store) save(st State) (err error) {
 	return d.Sync()
 }
 
-// lock takes the lock of the directory, which only one run has at a time. It
-// waits until the context ends. The kernel frees it when the process dies.
+// lock takes the lock of the directory, which only one run has at a time. It waits
+// until the context ends. The kernel releases the lock when the process dies.
 func (s store) lock(ctx context.Context) (release func(), err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, errors.Wrap(err, "cannot make the state directory")
@@ -162,11 +163,11 @@ func (s store) lock(ctx context.Context) (release func(), err error) {
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot open the lock of auto-update")
 	}
-	// flock cannot be waited for with a deadline.
+	// flock(2) has no deadline.
 	for {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			// What a killed run left half written is of no use.
+			// Files that a killed run left half written are of no use.
 			if old, _ := filepath.Glob(filepath.Join(s.dir, "auto-update-*.new")); len(old) > 0 {
 				for _, path := range old {
 					_ = os.Remove(path)

@@ -12,18 +12,17 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// healthTime is how long after the settle time a health check may still say
-// "starting".
+// healthTime is how long after the settle time a health check may still be "starting".
 const healthTime = 5 * time.Minute
 
 // restart restarts a unit of a batch, and watches it until the settle time is over.
-// wanted are image IDs by image name. One that is untouched ran other images when this run began,
-// and is left alone if it was stopped since; else one that runs them already is not
-// restarted. An error says what was wrong.
+// wanted maps image names to image IDs. untouched: the unit ran other images when this
+// run began; then it is left alone if it was stopped since. Otherwise it is not
+// restarted if it already runs the wanted images. The error says what failed.
 func (r *run) restart(ctx context.Context, b *batch, unit string, wanted map[string]string, untouched bool) error {
 	follow, stop := context.WithCancel(ctx)
 	defer stop()
-	// Before the restart, so that nothing is missed.
+	// Before the restart, so that no event is missed.
 	feed, err := r.Feed.Follow(follow)
 	if err != nil {
 		return errors.WithMessage(err, "cannot follow events")
@@ -49,7 +48,8 @@ func (r *run) restart(ctx context.Context, b *batch, unit string, wanted map[str
 		if err := r.restartJob(ctx, unit); err != nil {
 			return err
 		}
-		// systemd restarts those with it by jobs of their own; the containers of a pod are among them.
+		// systemd restarts dependent units by jobs of their own; the containers of a
+		// pod are among them.
 		if down := r.start(ctx, members); len(down) > 0 {
 			return errors.Errorf("units that need it do not start: %s", strings.Join(down, ", "))
 		}
@@ -95,8 +95,8 @@ func (r *run) restartJob(ctx context.Context, unit string) error {
 	return nil
 }
 
-// containersOf returns the running containers of a unit that have one of the
-// images. It is an error if there is none, or if one runs another image.
+// containersOf returns the running containers of a unit that have one of the images. It
+// is an error if there is none, or if one runs another image.
 func (r *run) containersOf(ctx context.Context, unit string, wanted map[string]string) ([]Container, error) {
 	all, err := r.Podman.Containers(ctx)
 	if err != nil {
@@ -120,8 +120,8 @@ func (r *run) containersOf(ctx context.Context, unit string, wanted map[string]s
 	return found, nil
 }
 
-// watch follows containers until the settle time is over and all that have a
-// health check are healthy.
+// watch watches containers until the settle time is over and all that have a health
+// check are healthy.
 func (r *run) watch(ctx context.Context, feed <-chan events.Event, containers []Container, settle time.Duration) error {
 	ids := make([]string, 0, len(containers))
 	for _, c := range containers {
@@ -138,7 +138,7 @@ func (r *run) watch(ctx context.Context, feed <-chan events.Event, containers []
 		case <-settled:
 			over = true
 		case e, more := <-feed:
-			if !more { // nothing can be followed: the end of the settle time decides
+			if !more { // no events can be followed: the state at the end of the settle time decides
 				feed = nil
 				continue
 			}
@@ -167,8 +167,8 @@ func (r *run) watch(ctx context.Context, feed <-chan events.Event, containers []
 	}
 }
 
-// look reports whether the containers run, and are healthy if they have a health
-// check. It is an error if one has ended or is unhealthy.
+// look reports whether the containers are running and, if they have a health check,
+// healthy. It is an error if one has ended or is unhealthy.
 func (r *run) look(ctx context.Context, ids []string) (healthy bool, err error) {
 	states, err := r.Podman.Inspect(ctx, ids...)
 	if err != nil {
@@ -191,8 +191,7 @@ func (r *run) look(ctx context.Context, ids []string) (healthy bool, err error) 
 	return healthy, nil
 }
 
-// active returns which of the units that systemd stops with the given ones are
-// active.
+// active returns the active ones of the units that systemd stops with the given ones.
 func (r *run) active(ctx context.Context, units []string) []string {
 	var all []string
 	for _, name := range units {
@@ -212,7 +211,7 @@ func (r *run) active(ctx context.Context, units []string) []string {
 	return all
 }
 
-// revive starts the units that were active and are not, and returns those that
+// revive starts the units that were active and are not any more, and returns those that
 // stay down.
 func (r *run) revive(ctx context.Context, units []string) (down []string) {
 	for _, name := range units {
@@ -226,8 +225,8 @@ func (r *run) revive(ctx context.Context, units []string) (down []string) {
 	return down
 }
 
-// start starts units, waits for jobs of theirs that are under way, and returns those
-// that do not run.
+// start starts units, waits for their jobs in progress, and returns the units that are
+// not running.
 func (r *run) start(ctx context.Context, units []string) (down []string) {
 	for _, name := range units {
 		if result, err := r.Systemd.Start(ctx, name); err != nil || result != "done" {

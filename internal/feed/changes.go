@@ -10,8 +10,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// changesReading is a reading of records of which health=changed asks what the
-// reader has seen before.
+// changesReading reads records with a filter health=changed, which depends on the
+// records before.
 type changesReading struct {
 	store.Reading
 	changes *filter.Changes
@@ -26,7 +26,7 @@ func (f *Feed) read(ctx context.Context, start store.Start, query store.Query, c
 	return &changesReading{reading, changes}, nil
 }
 
-// Next is that of Reading, over the records that have changed.
+// Next is Reading.Next, without verdicts that have not changed.
 func (r *changesReading) Next(ctx context.Context, b *store.Batch) error {
 	for {
 		if err := r.Reading.Next(ctx, b); err != nil {
@@ -50,8 +50,8 @@ func matchChanges(changes *filter.Changes, r *store.Record) bool {
 	return changes.Match(&v)
 }
 
-// lastChange finds the newest record of a query with health=changed, for which all
-// verdicts have to be seen in their order.
+// lastChange finds the newest record of a query with health=changed. It has to see all
+// verdicts, in order.
 func (f *Feed) lastChange(ctx context.Context, query store.Query, b *store.Batch) (*store.Record, error) {
 	reading, err := f.read(ctx, store.Start{}, query, query.Filters.Changes())
 	if err != nil {

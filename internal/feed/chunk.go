@@ -9,14 +9,14 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// chunk is what the store reported at once: records that lie after each other.
-// What it holds never changes once others can see it, apart from frames, which
-// are made when they are first asked for, and the way to the next chunk.
+// chunk is what the store reported at once: consecutive records. Once others can see
+// it, it never changes, except for frames, which are made at first use, and the link to
+// the next chunk.
 type chunk struct {
 	seq     uint64
-	start   store.Pos // the end of the chunk in front
+	start   store.Pos // the end of the previous chunk
 	end     store.Pos
-	cursor  string // for end
+	cursor  string // the cursor of end
 	records []store.Record
 	users   users
 	lost    bool // records may have been lost before this chunk
@@ -28,7 +28,7 @@ type chunk struct {
 	trimmed atomic.Bool   // it is no longer part of the memory log, and has no next
 }
 
-// users says whose the records of a chunk are, mostly all of the same user.
+// users are the users of a chunk's records, usually one.
 type users struct {
 	uid  int64 // of all, if same
 	same bool
@@ -53,10 +53,10 @@ type frames struct {
 	ends []int // of the frame of each record in buf
 }
 
-// frameSize is about what a frame has beside what is in the line.
+// frameSize is about the size of a frame without what comes from the line.
 const frameSize = 160
 
-// in returns the frames in the format, which it makes at the first call.
+// in returns the frames in the format. The first call makes them.
 func (c *chunk) in(format *Format) *frames {
 	f := &c.frames[format.index]
 	f.once.Do(func() {
@@ -88,26 +88,25 @@ func (c *chunk) rawSize() int {
 	return n
 }
 
-// estimate returns about how much memory the chunk takes once its frames have
-// been made.
+// estimate returns about how much memory the chunk takes once its frames are made.
 func (c *chunk) estimate() int {
-	const shares = 3 // a line, and a frame that is up to twice as long
+	const shares = 3 // a line, and a frame of up to twice its length
 	return int(unsafe.Sizeof(*c)) + len(c.frames)*int(unsafe.Sizeof(frames{})) + len(c.records)*(int(unsafe.Sizeof(store.Record{}))+frameSize) + shares*c.rawSize()
 }
 
-// index returns the index of the first record after the position, -1 if the
-// position is not in the chunk.
+// index returns the index of the first record after the position, -1 if the position is
+// not in the chunk.
 func (c *chunk) index(pos store.Pos) int {
 	switch {
 	case pos == c.end:
 		return len(c.records)
 	case c.lost:
-		return -1 // a subscriber that joined before it would not get it
+		return -1 // a subscriber that joined here would not see that records were lost
 	case pos == c.start:
 		return 0
 	case c.start.Generation != c.end.Generation || pos.Before(c.start) || c.end.Before(pos):
-		// Where the generation changes only the ends are part of the way: in
-		// between lies what the new file holds of the old one.
+		// Where the generation changes only the ends are positions of the chunk:
+		// between them is what the new file has in common with the old one.
 		return -1
 	}
 	return sort.Search(len(c.records), func(i int) bool { return pos.Before(c.records[i].Pos) })

@@ -1,15 +1,15 @@
-// Package feed is one reading of a store, shared by all its subscribers. Each
-// event is read once and encoded once for each interface; subscribers are positions
-// in a bounded log of ready frames in memory. One that falls behind that log
-// goes on from the store, by its position, and joins again. Nothing waits for it.
+// Package feed is one reading of a store, shared by all its subscribers. Each event is
+// read once, and encoded once for each interface; subscribers are positions in a
+// bounded log of ready frames in memory. One that falls behind that log continues from
+// the store, by its position, and rejoins later. Nothing waits for it.
 //
-// It promises each subscriber every event, once, in the order of the store, or
-// an *events.ExpiredError. It knows neither Varlink nor D-Bus: an interface gives it
-// an Encoder.
+// It promises each subscriber every event, once, in the order of the store, or an
+// *events.ExpiredError. It knows neither Varlink nor D-Bus: an interface gives it an
+// Encoder.
 //
-// The memory log is a list of chunks, each what the store reported at once. The
-// last has a channel that is closed when another follows, which is all that
-// wakes a subscriber; none takes a lock while it keeps up.
+// The memory log is a list of chunks, each of which is what the store reported at once.
+// The last has a channel that is closed when another follows. Only that wakes a
+// subscriber; none takes a lock while it keeps up.
 package feed
 
 import (
@@ -21,20 +21,19 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// Encoder appends the frame of a record in the form of an interface. It has to give
-// the same bytes whenever it is called with the same record.
+// Encoder appends the frame of a record in the form of an interface. For the same
+// record it must always give the same bytes.
 type Encoder func(frame []byte, r *store.Record) []byte
 
-// Format is an encoder known to a feed: frames are encoded once for each
-// format, however many subscribers there are.
+// Format is an encoder known to a feed: frames are encoded once for each format,
+// however many subscribers there are.
 type Format struct {
 	index  int
 	encode Encoder
 }
 
-// The bounds of the memory log. Beyond baseSize only what the store cannot give
-// any more is kept, for subscribers that are behind, and nothing beyond
-// maxSize.
+// The bounds of the memory log. Beyond baseSize, only chunks that the store cannot
+// return again are kept, for subscribers that are behind; beyond maxSize, nothing.
 const (
 	baseSize = 8 << 20
 	maxSize  = 64 << 20
@@ -47,14 +46,14 @@ var ErrClosed = errors.New("cannot go on: the service is shutting down")
 type Feed struct {
 	st      store.Store
 	formats int
-	base    int // baseSize, but in tests
-	max     int // maxSize, but in tests
+	base    int // baseSize, except in tests
+	max     int // maxSize, except in tests
 	now     func() time.Time
 	closed  chan struct{}
 	once    sync.Once // closes closed
-	changed func()    // of OnSubscribers; nil: none
+	changed func()    // set by OnSubscribers; nil: not used
 
-	observer Observer // nil: none
+	observer Observer // nil: not used
 
 	mu     sync.Mutex
 	chunks []*chunk // oldest first, never empty once started
@@ -62,12 +61,12 @@ type Feed struct {
 	subs   map[*Subscription]struct{}
 }
 
-// New returns a feed of the store. Start has to be called before Subscribe.
+// New returns a feed of the store. Call Start before Subscribe.
 func New(st store.Store) *Feed {
 	return &Feed{st: st, base: baseSize, max: maxSize, now: time.Now, closed: make(chan struct{}), subs: make(map[*Subscription]struct{})}
 }
 
-// Register adds a format. It has to be called before Start.
+// Register adds a format. Call it before Start.
 func (f *Feed) Register(e Encoder) *Format {
 	format := &Format{index: f.formats, encode: e}
 	f.formats++
@@ -84,7 +83,7 @@ func (f *Feed) Start() error {
 	}
 	f.chunks = []*chunk{{start: pos, end: pos, cursor: cursor, more: make(chan struct{})}}
 	if f.observer != nil {
-		f.st.Attend(true) // it counts also while no client follows
+		f.st.Attend(true) // it counts events also while no client follows
 	}
 	return nil
 }
@@ -108,7 +107,7 @@ func (f *Feed) Subscribers() int {
 // Close ends all subscriptions with ErrClosed. It does not close the store.
 func (f *Feed) Close() { f.once.Do(func() { close(f.closed) }) }
 
-// take is the sink of the store.
+// take is the store's sink.
 func (f *Feed) take(e store.Emission) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,11 +129,11 @@ func (f *Feed) take(e store.Emission) {
 
 // trim drops the oldest chunks beyond the bounds of the memory log.
 func (f *Feed) trim() {
-	needed := uint64(0) // the oldest chunk that a subscriber is at, once it is known
+	needed := uint64(0) // the oldest chunk that a subscriber is at, once determined
 	for f.size > f.base && len(f.chunks) > 1 {
 		oldest, newest := f.chunks[0], f.chunks[len(f.chunks)-1]
 		if f.size <= f.max && oldest.end.Generation != newest.end.Generation {
-			// The store cannot give it again. Does a subscriber wait for it?
+			// The store cannot return it again. Is a subscriber still at it?
 			if needed == 0 {
 				needed = f.oldestNeeded(newest.seq)
 			}
@@ -160,8 +159,8 @@ func (f *Feed) oldestNeeded(newest uint64) uint64 {
 	return needed
 }
 
-// join puts the subscription at the place in the memory log at which a reading
-// of the store at this position goes on, and reports whether there is one.
+// join puts the subscription at the place in the memory log where a reading of the
+// store at this position continues. It returns false if there is none.
 func (f *Feed) join(s *Subscription, pos store.Pos) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -186,10 +185,10 @@ func (f *Feed) joinTail(s *Subscription) {
 	s.cursor = tail.cursor
 }
 
-// Subscribe begins a subscription: from its return on nothing that the request
-// asks for is missed. An unknown cursor is an *events.CursorError, one whose
-// place is gone an *events.ExpiredError, a store that cannot be read an
-// *events.UnavailableError.
+// Subscribe begins a subscription: no event that the request asks for is missed once it
+// has returned. The error is an *events.CursorError for an unknown cursor, an
+// *events.ExpiredError if the cursor's place is gone, and an *events.UnavailableError
+// if the store cannot be read.
 func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) {
 	select {
 	case <-f.closed:
@@ -215,8 +214,8 @@ func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) 
 	return s, nil
 }
 
-// add lists a subscription. From the first one on the store has to tell at once
-// what is new.
+// add adds a subscription. From the first one on, the store has to report new events at
+// once.
 func (f *Feed) add(s *Subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -2,25 +2,24 @@ package feed
 
 import "time"
 
-// Observer is notified of what goes on in a feed. Its methods are called from every goroutine
-// whose work it is, Emitted with a lock held: they must not wait, nor call the
-// feed.
+// Observer is notified of what happens in a feed. Its methods are called from any
+// goroutine, Emitted with a lock held: they must neither block nor call the feed.
 type Observer interface {
-	// Emitted is called when the store has reported something new: records, which
-	// belong to the feed, and whether others may have been lost before them.
+	// Emitted is called when the store has reported new records, which belong to the
+	// feed. lost: others may have been lost before them.
 	Emitted(records []Record, lost bool)
-	// FellBehind is called when a subscriber that followed goes on from the
-	// store, because memory no longer has what comes next.
+	// FellBehind is called when a subscriber has to continue from the store, because
+	// its next events are no longer in memory.
 	FellBehind()
-	// Wrote is called when writing events has ended, and how.
+	// Wrote is called when a write has ended, with its result.
 	Wrote(events int, took time.Duration, err error)
 }
 
-// Observe sets the observer of the feed. It has to be called before Start.
+// Observe sets the observer of the feed. Call it before Start.
 func (f *Feed) Observe(o Observer) { f.observer = o }
 
-// SubscribersByInterface returns how many subscriptions are open, by what their
-// requests call Interface, those included that are not listed.
+// SubscribersByInterface returns how many subscriptions are open, by Request.Interface,
+// including unlisted ones.
 func (f *Feed) SubscribersByInterface() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

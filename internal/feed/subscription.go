@@ -14,66 +14,66 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// Request says what a subscriber wants.
+// Request is what a subscriber asks for.
 type Request struct {
-	// Query is the choice of events.
+	// Query selects the events.
 	Query store.Query
-	// History sends what the store already holds first: what comes after the
-	// cursor After, or from the oldest event on if After is empty. Without it
-	// the subscription starts with the next new event.
+	// History begins with what the store already holds: the events after the cursor
+	// After, or all if After is empty. Without it the subscription begins with the next
+	// new event.
 	History bool
 	After   string
 	// Until ends the subscription once that time has passed; zero: never.
 	Until time.Time
-	// Format is the form of the frames.
+	// Format is the format of the frames.
 	Format *Format
-	// Unlisted keeps the subscription out of the count of subscribers: it is
-	// the service's own, as a broadcast is.
+	// Unlisted excludes the subscription from the number of subscribers, since it is
+	// the service's own, such as a broadcast.
 	Unlisted bool
-	// Past is the subscriber's share of what the readings of its user may hold;
-	// nil: Unbounded.
+	// Past is the subscriber's share of what its user's readings may use; nil:
+	// Unbounded.
 	Past Past
-	// Interface is how the events are sent, for counting.
+	// Interface is the interface that sends the events, for statistics.
 	Interface string
 }
 
-// Delivery is what a subscription yields at a time. It is valid until the next
-// call of Next.
+// Delivery is what a subscription returns at a time. It is valid until the next call of
+// Next.
 type Delivery struct {
-	// Frames are the frames of the events, ready to be written. They are
-	// shared: they must not be changed. net.Buffers consumes the slice, not
-	// the bytes.
+	// Frames are the frames of the events, ready to be written. They are shared and
+	// must not be changed; net.Buffers consumes the slice, not the bytes.
 	Frames net.Buffers
 	// Records are the records of the same events, in the same order.
 	Records []*store.Record
-	// Live is set once: every event of the past has been delivered, what
-	// follows is new. A delivery with Live has no frames.
+	// Live is set once: every past event has been delivered, and what follows is new. A
+	// delivery with Live has no frames.
 	Live bool
 }
 
-// The bounds of one delivery, so that one write does not hold up the others of
-// a connection, nor a filter that matches nothing the timers of a subscriber.
+// The bounds of one delivery. They keep one write from delaying the other subscriptions
+// of a connection, and a filter that matches nothing from delaying a subscriber's
+// timers.
 const (
 	maxDeliveryBytes   = 256 << 10
 	maxDeliveryBuffers = 512
-	maxLook            = 1 << 16 // records looked at
-	maxDeliveryHeld    = 1 << 20 // of chunks that are kept in memory until it is written
+	maxLook            = 1 << 16 // records examined
+	maxDeliveryHeld    = 1 << 20 // of chunks kept in memory until it is written
 )
 
 // notLive is the place of a subscription that reads from the store.
 const notLive = ^uint64(0)
 
-// Subscription is one subscriber's way through the feed. It is not safe for
-// concurrent use.
+// Subscription is one subscriber's position in the feed. It is not safe for concurrent
+// use.
 type Subscription struct {
 	f        *Feed
 	request  Request
 	all      bool            // every record of a user whose events are wanted matches
-	changes  *filter.Changes // what has changed, nil: it does not matter
+	changes  *filter.Changes // for health=changed, nil: not used
 	delivery Delivery
 	cursor   string
 	live     bool // Live was delivered
-	ended    bool // Until has passed, and what was written before has been looked at
+	ended    bool // Until has passed, and everything written before has been delivered
 
 	// While it reads from the store.
 	reading store.Reading
@@ -101,21 +101,21 @@ func (s *Subscription) start(ctx context.Context) error {
 	}
 	reading, err := s.f.read(ctx, store.Start{After: s.request.After}, s.request.Query, s.changes)
 	if err != nil {
-		return err // what else was returned is none of ours to close
+		return err // the other results are not ours to close
 	}
 	s.reading = reading
 	s.cursor, err = reading.Cursor()
 	return err
 }
 
-// follow goes on in the memory log. It is called with the feed's mutex held, so
-// that what comes next is not dropped meanwhile.
+// follow continues in the memory log. It is called with the feed's mutex held, so that
+// the next chunks are not dropped meanwhile.
 func (s *Subscription) follow(c *chunk, index int) {
 	s.chunk, s.index = c, index
 	s.at.Store(c.seq)
 }
 
-// leavePast frees what was needed to read from the store.
+// leavePast releases what reading from the store needed.
 func (s *Subscription) leavePast() {
 	if s.reading != nil {
 		s.reading.Close()
@@ -124,10 +124,10 @@ func (s *Subscription) leavePast() {
 	s.request.Past.Leave()
 }
 
-// Next waits for something to deliver. The error is io.EOF when Until has
-// passed, *events.ExpiredError when the store no longer holds what comes next,
-// ErrClosed when the feed is shut down, the context's when that is done, or
-// that of the store. Only after the context's there may be more to come.
+// Next waits for something to deliver. The error is io.EOF when Until has passed, an
+// *events.ExpiredError when the store no longer holds what follows, ErrClosed when the
+// feed is closed, the context's error, or the store's. Next may be called again only
+// after the context's.
 func (s *Subscription) Next(ctx context.Context) (*Delivery, error) {
 	s.delivery.Frames, s.delivery.Records, s.delivery.Live = s.delivery.Frames[:0], s.delivery.Records[:0], false
 	for {
@@ -155,8 +155,8 @@ func (s *Subscription) Next(ctx context.Context) (*Delivery, error) {
 	}
 }
 
-// readPast delivers from the store, until the place is reached that the memory
-// log begins with.
+// readPast delivers from the store, until it reaches the place where the memory log
+// begins.
 func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
 	if s.f.join(s, s.reading.Pos()) {
 		s.cursor, err = s.reading.Cursor()
@@ -172,11 +172,11 @@ func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
 	err = s.reading.Next(ctx, &s.batch)
 	s.request.Past.Hold(s.size())
 	if errors.Is(err, io.EOF) {
-		// What the reading has seen the feed has to see before they can meet.
+		// The feed has to see what the reading has seen, before they can join.
 		return false, s.f.st.Look()
 	}
 	if err != nil {
-		if ctx.Err() != nil { // nothing matched up to here
+		if ctx.Err() != nil { // nothing has matched so far
 			s.cursor, _ = s.reading.Cursor()
 		}
 		return false, err
@@ -193,10 +193,10 @@ func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
 	return true, nil
 }
 
-// size returns how many bytes it holds of the past.
+// size returns how many bytes of the past it holds.
 func (s *Subscription) size() int { return s.batch.Size() + cap(s.buf) }
 
-// takeNew delivers from the memory log, and waits if there is nothing.
+// takeNew delivers from the memory log, and waits if there is nothing new.
 func (s *Subscription) takeNew(ctx context.Context) (ready bool, err error) {
 	if !s.live && s.atTail() {
 		if s.past() {
@@ -226,8 +226,8 @@ func (s *Subscription) atTail() bool {
 	return s.index == len(s.chunk.records) && s.chunk.next.Load() == nil && !s.chunk.trimmed.Load()
 }
 
-// past reports whether Until has passed, with everything that was written before
-// having come to the feed.
+// past reports whether Until has passed, and everything written before has reached the
+// feed.
 func (s *Subscription) past() bool {
 	if s.request.Until.IsZero() || s.f.now().Before(s.request.Until) {
 		return false
@@ -284,7 +284,7 @@ func (s *Subscription) gather() (matched bool, err error) {
 	return true, nil
 }
 
-// cursorAt sets the cursor to the present place.
+// cursorAt sets the cursor to the current place.
 func (s *Subscription) cursorAt() {
 	switch {
 	case s.index == len(s.chunk.records):
@@ -294,8 +294,8 @@ func (s *Subscription) cursorAt() {
 	}
 }
 
-// match returns the next run of records that answer the query, or an empty one
-// whose end is where looking has to go on.
+// match returns the next run of records that match the query, or an empty one whose end
+// is where to continue.
 func (s *Subscription) match(c *chunk) (from, to int) {
 	const maxRun = 1024
 	switch q := &s.request.Query; {
@@ -315,13 +315,12 @@ func (s *Subscription) match(c *chunk) (from, to int) {
 	return from, to
 }
 
-// wants reports whether the record is one to deliver.
+// wants reports whether the record is to be delivered.
 func (s *Subscription) wants(r *store.Record) bool {
 	return s.request.Query.Match(r) && (s.changes == nil || matchChanges(s.changes, r))
 }
 
-// fallBehind goes on from the store: the memory log no longer has what comes
-// next.
+// fallBehind continues from the store: what follows is no longer in the memory log.
 func (s *Subscription) fallBehind(ctx context.Context) error {
 	if err := s.request.Past.Enter(ctx); err != nil {
 		return err
@@ -329,7 +328,7 @@ func (s *Subscription) fallBehind(ctx context.Context) error {
 	reading, err := s.f.read(ctx, store.Start{Pos: s.chunk.end, HasPos: true}, s.request.Query, s.changes)
 	var expired *events.ExpiredError
 	if errors.As(err, &expired) {
-		// The file is gone, but what followed may have been carried over.
+		// The file is gone, but a successor may contain what followed.
 		reading, err = s.f.read(ctx, store.Start{After: s.chunk.cursor}, s.request.Query, s.changes)
 	}
 	if err != nil {
@@ -344,7 +343,7 @@ func (s *Subscription) fallBehind(ctx context.Context) error {
 	return nil
 }
 
-// expired is the error for a subscriber whose next events may have been lost.
+// expired returns the error for a subscriber whose next events may have been lost.
 func (s *Subscription) expired() error {
 	reading, err := s.f.st.Read(context.Background(), store.Start{}, store.Everything())
 	if err != nil {
@@ -358,8 +357,8 @@ func (s *Subscription) expired() error {
 	return &events.ExpiredError{Oldest: oldest}
 }
 
-// clockCheck is how often a subscription that is to end looks at the clock,
-// which may be set meanwhile: timers do not heed that.
+// clockCheck is how often a subscription with Until checks the clock, which may be set
+// meanwhile: timers do not notice that.
 const clockCheck = 10 * time.Second
 
 // wait returns when there is a next chunk, or when the subscription has to end.
@@ -384,7 +383,8 @@ func (s *Subscription) wait(ctx context.Context) error {
 	return nil
 }
 
-// Cursor names where the subscription is, also after events that did not match.
+// Cursor returns the cursor of the current position, which may be after events that did
+// not match.
 func (s *Subscription) Cursor() string { return s.cursor }
 
 // Close ends the subscription.

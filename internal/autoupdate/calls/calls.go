@@ -1,6 +1,6 @@
-// Package calls is the meaning of each call of auto-update, once, for the
-// interfaces io.podman.autoupdate (Varlink) and io.podman.AutoUpdate1 (D-Bus): who
-// may call, what is done, what went wrong. It knows neither of them.
+// Package calls carries out the calls of auto-update, once for the interfaces
+// io.podman.autoupdate (Varlink) and io.podman.AutoUpdate1 (D-Bus): who may call, what
+// is done, what went wrong. It knows neither interface.
 package calls
 
 import (
@@ -16,38 +16,37 @@ import (
 
 const (
 	// lockTime is how long a call waits for another run to end: less than the 25
-	// seconds that D-Bus clients wait for a reply.
+	// seconds after which D-Bus clients time out.
 	lockTime = 10 * time.Second
-	// keptSteps is how many steps wait for a client; a slower one misses steps.
+	// keptSteps is how many steps are queued for a client; a slower one misses steps.
 	keptSteps = 256
 )
 
-// Opener connects to all that a run needs. The steps of the run go to progress. The
-// returned function frees the connections.
+// Opener connects to everything a run needs. The steps of the run go to progress. The
+// returned function closes the connections.
 type Opener func(ctx context.Context, progress func(autoupdate.Step)) (*autoupdate.Updater, func(), error)
 
 // Calls carries out calls. It is safe for concurrent use.
 type Calls struct {
-	// Policy lets root and the user of the service call, and no one else.
+	// Policy admits root and the service's user only.
 	Policy   *access.Policy
 	look     func() *autoupdate.Updater
 	open     Opener
 	activity activity.Counter
-	ctx      context.Context // ends when runs have to
+	ctx      context.Context // ends when runs must end
 	cancel   context.CancelFunc
 	runs     sync.WaitGroup
 }
 
-// New returns the calls of a service. look returns an updater for what changes no
-// container, and so needs neither systemd nor events. Denials go to the log.
+// New returns the calls of a service. look returns an updater for calls that change no
+// container, and so need neither systemd nor events. Denials go to the log.
 func New(look func() *autoupdate.Updater, open Opener, counter activity.Counter, log *slog.Logger) *Calls {
 	c := &Calls{Policy: access.NewPolicy(access.Allowed{}, access.Allowed{}, log), look: look, open: open, activity: counter}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
 
-// Stop interrupts the runs, which the next run then finishes, and waits until
-// they have ended.
+// Stop interrupts the runs and waits until they have ended. The next run finishes them.
 func (c *Calls) Stop() {
 	c.cancel()
 	c.runs.Wait()
@@ -64,8 +63,7 @@ func (c *Calls) Check(ctx context.Context, units []string, authFile string) (aut
 	return c.look().Run(ctx, autoupdate.Options{Units: units, AuthFile: authFile, DryRun: true, LockTime: lockTime})
 }
 
-// Hold keeps an image from being updated, to one digest or, if that is empty, at
-// all.
+// Hold keeps an image from being updated: to one digest or, if that is empty, to any.
 func (c *Calls) Hold(ctx context.Context, image, digest string) error {
 	return c.look().Hold(ctx, image, digest, lockTime)
 }
@@ -91,7 +89,7 @@ func (c *Calls) Rollback(unit string) (*Run, error) {
 	return c.start(func(u *autoupdate.Updater) (autoupdate.Report, error) { return u.Rollback(c.ctx, unit, lockTime) })
 }
 
-// Run is a run that goes on, whether or not anyone follows it.
+// Run is a run in progress. It continues whether or not a client follows it.
 type Run struct {
 	// ID names it.
 	ID string
@@ -102,11 +100,11 @@ type Run struct {
 	err    error
 }
 
-// Result is what became of it. It may be called once Steps is closed.
+// Result returns the outcome. It may be called once Steps is closed.
 func (r *Run) Result() (autoupdate.Report, error) { return r.report, r.err }
 
-// start begins a run and returns once it has an ID. An error means that it did
-// not begin.
+// start begins a run and returns once it has an ID. An error means that it did not
+// begin.
 func (c *Calls) start(do func(*autoupdate.Updater) (autoupdate.Report, error)) (*Run, error) {
 	steps := make(chan autoupdate.Step, keptSteps)
 	r := &Run{Steps: steps}

@@ -6,18 +6,18 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// Fault is an error as a client gets it: one of the contract.
+// Fault is an error of the contract, as a client gets it.
 type Fault struct {
 	// Name is its name in the contract.
 	Name string
-	// Parameters are those that it has there.
+	// Parameters are its parameters there.
 	Parameters map[string]string
 	// Message is for people.
 	Message string
 }
 
-// FaultOf returns the fault of an error. subject is what the call was about: the
-// unit or the image.
+// FaultOf returns the fault for an error. subject is the unit or image that the call
+// was about.
 func FaultOf(err error, subject string) Fault {
 	f := Fault{Message: err.Error()}
 	switch {

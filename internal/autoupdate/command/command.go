@@ -1,5 +1,5 @@
-// Package command is the command line of eventsvc-updater, which "eventsvc
-// auto-update" is, too.
+// Package command is the command line of eventsvc-updater, also available as "eventsvc
+// auto-update".
 package command
 
 import (
@@ -28,8 +28,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-// Main runs the command line of the process and returns its exit code. A signal
-// ends it in order: what is under way is left to the next run.
+// Main runs the command line of the process and returns its exit code. A signal ends it
+// cleanly: the next run continues what is in progress.
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -43,7 +43,7 @@ func Main() int {
 	return a.code
 }
 
-// Command returns the commands, for what describes them: the manual pages.
+// Command returns the commands, for generating the manual pages.
 func Command() *cobra.Command { return (&app{}).root() }
 
 type app struct {
@@ -154,7 +154,7 @@ func (a *app) updater(systemd autoupdate.Systemd, feed autoupdate.Feed) *autoupd
 	return u
 }
 
-// directory is where the state is: where systemd says, or where systemd would put it.
+// directory returns the state directory: the one systemd set, or the one it would set.
 func (a *app) directory() string {
 	const name = "eventsvc-updater"
 	if a.stateDir != "" {
@@ -193,7 +193,7 @@ func (a *app) open(ctx context.Context) (*autoupdate.Updater, func(), error) {
 	}, nil
 }
 
-// with calls a function with an updater that is connected.
+// with calls do with a connected updater.
 func (a *app) with(ctx context.Context, do func(*autoupdate.Updater) error) error {
 	u, end, err := a.open(ctx)
 	if err != nil {
@@ -203,7 +203,7 @@ func (a *app) with(ctx context.Context, do func(*autoupdate.Updater) error) erro
 	return do(u)
 }
 
-// hostStore is the store that the Podman of this host uses.
+// hostStore returns the store that this host's Podman uses.
 func hostStore() (events.EventerOptions, error) {
 	found, err := config.Discover(config.Host())
 	return events.EventerOptions{EventerType: found.Backend, LogFilePath: found.Path}, err
@@ -233,7 +233,7 @@ func (a *app) rollback(ctx context.Context, unit string) error {
 	return a.with(ctx, func(u *autoupdate.Updater) error {
 		report, err := u.Rollback(ctx, unit, a.options.LockTime)
 		if err == nil {
-			// It was asked for: only a unit that is down is a failure.
+			// The rollback was requested: only a unit that is down is a failure.
 			for i := range report.Results {
 				if report.Results[i].Result == autoupdate.RolledBack {
 					report.Results[i].Error = ""

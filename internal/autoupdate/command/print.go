@@ -18,7 +18,7 @@ import (
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// step prints what a run does.
+// step prints a step of a run.
 func (a *app) step(s autoupdate.Step) {
 	if s.Name == "begin" {
 		return
@@ -30,7 +30,7 @@ func (a *app) step(s autoupdate.Step) {
 	fmt.Fprintln(a.stderr, visible.Text(line))
 }
 
-// rows prints rows as a table, as JSON or by a template.
+// rows prints rows as a table, as JSON or with a template.
 func rows[T any](a *app, all []T, heads string, cells func(T) []string) error {
 	switch a.format {
 	case "table":
@@ -65,7 +65,7 @@ func rows[T any](a *app, all []T, heads string, cells func(T) []string) error {
 	return nil
 }
 
-// short is a digest as a table shows it.
+// short returns a digest as shown in a table.
 func short(digest string) string {
 	_, hex, ok := strings.Cut(digest, ":")
 	if !ok || len(hex) < 12 {

@@ -22,7 +22,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/version"
 )
 
-// stopTime bounds the end of the service, interrupted runs included.
+// stopTime bounds how long the service takes to end, interrupted runs included.
 const stopTime = 20 * time.Second
 
 // serveOptions say where auto-update is served.
@@ -100,18 +100,18 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	return (&service{server, bus, c, idle, o.idleExit}).run(ctx, listeners, given.Conns)
 }
 
-// service is what serves auto-update.
+// service is the running service.
 type service struct {
 	server *varlinkwire.Server
 	bus    *dbuswire.Service // nil: none
 	calls  *calls.Calls
 	idle   *activity.Clock
-	// idleAfter is the time of the clock; 0: being idle is no reason to end.
+	// idleAfter is how long the service may be idle before it ends; 0: for ever.
 	idleAfter time.Duration
 }
 
-// run serves until the context ends or the service is idle, and ends in order:
-// runs are interrupted, and their clients learn it.
+// run serves until the context ends or the service is idle. It ends cleanly: runs are
+// interrupted, and their clients get an error.
 func (s *service) run(ctx context.Context, listeners []*varlinkwire.Listener, conns []*net.UnixConn) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -132,7 +132,7 @@ func (s *service) run(ctx context.Context, listeners []*varlinkwire.Listener, co
 	if s.bus != nil {
 		serve(func() error { return s.bus.Run(ctx) })
 	}
-	_, _ = systemd.SdNotify(false, systemd.SdNotifyReady) // without systemd it is dropped
+	_, _ = systemd.SdNotify(false, systemd.SdNotifyReady) // a no-op without systemd
 	if s.idleAfter > 0 {
 		all.Go(func() { s.endWhenIdle(ctx, len(listeners), func() { stop(nil) }) })
 	}
@@ -149,8 +149,8 @@ func (s *service) run(ctx context.Context, listeners []*varlinkwire.Listener, co
 	return err
 }
 
-// endWhenIdle ends the service when nothing has needed it for a while. A client
-// that comes meanwhile waits in the socket of systemd, or is served.
+// endWhenIdle ends the service when nothing has needed it for a while. A client that
+// connects meanwhile waits in systemd's socket, or is served.
 func (s *service) endWhenIdle(ctx context.Context, listeners int, end func()) {
 	s.server.AwaitListeners(ctx, listeners)
 	if s.bus != nil {
@@ -162,7 +162,8 @@ func (s *service) endWhenIdle(ctx context.Context, listeners int, end func()) {
 	if !s.idle.AwaitIdle(ctx, s.server) {
 		return
 	}
-	// First, so that a start that the bus then asks for is not taken for one of a service that runs.
+	// First, so that systemd does not take a start that the bus then requests as one of
+	// a running service.
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping)
 	if s.bus != nil {
 		s.bus.Leave(ctx)

@@ -1,10 +1,10 @@
 // Package dbus is the D-Bus interface io.podman.AutoUpdate1, on the object
-// /io/podman/AutoUpdate1 under the bus name of the same words: a decoder and an
-// encoder. What a call means is said by package calls, the connection to the bus
-// is dbuswire.
+// /io/podman/AutoUpdate1 under the bus name io.podman.AutoUpdate1: a decoder and an
+// encoder. Package calls carries out the calls; package dbuswire is the connection to
+// the bus.
 //
-// A run is begun by a call that returns its ID at once; what it does goes to the
-// caller, and to no one else, as signals.
+// A call that begins a run returns the run's ID at once. The run's steps are sent as
+// signals, to the caller only.
 package dbus
 
 import (
@@ -43,7 +43,7 @@ type server struct {
 	version string
 }
 
-// New returns a service that owns the name on a bus while its Run goes on.
+// New returns a service that owns the name on a bus while its Run is running.
 func New(c *calls.Calls, bus, version string, counter activity.Counter, log *slog.Logger) (*dbuswire.Service, error) {
 	s := &server{c, version}
 	own := s.interfaceOf()
@@ -94,7 +94,7 @@ func (s *server) interfaceOf() *dbuswire.Interface {
 	}
 }
 
-// spell makes an error of the bus, for a call about a unit or an image.
+// spell turns an error into a D-Bus error, for a call about a unit or an image.
 func spell(err error, subject string) *dbuswire.Error {
 	if errors.Is(err, dbuswire.ErrStopping) {
 		err = errors.New("the service is stopping; try again later")
@@ -103,8 +103,7 @@ func spell(err error, subject string) *dbuswire.Error {
 	return &dbuswire.Error{Name: name + ".Error." + f.Name, Message: f.Message}
 }
 
-// aside carries out what may take long, while other calls of the sender's user go
-// on.
+// aside carries out what may take long, while the user's other calls continue.
 func aside(k *dbuswire.Call, subject string, do func() error) (err error) {
 	gone := k.Aside(func() { err = do() })
 	if err != nil {
@@ -183,7 +182,7 @@ func (s *server) rollback(k *dbuswire.Call, d *dbuswire.Decoder) error {
 	return s.follow(k, unit, func() (*calls.Run, error) { return s.calls.Rollback(unit) })
 }
 
-// follow begins a run, answers with its ID, and sends the caller what it does.
+// follow begins a run, replies with its ID, and sends the caller its steps.
 func (s *server) follow(k *dbuswire.Call, subject string, begin func() (*calls.Run, error)) error {
 	var r *calls.Run
 	err := aside(k, subject, func() (err error) {
@@ -202,7 +201,7 @@ func (s *server) follow(k *dbuswire.Call, subject string, begin func() (*calls.R
 	return nil
 }
 
-// send sends the steps of a run and its result, unless the caller is gone.
+// send sends the steps of a run and its result, unless the caller has disconnected.
 func send(k *dbuswire.Call, r *calls.Run, subject string) {
 	flow := k.Peer().NewFlow()
 	signal := func(member, signature string, e *dbuswire.Encoder) error {

@@ -1,5 +1,5 @@
-// Package eventlog is the event side of auto-update: the running service, over
-// Varlink, or the host's own store where no service is there.
+// Package eventlog gives auto-update its events: from the running service, over
+// Varlink, or from the host's own store if no service is running.
 package eventlog
 
 import (
@@ -15,11 +15,11 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// buffer is how many events may wait for the reader.
+// buffer is how many events are queued for the reader.
 const buffer = 256
 
-// Open returns the events of this host: the service's if one answers, else those
-// of the store that the options name.
+// Open returns the events of this host: those of the service if it answers, otherwise
+// those of the store that the options name.
 func Open(ctx context.Context, address string, options func() (events.EventerOptions, error)) (autoupdate.Feed, error) {
 	c, err := client.New(address)
 	if err == nil {
@@ -78,9 +78,9 @@ func (s Service) Close() error { return s.c.Close() }
 // Store is the store itself.
 type Store struct{ e events.Eventer }
 
-// Follow reads what is stored from now on.
+// Follow reads the events stored from now on.
 func (s Store) Follow(ctx context.Context) (<-chan events.Event, error) {
-	// From just before now: reading begins some time after this returns.
+	// From just before now: reading begins some time after Follow returns.
 	since := time.Now().Add(-time.Second).Format(time.RFC3339Nano)
 	results := make(chan events.ReadResult, buffer)
 	out := make(chan events.Event, buffer)

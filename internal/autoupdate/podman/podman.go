@@ -1,6 +1,5 @@
-// Package podman is the container side of auto-update: the program podman, of
-// any version from 4.3 on, run by its command line. Each call has a deadline, so
-// that a podman that hangs fails one step and no more.
+// Package podman runs the program podman, of any version from 4.3 on, by its command
+// line. Each call has a deadline, so that a podman that hangs fails only one step.
 package podman
 
 import (
@@ -24,9 +23,9 @@ const (
 	pullTime  = 15 * time.Minute
 )
 
-// Program is the podman of this user.
+// Program is this user's podman.
 type Program struct {
-	// Path is the program; empty: podman of $PATH.
+	// Path is the program's path; empty: podman in $PATH.
 	Path string
 	// Limit is the deadline of each call; 0: a minute, and 15 for a pull.
 	Limit time.Duration
@@ -47,8 +46,8 @@ func (p Program) run(ctx context.Context, limit time.Duration, arguments ...stri
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c := exec.CommandContext(ctx, path, arguments...)
-	// Its children too: a group is killed whole. It dies with this process, so
-	// that a run that was killed leaves no pull behind.
+	// The whole process group is killed, children included. It dies with this process,
+	// so that a killed run leaves no pull behind.
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = 2 * time.Second
@@ -100,7 +99,7 @@ func (p Program) Containers(ctx context.Context) ([]autoupdate.Container, error)
 	return all, nil
 }
 
-// Inspect returns what containers do.
+// Inspect returns the states of containers.
 func (p Program) Inspect(ctx context.Context, names ...string) ([]autoupdate.ContainerState, error) {
 	out, err := p.run(ctx, queryTime, append([]string{"container", "inspect"}, names...)...)
 	if err != nil && !absent(out, err) {
@@ -118,7 +117,7 @@ func (p Program) Inspect(ctx context.Context, names ...string) ([]autoupdate.Con
 		State struct {
 			Running bool
 			Health  *struct{ Status string }
-			// Until Podman 4.4.
+			// Before Podman 4.4.
 			Healthcheck *struct{ Status string }
 		}
 	}
@@ -174,7 +173,7 @@ func (p Program) Images(ctx context.Context, names ...string) ([]autoupdate.Imag
 	return all, nil
 }
 
-// absent reports whether inspect only complains about what does not exist; it
+// absent reports whether inspect failed only because something does not exist; it
 // prints the others all the same.
 func absent(out []byte, err error) bool {
 	return len(out) > 0 && (strings.Contains(err.Error(), "no such") || strings.Contains(err.Error(), "not known"))
@@ -196,15 +195,16 @@ func (p Program) Tag(ctx context.Context, id, name string) error {
 	return err
 }
 
-// FreeBytes is the room where images are stored: where a container has its files, since
-// "podman info" asks every program that Podman uses for its version.
+// FreeBytes returns the free space where images are stored. With a container it checks
+// where that one has its files, since "podman info" asks every program that Podman uses
+// for its version.
 func (p Program) FreeBytes(ctx context.Context, container string) (uint64, error) {
 	arguments := []string{"container", "inspect", "--format", "{{.StaticDir}}", container}
 	if container == "" {
 		arguments = []string{"info", "--format", "{{.Store.GraphRoot}}"}
 	}
 	out, err := p.run(ctx, queryTime, arguments...)
-	if err != nil && container != "" { // it may be gone by now
+	if err != nil && container != "" { // it may have been removed
 		return p.FreeBytes(ctx, "")
 	}
 	if err != nil {

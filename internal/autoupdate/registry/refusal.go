@@ -17,19 +17,19 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// refusals ends questions to a registry that answers 429. The library would wait
-// for what Retry-After says, a minute at most, and ask again, five times; that
-// cannot be set, and it returns neither the status nor the header. But it writes
-// both to its log first, in the goroutine that asks.
+// refusals ends requests to a registry that answers 429. The library would wait for as
+// long as Retry-After says, at most a minute, and try again, five times. That cannot be
+// configured, and it returns neither the status nor the header. But it first logs both,
+// in the goroutine that makes the request.
 type refusals struct {
 	mu sync.Mutex
-	// asking are the questions under way, by the host they go to.
+	// asking are the requests in progress, by host.
 	asking map[string]map[*context.CancelCauseFunc]struct{}
-	// after is the last Retry-After that was not used yet.
+	// after is the last Retry-After that has not been used.
 	after string
 }
 
-// listen is done once: the log of the library belongs to the process.
+// listen is called once: the library's log is global.
 var listen = sync.OnceValue(func() *refusals {
 	r := &refusals{asking: make(map[string]map[*context.CancelCauseFunc]struct{})}
 	logrus.SetLevel(logrus.DebugLevel)
@@ -39,15 +39,15 @@ var listen = sync.OnceValue(func() *refusals {
 	return r
 })
 
-// nothing formats nothing: what is worth printing is printed by the hook.
+// nothing formats nothing: the hook prints what is worth printing.
 type nothing struct{}
 
 func (nothing) Format(*logrus.Entry) ([]byte, error) { return nil, nil }
 
-// Levels are those of the hook: all.
+// Levels returns the levels of the hook: all.
 func (*refusals) Levels() []logrus.Level { return logrus.AllLevels }
 
-// Fire reads a message of the library. Warnings go to stderr, as without this.
+// Fire reads a log message of the library. Warnings still go to stderr.
 func (r *refusals) Fire(e *logrus.Entry) error {
 	if e.Level <= logrus.WarnLevel {
 		fmt.Fprintln(os.Stderr, e.Message)
@@ -66,7 +66,7 @@ func (r *refusals) Fire(e *logrus.Entry) error {
 	address, _, _ := strings.Cut(rest, ": sleeping ")
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil // the deadline ends the question
+		return nil // the deadline ends the request
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,7 +78,7 @@ func (r *refusals) Fire(e *logrus.Entry) error {
 	return nil
 }
 
-// retryAfter reads the header: seconds, or a time. 0: there is none.
+// retryAfter parses the header: seconds, or a time. 0: it is missing.
 func retryAfter(text string, now time.Time) time.Duration {
 	if seconds, err := strconv.Atoi(text); err == nil {
 		return time.Duration(max(0, seconds)) * time.Second
@@ -89,7 +89,8 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// during asks a host, until the answer comes or the host refuses.
+// during makes a request to a host, and returns when the answer arrives or the host
+// refuses.
 func (r *refusals) during(ctx context.Context, host string, ask func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -1,6 +1,6 @@
-// Package registry asks container registries which image a name refers to, the
-// way Podman would: with the mirrors of registries.conf, the credentials of
-// auth.json and the certificates of certs.d. It alone imports the image library.
+// Package registry asks container registries which image a name refers to, the way
+// Podman would: with the mirrors of registries.conf, the credentials of auth.json and
+// the certificates of certs.d. It is the only package that imports the image library.
 // It pulls nothing.
 package registry
 
@@ -26,26 +26,27 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// Registry asks registries. It is safe for concurrent use.
+// Registry queries registries. It is safe for concurrent use.
 type Registry struct{ requests atomic.Int64 }
 
 var _ autoupdate.Registry = (*Registry)(nil)
 
-// New returns a Registry that reads registries.conf anew: the library keeps what it
-// has read, and a service lives longer than its settings.
+// New returns a Registry that reads registries.conf again: the library caches what it
+// has read, and a service outlives its settings.
 func New() *Registry {
 	sysregistriesv2.InvalidateCache()
 	return new(Registry)
 }
 
-// Requests is how many HTTP requests were made.
+// Requests returns how many HTTP requests were made.
 func (r *Registry) Requests() int { return int(r.requests.Load()) }
 
-// system is how registries are reached.
+// system returns the settings for connections to registries.
 func (r *Registry) system(authFile string) *types.SystemContext {
 	return &types.SystemContext{
 		AuthFilePath: authFile, DockerRegistryUserAgent: "eventsvc-updater",
-		// The one place where the library can be watched: it asks for the proxy of each request.
+		// The only place where requests of the library can be counted: it asks for each
+		// one's proxy.
 		DockerProxy: func(u *url.URL) (*url.URL, error) {
 			r.requests.Add(1)
 			return http.ProxyFromEnvironment(&http.Request{URL: u})
@@ -53,7 +54,7 @@ func (r *Registry) system(authFile string) *types.SystemContext {
 	}
 }
 
-// parse reads a full name; a short one could mean several registries.
+// parse parses a full name; a short one could mean several registries.
 func parse(name string) (reference.Named, error) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -65,7 +66,7 @@ func parse(name string) (reference.Named, error) {
 	return reference.TagNameOnly(ref), nil
 }
 
-// Host is the registry of a name; the name itself if it cannot be read.
+// Host returns the registry of a name, or the name itself if it is invalid.
 func (*Registry) Host(name string) string {
 	ref, err := parse(name)
 	if err != nil {
@@ -84,13 +85,14 @@ func (*Registry) Pinned(name string) bool {
 	return digested
 }
 
-// source is a place that has the image.
+// source is a place from which the image can be fetched.
 type source struct {
 	ref types.ImageReference
 	sys *types.SystemContext
 }
 
-// sources are the mirrors and the registry of a name, in the order to ask them.
+// sources returns the mirrors and the registry of a name, in the order in which to try
+// them.
 func (r *Registry) sources(name, authFile string) ([]source, error) {
 	ref, err := parse(name)
 	if err != nil {
@@ -127,7 +129,7 @@ func (r *Registry) sources(name, authFile string) ([]source, error) {
 	return all, nil
 }
 
-// first asks one source after the other until one answers.
+// first tries the sources in order until one answers.
 func first[T any](
 	ctx context.Context, r *Registry, name, authFile string, ask func(context.Context, source) (T, error),
 ) (answer T, err error) {
@@ -147,14 +149,15 @@ func first[T any](
 	return answer, judge(err)
 }
 
-// judge marks the errors that may be gone later.
+// judge marks the errors that may go away.
 func judge(err error) error {
 	var network *net.OpError
 	var name *net.DNSError
 	var slow net.Error
 	var code errcode.Error
 	var several errcode.Errors
-	// A *url.Error alone says nothing: it may be a certificate or a circle of redirects, too.
+	// A *url.Error alone proves nothing: it may also be a certificate error or a
+	// redirect loop.
 	temporary := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, docker.ErrTooManyRequests) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.As(err, &network) || errors.As(err, &name) || errors.As(err, &slow) && slow.Timeout()
@@ -176,8 +179,8 @@ func judge(err error) error {
 	return err
 }
 
-// Digest is what a name refers to now, by a HEAD request, or by a GET where the
-// registry does not say it in the header.
+// Digest returns the digest that a name refers to now, by a HEAD request, or a GET if
+// the registry does not put it into the header.
 func (r *Registry) Digest(ctx context.Context, name, authFile string) (string, error) {
 	return first(ctx, r, name, authFile, func(ctx context.Context, s source) (string, error) {
 		d, err := docker.GetDigest(ctx, s.sys, s.ref)
@@ -194,9 +197,9 @@ func (r *Registry) Resolve(ctx context.Context, name, authFile string, like auto
 	return first(ctx, r, name, authFile, func(ctx context.Context, s source) (autoupdate.Remote, error) { return s.resolve(ctx, like) })
 }
 
-// manifest is the manifest or index, as the registry has it, and its media type.
+// manifest returns the manifest or index as the registry sends it, and its media type.
 func (s source) manifest(ctx context.Context, sys *types.SystemContext) ([]byte, string, error) {
-	// The mirrors are asked one by one here already.
+	// The mirrors are already tried one by one here.
 	src, err := s.ref.NewImageSource(ctx, sys)
 	if err != nil {
 		return nil, "", err

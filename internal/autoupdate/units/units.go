@@ -1,5 +1,5 @@
-// Package units is the systemd side of auto-update: jobs and states of units,
-// over D-Bus, of the system's manager or of a user's.
+// Package units is the systemd side of auto-update: jobs and states of units, over
+// D-Bus, of the system's or a user's service manager.
 package units
 
 import (
@@ -17,10 +17,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// jobTime bounds a job that has no time-out of its own.
+// jobTime bounds a job that has no timeout of its own.
 const jobTime = 15 * time.Minute
 
-// maxDependants bounds the units that a unit is said to stop.
+// maxDependants bounds the dependants of a unit.
 const maxDependants = 1000
 
 // Manager is a service manager. It is safe for concurrent use.
@@ -41,7 +41,7 @@ func Connect(ctx context.Context) (*Manager, error) {
 // Close closes the connection.
 func (m *Manager) Close() { m.conn.Close() }
 
-// Unit returns a unit.
+// Unit returns the state of a unit.
 func (m *Manager) Unit(ctx context.Context, name string) (autoupdate.Unit, error) {
 	p, err := m.conn.GetUnitPropertiesContext(ctx, name)
 	if err != nil {
@@ -62,7 +62,7 @@ func (m *Manager) Unit(ctx context.Context, name string) (autoupdate.Unit, error
 	return u, nil
 }
 
-// dependants are the units that are stopped with a unit, and with those.
+// dependants returns the units that are stopped with a unit, directly or indirectly.
 func (m *Manager) dependants(ctx context.Context, name string, p map[string]any) []string {
 	known := map[string]bool{name: true}
 	var all []string
@@ -75,7 +75,7 @@ func (m *Manager) dependants(ctx context.Context, name string, p map[string]any)
 				}
 				known[n] = true
 				q, err := m.conn.GetUnitPropertiesContext(ctx, n)
-				// Targets come and go with the system, not with a container.
+				// Targets start and stop with the system, not with a container.
 				if err != nil || q["LoadState"] != "loaded" {
 					continue
 				}
@@ -91,7 +91,7 @@ func (m *Manager) dependants(ctx context.Context, name string, p map[string]any)
 func job(ctx context.Context, start func(context.Context, string, string, chan<- string) (int, error), name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, jobTime)
 	defer cancel()
-	// Room for the result: the library sends it while it holds a lock.
+	// Buffered: the library sends the result while it holds a lock.
 	result := make(chan string, 1)
 	if _, err := start(ctx, name, "replace", result); err != nil {
 		return "", errors.Wrapf(err, "cannot restart %s", name)
@@ -131,7 +131,7 @@ func (m *Manager) Enabled(ctx context.Context, name string) (bool, error) {
 	return false, nil
 }
 
-// During reports whether a calendar event names the minute of a time.
+// During reports whether a time is in a minute matched by a calendar event.
 func (m *Manager) During(ctx context.Context, calendar string, t time.Time) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -1,7 +1,6 @@
 // Package varlink is the Varlink interface io.podman.autoupdate, whose contract is
 // io.podman.autoupdate.varlink at the root of this repository: a decoder and an
-// encoder. What a call means is said by package calls, the transport is
-// varlinkwire.
+// encoder. Package calls carries out the calls; varlinkwire is the transport.
 package varlink
 
 import (
@@ -42,13 +41,13 @@ func New(c *calls.Calls, version string, counter activity.Counter, log *slog.Log
 // handler answers the calls.
 type handler struct{ calls *calls.Calls }
 
-// fail answers a call about a unit or an image with what went wrong.
+// fail replies to a call about a unit or an image with its error.
 func fail(c iopodmanautoupdate.VarlinkCall, err error, subject string) error {
 	f := calls.FaultOf(err, subject)
 	return varlinkwire.CallOf(c.Conn).ReplyError(name+"."+f.Name, f.Parameters)
 }
 
-// List answers with the managed containers.
+// List replies with the managed containers.
 func (h handler) List(ctx context.Context, c iopodmanautoupdate.VarlinkCall) error {
 	all, err := h.calls.List(ctx)
 	if err != nil {
@@ -57,7 +56,7 @@ func (h handler) List(ctx context.Context, c iopodmanautoupdate.VarlinkCall) err
 	return c.ReplyList(ctx, containers(all))
 }
 
-// Check answers with what is new.
+// Check replies with the new images.
 func (h handler) Check(ctx context.Context, c iopodmanautoupdate.VarlinkCall, units *[]string, authFile *string) error {
 	report, err := h.calls.Check(ctx, value(units), value(authFile))
 	if err != nil {
@@ -89,7 +88,7 @@ func (h handler) Rollback(ctx context.Context, c iopodmanautoupdate.VarlinkCall,
 	return follow(ctx, &c, r, c.ReplyRollback, unit)
 }
 
-// follow sends what a run does, if the client wants to know, and the result.
+// follow sends the steps of a run, if the client asked for them, and the result.
 func follow(ctx context.Context, c *iopodmanautoupdate.VarlinkCall, r *calls.Run,
 	reply func(context.Context, string, *iopodmanautoupdate.Step, *iopodmanautoupdate.Run) error, subject string,
 ) error {
@@ -150,7 +149,7 @@ func (h handler) Release(ctx context.Context, c iopodmanautoupdate.VarlinkCall, 
 	return c.ReplyRelease(ctx)
 }
 
-// GetRuns answers with the last runs and the holds.
+// GetRuns replies with the last runs and the holds.
 func (h handler) GetRuns(ctx context.Context, c iopodmanautoupdate.VarlinkCall) error {
 	reports, held, err := h.calls.Runs()
 	if err != nil {
