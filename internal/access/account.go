@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// subUIDFile says which uids belong to which user (subuid(5)).
+// subUIDFile lists which uids are subordinate to which user (subuid(5)).
 const subUIDFile = "/etc/subuid"
 
-// accounts finds the user to whom a subordinate uid belongs. It reads the file
-// again when it has changed. The zero value is ready.
+// accounts finds the user to which a uid is subordinate. It rereads the file when it
+// has changed. The zero value is ready.
 type accounts struct {
 	mu       sync.Mutex
 	modified time.Time
@@ -24,12 +24,12 @@ type accounts struct {
 	ranges   []subUIDs // as in the file
 }
 
-// subUIDs are uids that belong to a user.
+// subUIDs are uids that are subordinate to a user.
 type subUIDs struct{ owner, first, last uint32 }
 
-// Account returns the user to whom a uid counts where a bound is for each user:
-// the user that it is subordinate to (/etc/subuid), who can become any of these,
-// or the uid itself.
+// Account returns the user to which a uid counts where a bound applies to each user:
+// the user that it is subordinate to (/etc/subuid), which can use any of these uids, or
+// the uid itself.
 func (p *Policy) Account(uid uint32) uint32 {
 	return p.accounts.of(uid, subUIDFile)
 }
@@ -52,7 +52,7 @@ func (a *accounts) of(uid uint32, path string) uint32 {
 	return a.ranges[i].owner
 }
 
-// read reads the file, and passes over what says nothing.
+// read reads the file, and skips invalid lines.
 func (a *accounts) read(path string) {
 	a.ranges = nil
 	file, err := os.Open(path)
@@ -60,7 +60,7 @@ func (a *accounts) read(path string) {
 		return
 	}
 	defer file.Close()
-	const longest = 1 << 20 // of what is looked at
+	const longest = 1 << 20 // of the part that is read
 	for lines := bufio.NewScanner(io.LimitReader(file, longest)); lines.Scan(); {
 		if r, ok := parseSubUIDs(lines.Text()); ok {
 			a.ranges = append(a.ranges, r)
@@ -68,7 +68,7 @@ func (a *accounts) read(path string) {
 	}
 }
 
-// parseSubUIDs reads a line of the form USER:FIRST:COUNT, with the user by name or
+// parseSubUIDs parses a line of the form USER:FIRST:COUNT, with the user by name or
 // number.
 func parseSubUIDs(line string) (r subUIDs, ok bool) {
 	fields := strings.Split(strings.TrimSpace(line), ":")

@@ -8,8 +8,8 @@ import (
 	"github.com/pkg/errors"
 )
 
-// Add lets one more user or group in: a name or a number, of a user, or with a
-// '@' before a group. The error says what is wrong with it.
+// Add allows one more user or group: a name or number, with an '@' before a group's.
+// The error says what is wrong with it.
 func (a *Allowed) Add(word string) error {
 	if name, isGroup := strings.CutPrefix(word, "@"); isGroup {
 		gid, err := number(name, func() (string, error) {
@@ -50,10 +50,10 @@ func ParseAllowed(words []string) (Allowed, error) {
 	return a, nil
 }
 
-// notAnID is what the kernel takes for "none" where an ID is expected.
+// notAnID means "none" to the kernel where an ID is expected.
 const notAnID = 1<<32 - 1
 
-// number returns the ID that the word is, or that it stands for.
+// number returns the ID that the word is, or names.
 func number(word string, lookUp func() (string, error)) (uint32, error) {
 	if word == "" {
 		return 0, errors.New("it has no name; give USER or @GROUP, by name or number")

@@ -10,8 +10,8 @@ import (
 type Peer struct {
 	// UID and GID are its effective user and group when it connected.
 	UID, GID uint32
-	// PID is its process ID, 0 if it is not known. It is for logs only: by the
-	// time it is read it may belong to another process.
+	// PID is its process ID, 0 if unknown. Use it for logs only: it may already belong
+	// to another process.
 	PID int32
 	// Groups are its supplementary groups when it connected.
 	Groups []uint32

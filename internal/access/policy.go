@@ -11,39 +11,38 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// Policy is who may do what. The zero value admits root alone; NewPolicy adds
-// the user of the service. Its fields must not be changed once it is in use; it
-// is then safe for concurrent use, Allow included.
+// Policy is who may do what. The zero value allows only root; NewPolicy adds the
+// service's user. Its fields must not be changed once it is in use; then it is safe for
+// concurrent use, including Allow.
 type Policy struct {
-	// Self is the user of the service, who may do what root may.
+	// Self is the service's user, which may do what root may.
 	Self uint32
 	// Readers may read every event.
 	Readers Allowed
 	// Writers may write events.
 	Writers Allowed
-	// Foreign says that the events are of other hosts, whose users are not those
-	// of this one: none of them belongs to a user here.
+	// Foreign: the events are those of other hosts, so none of them belongs to a user
+	// of this one.
 	Foreign bool
 	// Log gets denials; nil: they are dropped.
 	Log *slog.Logger
 
 	denials  limits.Throttle
-	denied   [len(actions)]atomic.Uint64 // by the place in actions
-	replaced atomic.Pointer[rules]       // what Readers and Writers were replaced with, nil: they were not
+	denied   [len(actions)]atomic.Uint64 // indexed as actions
+	replaced atomic.Pointer[rules]       // what Allow replaced Readers and Writers with, nil: nothing
 	accounts accounts
-	changed  atomic.Pointer[func()] // of OnChange; nil: none
+	changed  atomic.Pointer[func()] // set by OnChange; nil: not used
 }
 
-// NewPolicy returns the policy of a service that runs as the user of this
-// process.
+// NewPolicy returns the policy of a service that runs as this process's user.
 func NewPolicy(readers, writers Allowed, log *slog.Logger) *Policy {
 	return &Policy{Self: uint32(os.Geteuid()), Readers: readers, Writers: writers, Log: log}
 }
 
-// Action is what a peer was denied.
+// Action is an action that can be denied.
 type Action string
 
-// The actions that can be denied.
+// The actions.
 const (
 	ReadEvents  Action = "read events"
 	WriteEvents Action = "write events"
@@ -61,16 +60,15 @@ func (p *Policy) Denials() map[string]uint64 {
 	return by
 }
 
-// overflowUID is what the kernel shows for a user who has no ID in this user
-// namespace, be it that of a peer or of a file. It may be any user, and is not one
-// user.
+// overflowUID is what the kernel shows for a user, of a peer or a file, that has no ID
+// in this user namespace. It may be any user.
 const overflowUID = 65534
 
 // Denied is returned when the policy does not let a peer do something.
 type Denied struct {
 	Peer   Peer
 	Action Action
-	// Reason is what stands against it.
+	// Reason is why not.
 	Reason string
 }
 
@@ -78,12 +76,12 @@ func (e *Denied) Error() string {
 	return "cannot " + string(e.Action) + ": permission denied for " + e.Peer.String() + ": " + e.Reason
 }
 
-// IsTrusted reports whether the peer is root or the user of the service. No bound
-// that protects users from each other applies to them.
+// IsTrusted reports whether the peer is root or the service's user. The bounds that
+// protect users from each other do not apply to them.
 func (p *Policy) IsTrusted(peer *Peer) bool { return peer.UID == 0 || peer.UID == p.Self }
 
 // Read returns whose events the peer may read: store.AnyUID for those of all users, or
-// the one user. It returns a *Denied if that is not known.
+// one user. If the user is unknown, the error is a *Denied.
 func (p *Policy) Read(peer *Peer) (uid int64, err error) {
 	switch {
 	case p.IsTrusted(peer) || p.readers().admit(peer):
@@ -96,13 +94,12 @@ func (p *Policy) Read(peer *Peer) (uid int64, err error) {
 	return int64(peer.UID), nil
 }
 
-// View narrows a query, whose filters have been set, to the events that the peer
-// gets. Unless it asks for all users, or its filters choose users, it gets the
-// events of its own uid, as podman events shows them: what strangers may write
-// into a store that they share must not reach a program that did not ask for it.
-// To those of root and of the user of the service belong events whose user is not
-// known. Where the events are of other hosts no uid is the peer's own, and only
-// its rights count. The error is that of Read.
+// View narrows a query, whose filters are set, to the events that the peer gets. Unless
+// it asks for all users, or its filters select users, it gets the events of its own
+// uid, as podman events shows them: what other users write into a shared store must not
+// reach a program that did not ask for it. For root and the service's user, events of
+// unknown users are included. Where the events are those of other hosts, no uid is the
+// peer's own, and only its rights apply. The error is that of Read.
 func (p *Policy) View(peer *Peer, query *store.Query, allUsers bool) error {
 	uid, err := p.Read(peer)
 	if err != nil {
@@ -115,21 +112,20 @@ func (p *Policy) View(peer *Peer, query *store.Query, allUsers bool) error {
 	return nil
 }
 
-// Own narrows a query to the events that the user of the service gets without
-// asking for more.
+// Own narrows a query to the events that the service's user gets by default.
 func (p *Policy) Own(query *store.Query) error { return p.View(&Peer{UID: p.Self}, query, false) }
 
 // ReadsAll reports whether the peer may read the events of all users, and so may know
-// where they are kept.
+// where they are stored.
 func (p *Policy) ReadsAll(peer *Peer) bool {
 	return p.IsTrusted(peer) || p.readers().admit(peer)
 }
 
-// Write returns a *Denied if the peer may not write events. A door that is
-// read-only refuses writing, to root too.
-func (p *Policy) Write(peer *Peer, readOnlyDoor bool) error {
+// Write returns a *Denied if the peer may not write events. On a read-only listener
+// that includes root.
+func (p *Policy) Write(peer *Peer, readOnly bool) error {
 	switch {
-	case readOnlyDoor:
+	case readOnly:
 		return p.deny(peer, WriteEvents, "this socket is read-only")
 	case p.IsTrusted(peer) || p.writers().admit(peer):
 		return nil
@@ -137,11 +133,11 @@ func (p *Policy) Write(peer *Peer, readOnlyDoor bool) error {
 	return p.deny(peer, WriteEvents, "only root, the user of the service and who is allowed may")
 }
 
-// MayControl returns a *Denied if the peer may not tell the service what to do,
-// as to read its configuration again. A read-only socket refuses it.
-func (p *Policy) MayControl(peer *Peer, readOnlyDoor bool) error {
+// MayControl returns a *Denied if the peer may not control the service, for example
+// make it read its configuration again. On a read-only listener no peer may.
+func (p *Policy) MayControl(peer *Peer, readOnly bool) error {
 	switch {
-	case readOnlyDoor:
+	case readOnly:
 		return p.deny(peer, Control, "this socket is read-only")
 	case p.IsTrusted(peer):
 		return nil

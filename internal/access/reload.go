@@ -1,11 +1,10 @@
 package access
 
-// rules say who is allowed more than other users.
+// rules are the users and groups that may do more than others.
 type rules struct{ readers, writers Allowed }
 
-// Allow replaces Readers and Writers from now on. It may be called while the
-// policy is in use. Who has acted on what was decided before learns of it by
-// OnChange.
+// Allow replaces Readers and Writers from now on. It may be called while the policy is
+// in use. Code that acts on earlier decisions is notified by OnChange.
 func (p *Policy) Allow(readers, writers Allowed) {
 	p.replaced.Store(&rules{readers, writers})
 	if changed := p.changed.Load(); changed != nil {
@@ -13,7 +12,7 @@ func (p *Policy) Allow(readers, writers Allowed) {
 	}
 }
 
-// OnChange has a function called after each call of Allow.
+// OnChange sets a function that is called after each call of Allow.
 func (p *Policy) OnChange(changed func()) { p.changed.Store(&changed) }
 
 func (p *Policy) readers() *Allowed {

@@ -10,22 +10,22 @@ import (
 	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
-// The backends, in the words of events_logger and of podman info.
+// The backends, in the words of events_logger and podman info.
 const (
-	// File is Podman's event log file, or eventsvc's own.
+	// File is Podman's event log file, or eventsvc's own log.
 	File = "file"
 	// Journald is the systemd journal.
 	Journald = "journald"
 	// None keeps no events.
 	None = "none"
-	// Auto, which is no backend, stands for the one that the host's Podman uses.
+	// Auto is not a backend: it stands for the one that the host's Podman uses.
 	Auto = "auto"
 )
 
 // backends are the valid words of events_logger.
 var backends = []string{File, Journald, None}
 
-// parseBackend reads the word of events_logger, whose case does not matter.
+// parseBackend parses the word of events_logger, whose case does not matter.
 func parseBackend(text string) (string, error) {
 	lower := strings.ToLower(text)
 	for _, backend := range backends {
@@ -39,7 +39,7 @@ func parseBackend(text string) (string, error) {
 	return "", errors.Errorf("unknown backend %q", text)
 }
 
-// The places that tell whether systemd runs a host and keeps a journal there.
+// The paths that show whether systemd runs the host and keeps a journal.
 const (
 	bootedDir      = "/run/systemd/system"
 	firstProcess   = "/proc/1/comm"
@@ -48,7 +48,7 @@ const (
 
 var journalDirs = []string{"/run/log/journal", "/var/log/journal"}
 
-// defaultBackend returns what Podman uses if no file says it, and why.
+// defaultBackend returns what Podman uses if no file sets it, and why.
 func defaultBackend(env Environment, release Release) (backend, why string) {
 	if !runsSystemd(env, release) {
 		return File, "Podman's default on a host without systemd"
@@ -71,8 +71,8 @@ func defaultBackend(env Environment, release Release) (backend, why string) {
 	return File, "Podman's default where no journal in " + strings.Join(journalDirs, " or ") + " can be read"
 }
 
-// runsSystemd asks as the release does. An older Podman looks at process 1;
-// where a sandbox hides that from us, the directory in /run shows the same.
+// runsSystemd checks as the release does. An older Podman checks process 1; where a
+// sandbox hides that, the directory in /run shows the same.
 func runsSystemd(env Environment, release Release) bool {
 	if !release.has(bootedSince) {
 		if name, err := os.ReadFile(env.real(firstProcess)); err == nil {

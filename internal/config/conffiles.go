@@ -12,16 +12,15 @@ import (
 	"github.com/pkg/errors"
 )
 
-// systemDirs are where the configuration of a system service lies, the place
-// that wins first (systemd.unit(5), and the other manual pages of systemd, have
-// the same order).
+// systemDirs are the directories for the configuration of a system service, highest
+// priority first (the order of systemd.unit(5) and systemd's other manual pages).
 var systemDirs = []string{"/etc", "/run", "/usr/local/lib", "/usr/lib"}
 
-// confFiles returns the files that a configuration is made of, in the order in
-// which they are read, a later one winning: the main file of the first
-// directory that has one, and then the drop-ins of all directories, sorted by
-// name. Of drop-ins with the same name that of the first directory counts; so
-// one that is empty, or a link to /dev/null, takes the others away.
+// confFiles returns the files that make up a configuration, in the order in which they
+// are read; a later file wins. They are the main file of the first directory that has
+// one, and then the drop-ins of all directories, sorted by name. Of drop-ins with the
+// same name, the first directory's is used, so an empty one, or a link to /dev/null,
+// disables the others.
 func confFiles(env Environment, dirs []string, name, suffix string) ([]string, error) {
 	var files []string
 	for _, dir := range dirs {
@@ -60,7 +59,7 @@ func dropInFiles(env Environment, dirs []string, name, suffix string) ([]string,
 	return files, nil
 }
 
-// readConf reads a configuration file as a whole.
+// readConf reads a whole configuration file.
 func readConf(env Environment, path string) ([]byte, error) {
 	const advice = "make it a file that this user can read, or remove it"
 	entry, err := env.stat(path)

@@ -6,13 +6,13 @@ import (
 	"github.com/pkg/errors"
 )
 
-// maxDepth bounds the dots, braces and brackets of a file outside strings and
-// comments, and with them the depth of its keys and values. Real files have less
-// than 100. The decoder's stack grows with the depth of values, and its memory
-// with the square of that of keys: 1 MB of nested braces would take some 500 GB.
+// maxDepth bounds the dots, braces and brackets of a file outside strings and comments,
+// and with them the depth of its keys and values. Real files have fewer than 100. The
+// decoder's stack grows with the depth of values, and its memory with the square of the
+// depth of keys: 1 MB of nested braces would take some 500 GB.
 const maxDepth = 2000
 
-// checkDepth refuses a text that would cost too much to decode.
+// checkDepth refuses a text that would take too much to decode.
 func checkDepth(text []byte) error {
 	depth := 0
 	for len(text) > 0 {
@@ -32,7 +32,7 @@ func checkDepth(text []byte) error {
 	return nil
 }
 
-// lineEnd returns the length of the line that text begins in, without its newline.
+// lineEnd returns the length of text's first line, without its newline.
 func lineEnd(text []byte) int {
 	if end := bytes.IndexByte(text, '\n'); end >= 0 {
 		return end
@@ -40,8 +40,8 @@ func lineEnd(text []byte) int {
 	return len(text)
 }
 
-// stringEnd returns the length of the TOML string that text begins with. One
-// that is not closed ends with its line, or, of many lines, with the text.
+// stringEnd returns the length of the TOML string at the start of text. An unclosed one
+// ends with its line or, if it is a multi-line string, with the text.
 func stringEnd(text []byte) int {
 	quote := text[0]
 	delimiter := bytes.Repeat([]byte{quote}, 3)
@@ -56,7 +56,7 @@ func stringEnd(text []byte) int {
 			i++
 		case bytes.HasPrefix(text[i:], delimiter):
 			end := i + len(delimiter)
-			// Up to two more quotes belong to the string itself.
+			// Up to two more quotes are part of the string.
 			for extra := 0; many && extra < 2 && end < len(text) && text[end] == quote; extra++ {
 				end++
 			}

@@ -20,10 +20,10 @@ const (
 	fallbackTmpDir   = "/tmp"
 )
 
-// RuntimeDir returns the directory for sockets and other things that live as
-// long as the host is up (root: /run) or the user is logged in: XDG_RUNTIME_DIR
-// or, without that, /run/user/UID. A user's directory exists and is the user's
-// own; otherwise an error says what to do.
+// RuntimeDir returns the directory for sockets and other files that exist while the
+// host is up (root: /run) or the user is logged in: XDG_RUNTIME_DIR or, without that,
+// /run/user/UID. A user's directory exists and belongs to the user; otherwise the error
+// says what to do.
 func RuntimeDir(env Environment) (string, error) {
 	if !env.rootless() {
 		return systemRuntimeDir, nil
@@ -51,9 +51,8 @@ func RuntimeDir(env Environment) (string, error) {
 	return dir, nil
 }
 
-// ListenPath returns the path of the socket that eventsvc listens on, and that
-// clients look for by default: eventsvc/io.podman.events below
-// RuntimeDir, whose errors it returns.
+// ListenPath returns the default path of eventsvc's socket, for the service and for
+// clients: eventsvc/io.podman.events below RuntimeDir, whose errors it returns.
 func ListenPath(env Environment) (string, error) {
 	dir, err := RuntimeDir(env)
 	if err != nil {
@@ -62,11 +61,11 @@ func ListenPath(env Environment) (string, error) {
 	return filepath.Join(dir, serviceName, socketName), nil
 }
 
-// ownLog returns the path of eventsvc's own log: below the state directory that
-// systemd made for the service, else /var/lib/eventsvc for root and the XDG
-// state directory for others.
+// ownLog returns the path of eventsvc's own log: below the state directory that systemd
+// created for the service, otherwise in /var/lib/eventsvc for root and in the XDG state
+// directory for others.
 func ownLog(env Environment) (string, error) {
-	// StateDirectory= may name several; the first is ours.
+	// StateDirectory= may name several; the first is eventsvc's.
 	if dir, _, _ := strings.Cut(env.variable("STATE_DIRECTORY"), ":"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, logName), nil
 	}
@@ -88,8 +87,8 @@ func ownLog(env Environment) (string, error) {
 	return filepath.Join(dir, serviceName, logName), nil
 }
 
-// podmanTmpDir returns the directory that Podman keeps its state of this boot
-// in, unless tmp_dir says otherwise.
+// podmanTmpDir returns the directory where Podman keeps its state of this boot, unless
+// tmp_dir is set.
 func podmanTmpDir(env Environment, release Release) (string, error) {
 	if !env.rootless() {
 		return systemTmpDir, nil
@@ -107,8 +106,8 @@ func podmanTmpDir(env Environment, release Release) (string, error) {
 	return filepath.Join(dir, "libpod", "tmp"), nil
 }
 
-// podmanRunDir returns the directory that Podman makes for itself where a user
-// has no runtime directory, if it is there and is to be trusted.
+// podmanRunDir returns the directory that Podman creates for a user without a runtime
+// directory, if it exists and can be trusted.
 func podmanRunDir(env Environment, release Release) (dir string, found bool) {
 	tmp := env.variable("TMPDIR")
 	if !filepath.IsAbs(tmp) {

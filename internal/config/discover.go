@@ -11,41 +11,40 @@ import (
 // podmanMaxSize is Podman's default of events_logfile_max_size, in bytes.
 const podmanMaxSize = 1000000
 
-// Store is the event store to read and to write, and why it is that one.
+// Store is the event store to read and write, and the reasons for it.
 type Store struct {
 	// Backend is File, Journald or None.
 	Backend string
-	// Path is the log file, absolute; "" unless Backend is File. Neither the
+	// Path is the absolute path of the log file; "" unless Backend is File. Neither the
 	// file nor its directory need exist.
 	Path string
-	// MaxSize bounds the log file, in bytes. Of a shared log it is the size at
-	// which Podman rotates it, 0 if it never does; of eventsvc's own it is 0: the
-	// choice is the caller's.
+	// MaxSize bounds the log file, in bytes. For a shared log it is the size at which
+	// Podman rotates it, 0 if it never does; for eventsvc's own log it is 0: the caller
+	// decides.
 	MaxSize int64
-	// Shared means that the store is Podman's (or the system's journal): others
-	// write to it, and eventsvc must not rotate it.
+	// Shared: the store is Podman's (or the system's journal). Other programs write to
+	// it, and eventsvc must not rotate it.
 	Shared bool
-	// Because says what decided the backend, the path and the size, a line each,
-	// naming the file and line, or the default; before that, a line for each file
-	// that was not to be seen.
+	// Because says what determined the backend, the path and the size, one line each,
+	// with the file and line, or the default. Before those are lines for files that
+	// could not be read.
 	Because []string
-	// Files are the containers.conf that were read, in the order in which they
-	// were: a later one wins.
+	// Files are the containers.conf files that were read, in order: a later one wins.
 	Files []string
-	// Podman reports whether the podman command was found, and Release which one.
+	// Podman reports whether the podman command was found, and Release its release.
 	Podman  bool
 	Release Release
 }
 
-// Discover returns the store that the Podman of the host uses, or one of
-// eventsvc's own where there is no Podman. That is: no podman command, no event
-// setting in any containers.conf, and no event log where Podman has it by default.
-// (A containers.conf alone proves nothing: Buildah and Skopeo bring one too.)
+// Discover returns the store that the host's Podman uses, or one of eventsvc's own on a
+// host without Podman: one without a podman command, without an event setting in any
+// containers.conf, and without an event log at Podman's default path. (A
+// containers.conf alone proves nothing: Buildah and Skopeo install one, too.)
 func Discover(env Environment) (Store, error) { return DiscoverBackend(env, Auto) }
 
-// DiscoverBackend is Discover for a caller who knows the backend already and
-// asks for the rest, such as the path that goes with File. Auto and "" leave
-// the backend to Discover; another word than a backend's is an error.
+// DiscoverBackend is Discover for a caller that knows the backend and wants the rest,
+// such as the path for File. Auto and "" leave the backend to Discover; a word that is
+// not a backend is an error.
 func DiscoverBackend(env Environment, backend string) (Store, error) {
 	asked := ""
 	if backend != "" && backend != Auto {
@@ -91,7 +90,7 @@ func DiscoverBackend(env Environment, backend string) (Store, error) {
 	return store, nil
 }
 
-// read merges all files in Podman's order and notes which they were.
+// read merges all files in Podman's order and records them.
 func (s *Store) read(env Environment) (settings, error) {
 	list, err := sources(env, s.Release)
 	if err != nil {
@@ -120,7 +119,7 @@ func (s *Store) read(env Environment) (settings, error) {
 	return merged, nil
 }
 
-// choose sets the backend and says why.
+// choose sets the backend and the reason.
 func (s *Store) choose(backend, why string) {
 	s.Backend = backend
 	s.Because = append(s.Because, fmt.Sprintf("backend %s: %s", backend, why))
@@ -168,8 +167,8 @@ func (s *Store) findLog(env Environment, found settings) error {
 	return nil
 }
 
-// own completes the store for a host without Podman. lookedAt is where Podman's
-// log would have been, "" if that has no place.
+// own completes the store for a host without Podman. lookedAt is where Podman's log
+// would have been, "" if there is no such path.
 func (s Store) own(env Environment, asked, lookedAt string) (Store, error) {
 	if asked != "" && asked != File {
 		s.Shared = asked == Journald
@@ -195,7 +194,7 @@ func (s Store) own(env Environment, asked, lookedAt string) (Store, error) {
 	return s, nil
 }
 
-// defaultLog returns where Podman's log is by default and whether it is there.
+// defaultLog returns the default path of Podman's log, and whether it exists.
 func defaultLog(env Environment, release Release) (path string, there bool) {
 	dir, err := podmanTmpDir(env, release)
 	if err != nil {

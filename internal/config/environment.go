@@ -11,9 +11,9 @@ import (
 	"github.com/pkg/errors"
 )
 
-// Environment is all that the answers of this package depend on, so that a test
-// can put a tree of its own in the place of the host. The zero value is root on
-// a host without variables and without Podman; Host returns the real one.
+// Environment is everything that the results of this package depend on, so that a test
+// can substitute a tree of its own for the host. The zero value is root on a host
+// without variables and without Podman; Host returns the real one.
 type Environment struct {
 	// Getenv returns a variable of the process, "" if it is not set. Nil: none is set.
 	Getenv func(name string) string
@@ -21,22 +21,22 @@ type Environment struct {
 	UID int
 	// Home is the user's home directory, "" if there is none.
 	Home string
-	// Root is a directory that stands for /: every path is looked up below it,
-	// those of variables too, and reported without it. "" is the real root.
+	// Root is a directory used as /: every path, including those in variables, is
+	// looked up below it, and reported without it. "" is the real root.
 	Root string
-	// Podman reports whether the podman command is on the host, and which release
-	// it is, the zero Release if that is not known. Nil: it is not there.
+	// Podman reports whether the podman command is installed, and its release, the zero
+	// Release if unknown. Nil: it is not installed.
 	Podman func() (release Release, installed bool)
 }
 
-// Host returns the environment of this process: its variables, its effective
-// user and the podman command that its PATH leads to.
+// Host returns the environment of this process: its variables, its effective user and
+// the podman command in its PATH.
 func Host() Environment {
 	return Environment{Getenv: os.Getenv, UID: os.Geteuid(), Home: home(os.Geteuid()), Podman: installedPodman}
 }
 
-// home returns the home directory as Podman finds it: HOME, else the user
-// database. A system service has no HOME, yet root's containers.conf counts.
+// home returns the home directory as Podman determines it: HOME, otherwise the user
+// database. A system service has no HOME, but root's containers.conf applies to it.
 func home(uid int) string {
 	if dir := os.Getenv("HOME"); dir != "" {
 		return dir
@@ -55,8 +55,8 @@ func (e Environment) variable(name string) string {
 	return e.Getenv(name)
 }
 
-// pathVariable returns the cleaned path that a variable holds, "" if it is not
-// set, and an error if the path is relative.
+// pathVariable returns the cleaned path in a variable, "" if it is not set, and an
+// error if the path is relative.
 func (e Environment) pathVariable(name string) (string, error) {
 	path := e.variable(name)
 	if path == "" {
@@ -68,7 +68,7 @@ func (e Environment) pathVariable(name string) (string, error) {
 	return filepath.Clean(path), nil
 }
 
-// podman is Podman with a missing function understood.
+// podman calls Podman if it is set.
 func (e Environment) podman() (Release, bool) {
 	if e.Podman == nil {
 		return Release{}, false
@@ -76,7 +76,7 @@ func (e Environment) podman() (Release, bool) {
 	return e.Podman()
 }
 
-// rootless reports whether Podman would take its rootless ways.
+// rootless reports whether Podman would run rootless.
 func (e Environment) rootless() bool { return e.UID > 0 }
 
 // real turns a path of the host into one that this process can open.
@@ -105,8 +105,8 @@ func (e Environment) isOwnDir(path string) bool {
 	return err == nil && entry.IsDir() && e.owns(entry)
 }
 
-// isPrivateDir reports whether path is itself a directory of the user that nobody
-// else can write to: what lies in a directory open to all must be that.
+// isPrivateDir reports whether path itself is a directory of the user that no other
+// user can write to. In a directory open to all, only that can be trusted.
 func (e Environment) isPrivateDir(path string) bool {
 	const othersWrite = 0o022
 	entry, err := os.Lstat(e.real(path))
@@ -118,14 +118,14 @@ func (e Environment) owns(entry fs.FileInfo) bool {
 	return ok && int(owner.Uid) == e.UID
 }
 
-// isAbsent reports whether an error means that there is no such file. A path
-// that leads through a file, as with HOME=/dev/null, is an absent file too.
+// isAbsent reports whether an error means that a file does not exist. A path that
+// passes through a file, as with HOME=/dev/null, counts as absent, too.
 func isAbsent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// cause takes the operation and the path off an error of package os: the path
-// is said already, and may begin with Root.
+// cause removes the operation and the path from an error of package os: the path is in
+// the message already, and may begin with Root.
 func cause(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {

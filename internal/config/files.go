@@ -35,15 +35,15 @@ const maxFileSize = 1 << 20
 // source is one containers.conf to be read.
 type source struct {
 	path string
-	// named: a variable names the file, so that it must exist.
+	// named: a variable names the file, so it must exist.
 	named bool
-	// shy: root's own file at home. A sandboxed service (ProtectHome=) may not
-	// look there, and that must not keep it from starting.
+	// shy: root's own file at home. A sandboxed service (ProtectHome=) cannot see it,
+	// and must start nevertheless.
 	shy bool
 }
 
-// sources returns the files that Podman of the given release reads, in its
-// order. Files that do not exist may be among them.
+// sources returns the files that a release of Podman reads, in its order. Some of them
+// may not exist.
 func sources(env Environment, release Release) ([]source, error) {
 	var list []source
 	var err error
@@ -74,15 +74,15 @@ func sources(env Environment, release Release) ([]source, error) {
 	return list, nil
 }
 
-// place is a directory of configuration: a main file and the directories of its drop-ins.
+// place is a main configuration file and the directories of its drop-ins.
 type place struct {
 	file    string
 	dropIns []string
 	shy     bool
 }
 
-// sourcesByPlace is the order up to Podman 5: place after place, each with its
-// main file and then its drop-ins.
+// sourcesByPlace is the order up to Podman 5: place after place, each with its main
+// file and then its drop-ins.
 func sourcesByPlace(env Environment, release Release) ([]source, error) {
 	admin := filepath.Join(adminDir, mainFile)
 	places := []place{
@@ -142,8 +142,8 @@ func sourcesByName(env Environment) ([]source, error) {
 	return append(list, dropIns...), err
 }
 
-// dropInsByName returns the drop-ins of all places, sorted by name; of those
-// that have the same name, the one of the last place.
+// dropInsByName returns the drop-ins of all places, sorted by name; of those with the
+// same name, the last place's.
 func dropInsByName(env Environment, home string) ([]source, error) {
 	var dirs []string
 	for _, place := range []string{vendorDir, adminDir} {
@@ -196,8 +196,8 @@ func userDropIns(env Environment, file string) string {
 	return filepath.Join(file+dropInSuffix, strconv.Itoa(env.UID))
 }
 
-// listDropIns returns the names of the *.conf in a directory, sorted; none if
-// there is no such directory.
+// listDropIns returns the names of the *.conf files in a directory, sorted; none if it
+// does not exist.
 func listDropIns(env Environment, dir string, shy bool) ([]string, error) {
 	entries, err := os.ReadDir(env.real(dir))
 	switch {
@@ -215,10 +215,10 @@ func listDropIns(env Environment, dir string, shy bool) ([]string, error) {
 	return names, nil
 }
 
-// errHidden is returned for a shy file that this process may not look at.
+// errHidden is returned for a shy file that this process cannot see.
 var errHidden = errors.New("not visible to this process")
 
-// content reads one file. found is false for one that does not exist and need not.
+// content reads one file. found is false for a file that does not exist and need not.
 func (s source) content(env Environment) (text []byte, found bool, err error) {
 	entry, err := env.stat(s.path)
 	switch {

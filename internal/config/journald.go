@@ -19,9 +19,8 @@ var priorities = map[string]int{
 	"emerg": 0, "alert": 1, "crit": 2, "err": 3, "warning": 4, "notice": 5, "info": 6, "debug": 7,
 }
 
-// JournalDrops says which events journald is configured not to store, and where,
-// "" if it stores all of them. What it cannot read it passes over: journald
-// knows better.
+// JournalDrops returns which events journald is configured not to store, and by which
+// file, "" if it stores all of them. It ignores what it cannot read.
 func JournalDrops(env Environment) string {
 	dirs := make([]string, len(systemDirs))
 	for i, dir := range systemDirs {
@@ -54,8 +53,8 @@ func JournalDrops(env Environment) string {
 		"set MaxLevelStore=info, or let Podman log to a file (events_logger = \"file\" in containers.conf)", what, where, level, priorityOfEvents)
 }
 
-// maxLevelStore returns the last level in a file and its line, 0 if there is
-// none that can be understood. An empty value is the default.
+// maxLevelStore returns the last level in a file and its line, 0 if there is no valid
+// one. An empty value is the default.
 func maxLevelStore(text []byte) (level, line int) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	section, number := "", 0
@@ -79,7 +78,7 @@ func maxLevelStore(text []byte) (level, line int) {
 		if !known {
 			n, err := strconv.Atoi(value)
 			if err != nil || n < 0 || n > priorities["debug"] {
-				continue // journald passes over it, too
+				continue // journald ignores it, too
 			}
 			parsed = n
 		}

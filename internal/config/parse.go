@@ -10,10 +10,10 @@ import (
 	"github.com/pkg/errors"
 )
 
-// origin is the place that a value came from.
+// origin is the place that a value comes from.
 type origin struct {
 	file string
-	line int // 1 is the first; 0 if it is not known
+	line int // from 1; 0 if unknown
 	key  string
 }
 
@@ -25,8 +25,8 @@ func (o origin) String() string {
 	return fmt.Sprintf("%s in %s:%d", o.key, o.file, o.line)
 }
 
-// word is a string setting. The zero value is one that no file mentions; an
-// empty one with an origin was taken back by that file.
+// word is a string setting. The zero value is one that no file contains; an empty one
+// with an origin was reset by that file.
 type word struct {
 	value  string
 	origin origin
@@ -39,7 +39,7 @@ type size struct {
 	origin origin
 }
 
-// settings are the keys of containers.conf that decide where events go.
+// settings are the keys of containers.conf that determine where events go.
 type settings struct {
 	logger  word // events_logger
 	path    word // events_logfile_path
@@ -47,7 +47,7 @@ type settings struct {
 	maxSize size // events_logfile_max_size
 }
 
-// overlay puts what a later file says on top.
+// overlay adds the settings of a later file, which win.
 func (s *settings) overlay(later settings) {
 	for _, pair := range []struct{ below, above *word }{
 		{&s.logger, &later.logger},
@@ -63,12 +63,12 @@ func (s *settings) overlay(later settings) {
 	}
 }
 
-// speakOfEvents reports whether any file says something about where events go.
+// speakOfEvents reports whether any file has an event setting.
 func (s *settings) speakOfEvents() bool {
 	return s.logger.value != "" || s.path.value != "" || s.tmpDir.value != "" || s.maxSize.set
 }
 
-// entry takes one TOML value as it comes, or, as a probe, stops the decoder
+// entry records one TOML value as it is decoded. As a probe, it stops the decoder
 // there, whose error then names the line.
 type entry struct {
 	value   any
@@ -87,8 +87,8 @@ func (e *entry) UnmarshalTOML(value any) error {
 	return nil
 }
 
-// document is the part of containers.conf that is looked at. Like Podman's own,
-// it is decoded by the names of its fields, whose case does not matter.
+// document is the part of containers.conf that is read. As in Podman, it is decoded by
+// the names of its fields, whose case does not matter.
 type document struct {
 	Engine engine `toml:"engine"`
 }
@@ -100,9 +100,9 @@ type engine struct {
 	MaxSize entry `toml:"events_logfile_max_size"`
 }
 
-// parse reads the text of one containers.conf, called name in errors and
-// origins. What it accepts is valid TOML with the right types in the few keys
-// that are looked at, but for one of absurd depth.
+// parse parses the text of one containers.conf, called name in errors and origins. It
+// accepts valid TOML with the right types for the few keys that are read, unless it is
+// nested absurdly deeply.
 func parse(name string, text []byte) (settings, error) {
 	if err := checkDepth(text); err != nil {
 		return settings{}, refuse("read "+name, err, "make it a containers.conf")
@@ -173,15 +173,15 @@ func (r *reader) size(key string, of func(*engine) *entry) size {
 	return size{bytes: bytes, set: true, origin: at}
 }
 
-// origin finds the line of a key that is known to be there: the text is decoded
-// once more, up to that key.
+// origin finds the line of a key that the text contains: it decodes the text again, up
+// to that key.
 func (r *reader) origin(key string, of func(*engine) *entry) origin {
 	var probing document
 	of(&probing.Engine).probe = true
 	return origin{file: r.name, line: lineOf(decode(r.text, &probing)), key: "engine." + key}
 }
 
-// lineOf returns the line that the decoder stopped in, 0 if it did not tell.
+// lineOf returns the line in which the decoder stopped, 0 if unknown.
 func lineOf(err error) int {
 	var stopped toml.ParseError
 	if errors.As(err, &stopped) {
@@ -190,14 +190,14 @@ func lineOf(err error) int {
 	return 0
 }
 
-// decode reads TOML into a pointer to a document, or to a part of one.
+// decode decodes TOML into a pointer to a document, or to a part of one.
 func decode(text []byte, target any) error {
 	_, err := toml.NewDecoder(bytes.NewReader(text)).Decode(target)
 	return err
 }
 
-// malformed names the place of what is no TOML or, the one thing that can
-// fail otherwise, of an engine that is no table.
+// malformed returns the error for a text that is not TOML or, the only other thing that
+// can fail, whose engine is not a table.
 func malformed(name string, text []byte, err error) error {
 	var place toml.ParseError
 	if errors.As(err, &place) {
@@ -212,7 +212,7 @@ func malformed(name string, text []byte, err error) error {
 	return refuse("use "+at.String(), errors.New("it is not a table"), "write [engine] on a line of its own and its keys below it")
 }
 
-// kind names a TOML value's type for people.
+// kind returns the type of a TOML value, in words for people.
 func kind(value any) string {
 	switch value.(type) {
 	case string:

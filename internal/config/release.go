@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// Release is a release of Podman: what its habits hang on. The zero value is an
+// Release is a release of Podman, which determines what it does. The zero value is an
 // unknown one.
 type Release struct {
 	Major, Minor int
 }
 
-// The releases in which Podman changed a habit that matters here.
+// The releases in which Podman changed something that matters here.
 var (
-	// rotationSince: the event log is rotated, events_logfile_max_size is understood.
+	// rotationSince: the event log is rotated, and events_logfile_max_size is read.
 	rotationSince = Release{4, 2}
 	// overrideSince: CONTAINERS_CONF_OVERRIDE is read.
 	overrideSince = Release{4, 5}
@@ -29,17 +29,18 @@ var (
 	storageRunSince = Release{5, 0}
 	// rootlessConfSince: containers.rootless.conf and its drop-ins are read.
 	rootlessConfSince = Release{5, 7}
-	// bootedSince: systemd is recognised by its directory in /run instead of by
-	// the name of process 1.
+	// bootedSince: systemd is detected by its directory in /run instead of by the
+	// name of process 1.
 	bootedSince = Release{5, 7}
-	// oneMainFileSince: only one containers.conf is read, drop-ins are sorted together.
+	// oneMainFileSince: only one containers.conf is read, and drop-ins are sorted
+	// together.
 	oneMainFileSince = Release{6, 0}
 
-	// assumedRelease stands in where the release is not known.
+	// assumedRelease is used where the release is unknown.
 	assumedRelease = Release{5, 8}
 )
 
-// has reports whether the release has a habit that came with another release.
+// has reports whether the release includes a change made in another release.
 func (r Release) has(since Release) bool {
 	if r == (Release{}) {
 		r = assumedRelease
@@ -55,12 +56,11 @@ func (r Release) String() string {
 	return strconv.Itoa(r.Major) + "." + strconv.Itoa(r.Minor)
 }
 
-// releaseForm finds the release in what podman --version prints, such as
-// "podman version 4.3.1" or "podman version 5.8.0-dev".
+// releaseForm matches the release in the output of podman --version, such as "podman
+// version 4.3.1" or "podman version 5.8.0-dev".
 var releaseForm = regexp.MustCompile(`\b(\d{1,4})\.(\d{1,4})\b`)
 
-// parseRelease reads the release out of a version text; the zero Release if
-// there is none in it.
+// parseRelease finds the release in a version text; the zero Release if there is none.
 func parseRelease(text string) Release {
 	found := releaseForm.FindStringSubmatch(text)
 	if found == nil {
@@ -74,14 +74,14 @@ func parseRelease(text string) Release {
 	return Release{major, minor}
 }
 
-// podmanPlaces are looked at where PATH does not lead to podman: the PATH of a
-// service can be short.
+// podmanPlaces are tried where podman is not in PATH: the PATH of a service can be
+// short.
 var podmanPlaces = []string{"/usr/bin/podman", "/usr/local/bin/podman"}
 
 // podmanPatience bounds the wait for podman --version, which takes some 25 ms.
 const podmanPatience = 3 * time.Second
 
-// installedPodman finds the podman command and asks for its release.
+// installedPodman finds the podman command and its release.
 func installedPodman() (Release, bool) {
 	for _, name := range append([]string{"podman"}, podmanPlaces...) {
 		if path, err := exec.LookPath(name); err == nil {
@@ -91,11 +91,10 @@ func installedPodman() (Release, bool) {
 	return Release{}, false
 }
 
-// askRelease runs podman --version. It gives Podman an empty containers.conf,
-// since it refuses to tell its version with a broken one, and that one is to be
-// reported by name. A user's Podman makes directories in its home and in its
-// runtime directory even for that, and refuses where there is none: it gets one
-// that goes away.
+// askRelease runs podman --version. It gives Podman an empty containers.conf, since
+// with a broken one podman refuses to print its version, and the broken one is reported
+// elsewhere with its name. Even for this, a user's Podman creates directories in its
+// home and runtime directory, and fails where there is none: it gets a temporary one.
 func askRelease(podman string) Release {
 	ctx, cancel := context.WithTimeout(context.Background(), podmanPatience)
 	defer cancel()

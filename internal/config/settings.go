@@ -22,23 +22,23 @@ const (
 	settingsSuffix = ".toml"
 )
 
-// Key is what a key of eventsvc's own configuration takes.
+// Key describes the values of a key of eventsvc's own configuration.
 type Key struct {
-	// List says that it takes several values: an array, or one value alone.
+	// List: it takes several values, as an array, or a single value.
 	List bool
 }
 
-// Setting is what the files say about a key.
+// Setting is what the files set for a key.
 type Setting struct {
 	Key string
 	// Values are the values as text: one, unless the key takes a list.
 	Values []string
-	// File and Line are where it was said; the line is 0 if it is not known.
+	// File and Line are where it is set; the line is 0 if unknown.
 	File string
 	Line int
 }
 
-// Origin says where the setting comes from, as people read it.
+// Origin returns where the setting comes from, in words for people.
 func (s Setting) Origin() string {
 	if s.Line == 0 {
 		return s.File
@@ -46,28 +46,28 @@ func (s Setting) Origin() string {
 	return fmt.Sprintf("%s:%d", s.File, s.Line)
 }
 
-// Settings are what eventsvc's own configuration says: for each key what the
-// last file that has it says, a list as a whole.
+// Settings is eventsvc's own configuration: for each key, the setting of the last file
+// that has it; a list is replaced as a whole.
 type Settings struct {
-	// Files are the files that were read, in their order.
+	// Files are the files that were read, in order.
 	Files []string
-	// ByKey are the settings. A key that no file has is not in it.
+	// ByKey are the settings, without keys that no file has.
 	ByKey map[string]Setting
 }
 
-// SettingsFiles returns the files of eventsvc's own configuration that there
-// are, in the order in which they are read: eventsvc.toml of the first of
-// /etc/eventsvc, /run/eventsvc, /usr/local/lib/eventsvc and /usr/lib/eventsvc
-// that has one, and then the drop-ins of all of them, eventsvc.toml.d/*.toml,
-// sorted by name, where the directories in front hide files of the same name. A
-// user other than root has $XDG_CONFIG_HOME/eventsvc (~/.config/eventsvc) alone.
+// SettingsFiles returns the existing files of eventsvc's own configuration, in the
+// order in which they are read: eventsvc.toml of the first of /etc/eventsvc,
+// /run/eventsvc, /usr/local/lib/eventsvc and /usr/lib/eventsvc that has one, and then
+// the drop-ins of all of them, eventsvc.toml.d/*.toml, sorted by name, where earlier
+// directories hide files of the same name. For a user other than root, only
+// $XDG_CONFIG_HOME/eventsvc (~/.config/eventsvc) is used.
 func SettingsFiles(env Environment) ([]string, error) {
 	dirs, err := settingsDirs(env)
 	if err != nil {
 		return nil, err
 	}
 	if env.rootless() && len(dirs) > 0 {
-		// A home that this user may not look into is not its own.
+		// A home that this user cannot access is not the user's own.
 		if _, err := env.stat(filepath.Join(dirs[0], settingsFile)); errors.Is(err, fs.ErrPermission) {
 			return nil, nil
 		}
@@ -75,9 +75,8 @@ func SettingsFiles(env Environment) ([]string, error) {
 	return confFiles(env, dirs, settingsFile, settingsSuffix)
 }
 
-// HookFiles returns the files of hooks that there are: hooks.d/*.toml in the
-// directories of SettingsFiles, sorted by name, where the directories in front hide
-// files of the same name.
+// HookFiles returns the existing files of hooks: hooks.d/*.toml in the directories of
+// SettingsFiles, sorted by name, where earlier directories hide files of the same name.
 func HookFiles(env Environment) ([]string, error) {
 	dirs, err := settingsDirs(env)
 	if err != nil {
@@ -107,10 +106,9 @@ func settingsDirs(env Environment) ([]string, error) {
 	return dirs, nil
 }
 
-// ReadSettings reads eventsvc's own configuration: the files of SettingsFiles,
-// or only the one that is named, which has to exist. A key that is not among
-// the keys, a value that is none for its key and a file that cannot be read are
-// errors that name the file and the line.
+// ReadSettings reads eventsvc's own configuration: the files of SettingsFiles, or only
+// the named one, which must exist. An unknown key, an invalid value and an unreadable
+// file are errors that name the file and the line.
 func ReadSettings(env Environment, named string, keys map[string]Key) (*Settings, error) {
 	s := &Settings{Files: []string{named}, ByKey: map[string]Setting{}}
 	if named == "" {
@@ -131,7 +129,7 @@ func ReadSettings(env Environment, named string, keys map[string]Key) (*Settings
 	return s, nil
 }
 
-// overlay puts what a file says on top of what those before it said.
+// overlay adds the settings of a file, which win over those of earlier files.
 func (s *Settings) overlay(path string, text []byte, keys map[string]Key) error {
 	const advice = "correct the file"
 	if err := checkDepth(text); err != nil {
@@ -156,7 +154,7 @@ func (s *Settings) overlay(path string, text []byte, keys map[string]Key) error 
 	return nil
 }
 
-// misread names the place of what is no TOML.
+// misread returns the error for a text that is not TOML.
 func misread(path string, err error) error {
 	reason := err.Error()
 	var place toml.ParseError
@@ -167,7 +165,7 @@ func misread(path string, err error) error {
 	return refuse("read "+path, errors.New(strings.TrimSuffix(reason, ".")), "correct the file, which is TOML")
 }
 
-// unknownKey refuses a key, and names the nearest.
+// unknownKey returns the error for an unknown key. It names the nearest valid one.
 func unknownKey(s Setting, value any, keys map[string]Key) error {
 	advice := "the keys are " + strings.Join(slices.Sorted(maps.Keys(keys)), ", ")
 	if _, isTable := value.(map[string]any); isTable {
@@ -179,7 +177,7 @@ func unknownKey(s Setting, value any, keys map[string]Key) error {
 	return refuse("use "+s.Key+" in "+s.Origin(), errors.New("there is no such key"), advice)
 }
 
-// textsOf turns a value of TOML into text, as a flag takes it.
+// textsOf turns a TOML value into text, as a flag takes it.
 func textsOf(value any, list bool) ([]string, error) {
 	items, isArray := value.([]any)
 	switch {
@@ -206,9 +204,9 @@ func textsOf(value any, list bool) ([]string, error) {
 	return texts, nil
 }
 
-// lineOfKey finds the line of a key that is known to be there, 0 if it cannot be
-// told: the text is decoded once more, into a struct that has only this key,
-// where the decoder is stopped.
+// lineOfKey finds the line of a key that the text contains, 0 if it cannot be found: it
+// decodes the text again, into a struct with only this key, which stops the decoder
+// there.
 func lineOfKey(text []byte, key string) int {
 	if strings.ContainsAny(key, "\"`\\\n") {
 		return 0

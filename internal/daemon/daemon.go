@@ -36,21 +36,21 @@ type daemon struct {
 	metrics *metrics.Metrics // nil: nothing is counted
 
 	listeners []*varlinkwire.Listener
-	shown     *metricsListener // nil: metrics are shown nowhere
-	closers   []func() error   // of all that is open, in the order in which it was opened
+	shown     *metricsListener // nil: metrics are not served
+	closers   []func() error   // of everything open, in the order in which it was opened
 
-	changed  chan struct{}   // holds one when the status line has changed
+	changed  chan struct{}   // has one element when the status line has changed
 	ready    atomic.Bool     // systemd was notified
-	stopping sync.Once       // systemd is notified
-	idle     *activity.Clock // nil: being idle is no reason to end
-	last     chan struct{}   // gets one when the last client has gone; nil: it does not matter
+	stopping sync.Once       // systemd is notified once
+	idle     *activity.Clock // nil: the service does not exit when idle
+	last     chan struct{}   // gets one element when the last client has disconnected; nil: not used
 	reload   sync.Mutex      // held while the configuration is read again
 }
 
-// Run opens what the configuration says and serves it until the context is done,
-// or until the service ends by itself: it was idle, its only client or its bus has
-// gone, or it failed. It returns why it failed, nil if it did not; the end of the
-// context is no failure. Nothing is open when it returns.
+// Run opens what the configuration says and serves it until the context is done, or
+// until the service ends by itself: it was idle, its only client or its bus has
+// disconnected, or it failed. It returns an error only if it failed. Everything is
+// closed when it returns.
 func Run(ctx context.Context, c Config) (err error) {
 	leaveRoomForFollower()
 	if c.Inherited == nil {
@@ -87,8 +87,8 @@ func whyStopped(ctx context.Context, err error) string {
 	return "idle"
 }
 
-// open opens everything: the sockets first, so that clients wait there and a
-// second service on the same place finds out before it touches the store.
+// open opens everything: the sockets first, so that clients wait there, and a second
+// service on the same socket fails before it touches the store.
 func (d *daemon) open() error {
 	c := d.config
 	d.onClose(func() error { c.Inherited.Close(); return nil })
@@ -115,12 +115,11 @@ func (d *daemon) open() error {
 	return d.feed.Start()
 }
 
-// onClose adds what close has to do. What ends by itself before may be closed
-// again.
+// onClose adds a function for close to call, perhaps after what it closes has ended.
 func (d *daemon) onClose(f func() error) { d.closers = append(d.closers, f) }
 
-// close notifies the clients, and closes what is open, the latest first. It
-// returns the first error.
+// close notifies the clients, and closes everything, the latest first. It returns the
+// first error.
 func (d *daemon) close() (err error) {
 	for len(d.closers) > 0 {
 		last := len(d.closers) - 1
@@ -132,7 +131,8 @@ func (d *daemon) close() (err error) {
 	return err
 }
 
-// listen opens the sockets to accept connections on, beside those that systemd gave.
+// listen opens the sockets to accept connections on, in addition to those that systemd
+// passed.
 func (d *daemon) listen() error {
 	d.listeners = d.config.Inherited.Listeners
 	for _, address := range d.config.Listen {
@@ -154,11 +154,11 @@ func (d *daemon) listen() error {
 	return nil
 }
 
-// isForHost reports whether the process serves any client, on sockets or on a bus,
-// and not only clients that it was connected to.
+// isForHost reports whether the process serves any client, on sockets or on a bus, and
+// not only clients that it was connected to.
 func (d *daemon) isForHost() bool { return len(d.listeners) > 0 || len(d.config.Inherited.Conns) == 0 }
 
-// follow makes the feed of a store, and what stands between it and the interfaces.
+// follow makes the feed of a store, and the core between it and the interfaces.
 func (d *daemon) follow(st store.Store) {
 	d.feed = feed.New(st)
 	d.onClose(func() error { d.feed.Close(); return nil })
@@ -168,11 +168,11 @@ func (d *daemon) follow(st store.Store) {
 	d.feed.OnSubscribers(d.noteChange)
 }
 
-// stopTimeout bounds the whole of an orderly end. systemd allows 90 seconds.
+// stopTimeout bounds the whole of a clean end. systemd allows 90 seconds.
 const stopTimeout = 10 * time.Second
 
-// addInterfaces makes what serves clients. The feed learns in which forms events
-// are sent, so it has not been started yet.
+// addInterfaces makes the interfaces. They register their event formats with the feed,
+// so it has not been started yet.
 func (d *daemon) addInterfaces() (err error) {
 	c := d.config
 	o := service.Options{Core: d.core, Options: varlinkwire.Options{
@@ -191,7 +191,7 @@ func (d *daemon) addInterfaces() (err error) {
 	if isBridged {
 		d.last = make(chan struct{}, 1)
 	}
-	if c.IdleAfter > 0 && d.isForHost() { // else it ends with its client
+	if c.IdleAfter > 0 && d.isForHost() { // otherwise it ends with its client
 		d.idle = activity.NewClock(c.IdleAfter)
 		o.Activity, b.Activity = d.idle, d.idle
 	}
@@ -214,7 +214,7 @@ func (d *daemon) addInterfaces() (err error) {
 	return nil
 }
 
-// addMetrics has everything counted.
+// addMetrics connects the metrics to everything they count.
 func (d *daemon) addMetrics() (err error) {
 	s := metrics.Sources{
 		Status: d.feed.Status, Subscribers: d.feed.SubscribersByInterface, Denials: d.policy.Denials, Connections: d.server.Connections,
@@ -229,7 +229,7 @@ func (d *daemon) addMetrics() (err error) {
 	return nil
 }
 
-// noteLast notes that the last client has gone. It does not wait.
+// noteLast notes that the last client has disconnected. It does not block.
 func (d *daemon) noteLast() {
 	select {
 	case d.last <- struct{}{}:
@@ -237,7 +237,7 @@ func (d *daemon) noteLast() {
 	}
 }
 
-// noteChange notes that the status line has changed. It does not wait.
+// noteChange notes that the status line has changed. It does not block.
 func (d *daemon) noteChange() {
 	select {
 	case d.changed <- struct{}{}:
@@ -245,15 +245,14 @@ func (d *daemon) noteChange() {
 	}
 }
 
-// spareProcs is how many more threads may run Go code than the machine has
-// processors.
+// spareProcs is how many more threads may run Go code than there are processors.
 const spareProcs = 4
 
-// leaveRoomForFollower lets the kernel, not the scheduler of Go, decide what
-// runs when there is more to do than there are processors: the thread that
-// notes a new generation of the log then never waits for one that serves
-// clients. With as many threads as processors, followers of a log that is
-// rotated hundreds of times a second lose its track.
+// leaveRoomForFollower lets the kernel, not Go's scheduler, decide what runs when there
+// is more to do than there are processors. Then the thread that notes a new generation
+// of the log never waits for one that serves clients. With only as many threads as
+// processors, followers of a log that is rotated hundreds of times a second lose their
+// place in it.
 func leaveRoomForFollower() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)

@@ -14,32 +14,33 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-// listenVariable is how systemd's Varlink tools say where a service that they
-// start has to listen: "-" is stdin and stdout, as at the far end of
-// 'varlinkctl info ssh-exec:HOST:eventsvc'; else it is the path of a socket.
+// listenVariable is the variable in which systemd's Varlink tools name where a service
+// that they start has to listen: "-" for stdin and stdout, as at the far end of
+// 'varlinkctl info ssh-exec:HOST:eventsvc', otherwise the path of a socket.
 const listenVariable = "SYSTEMD_VARLINK_LISTEN"
 
-// Inherited is what the process was started with to serve: sockets, connections,
-// stdin and stdout. The zero value is nothing.
+// Inherited is what the process was started with to serve: sockets, connections, stdin
+// and stdout. The zero value is nothing.
 type Inherited struct {
 	varlinkwire.Activated
-	// Address is one to listen on, as varlinkwire.ParseAddress takes it; "": none.
+	// Address is an address to listen on, as varlinkwire.ParseAddress takes it; "":
+	// none.
 	Address string
 
-	// sent is closed when what goes over stdin and stdout has gone; nil: nothing
-	// does.
+	// sent is closed when everything has been sent on stdout; nil: stdin and stdout are
+	// not served.
 	sent chan struct{}
 }
 
-// HasInherited reports whether the process was started with something to serve.
-// It is no longer true after Inherit.
+// HasInherited reports whether the process was started with something to serve. After
+// Inherit it returns false.
 func HasInherited() bool {
 	return os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) || os.Getenv(listenVariable) != ""
 }
 
-// Inherit takes over the sockets of the process, and stdin and stdout if they are
-// to be served. It can be called once: the environment no longer says so, and
-// children do not take the sockets for theirs.
+// Inherit takes over the sockets of the process, and stdin and stdout if they are to be
+// served. Call it once: it clears the environment, so that children do not take the
+// sockets for theirs.
 func Inherit() (*Inherited, error) {
 	activated, err := varlinkwire.FromActivation()
 	if err != nil {
@@ -47,7 +48,7 @@ func Inherit() (*Inherited, error) {
 	}
 	g := &Inherited{Activated: *activated}
 	where := os.Getenv(listenVariable)
-	_ = os.Unsetenv(listenVariable) // it is not for our children
+	_ = os.Unsetenv(listenVariable) // not for our children
 	switch {
 	case where == "-":
 		if err := g.addStdio(os.Stdin, os.Stdout); err != nil {
@@ -63,20 +64,19 @@ func Inherit() (*Inherited, error) {
 	return g, nil
 }
 
-// IsForOne reports whether the process was started for one client alone.
+// IsForOne reports whether the process was started for a single client.
 func (g *Inherited) IsForOne() bool {
 	return len(g.Listeners) == 0 && len(g.Conns) > 0 || g.isBridged()
 }
 
 // isBridged reports whether a Varlink tool started the service for its own use
-// alone ("varlink -A 'eventsvc serve' bridge"): unlike systemd it says in
-// VARLINK_ADDRESS where the socket is that it gives. Such a service ends with
-// its last client.
+// ("varlink -A 'eventsvc serve' bridge"): unlike systemd, it passes the address of the
+// socket in VARLINK_ADDRESS. Such a service ends with its last client.
 func (g *Inherited) isBridged() bool {
 	return len(g.Listeners) > 0 && os.Getenv("VARLINK_ADDRESS") != ""
 }
 
-// addressOf returns the address to listen on for what is in the variable.
+// addressOf returns the address to listen on for a value of the variable.
 func addressOf(where string) (string, error) {
 	path := strings.TrimPrefix(where, "unix:")
 	if !filepath.IsAbs(path) && !strings.HasPrefix(path, "@") {
@@ -85,10 +85,10 @@ func addressOf(where string) (string, error) {
 	return "unix:" + path, nil
 }
 
-// addStdio makes stdin and stdout a connection. They may be pipes, or a socket
-// whose other end is sshd: so the bytes go through a pair of sockets of our own,
-// whose peer the kernel knows to be the user of this process. That is who it is:
-// a process that holds our stdin has started us.
+// addStdio makes a connection of stdin and stdout. They may be pipes, or a socket whose
+// other end is sshd. So the bytes go through a pair of sockets of our own, whose peer
+// is, to the kernel, the user of this process. That is correct: a process that holds
+// our stdin has started us.
 func (g *Inherited) addStdio(in io.Reader, out io.Writer) error {
 	near, far, err := connectedPair()
 	if err != nil {
@@ -103,7 +103,7 @@ func (g *Inherited) addStdio(in io.Reader, out io.Writer) error {
 	go func() {
 		defer close(g.sent)
 		_, _ = io.Copy(out, near)
-		// Nothing can be said to a reader that has gone.
+		// The reader has disconnected: nothing can be sent to it.
 		_ = near.Close()
 	}()
 	return nil

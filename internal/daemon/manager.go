@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Notify sends the state of the service to the service manager, one assignment a
-// line, as sd_notify(3) describes them. Without a manager it does nothing.
+// Notify sends the state of the service to the service manager, one assignment a line,
+// as described in sd_notify(3). Without a manager it does nothing.
 func Notify(log *slog.Logger, assignments string) { manager{log}.notify(assignments) }
 
 // manager is the service manager, if there is one.
@@ -23,15 +23,15 @@ func (m manager) notify(assignments string) {
 	}
 }
 
-// notifyStopping reports that the service ends.
+// notifyStopping reports that the service is stopping.
 func (m manager) notifyStopping() { m.notify(systemd.SdNotifyStopping) }
 
 // barrierTimeout is how long the manager may take to read its notifications.
 const barrierTimeout = 5 * time.Second
 
-// awaitStopping reports that the service ends, and returns when the manager knows:
-// a start that is asked for from then on waits for the end, and is not taken for
-// one of a service that runs already.
+// awaitStopping reports that the service is stopping, and returns when the manager
+// knows it: a start requested from then on waits for the end, instead of counting as
+// done because the service is running.
 func (m manager) awaitStopping() {
 	m.notifyStopping()
 	if err := barrier(); err != nil {
@@ -39,8 +39,8 @@ func (m manager) awaitStopping() {
 	}
 }
 
-// barrier returns when the manager has read every earlier notification: then it
-// closes the descriptor that it is sent (sd_notify_barrier(3)).
+// barrier returns when the manager has read every earlier notification: it then closes
+// the descriptor that it is sent (sd_notify_barrier(3)).
 func barrier() error {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -79,7 +79,7 @@ func sendFile(path, text string, fd int) error {
 		return errors.Wrap(err, "cannot send a barrier")
 	}
 	defer unix.Close(sock)
-	// '@' stands for an abstract socket, here as there.
+	// '@' means an abstract socket, here as there.
 	err = unix.Sendmsg(sock, []byte(text), unix.UnixRights(fd), &unix.SockaddrUnix{Name: path}, 0)
 	return errors.Wrap(err, "cannot send a barrier")
 }

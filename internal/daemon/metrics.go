@@ -11,10 +11,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-// MetricsAddress is where metrics are shown: a TCP port, or else a socket.
+// MetricsAddress is where metrics are served: a TCP port or a socket.
 type MetricsAddress struct {
 	Socket varlinkwire.Address
-	Port   netip.AddrPort // valid: it is this
+	Port   netip.AddrPort // used if it is valid
 }
 
 func (m MetricsAddress) String() string {
@@ -24,7 +24,7 @@ func (m MetricsAddress) String() string {
 	return m.Socket.String()
 }
 
-// Obstacle returns why nothing could listen there now, nil if something could.
+// Obstacle returns why the address cannot be listened on now, nil if it can.
 func (m MetricsAddress) Obstacle() error {
 	if m.Port.IsValid() {
 		return nil
@@ -32,14 +32,13 @@ func (m MetricsAddress) Obstacle() error {
 	return errors.WithMessage(m.Socket.Obstacle(), "cannot show metrics")
 }
 
-// metricsListener is where metrics are shown.
+// metricsListener is a listener for metrics.
 type metricsListener struct {
 	net.Listener
 	address string
 }
 
-// listen begins to listen. The listener is ended by close, which can be called
-// again.
+// listen begins to listen. closeIt ends the listener, and can be called again.
 func (m MetricsAddress) listen() (l *metricsListener, closeIt func() error, err error) {
 	if m.Port.IsValid() {
 		tcp, err := net.Listen("tcp", m.Port.String())
@@ -55,7 +54,7 @@ func (m MetricsAddress) listen() (l *metricsListener, closeIt func() error, err 
 	return &metricsListener{socket.Socket(), socket.Address()}, socket.Close, nil
 }
 
-// Serve shows metrics there until the context ends.
+// Serve serves metrics there until the context ends.
 func (m MetricsAddress) Serve(ctx context.Context, shown *metrics.Metrics) error {
 	l, closeIt, err := m.listen()
 	if err != nil {
@@ -67,7 +66,7 @@ func (m MetricsAddress) Serve(ctx context.Context, shown *metrics.Metrics) error
 
 // showMetrics serves the metrics. A failure does not end the service.
 func (d *daemon) showMetrics(ctx context.Context) {
-	if d.idle != nil { // a service that ends when idle has no numbers
+	if d.idle != nil { // a service that exits when idle serves no metrics
 		d.idle.Begin()
 		defer d.idle.End()
 	}

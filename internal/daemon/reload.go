@@ -17,16 +17,16 @@ func (d *daemon) reloadOnHangups(ctx context.Context) {
 	for {
 		select {
 		case <-d.config.Hangups:
-			_ = d.Reload() // the log says what is wrong
+			_ = d.Reload() // the error is logged
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// Reload reads the configuration again and applies what can be changed. A bad
-// configuration leaves the present one as it is, and is returned. It is safe for
-// concurrent use.
+// Reload reads the configuration again and applies what can be changed. An invalid
+// configuration changes nothing, and its error is returned. It is safe for concurrent
+// use.
 func (d *daemon) Reload() error {
 	d.reload.Lock()
 	defer d.reload.Unlock()
@@ -61,8 +61,8 @@ func (d *daemon) SetLogLevel(priority int64) {
 	d.setLevel(level)
 }
 
-// levelOf returns the level for the least urgent priority that is wanted, as
-// io.systemd.service and LogLevelMax= count.
+// levelOf returns the log level for the least urgent priority to log, as in
+// io.systemd.service and LogLevelMax=.
 func levelOf(priority int64) slog.Level {
 	switch p := syslog.Priority(priority); {
 	case p <= syslog.LOG_ERR:

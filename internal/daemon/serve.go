@@ -8,7 +8,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 )
 
-// live serves until the end, and does meanwhile what systemd expects.
+// live serves until the end, and meanwhile does what systemd expects.
 func (d *daemon) live(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -38,8 +38,8 @@ func (d *daemon) live(ctx context.Context) error {
 // failure is the cause of the end of a service that failed.
 type failure struct{ error }
 
-// serve serves listeners until the context is done, and connections until
-// their clients are. It returns the first error.
+// serve serves listeners until the context is done, and connections until their clients
+// disconnect. It returns the first error.
 func (d *daemon) serve(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -90,18 +90,19 @@ func (d *daemon) serve(ctx context.Context) error {
 	return nil
 }
 
-// endWhenIdle ends the service when nothing has needed it for a while, in an
-// order in which no client is lost:
+// endWhenIdle ends the service when nothing has needed it for a while. The order makes
+// sure that no client is lost:
 //
-//   - Nothing more is accepted. A client that comes now waits in the sockets of
-//     systemd, which starts the service again for it; sockets of its own refuse
-//     connections from now on. If a client came before that, the service goes on.
-//   - systemd is notified, so that it does not take a start that the bus asks for
-//     for one of a service that runs.
-//   - The name on the bus is given back, and earlier calls are answered.
+//   - Nothing more is accepted. A client that connects now waits in the sockets of
+//     systemd, which starts the service again for it; sockets of the service's own
+//     refuse connections from now on. If a client connected before, the service
+//     continues.
+//   - systemd is notified, so that a start requested by the bus is not taken for
+//     one of a service that is running.
+//   - The name on the bus is given back, and earlier calls get their reply.
 func (d *daemon) endWhenIdle(ctx context.Context, end func()) {
 	if d.bus != nil {
-		// The bus may have started the service for a call that comes with the name.
+		// The bus may have started the service for a call that arrives with the name.
 		select {
 		case <-d.bus.Ready():
 		case <-ctx.Done():

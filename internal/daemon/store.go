@@ -11,13 +11,13 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store/null"
 )
 
-// Store is a store that has been decided for.
+// Store is the store that was chosen.
 type Store struct {
 	Backend events.EventerType
-	// Path is that of the log file, or of a directory of journals; "": the journal
-	// of the host.
+	// Path is that of the log file, or of a directory of journals; "": the journal of
+	// the host.
 	Path string
-	// MaxSize bounds a log of eventsvc's own, in bytes; 0: no bound.
+	// MaxSize bounds eventsvc's own log, in bytes; 0: no bound.
 	MaxSize int64
 	// Own, Named, Collected and Sync are those of logfile.Options.
 	Own, Named bool
@@ -28,13 +28,13 @@ type Store struct {
 // IsFile reports whether the store is a log file.
 func (s Store) IsFile() bool { return s.Backend == events.LogFile }
 
-// IsForeign reports whether the store holds events of other hosts, or is of the
-// kind that may: the log of a collector of hosts, a directory of journals.
+// IsForeign reports whether the store contains events of other hosts, or is of a kind
+// that may: the log of a collector of hosts, a directory of journals.
 func (s Store) IsForeign() bool {
 	return s.Collected == logfile.FromHosts || s.Backend == events.Journald && s.Path != ""
 }
 
-// Supported returns why this program cannot open the store at all, nil if it can.
+// Supported returns why this build cannot open the store, nil if it can.
 func (s Store) Supported() error {
 	if s.Backend != events.Journald {
 		return nil
@@ -42,7 +42,7 @@ func (s Store) Supported() error {
 	return journald.Supported()
 }
 
-// String says what is read and written.
+// String describes what is read and written.
 func (s Store) String() string {
 	switch {
 	case s.Backend == events.Journald && s.Path != "":

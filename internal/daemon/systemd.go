@@ -10,12 +10,12 @@ import (
 	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
-// statusPause is the least time between two status lines: clients come and go
-// faster than a person reads.
+// statusPause is the least time between two status lines: clients connect and
+// disconnect faster than a person reads.
 const statusPause = time.Second
 
-// reportStatus notifies systemd that the service can be called, once it has tried
-// to own its name on the bus, and then what it does, whenever that changes.
+// reportStatus notifies systemd that the service is ready, once it has tried to own its
+// name on the bus, and then of each change of the status line.
 func (d *daemon) reportStatus(ctx context.Context) {
 	if d.bus != nil {
 		select {
@@ -47,8 +47,8 @@ func (d *daemon) reportStatus(ctx context.Context) {
 	}
 }
 
-// status is the line that systemctl status shows to every user: so it has no names,
-// and a fault without its cause.
+// status returns the status line, which systemctl status shows to every user. So it
+// contains no names, and a fault without its cause.
 func (d *daemon) status(now time.Time) string {
 	s := d.feed.Status()
 	line := "STATUS=Serving " + d.config.Store.String()
@@ -72,8 +72,7 @@ func count(n uint64, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// ago is a time that has passed, as exactly as a line says it that is renewed twice a
-// minute.
+// ago formats a duration for a line that is updated twice a minute.
 func ago(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -87,11 +86,11 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%d days ago", d/day)
 }
 
-// feedWatchdog notifies systemd that the service is alive, as often as it wants
-// to know, and only after the feed has proved it (feed.Probe). A probe that does
-// not return is not followed by another.
+// feedWatchdog notifies systemd that the service is alive, as often as systemd expects,
+// and only after the feed has proved it (feed.Probe). While a probe has not returned,
+// no other is started.
 func (d *daemon) feedWatchdog(ctx context.Context, interval time.Duration) {
-	const twice = 2 // sd_watchdog_enabled(3) recommends half of the time
+	const twice = 2 // sd_watchdog_enabled(3) recommends half of the interval
 	tick := time.NewTicker(interval / twice)
 	defer tick.Stop()
 	probed := make(chan error, 1)
@@ -112,7 +111,7 @@ func (d *daemon) feedWatchdog(ctx context.Context, interval time.Duration) {
 				complained = true
 			} else {
 				d.systemd.notify(systemd.SdNotifyWatchdog)
-				d.noteChange() // the newest event is older now
+				d.noteChange() // the age of the newest event has changed
 				if complained {
 					d.log.Info("event feed recovered", messageid.Recovered)
 				}

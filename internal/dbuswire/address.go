@@ -10,23 +10,23 @@ import (
 	"github.com/pkg/errors"
 )
 
-// The words for the two buses that every host knows, and for the one that has
-// started the process.
+// The words for the two well-known buses, and for the one that has started this
+// process.
 const (
 	SystemBus  = "system"
 	SessionBus = "session"
 	StarterBus = "starter"
 )
 
-// What a bus passes to the programs that it starts by itself, not by systemd: where
-// it is, and which one.
+// The variables that a bus sets for a program that it starts itself, not by systemd:
+// its address, and its type.
 const (
 	starterAddress = "DBUS_STARTER_ADDRESS"
 	starterType    = "DBUS_STARTER_BUS_TYPE"
 )
 
-// busAddress returns the address of a bus that is named by one of the words, or
-// what is given. No bus is ever started for it.
+// busAddress returns the address of the bus that one of the words names, or the given
+// address. It never starts a bus.
 func busAddress(bus string) (string, error) {
 	switch bus {
 	case SystemBus:
@@ -46,8 +46,8 @@ func busAddress(bus string) (string, error) {
 	return bus, CheckBus(bus)
 }
 
-// CheckBus returns why a bus cannot be meant, whether it is there or not: it is
-// neither one of the words nor an address with a unix socket in it.
+// CheckBus returns why a bus is invalid, whether or not it exists: it is neither one of
+// the words nor an address with a unix socket.
 func CheckBus(bus string) error {
 	switch {
 	case bus == SystemBus, bus == SessionBus, bus == StarterBus:
@@ -80,8 +80,8 @@ func sessionAddress() (string, error) {
 	return "unix:path=" + godbus.EscapeBusAddressValue(path), nil
 }
 
-// isNamedSession reports whether a bus, at this address, is said to be the session
-// bus.
+// isNamedSession reports whether the environment names the bus at this address as the
+// session bus.
 func isNamedSession(bus, address string) bool {
 	switch {
 	case bus == SessionBus:
@@ -93,7 +93,7 @@ func isNamedSession(bus, address string) bool {
 	return err == nil && session == address
 }
 
-// isSystem reports whether the socket of that name is the system bus.
+// isSystem reports whether the socket with that name is the system bus.
 func isSystem(name string) bool {
 	addresses, err := busAddress(SystemBus)
 	if err != nil {
@@ -107,7 +107,7 @@ func isSystem(name string) bool {
 	return false
 }
 
-// dial connects to the first address of a list that answers.
+// dial connects to the first address of a list that accepts.
 func dial(addresses string) (*net.UnixConn, error) {
 	var first error
 	for address := range strings.SplitSeq(addresses, ";") {
@@ -137,8 +137,8 @@ func dialOne(address string) (*net.UnixConn, error) {
 	return sock, errors.Wrapf(err, "cannot connect to the bus at %s", address)
 }
 
-// socketName returns the path in an address, or '@' and an abstract name.
-// Descriptors can be passed, and the peer be known, on unix sockets alone.
+// socketName returns the path in an address, or '@' and an abstract name. Only unix
+// sockets can pass descriptors and identify the peer.
 func socketName(address string) (string, error) {
 	method, rest, _ := strings.Cut(address, ":")
 	if method != "unix" {

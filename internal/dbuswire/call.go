@@ -11,36 +11,36 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// Call is a call of a method while it waits and is handled.
+// Call is a method call, from its arrival until it is handled.
 type Call struct {
 	Header
 	body []byte
 	conn *Conn
 	peer *Peer
 
-	slots []chan struct{} // that it has, as a call that is worked on
+	slots []chan struct{} // held while the call is being handled
 }
 
 // Peer returns the caller.
 func (k *Call) Peer() *Peer { return k.peer }
 
-// Conn returns the connection that the call came over.
+// Conn returns the connection over which the call arrived.
 func (k *Call) Conn() *Conn { return k.conn }
 
-// Context is that of the caller.
+// Context returns the caller's context.
 func (k *Call) Context() context.Context { return k.peer.ctx }
 
 // user is what the calls of one user take.
 type user struct {
-	peers  int // of this user, while they are there or have calls
+	peers  int // of this user, connected or with calls left
 	calls  int
 	memory int
-	pings  int           // to them that have no answer yet
-	slots  chan struct{} // as many as there are calls being worked on, nil: no bound
+	pings  int           // sent to them and not answered yet
+	slots  chan struct{} // one element for each call being handled, nil: no bound
 }
 
-// arrive takes a call in: into the queue of its sender, or not at all if there
-// are too many. It is called by the reading goroutine.
+// arrive adds a call to the queue of its sender, or refuses it if there are too many.
+// It is called by the reading goroutine.
 func (c *Conn) arrive(h Header, body []byte) {
 	if h.Sender == "" {
 		return
@@ -67,7 +67,7 @@ func (c *Conn) arrive(h Header, body []byte) {
 	}
 }
 
-// refusal says why a call cannot be taken in, "" if it can.
+// refusal returns why a call cannot be accepted, "" if it can.
 func (c *Conn) refusal(p *Peer, memory int) string {
 	switch {
 	case p.waiting >= limits.CallsPerSender:
@@ -93,7 +93,7 @@ func (c *Conn) count(p *Peer, calls, memory int) {
 	p.user.memory += memory
 }
 
-// move counts a peer to its user, once it is known who that is.
+// move transfers a peer's calls to its user, once that is known.
 func (c *Conn) move(p *Peer) {
 	calls, memory := p.waiting, p.memory
 	c.count(p, -calls, -memory)
@@ -110,8 +110,8 @@ func (c *Conn) move(p *Peer) {
 	c.count(p, calls, memory)
 }
 
-// release forgets the user of a peer that is gone and has no calls any more, if
-// it was the last. It is called with the lock held.
+// release forgets the user of a peer that has left and has no calls any more, if it was
+// the user's last. It is called with the lock held.
 func (c *Conn) release(p *Peer) {
 	if !p.gone || p.busy || p.user == &c.strangers {
 		return
@@ -122,7 +122,7 @@ func (c *Conn) release(p *Peer) {
 	p.user = &c.strangers
 }
 
-// work handles the calls of a peer until there are none.
+// work handles the calls of a peer until there are none left.
 func (c *Conn) work(p *Peer) {
 	for {
 		c.mu.Lock()
@@ -145,7 +145,7 @@ func (c *Conn) work(p *Peer) {
 	}
 }
 
-// handleBounded handles a call as soon as few enough are worked on.
+// handleBounded handles a call as soon as few enough others are being handled.
 func (c *Conn) handleBounded(k *Call) {
 	p := k.peer
 	if p.ctx.Err() != nil {
@@ -166,7 +166,7 @@ func (c *Conn) handleBounded(k *Call) {
 	c.handle(k)
 }
 
-// takeSlots waits until few enough calls are worked on.
+// takeSlots waits until few enough calls are being handled.
 func (k *Call) takeSlots() error {
 	for _, slots := range []chan struct{}{k.peer.user.slots, k.conn.slots} {
 		if slots == nil {
@@ -190,16 +190,16 @@ func (k *Call) giveSlots() {
 	k.slots = nil
 }
 
-// Aside calls a function that may wait long. Meanwhile the call is not counted
-// as one that is worked on, so that other calls go on. Aside returns an error,
-// and has called the function, if the caller is gone afterwards.
+// Aside calls a function that may take long. Meanwhile the call does not count as being
+// handled, so that other calls continue. If the caller has disconnected by the end,
+// Aside returns an error, but the function has been called.
 func (k *Call) Aside(f func()) error {
 	k.giveSlots()
 	f()
 	return k.takeSlots()
 }
 
-// handle answers a call.
+// handle handles a call and replies to it.
 func (c *Conn) handle(k *Call) {
 	err := c.service.o.Guard(k.Interface+"."+k.Member, k.peer, k.dispatch)
 	if err == nil {
@@ -210,7 +210,7 @@ func (c *Conn) handle(k *Call) {
 	}
 }
 
-// Reply answers the call. The body is encoded as the signature says.
+// Reply replies to the call. The body is encoded as the signature says.
 func (k *Call) Reply(signature string, body []byte) error {
 	if k.Flags&godbus.FlagNoReplyExpected != 0 {
 		return nil
@@ -218,7 +218,7 @@ func (k *Call) Reply(signature string, body []byte) error {
 	return k.conn.transport.send(k.message(godbus.TypeMethodReply, signature, "", body))
 }
 
-// fail answers the call with an error.
+// fail replies to the call with an error.
 func (k *Call) fail(err error) error {
 	if k.Flags&godbus.FlagNoReplyExpected != 0 || IsUnanswerable(err) {
 		return nil
@@ -232,7 +232,7 @@ func (k *Call) fail(err error) error {
 	return k.conn.transport.send(k.message(godbus.TypeError, "s", f.Name, e.Bytes()))
 }
 
-// ReplyFile answers the call with one descriptor, which stays open.
+// ReplyFile replies to the call with one descriptor. It does not close the file.
 func (k *Call) ReplyFile(file *os.File) error {
 	e := NewEncoder(nil)
 	e.Uint32(0)
@@ -242,7 +242,7 @@ func (k *Call) ReplyFile(file *os.File) error {
 	}, e.Bytes()), file)
 }
 
-// cause returns why the context of the call ended, if that is the error.
+// cause returns why the context of the call ended, if that is what err reports.
 func (k *Call) cause(err error) error {
 	if k.peer.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return context.Cause(k.peer.ctx)

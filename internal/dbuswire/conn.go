@@ -14,35 +14,35 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// Conn is one connection to a bus, from its beginning to its end.
+// Conn is one connection to a bus.
 type Conn struct {
 	service   *Service
 	transport *transport
-	bus       *godbus.Conn // for talking with the bus itself
-	unique    string       // our name on it
-	session   bool         // it is the session bus of our own user
+	bus       *godbus.Conn // for calls to the bus itself
+	unique    string       // the service's unique name on it
+	session   bool         // it is the session bus of the service's own user
 
 	life       context.Context // ends with the connection
 	cancel     context.CancelCauseFunc
 	ctx        context.Context // ends with life, or when the service stops
 	goroutines sync.WaitGroup
 	refusals   refusals
-	slots      chan struct{} // as many as there are calls being worked on
+	slots      chan struct{} // one element for each call being handled
 
 	mu        sync.Mutex
-	closing   bool             // calls are refused
+	closing   bool             // new calls are refused
 	peers     map[string]*Peer // by unique name
 	users     map[uint32]*user
-	strangers user // those who have not been identified yet
-	calls     int  // that wait or are worked on
-	memory    int  // that they take, in bytes
+	strangers user // peers not identified yet
+	calls     int  // calls waiting or being handled
+	memory    int  // bytes that they take
 	pings     pings
-	leaving   chan struct{} // of giveNameBack, nil: the name is kept; closed when the last call was answered
+	leaving   chan struct{} // set by giveNameBack, nil: the name is kept; closed when the last call has its reply
 	released  bool          // the bus has taken the name back
 	left      bool          // leaving is closed
 }
 
-// connect connects to the bus and says hello.
+// connect connects to the bus and says Hello.
 func (s *Service) connect(began context.Context) (*Conn, error) {
 	address, err := busAddress(s.o.Bus)
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Service) connect(began context.Context) (*Conn, error) {
 	return c, nil
 }
 
-// Unique returns the unique name of the service on the bus.
+// Unique returns the service's unique name on the bus.
 func (c *Conn) Unique() string { return c.unique }
 
 // Context is done when the connection ends, or the service stops.
@@ -81,24 +81,24 @@ func (c *Conn) Context() context.Context { return c.ctx }
 // Lost is closed when the connection ends.
 func (c *Conn) Lost() <-chan struct{} { return c.life.Done() }
 
-// IsSession reports whether the bus is the session bus of our own user, on which
-// no other user can listen.
+// IsSession reports whether the bus is the session bus of the service's own user, on
+// which no other user can listen.
 func (c *Conn) IsSession() bool { return c.session }
 
 // PassesFiles reports whether descriptors can be sent.
 func (c *Conn) PassesFiles() bool { return c.transport.passesFiles }
 
-// Serial returns the serial of the next message that is sent.
+// Serial returns the serial of the next message to be sent.
 func (c *Conn) Serial() uint32 { return c.transport.GetSerial() }
 
-// Send writes messages that are complete.
+// Send writes complete messages.
 func (c *Conn) Send(messages []byte) error { return c.transport.send(messages) }
 
-// Go runs a function in a goroutine that the end of the connection waits for.
+// Go runs a function in a goroutine that the connection waits for when it ends.
 func (c *Conn) Go(f func()) { c.goroutines.Go(f) }
 
-// isOwnSession answers IsSession. A system bus that the environment passes off as
-// a session bus, as some containers do, is none.
+// isOwnSession computes IsSession. A system bus that the environment names as a session
+// bus, as in some containers, does not count.
 func (c *Conn) isOwnSession(address string) bool {
 	if !isNamedSession(c.service.o.Bus, address) || isSystem(c.transport.sock.RemoteAddr().String()) {
 		return false
@@ -115,7 +115,7 @@ func (c *Conn) isOwnSession(address string) bool {
 	return own
 }
 
-// hello makes us known to the bus. The time-out stays until the name is owned.
+// hello registers with the bus. The timeout stays until the name is owned.
 func (c *Conn) hello(ctx context.Context) (err error) {
 	t := c.transport
 	t.setTimeout(limits.BusTimeout)
@@ -134,7 +134,7 @@ func (c *Conn) hello(ctx context.Context) (err error) {
 		return errors.Wrap(err, "cannot register with the bus")
 	}
 	c.unique = c.bus.Names()[0]
-	// A peer that leaves the bus shows as a name that has no owner any more.
+	// When a peer leaves the bus, its name loses its owner.
 	const leaving = "type='signal',sender='" + busName + "',path='/org/freedesktop/DBus',interface='" + busName +
 		"',member='NameOwnerChanged',arg2=''"
 	if err := c.askBus(ctx, "AddMatch", []any{leaving}); err != nil {
@@ -143,15 +143,15 @@ func (c *Conn) hello(ctx context.Context) (err error) {
 	return nil
 }
 
-// askBus calls a method of the bus itself, whose arguments are trusted.
+// askBus calls a method of the bus itself, whose replies are trusted.
 func (c *Conn) askBus(ctx context.Context, method string, in []any, out ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, limits.BusTimeout)
 	defer cancel()
 	return c.bus.BusObject().CallWithContext(ctx, busName+"."+method, 0, in...).Store(out...)
 }
 
-// DeliverSignal is for godbus: it is called by the reading goroutine for each
-// signal of the bus itself, in order with the calls.
+// DeliverSignal is called by godbus, in the reading goroutine, for each signal of the
+// bus itself, in order with the calls.
 func (c *Conn) DeliverSignal(iface, member string, s *godbus.Signal) {
 	if iface != busName {
 		return
@@ -170,9 +170,9 @@ func (c *Conn) DeliverSignal(iface, member string, s *godbus.Signal) {
 	}
 }
 
-// end ends everything in an orderly way. The name is given back first, and what
-// was called before that is answered, within limits.ShutdownGrace; then, within
-// as long again, subscribers are notified, and later calls are refused.
+// end ends everything cleanly. First the name is given back, and earlier calls get
+// their reply, within limits.ShutdownGrace. Then, within as long again, subscribers are
+// notified, and later calls are refused.
 func (c *Conn) end() {
 	c.transport.setTimeout(limits.ShutdownGrace)
 	ctx, cancel := context.WithTimeout(context.Background(), limits.ShutdownGrace)
@@ -194,7 +194,7 @@ func (c *Conn) end() {
 	}
 }
 
-// close ends the connection and waits for what belongs to it.
+// close closes the connection and waits for its goroutines.
 func (c *Conn) close() {
 	c.shut()
 	c.cancel(ErrLost)
@@ -205,7 +205,7 @@ func (c *Conn) close() {
 	c.goroutines.Wait()
 }
 
-// shut takes no more calls in: they are refused.
+// shut makes new calls be refused.
 func (c *Conn) shut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

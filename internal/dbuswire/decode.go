@@ -8,9 +8,9 @@ import (
 	"github.com/pkg/errors"
 )
 
-// Decoder reads values in the wire format of D-Bus. The first mistake in the
-// data is kept in err; from then on everything is zero. It never looks beyond
-// the data, and what it makes of them is not much larger than they are.
+// Decoder reads values in the wire format of D-Bus. It keeps the first error in err;
+// from then on everything read is zero. It never reads beyond the data, and allocates
+// little more than their size.
 type Decoder struct {
 	b     []byte
 	at    int
@@ -27,7 +27,7 @@ func (d *Decoder) fail(reason string) {
 	}
 }
 
-// take returns the next n bytes, nil if there are not as many.
+// take returns the next n bytes, nil if there are fewer.
 func (d *Decoder) take(n int) []byte {
 	if d.err != nil {
 		return nil
@@ -40,7 +40,7 @@ func (d *Decoder) take(n int) []byte {
 	return d.b[d.at-n : d.at : d.at]
 }
 
-// align skips padding, which has to be zeros.
+// align skips padding, which must be zeros.
 func (d *Decoder) align(n int) {
 	for _, pad := range d.take(-d.at & (n - 1)) {
 		if pad != 0 {
@@ -117,8 +117,8 @@ func (d *Decoder) text(n int) string {
 // maxArray is the longest array that D-Bus allows in bytes.
 const maxArray = 1 << 26
 
-// array reads the length of an array whose elements are aligned to n. It
-// returns where the array ends.
+// array reads the length of an array whose elements are aligned to n. It returns where
+// the array ends.
 func (d *Decoder) array(n int) (end int) {
 	size := d.Uint32()
 	d.align(n)
@@ -132,8 +132,7 @@ func (d *Decoder) array(n int) (end int) {
 	return d.at + int(size)
 }
 
-// Texts reads an array of strings. Of one that is longer than most it passes
-// over the rest.
+// Texts reads an array of strings. It skips those beyond most.
 func (d *Decoder) Texts(most int) []string {
 	var list []string
 	for end := d.array(4); d.at < end && d.err == nil; {
@@ -149,8 +148,8 @@ func (d *Decoder) Texts(most int) []string {
 	return list
 }
 
-// Dictionary reads a dictionary whose keys are strings, and calls value for
-// each of its entries, which has to read the value. No key may come twice.
+// Dictionary reads a dictionary whose keys are strings, and calls value for each of its
+// entries, which has to read the value. A repeated key is an error.
 func (d *Decoder) Dictionary(value func(key string)) {
 	seen := make(map[string]bool)
 	for end := d.array(8); d.at < end && d.err == nil; {
@@ -171,8 +170,8 @@ func (d *Decoder) Dictionary(value func(key string)) {
 	}
 }
 
-// Done returns nil if everything has been read without a mistake, else an error
-// for the caller.
+// Done returns nil if everything was read without an error, otherwise an error for the
+// caller.
 func (d *Decoder) Done() error {
 	if d.err == nil && d.at != len(d.b) {
 		d.fail("there is more in the message than its signature says")
@@ -183,19 +182,19 @@ func (d *Decoder) Done() error {
 	return nil
 }
 
-// maxDepth is how deep values may be nested where they are skipped.
+// maxDepth is how deeply nested a skipped value may be.
 const maxDepth = 32
 
-// Skip reads one value of whatever type.
+// Skip reads one value of any type.
 func (d *Decoder) Skip(signature string) {
 	if rest := d.skipOne(signature, 0); rest != "" {
 		d.fail("a variant holds more than one value")
 	}
 }
 
-// skipOne reads a value of the first type of the signature and returns the rest
-// of the signature. Arrays are passed over as a whole, so that it takes no
-// longer than the message is long.
+// skipOne skips a value of the first type of the signature and returns the rest of the
+// signature. Arrays are skipped as a whole, so that the time is bounded by the
+// message's length.
 func (d *Decoder) skipOne(signature string, depth int) (rest string) {
 	if signature == "" || depth > maxDepth {
 		d.fail("a signature is not complete, or nested too deep")
@@ -246,7 +245,7 @@ func (d *Decoder) skipOne(signature string, depth int) (rest string) {
 	return rest
 }
 
-// alignment is what values of a type are aligned to, by its first letter.
+// alignment returns the alignment of a type, by its first letter.
 func alignment(letter byte) int {
 	switch letter {
 	case 'y', 'g', 'v':
@@ -259,7 +258,7 @@ func alignment(letter byte) int {
 	return 4
 }
 
-// firstType cuts a signature after its first complete type.
+// firstType splits a signature after its first complete type.
 func firstType(signature string, depth int) (first, rest string, ok bool) {
 	if signature == "" || depth > maxDepth {
 		return "", "", false

@@ -2,17 +2,17 @@ package dbuswire
 
 import "encoding/binary"
 
-// Encoder appends values in the wire format of D-Bus, little-endian. What it
-// appends is aligned as if the first byte were that of a message body.
+// Encoder appends values in the wire format of D-Bus, little-endian, aligned as if its
+// first byte were that of a message body.
 type Encoder struct {
-	Buf  []byte // what has been encoded, and what was there before; the caller may cut its end off
+	Buf  []byte // what has been encoded, after what was there before; the caller may truncate it
 	base int
 }
 
-// NewEncoder begins a body after what is in b.
+// NewEncoder begins a body after the bytes in b.
 func NewEncoder(b []byte) Encoder { return Encoder{Buf: b, base: len(b)} }
 
-// Size returns how long the body is, in bytes.
+// Size returns the length of the body in bytes.
 func (e *Encoder) Size() int { return len(e.Buf) - e.base }
 
 // Bytes returns the body.
@@ -76,7 +76,7 @@ func (e *Encoder) Entry(key, signature string) {
 	e.Signature(signature)
 }
 
-// Array is an array that has been begun.
+// Array is an array being encoded.
 type Array struct {
 	LengthAt int // where its length is in Encoder.Buf
 	Start    int // where its first element is
@@ -90,7 +90,7 @@ func (e *Encoder) Begin(n int) Array {
 	return Array{length, len(e.Buf)}
 }
 
-// End ends an array: all elements have been appended.
+// End ends an array, after its last element.
 func (e *Encoder) End(a Array) {
 	binary.LittleEndian.PutUint32(e.Buf[a.LengthAt:], uint32(len(e.Buf)-a.Start))
 }

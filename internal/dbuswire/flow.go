@@ -9,16 +9,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// A Flow sends signals to one peer no faster than the peer reads them: a bus
-// drops what a receiver does not read, or disconnects it. After every
-// limits.SignalWindow bytes the peer is pinged (org.freedesktop.DBus.Peer.Ping),
-// and its library answers once it has read all that was sent before. A Flow is
-// used by one goroutine.
+// A Flow sends signals to one peer no faster than the peer reads them: a bus drops what
+// a receiver does not read, or disconnects it. After every limits.SignalWindow bytes
+// the peer is pinged (org.freedesktop.DBus.Peer.Ping), and its library replies once it
+// has read everything sent before. A Flow is used by one goroutine.
 type Flow struct {
 	conn         *Conn
 	peer         *Peer
-	unanswered   int       // pings that have no answer yet
-	acknowledged chan bool // gets one for each answer; false: the bus refused the ping
+	unanswered   int       // pings without a reply
+	acknowledged chan bool // gets one element for each reply; false: the bus refused the ping
 }
 
 // NewFlow returns a flow to the peer. A peer may have several.
@@ -26,16 +25,15 @@ func (p *Peer) NewFlow() *Flow {
 	return &Flow{conn: p.conn, peer: p, acknowledged: make(chan bool, limits.SignalWindows)}
 }
 
-// Count counts bytes that have been appended to what is sent next. It reports
-// whether it should be sent now, with Send.
+// Count counts bytes that were appended to the next Send. It reports whether it is time
+// to call Send.
 func (f *Flow) Count(bytes int) (due bool) {
 	return f.peer.unacked.Add(int64(bytes)) >= limits.SignalWindow
 }
 
-// Send writes messages, and returns when more may be sent. After an error of the
-// bus nothing has been sent for certain; after that of the context, or
-// ErrLimitsExceeded for a peer that has read nothing for the write time-out, the
-// messages have been.
+// Send writes messages, and returns when more may be sent. After an error of the bus,
+// whether they were sent is unknown. After the context's error, or ErrLimitsExceeded
+// for a peer that has read nothing for the write timeout, they were sent.
 func (f *Flow) Send(ctx context.Context, b []byte) error {
 	b, _ = f.appendPing(b)
 	if err := f.conn.Send(b); err != nil {
@@ -44,23 +42,23 @@ func (f *Flow) Send(ctx context.Context, b []byte) error {
 	return f.awaitReader(ctx)
 }
 
-// ping is one that has no answer yet. The bus keeps account of calls without a
-// reply, and refuses more than some number of them; so do we, a bit below that,
-// and no peer or user can use up what others need.
+// ping is a ping without a reply. The bus counts calls without a reply, and refuses
+// more than some number of them. We refuse slightly fewer, so that no peer or user can
+// use up what others need.
 type ping struct {
 	peer *Peer
 	flow *Flow
 }
 
-// pings are those that have no answer yet. They are guarded by Conn.mu.
+// pings are the pings without a reply. They are guarded by Conn.mu.
 type pings struct {
 	open   map[uint32]ping // by serial
 	fewer  chan struct{}   // closed when there is one less; nil: no flow waits
-	warned bool            // of peers that may not be pinged
+	warned bool            // peers that may not be pinged were logged
 }
 
-// mayPing reports whether a peer can be pinged now. The second half of all pings,
-// and of those to one user, is for peers that have none. It is called with the
+// mayPing reports whether a peer can be pinged now. The second half of all pings, and
+// of those to one user, is reserved for peers that have none. It is called with the
 // lock held.
 func (c *Conn) mayPing(p *Peer) bool {
 	if p.gone || p.pings >= limits.PingsPerSender {
@@ -80,8 +78,8 @@ func (c *Conn) mayPing(p *Peer) bool {
 	return len(c.pings.open) < most/share
 }
 
-// appendPing appends a ping to what is sent to the peer, if one is due. If the
-// peer cannot be pinged now, fewer is closed when that may have changed.
+// appendPing appends a ping to what is sent to the peer, if one is due. If the peer
+// cannot be pinged now, fewer is closed when that may have changed.
 func (f *Flow) appendPing(b []byte) (out []byte, fewer <-chan struct{}) {
 	c, p := f.conn, f.peer
 	c.mu.Lock()
@@ -110,7 +108,7 @@ func (f *Flow) appendPing(b []byte) (out []byte, fewer <-chan struct{}) {
 	}, nil), nil
 }
 
-// closePing forgets a ping. It is called with the lock held.
+// closePing removes a ping. It is called with the lock held.
 func (c *Conn) closePing(serial uint32, q ping) {
 	delete(c.pings.open, serial)
 	q.peer.pings--
@@ -121,8 +119,7 @@ func (c *Conn) closePing(serial uint32, q ping) {
 	}
 }
 
-// dropPings forgets the pings to a peer that has left. It is called with the lock
-// held.
+// dropPings removes the pings to a peer that has left. It is called with the lock held.
 func (c *Conn) dropPings(p *Peer) {
 	for serial, q := range c.pings.open {
 		if q.peer == p {
@@ -132,8 +129,8 @@ func (c *Conn) dropPings(p *Peer) {
 }
 
 // answered is called by the reading goroutine for replies and errors. It reports
-// whether this was the answer to a ping. An error is as good an answer as any if
-// it is the peer's own. One of the bus is none: it has not passed the ping on.
+// whether this was the reply to a ping. An error counts as a reply if the peer itself
+// sent it. One from the bus does not: it has not passed the ping on.
 func (c *Conn) answered(h *Header) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,8 +156,7 @@ func (c *Conn) answered(h *Header) bool {
 	return true
 }
 
-// warnOfNoPings logs once that peers cannot be pinged. It is called with the lock
-// held.
+// warnOfNoPings logs once that peers cannot be pinged. It is called with the lock held.
 func (c *Conn) warnOfNoPings() {
 	if c.pings.warned {
 		return
@@ -170,9 +166,8 @@ func (c *Conn) warnOfNoPings() {
 		"let the service send "+PeerInterface+".Ping in the policy of the bus", "bus", c.service.o.Bus)
 }
 
-// awaitReader returns when the peer has shown that it reads, as far as that is
-// due. It does not wait for ever: a peer that reads and never answers gets an
-// error.
+// awaitReader returns when the peer has shown that it reads, as far as is due. It does
+// not wait for ever: a peer that reads and never replies gets an error.
 func (f *Flow) awaitReader(ctx context.Context) error {
 	if f.unanswered < limits.SignalWindows && f.peer.unacked.Load() < limits.SignalWindow {
 		return nil

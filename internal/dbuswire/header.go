@@ -22,19 +22,18 @@ type Header struct {
 	Destination string
 	Signature   string
 	ReplySerial uint32
-	Files       uint32 // descriptors that go with it; only for sending
+	Files       uint32 // descriptors that go with it; only used for sending
 }
 
-// fixedSize is the size of what every message begins with: the header up to and
-// with the length of its fields.
+// fixedSize is the size of the fixed part of every message: the header up to and
+// including the length of its fields.
 const fixedSize = 16
 
-// maxMessage is the longest message that D-Bus allows.
+// maxMessage is the length of the longest message that D-Bus allows.
 const maxMessage = 1 << 27
 
-// prologue reads what every message begins with. It returns the sizes of the
-// header, its padding included, and of the body, and false if this is no
-// message.
+// prologue reads the fixed part of a message. It returns the sizes of the header,
+// including its padding, and of the body; ok is false if this is not a message.
 func prologue(b []byte) (h Header, headerSize int, ok bool) {
 	switch b[0] {
 	case 'l':
@@ -55,8 +54,8 @@ func prologue(b []byte) (h Header, headerSize int, ok bool) {
 	return h, int(padded), true
 }
 
-// ParseHeader reads the header of a message, of which b holds at least that. It
-// returns how long the header and the body are, and false if this is no message.
+// ParseHeader reads the header of a message, which b must contain in full. It returns
+// the lengths of header and body; ok is false if this is not a message.
 func ParseHeader(b []byte) (h Header, headerSize, bodySize int, ok bool) {
 	if len(b) < fixedSize {
 		return h, 0, 0, false
@@ -75,8 +74,8 @@ var fieldSignatures = [...]string{
 	godbus.FieldUnixFDs: "u",
 }
 
-// parseFields reads the fields of a header, which begin after its fixed part.
-// It returns false if they are not as D-Bus wants them.
+// parseFields reads the fields of a header, which follow its fixed part. It returns
+// false if they are invalid.
 func (h *Header) parseFields(b []byte) bool {
 	const lengthAt = fixedSize - 4
 	d := Decoder{b: b, at: lengthAt, order: h.order}
@@ -123,14 +122,14 @@ func (h *Header) parseField(d *Decoder) {
 	}
 }
 
-// The places in a message that are filled in last.
+// The offsets in a message of what is filled in last.
 const (
 	bodySizeAt = 4
 	serialAt   = 8
 )
 
-// NewMessage begins a message after what is in b: a header whose body size is
-// still to be filled in, by FinishMessage. Fields that are empty are left out.
+// NewMessage begins a message after the bytes in b: a header whose body size is to be
+// filled in by FinishMessage. Empty fields are left out.
 func NewMessage(b []byte, h *Header) Encoder {
 	e := NewEncoder(b)
 	e.Buf = append(e.Buf, 'l', byte(h.Kind), byte(h.Flags), 1)
@@ -176,15 +175,15 @@ func (e *Encoder) number(field godbus.HeaderField, value uint32) {
 	e.Uint32(value)
 }
 
-// FinishMessage fills in the size of the body and the serial of a message that
-// begins with the first byte.
+// FinishMessage fills in the body size and the serial of a message, which starts at the
+// first byte.
 func FinishMessage(message []byte, bodySize int, serial uint32) {
 	binary.LittleEndian.PutUint32(message[bodySizeAt:], uint32(bodySize))
 	binary.LittleEndian.PutUint32(message[serialAt:], serial)
 }
 
-// AppendMessage appends a whole message. The body may have been encoded
-// anywhere: a body begins at a multiple of eight.
+// AppendMessage appends a whole message. The body may have been encoded anywhere: a
+// body begins at a multiple of eight.
 func AppendMessage(b []byte, h *Header, body []byte) []byte {
 	start := len(b)
 	e := NewMessage(slices.Grow(b, len(body)+256), h)

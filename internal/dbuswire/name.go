@@ -9,8 +9,7 @@ import (
 	"github.com/pkg/errors"
 )
 
-// ownName owns the name of the service. The error says who has it, if another
-// has.
+// ownName owns the service's name. If another process has it, the error says which.
 func (c *Conn) ownName(ctx context.Context) error {
 	var reply uint32
 	err := c.askBus(ctx, "RequestName", []any{c.service.o.Name, uint32(godbus.NameFlagDoNotQueue)}, &reply)
@@ -28,17 +27,17 @@ func (c *Conn) ownName(ctx context.Context) error {
 	return errors.Errorf("cannot own the name %s: %s has it; stop that, or serve another bus", c.service.o.Name, c.owner(ctx))
 }
 
-// Leave gives the name on the bus back, and returns when every call that the bus
-// had sent to us before has been answered. What is called after that the bus
-// has the service started again for, if it knows how to. There is no way back.
+// Leave gives the name on the bus back, and returns when every earlier call has its
+// reply. For later calls the bus starts the service again, if it is activatable. It
+// cannot be undone.
 func (s *Service) Leave(ctx context.Context) {
 	if c := s.current.Load(); c != nil {
 		c.giveNameBack(ctx)
 	}
 }
 
-// giveNameBack gives the name back. The bus sends its reply after the last call that
-// it sent us under that name.
+// giveNameBack gives the name back. The bus sends its reply after the last call that it
+// has sent to that name.
 func (c *Conn) giveNameBack(ctx context.Context) {
 	none := make(chan struct{})
 	c.mu.Lock()
@@ -50,7 +49,7 @@ func (c *Conn) giveNameBack(ctx context.Context) {
 	c.mu.Unlock()
 	var result uint32
 	if err := c.askBus(ctx, "ReleaseName", []any{c.service.o.Name}, &result); err != nil {
-		return // the bus is gone, and so are its callers
+		return // the connection is lost, and so are its callers
 	}
 	c.mu.Lock()
 	c.released = true
@@ -63,7 +62,7 @@ func (c *Conn) giveNameBack(ctx context.Context) {
 	}
 }
 
-// endLeaving notes that no calls are left once the name has been given back. It
+// endLeaving closes leaving if no calls are left once the name has been given back. It
 // is called with the lock held.
 func (c *Conn) endLeaving() {
 	if c.released && c.calls == 0 && !c.left {

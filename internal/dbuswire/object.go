@@ -7,7 +7,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 )
 
-// The interfaces of D-Bus itself, which every object has.
+// The standard D-Bus interfaces, which every object has.
 const (
 	IntrospectableInterface = "org.freedesktop.DBus.Introspectable"
 	PeerInterface           = "org.freedesktop.DBus.Peer"
@@ -16,22 +16,22 @@ const (
 
 // Method is a method of an interface.
 type Method struct {
-	// Signature is that of its arguments.
+	// Signature is the signature of its arguments.
 	Signature string
-	// Handle answers the call, with Reply, or returns an error.
+	// Handle handles the call and replies with Reply, or returns an error.
 	Handle func(k *Call, d *Decoder) error
-	// Acts is whether it does something even where no reply is wanted.
+	// Acts: it does something even if the caller wants no reply.
 	Acts bool
 }
 
-// Property is a property of an interface. None can be set.
+// Property is a property of an interface. Properties are read-only.
 type Property struct {
 	Name, Signature string
 	// Encode appends its value.
 	Encode func(k *Call, e *Encoder)
-	// Explicit keeps a long value out of GetAll, and so out of what
-	// introspection tools print, as sd-bus does: only Get returns it. The
-	// introspection data say so with org.freedesktop.systemd1.Explicit.
+	// Explicit keeps a long value out of GetAll, and so out of the output of
+	// introspection tools, as with sd-bus: only Get returns it. In the introspection
+	// data it has org.freedesktop.systemd1.Explicit.
 	Explicit bool
 }
 
@@ -47,8 +47,8 @@ type Interface struct {
 
 // Object is what is served at a path.
 type Object struct {
-	// Interfaces are those of its own, beside Introspectable and Peer, and
-	// Properties if one of them has any.
+	// Interfaces are its own, in addition to Introspectable and Peer, and Properties if
+	// one of them has any.
 	Interfaces []*Interface
 	// XML describes these interfaces, as elements of introspection data.
 	XML string
@@ -56,12 +56,11 @@ type Object struct {
 	Children []string
 }
 
-// dispatch finds the method that is called, checks the arguments against its
-// signature and calls it.
+// dispatch finds the method, checks the arguments against its signature and calls it.
 func (k *Call) dispatch() error {
 	object := k.conn.service.o.Object(k)
 	if object == nil {
-		// Every library answers Peer on whatever path it is asked.
+		// As in every library, Peer exists on every path.
 		if m, ok := peerMethods.Methods[k.Member]; ok && k.Interface == PeerInterface && k.Signature == m.Signature {
 			return m.Handle(k, k.decoder())
 		}
@@ -83,7 +82,7 @@ func (k *Call) dispatch() error {
 
 func (k *Call) decoder() *Decoder { return &Decoder{b: k.body, order: k.order} }
 
-// find finds the method. A call may leave out the interface.
+// find finds the method. A call may omit the interface.
 func (k *Call) find(object *Object) (Method, error) {
 	known := false
 	for _, list := range []func() []*Interface{object.own, object.standard} {
@@ -105,7 +104,7 @@ func (k *Call) find(object *Object) (Method, error) {
 
 func (o *Object) own() []*Interface { return o.Interfaces }
 
-// standard returns the interfaces of D-Bus itself that the object has.
+// standard returns the object's standard D-Bus interfaces.
 func (o *Object) standard() []*Interface {
 	list := []*Interface{introspectMethods(o), peerMethods}
 	if o.hasProperties() {
@@ -120,7 +119,7 @@ var peerMethods = &Interface{Name: PeerInterface, Methods: map[string]Method{
 	"GetMachineId": {Handle: getMachineID},
 }}
 
-// getMachineID answers with the ID of this host, machine-id(5).
+// getMachineID replies with the ID of this host, machine-id(5).
 func getMachineID(k *Call, _ *Decoder) error {
 	for _, path := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
 		if id, err := os.ReadFile(path); err == nil {

@@ -9,48 +9,47 @@ import (
 	"github.com/pkg/errors"
 )
 
-// Credentials are what the bus says of the process at the other end of a
+// Credentials are what the bus reports about the process at the other end of a
 // connection.
 type Credentials struct {
-	// UID and GID are its effective user and group. D-Bus has no GID, and some
-	// buses cannot name the user: then they are 65534 and 4294967295, so that
-	// nothing matches.
+	// UID and GID are its effective user and group. D-Bus does not report a GID, and
+	// some buses not the user: then they are 65534 and 4294967295, which match nothing.
 	UID, GID uint32
-	// PID is its process ID, 0 if it is not known. It is for logs only: by the
-	// time it is read it may belong to another process.
+	// PID is its process ID, 0 if unknown. Use it for logs only: it may already belong
+	// to another process.
 	PID int32
 	// Groups are its groups.
 	Groups []uint32
 }
 
-// Peer is another connection to the bus, from its first call until it leaves.
-// Its calls are handled one after the other by one goroutine, which runs only
-// while there are calls. Its methods are safe for concurrent use.
+// Peer is another connection to the bus, from its first call until it leaves. Its calls
+// are handled one at a time by a goroutine that runs only while there are calls. Its
+// methods are safe for concurrent use.
 type Peer struct {
 	conn   *Conn
 	name   string // unique name
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	// Known once it has been identified. Only the goroutine that handles calls
-	// looks at these.
+	// Set once it has been identified. Only the goroutine that handles calls uses
+	// these.
 	identified bool
 	Credentials
 	trusted bool
-	account uint32 // the user to whom its calls are counted
+	account uint32 // the user to which its calls are counted
 
 	// unacked is how many bytes of signals it was sent since the last ping.
 	unacked atomic.Int64
 
-	// Below conn.mu.
-	user    *user // Conn.strangers until it has been identified
+	// Guarded by conn.mu.
+	user    *user // Conn.strangers until it is identified
 	queue   []*Call
 	busy    bool // a goroutine handles calls
 	gone    bool // it has left the bus
 	memory  int  // of its calls, in bytes
-	waiting int  // calls that wait or are worked on
-	pings   int  // to it that have no answer yet
-	noPings bool // the policy of the bus does not let us ping it
+	waiting int  // calls waiting or being handled
+	pings   int  // sent to it and not answered yet
+	noPings bool // the policy of the bus does not allow pings to it
 }
 
 // Name returns the unique name of the peer.
@@ -60,11 +59,11 @@ func (p *Peer) Name() string { return p.name }
 // service stops; its cause is ErrGone, ErrLost or ErrStopping.
 func (p *Peer) Context() context.Context { return p.ctx }
 
-// Conn returns the connection that the peer is reached over.
+// Conn returns the connection through which the peer is reached.
 func (p *Peer) Conn() *Conn { return p.conn }
 
-// peer returns the peer of a name, and makes it known if it is new. It is called
-// with the lock held.
+// peer returns the peer with a name, and adds it if it is new. It is called with the
+// lock held.
 func (c *Conn) peer(name string) *Peer {
 	p := c.peers[name]
 	if p == nil {
@@ -75,7 +74,7 @@ func (c *Conn) peer(name string) *Peer {
 	return p
 }
 
-// leave forgets a peer that is no longer on the bus, and ends what it had.
+// leave removes a peer that has left the bus, and ends everything it had.
 func (c *Conn) leave(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,7 +89,7 @@ func (c *Conn) leave(name string) {
 	c.release(p)
 }
 
-// identify asks the bus who the peer is, once.
+// identify asks the bus for the peer's credentials, once.
 func (c *Conn) identify(p *Peer) error {
 	if p.identified {
 		return nil
@@ -107,14 +106,14 @@ func (c *Conn) identify(p *Peer) error {
 	return nil
 }
 
-// The values for what the bus does not say: what the kernel shows for a user it
-// cannot name, and a group that no user has.
+// The values for what the bus does not report: what the kernel shows for a user without
+// an ID, and a group that no user has.
 const (
 	unknownUID = 65534
 	unknownGID = math.MaxUint32
 )
 
-// credentials asks the bus who owns a unique name.
+// credentials asks the bus for the owner of a unique name.
 func (c *Conn) credentials(ctx context.Context, unique string) (Credentials, error) {
 	who := Credentials{UID: unknownUID, GID: unknownGID}
 	var said map[string]godbus.Variant

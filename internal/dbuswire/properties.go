@@ -15,7 +15,7 @@ func propertyMethods(o *Object) *Interface {
 	}}
 }
 
-// get answers Properties.Get.
+// get handles Properties.Get.
 func (o *Object) get(k *Call, d *Decoder) error {
 	iface, name := d.Text(), d.Text()
 	if err := d.Done(); err != nil {
@@ -34,7 +34,7 @@ func (o *Object) get(k *Call, d *Decoder) error {
 	return k.Reply("v", e.Bytes())
 }
 
-// getAll answers Properties.GetAll. Interfaces of D-Bus have none.
+// getAll handles Properties.GetAll. The standard interfaces have no properties.
 func (o *Object) getAll(k *Call, d *Decoder) error {
 	iface := d.Text()
 	if err := d.Done(); err != nil {
@@ -67,7 +67,7 @@ func (o *Object) getAll(k *Call, d *Decoder) error {
 	return k.Reply("a{sv}", e.Bytes())
 }
 
-// set answers Properties.Set: nothing can be set.
+// set handles Properties.Set: no property can be set.
 func (o *Object) set(_ *Call, d *Decoder) error {
 	iface, name := d.Text(), d.Text()
 	d.Skip(d.Signature())
@@ -91,7 +91,7 @@ func isStandard(iface string) bool {
 	return iface == IntrospectableInterface || iface == PeerInterface || iface == PropertiesInterface
 }
 
-// property finds a property. A call may leave out the interface.
+// property finds a property. A call may omit the interface.
 func (o *Object) property(iface, name string) (*Interface, *Property, error) {
 	if isStandard(iface) {
 		return nil, nil, &Error{ErrUnknownProperty, "the interface " + iface + " has no properties"}

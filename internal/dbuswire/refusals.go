@@ -9,15 +9,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// refusals are answers that wait to be written by a goroutine of their own: the
-// reading goroutine must not wait for the bus.
+// refusals are replies to refused calls. A goroutine of their own writes them, because
+// the reading goroutine must not wait for the bus.
 type refusals struct {
 	mu       sync.Mutex
 	messages []byte
 	changed  chan struct{}
 }
 
-// refuse answers a call that is not taken in.
+// refuse replies to a call that is not accepted.
 func (c *Conn) refuse(h *Header, name, reason string) {
 	if h.Flags&godbus.FlagNoReplyExpected != 0 || h.Sender == "" {
 		return
@@ -43,7 +43,7 @@ func (c *Conn) refuseLong(h Header) {
 	c.refuse(&h, ErrLimitsExceeded, fmt.Sprintf("the call is longer than %d bytes", limits.DBusMessage))
 }
 
-// sendRefusals writes refusals as they come.
+// sendRefusals writes refusals as they are queued.
 func (c *Conn) sendRefusals() {
 	for {
 		select {
@@ -55,7 +55,7 @@ func (c *Conn) sendRefusals() {
 	}
 }
 
-// flushRefusals writes what refusals there are.
+// flushRefusals writes the queued refusals.
 func (c *Conn) flushRefusals() {
 	c.refusals.mu.Lock()
 	messages := c.refusals.messages

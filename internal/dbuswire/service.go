@@ -13,55 +13,53 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// Options say what a Service serves, and where. Bus, Name and Object are
-// needed; the zero value of each other field means its default.
+// Options say what a Service serves, and where. Bus, Name and Object are required; the
+// zero value of any other field means its default.
 type Options struct {
 	// Bus is SystemBus, SessionBus, StarterBus or the address of a bus.
 	Bus string
 	// Name is the name that the service owns on the bus.
 	Name string
-	// Object returns the object at the path of a call, nil if the caller can
-	// see none there. It is called from many goroutines.
+	// Object returns the object at the path of a call, nil if the caller may see none
+	// there. It is called from many goroutines.
 	Object func(k *Call) *Object
-	// Fault makes an error of a method the error that the caller gets; nil: the
+	// Fault turns an error of a method into the error that the caller gets; nil: the
 	// text of the error, as ErrFailed.
 	Fault func(err error, p *Peer) *Error
-	// Guard calls a method and makes an error of a panic; nil: a panic ends the
+	// Guard calls a method and turns a panic into an error; nil: a panic ends the
 	// process.
 	Guard func(method string, p *Peer, call func() error) error
-	// IsTrusted reports whether a peer, whose credentials are known, is free of
-	// the bounds that protect users from each other; nil: root alone is.
+	// IsTrusted reports whether a peer, whose credentials are known, is exempt from the
+	// bounds that protect users from each other; nil: only root is.
 	IsTrusted func(p *Peer) bool
-	// Account returns the uid to which the calls of a peer are counted; nil: its
-	// own.
+	// Account returns the uid to which the calls of a peer are counted; nil: its own.
 	Account func(p *Peer) uint32
-	// Owned is called in a goroutine of its own whenever the name is owned again.
-	// It returns when the context of the connection is done; nil: nothing.
+	// Owned is called in a goroutine of its own whenever the name is owned (again). It
+	// must return when the context of the connection is done; nil: not used.
 	Owned func(c *Conn)
-	// Logger gets what an administrator should know; nil: it is dropped.
+	// Logger gets messages for the administrator; nil: they are dropped.
 	Logger *slog.Logger
-	// Required makes it an error of Run if the name cannot be owned at the
-	// first try. Otherwise that is a warning, and Run goes on trying.
+	// Required makes Run fail if the name cannot be owned at the first try. Otherwise
+	// that is a warning, and Run keeps trying.
 	Required bool
-	// Once makes Run return when the bus has gone away. Otherwise Run waits for
-	// it to come back.
+	// Once makes Run return when the connection to the bus is lost. Otherwise Run
+	// reconnects.
 	Once bool
-	// Activity is notified when a call begins and when it is over; nil: no
-	// notice.
+	// Activity is called when a call begins and when it ends; nil: not used.
 	Activity activity.Counter
-	// WriteTimeout is how long the receiver of a Flow may read nothing of what
-	// is sent to it; 0: limits.WriteTimeout.
+	// WriteTimeout is how long the receiver of a Flow may read none of what is sent to
+	// it; 0: limits.WriteTimeout.
 	WriteTimeout time.Duration
 }
 
-// Service owns a name on a bus and serves objects there, over as many
-// connections as it takes. Its methods are safe for concurrent use.
+// Service owns a name on a bus and serves objects there, reconnecting as often as
+// needed. Its methods are safe for concurrent use.
 type Service struct {
 	o            Options
 	log          *slog.Logger
 	writeTimeout atomic.Int64 // in nanoseconds
 
-	base   context.Context // ends when everything has to
+	base   context.Context // ends when everything must end
 	cancel context.CancelCauseFunc
 	ready  chan struct{} // closed after the first try to own the name
 	once   sync.Once     // for ready
@@ -101,8 +99,7 @@ func New(o Options) (*Service, error) {
 	return s, nil
 }
 
-// SetWriteTimeout changes how long the receiver of a Flow may read nothing, from
-// now on; 0: limits.WriteTimeout.
+// SetWriteTimeout changes Options.WriteTimeout from now on.
 func (s *Service) SetWriteTimeout(d time.Duration) {
 	if d == 0 {
 		d = limits.WriteTimeout
@@ -110,19 +107,17 @@ func (s *Service) SetWriteTimeout(d time.Duration) {
 	s.writeTimeout.Store(int64(d))
 }
 
-// Context ends, with the cause ErrStopping, when everything of the service has
-// to end.
+// Context ends, with the cause ErrStopping, when everything in the service must end.
 func (s *Service) Context() context.Context { return s.base }
 
-// Conn returns the connection while the name is owned, else nil.
+// Conn returns the connection while the name is owned, otherwise nil.
 func (s *Service) Conn() *Conn { return s.current.Load() }
 
-// Calls returns how many calls were taken in, and how many refused at a bound,
+// Calls returns how many calls were accepted, and how many were refused at a bound,
 // since the service began.
 func (s *Service) Calls() (taken, refused uint64) { return s.calls.Load(), s.refused.Load() }
 
-// Refused counts a call that was refused at a bound, and logs now and then that
-// there are such.
+// Refused counts a call that was refused at a bound, and logs such calls now and then.
 func (s *Service) Refused(sender, reason string) {
 	s.refused.Add(1)
 	now, last := time.Now().UnixNano(), s.lastRefusal.Load()
@@ -131,22 +126,21 @@ func (s *Service) Refused(sender, reason string) {
 	}
 }
 
-// Ready is closed once the first try to own the name on the bus is over, be it
-// that it succeeded or not. It stays open if that is an error of Run.
+// Ready is closed once the first try to own the name on the bus is over, whether or not
+// it succeeded. It stays open if its failure makes Run return an error.
 func (s *Service) Ready() <-chan struct{} { return s.ready }
 
 func (s *Service) setReady() { s.once.Do(func() { close(s.ready) }) }
 
-// Run owns the name on the bus and serves, until the context is done; then the
-// name is given back, what was called before is answered, Context ends, and Run
-// returns nil when every goroutine of its connections has ended. A bus that goes
-// away, or is not there yet, is waited for; if Required is set, failing at the
-// first try is an error, and if Once is, the first end is the last. Run is
-// called once.
+// Run owns the name on the bus and serves until the context is done. Then the name is
+// given back, earlier calls get their reply, Context ends, and Run returns nil when
+// every goroutine of its connections has ended. If the bus is not there yet, or the
+// connection is lost, Run waits for it. With Required, a failure at the first try is an
+// error; with Once, Run does not reconnect. Call Run once.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.cancel(ErrStopping)
 	var pause time.Duration
-	var last string // what was last complained about
+	var last string // the last error logged
 	for first := true; ; first = false {
 		began := time.Now()
 		err := s.serveOnce(ctx)
@@ -188,7 +182,7 @@ func Wait(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// serveOnce connects, owns the name and serves until that ends.
+// serveOnce connects, owns the name and serves until the connection ends.
 func (s *Service) serveOnce(ctx context.Context) error {
 	c, err := s.connect(ctx)
 	if err != nil {

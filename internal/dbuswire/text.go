@@ -5,14 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// CleanText replaces what no D-Bus string can hold by U+FFFD: bytes that are not
+// CleanText replaces what a D-Bus string cannot contain by U+FFFD: bytes that are not
 // UTF-8, and NUL.
 func CleanText(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }
 
-// WholeRunes returns the greatest index up to end that is not within a rune of
-// the text that begins at start.
+// WholeRunes returns the greatest index up to end that is not inside a rune of the text
+// that begins at start.
 func WholeRunes(b []byte, start, end int) int {
 	for end > start && !utf8.RuneStart(b[end]) {
 		end--
@@ -20,7 +20,7 @@ func WholeRunes(b []byte, start, end int) int {
 	return end
 }
 
-// Shorten bounds what is repeated of a message in the answer.
+// Shorten shortens a text of a message that the reply repeats.
 func Shorten(s string) string {
 	const most = 64
 	if len(s) <= most {

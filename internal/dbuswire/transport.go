@@ -17,21 +17,21 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// transport is what godbus reads from and writes to instead of the socket of a
-// bus. godbus gets to see the authentication, replies of the bus itself and its
-// signals; calls of clients go to a function of its owner, and everything else
-// is dropped, its descriptors closed. All writes, godbus' included, are whole
-// messages and go through one lock.
+// transport is what godbus reads from and writes to instead of the socket of a bus.
+// godbus only sees the authentication, replies of the bus itself and its signals. Calls
+// of clients go to a function of the owner, and everything else is dropped and its
+// descriptors closed. All writes, including those of godbus, are whole messages and go
+// through one lock.
 //
-// Reading is done by one goroutine, that of godbus.
+// One goroutine reads, that of godbus.
 type transport struct {
 	sock *net.UnixConn
 	in   *bufio.Reader
 
-	// call is given calls that are short enough, with their body; tooLong
-	// others; answer replies and errors that godbus did not ask for, and reports
-	// whether they were meant for it. All are called by the reading goroutine
-	// and must not block.
+	// call gets calls that are short enough, with their body, and tooLong the others;
+	// answer gets replies and errors that godbus did not ask for, and reports whether
+	// they were meant for it. All are called by the reading goroutine and must not
+	// block.
 	call    func(h Header, body []byte)
 	tooLong func(h Header)
 	answer  func(h *Header) bool
@@ -54,10 +54,11 @@ func newTransport(sock *net.UnixConn) *transport {
 	return &transport{sock: sock, in: bufio.NewReaderSize(&fileCloser{sock: sock}, buffer)}
 }
 
-// fileCloser reads from a socket and closes every descriptor that comes along.
+// fileCloser reads from a socket and closes every descriptor that arrives with the
+// data.
 type fileCloser struct {
 	sock *net.UnixConn
-	oob  [2 << 10]byte // room for all descriptors that one message can have (SCM_MAX_FD in unix(7))
+	oob  [2 << 10]byte // room for as many descriptors as one message can have (SCM_MAX_FD in unix(7))
 }
 
 func (r *fileCloser) Read(b []byte) (int, error) {
@@ -69,8 +70,8 @@ func (r *fileCloser) Read(b []byte) (int, error) {
 	return max(0, n), err
 }
 
-// closeFiles closes all descriptors in control messages. Those for which there
-// was no room the kernel has closed.
+// closeFiles closes all descriptors in control messages. The kernel has closed those
+// for which there was no room.
 func closeFiles(oob []byte) {
 	if len(oob) == 0 {
 		return
@@ -90,7 +91,7 @@ func closeFiles(oob []byte) {
 	}
 }
 
-// Read is for godbus.
+// Read is called by godbus.
 func (t *transport) Read(b []byte) (int, error) {
 	if !t.begun {
 		return t.in.Read(b)
@@ -105,7 +106,7 @@ func (t *transport) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// next reads a message and hands it to whom it is for.
+// next reads a message and passes it to its receiver.
 func (t *transport) next() error {
 	fixed, err := t.in.Peek(fixedSize)
 	if err != nil {
@@ -170,12 +171,11 @@ func (t *transport) discard(n int) error {
 	return err
 }
 
-// beginLine is what ends the authentication.
+// beginLine ends the authentication.
 const beginLine = "BEGIN\r\n"
 
-// Write is for godbus, which calls it once for each message. Before
-// authentication ends it asks the bus to pass descriptors, which godbus would
-// do for its own transports only.
+// Write is called by godbus, once for each message. Before the authentication ends it
+// asks the bus to pass descriptors, which godbus does only for its own transports.
 func (t *transport) Write(b []byte) (int, error) {
 	if !t.begun && string(b) == beginLine {
 		if err := t.negotiate(); err != nil {
@@ -200,20 +200,20 @@ func (t *transport) negotiate() error {
 	return nil
 }
 
-// Close is for godbus.
+// Close is called by godbus.
 func (t *transport) Close() error { return t.sock.Close() }
 
-// GetSerial is for godbus: all messages of the connection are numbered here.
-// Serials are used again after four billion, and never 0.
+// GetSerial is called by godbus: all messages of the connection are numbered here.
+// Serials are reused after four billion, and never 0.
 func (t *transport) GetSerial() uint32 {
 	const all = 1<<32 - 1
 	return uint32(t.serials.Add(1)%all) + 1
 }
 
-// RetireSerial is for godbus.
+// RetireSerial is called by godbus.
 func (t *transport) RetireSerial(uint32) {}
 
-// send writes messages that are complete.
+// send writes complete messages.
 func (t *transport) send(messages []byte) error {
 	t.write.Lock()
 	defer t.write.Unlock()
@@ -221,8 +221,8 @@ func (t *transport) send(messages []byte) error {
 	return errors.Wrap(err, "cannot write to the bus")
 }
 
-// sendFile writes one message and passes a descriptor with it, which stays
-// open.
+// sendFile writes one message and passes a descriptor with it. It does not close the
+// file.
 func (t *transport) sendFile(message []byte, file *os.File) error {
 	t.write.Lock()
 	defer t.write.Unlock()
@@ -233,8 +233,7 @@ func (t *transport) sendFile(message []byte, file *os.File) error {
 	return errors.Wrap(err, "cannot write to the bus")
 }
 
-// setTimeout bounds everything that is read and written until it is called with
-// 0.
+// setTimeout bounds all reads and writes until it is called with 0.
 func (t *transport) setTimeout(d time.Duration) {
 	var deadline time.Time
 	if d > 0 {

@@ -12,12 +12,11 @@ type Value struct {
 	Text      string            // of s and o
 	Truth     bool              // of b
 	Labels    map[string]string // of a{ss}
-	number    int64             // of every integer type but t
+	number    int64             // of every integer type except t
 	big       uint64            // of t
 }
 
-// Variant reads a variant. Values of types other than those of Value are not
-// looked into.
+// Variant reads a variant. Values of types other than those of Value are skipped.
 func (d *Decoder) Variant() Value {
 	v := Value{Signature: d.Signature()}
 	switch v.Signature {
@@ -53,8 +52,7 @@ func (v *Value) isInteger() bool {
 	return len(v.Signature) == 1 && strings.Contains("ynqiuxt", v.Signature)
 }
 
-// Integer returns the value of an integer type, and false if it is not in the
-// range.
+// Integer returns the value of an integer type; false if it is out of the range.
 func (v *Value) Integer(least, most int64) (int64, bool) {
 	n := v.number
 	if v.Signature == "t" {
@@ -63,15 +61,14 @@ func (v *Value) Integer(least, most int64) (int64, bool) {
 	return n, n >= least && n <= most
 }
 
-// Values are the entries of a dictionary of type a{sv} in a call.
+// Values are the entries of a call's dictionary of type a{sv}.
 type Values map[string]Value
 
-// AnyInteger in a table of options stands for every integer type.
+// AnyInteger, in a table of options, means every integer type.
 const AnyInteger = "integer"
 
-// Options reads a dictionary of options, which the caller's errors call what.
-// The table has the options that there are, with their types; any other option
-// is an error.
+// Options reads a dictionary of options; what is its name in errors. The table has the
+// valid options with their types; any other option is an error.
 func (d *Decoder) Options(what string, table map[string]string) (Values, error) {
 	o := make(Values)
 	var wrong error
