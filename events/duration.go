@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// units are those of Go and of systemd.time(7) that always have the same length.
+// units are the units of Go and of systemd.time(7) that always have the same length.
 var units = map[string]time.Duration{
 	"ns": time.Nanosecond, "nsec": time.Nanosecond,
 	"us": time.Microsecond, "µs": time.Microsecond, "μs": time.Microsecond, "usec": time.Microsecond,
@@ -21,13 +21,12 @@ var units = map[string]time.Duration{
 
 const day = 24 * time.Hour
 
-// uneven are units of which systemd takes an average, and which people do not mean
-// so.
+// uneven are units for which systemd uses an average, which is not what people mean.
 var uneven = map[string]bool{"M": true, "month": true, "months": true, "y": true, "year": true, "years": true}
 
-// parseDuration understands "10m", "1h30m", "2 weeks", "1 hour ago", "-10m". signed
-// says that it means the same at both ends of a span of time. ok is false if the
-// value is nothing like a duration.
+// parseDuration parses "10m", "1h30m", "2 weeks", "1 hour ago", "-10m". signed reports
+// that the value means the same in since and in until. ok is false if the value does
+// not look like a duration.
 func parseDuration(value string) (d time.Duration, signed, ok bool, reason string) {
 	text, ago := strings.CutSuffix(value, " ago")
 	backwards := ago
@@ -45,7 +44,7 @@ func parseDuration(value string) (d time.Duration, signed, ok bool, reason strin
 		return 0, signed, true, ""
 	}
 	if text != "" && isNumeral(rune(text[0])) {
-		// A duration in Go's form is exactly what Go, and so Podman, makes of it.
+		// A duration in Go's form is exactly what Go, and so Podman, takes it for.
 		if d, err := time.ParseDuration(text); err == nil {
 			if backwards {
 				d = -d
@@ -87,7 +86,7 @@ func prefixOf(text string, is func(rune) bool) int {
 	return len(text)
 }
 
-// multiply returns so many times a unit, exactly but for fractions of a nanosecond.
+// multiply returns a multiple of a unit, exact to the nanosecond.
 func multiply(number string, unit time.Duration) (time.Duration, bool) {
 	whole, fraction, _ := strings.Cut(number, ".")
 	if whole+fraction == "" || strings.Contains(fraction, ".") {
@@ -105,7 +104,7 @@ func multiply(number string, unit time.Duration) (time.Duration, bool) {
 		return 0, false
 	}
 	d = time.Duration(int64(d) * int64(unit))
-	// A day has fewer than 10^14 ns: what comes after so many digits is nothing.
+	// A day has fewer than 10^14 ns: further digits make no difference.
 	const digits = 15
 	fraction = fraction[:min(len(fraction), digits)]
 	scale, rest := uint64(1), uint64(0)

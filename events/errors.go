@@ -23,10 +23,10 @@ var (
 		"set events_logger to file or journald in containers.conf")
 )
 
-// WordError is returned for a word that is no known type or status.
+// WordError is returned for a word that is not a known type or status.
 type WordError struct {
 	Kind    string // "event type" or "event status"
-	Word    string // as it was given
+	Word    string // as given
 	Nearest string // the known word that is probably meant, "" if none is near
 }
 
@@ -36,21 +36,21 @@ func newWordError(kind, word string, words []string) *WordError {
 
 func (e *WordError) Error() string { return filter.UnknownWord(e.Kind, e.Word, e.Nearest) }
 
-// FilterError is returned for a filter that cannot be understood.
+// FilterError is returned for an invalid filter.
 type FilterError struct {
-	Filter string // as it was given
-	Reason string // why, and the nearest valid word
+	Filter string // as given
+	Reason string // why it is invalid, and the nearest valid word
 }
 
 func (e *FilterError) Error() string {
 	return fmt.Sprintf("cannot understand filter %q: %s", e.Filter, e.Reason)
 }
 
-// TimeError is returned for a time that cannot be understood.
+// TimeError is returned for an invalid time.
 type TimeError struct {
 	Field  string // since, until or time
-	Value  string // as it was given
-	Reason string // why, and what is understood
+	Value  string // as given
+	Reason string // why it is invalid, and which forms are valid
 }
 
 func (e *TimeError) Error() string {
@@ -59,7 +59,7 @@ func (e *TimeError) Error() string {
 
 // FieldError is returned for an event that cannot be written as it is.
 type FieldError struct {
-	Field  string // member of NewEvent in io.podman.events.varlink
+	Field  string // a member of NewEvent in io.podman.events.varlink
 	Reason string // why
 }
 
@@ -69,7 +69,7 @@ func (e *FieldError) Error() string {
 
 // CursorError is returned for a cursor that this service has not made.
 type CursorError struct {
-	Cursor string // as it was given
+	Cursor string // as given
 	Reason string // why
 }
 
@@ -77,13 +77,12 @@ func (e *CursorError) Error() string {
 	return fmt.Sprintf("cannot understand cursor %q: %s", e.Cursor, e.Reason)
 }
 
-// ExpiredError is returned when the store no longer holds the place after a
-// cursor, when it is not certain which place it is, or when the
-// cursor is of another kind of store, which the service had before. Events
-// directly after the cursor may be lost.
+// ExpiredError is returned when the store no longer holds the place after a cursor,
+// when that place is not certain, or when the cursor is from another kind of store,
+// which the service used before. Events directly after the cursor may be lost.
 type ExpiredError struct {
-	// Oldest is the position before the oldest event that the store
-	// still holds: reading after it starts there.
+	// Oldest is the position before the oldest event that the store still holds:
+	// reading after it starts there.
 	Oldest string
 }
 
@@ -100,6 +99,5 @@ type UnavailableError struct {
 
 func (e *UnavailableError) Error() string { return e.Reason }
 
-// Is reports that a store that keeps nothing is unavailable because of
-// ErrNoReading.
+// Is makes a store that keeps nothing match ErrNoReading.
 func (e *UnavailableError) Is(target error) bool { return target == ErrNoReading && e.Backend == Null }

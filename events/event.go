@@ -6,14 +6,12 @@ import (
 	"time"
 )
 
-// Event is one event of Podman's event model. Its exported fields follow the
-// members of a line in Podman's event log (libpod/events.Event), which
-// MarshalJSON and UnmarshalJSON write and read. A field with its zero value was
-// not given.
+// Event is one event of Podman's event model. Its exported fields follow the members of
+// a line in Podman's event log (libpod/events.Event), which MarshalJSON and
+// UnmarshalJSON write and read. A field with its zero value was absent.
 type Event struct {
-	// ContainerExitCode is the exit code of the container, or of the process
-	// started by exec; nil if libpod gave none, which Podman before 5 did for
-	// exit code 0 too.
+	// ContainerExitCode is the exit code of the container, or of the process started by
+	// exec; nil if libpod gave none, which Podman before 5 also did for exit code 0.
 	ContainerExitCode *int
 	// ID is the full ID of the object; of the container for connect and
 	// disconnect of a network.
@@ -34,42 +32,41 @@ type Event struct {
 	HealthStatus string
 	// HealthLog is the output of the health check.
 	HealthLog string
-	// HealthFailingStreak counts the failed health checks in succession.
+	// HealthFailingStreak is the number of consecutive failed health checks.
 	HealthFailingStreak int
 	// Error is the text of the error, for pull-error.
 	Error string
 	Details
 
-	// Extra holds the members that this package does not know, as they were
-	// read; they are written back.
+	// Extra is the members that this package does not know, as read; they are written
+	// back.
 	Extra map[string]json.RawMessage
 
-	// UID is the user whose engine it happened in: the owner of the log file,
-	// or the sender of the journal entry; nil if it is not known. It is no
-	// member of the line.
+	// UID is the user whose engine reported it: the owner of the log file, or the
+	// sender of the journal entry; nil if unknown. It is not a member of the line.
 	UID *uint32
-	// Host is the host it happened on, set only where the store collects
-	// several hosts. It is no member of the line.
+	// Host is the host where it happened, set only if the store collects several hosts.
+	// It is not a member of the line.
 	Host string
-	// Cursor names the position right after the event in its store: at most
-	// 255 bytes of printable ASCII, opaque. Empty if the event was not read
-	// from a store. It is no member of the line.
+	// Cursor is the position right after the event in its store: at most 255 bytes of
+	// printable ASCII, opaque. Empty if the event was not read from a store. It is not
+	// a member of the line.
 	Cursor string
 }
 
-// Details are the fields that libpod keeps apart from the others.
+// Details are the fields that libpod groups separately.
 type Details struct {
-	// ContainerInspectData is the JSON text of podman inspect, where Podman is
-	// set to record it.
+	// ContainerInspectData is the JSON text of podman inspect, if Podman is configured
+	// to record it.
 	ContainerInspectData string
 	// PodID is the ID of the pod that the container belongs to.
 	PodID string
-	// Attributes are the labels of the object and further attributes, as
-	// libpod mixes them.
+	// Attributes are the labels of the object together with further attributes, as in
+	// libpod.
 	Attributes map[string]string
 }
 
-// NewEvent returns an event of the status that happens now.
+// NewEvent returns an event with a status and the current time.
 func NewEvent(status Status) Event {
 	return Event{Status: status, Time: time.Now()}
 }

@@ -32,20 +32,19 @@ type EventerOptions struct {
 	LogFileMaxSize uint64
 }
 
-// Eventer is a store of events, in the shape that libpod gives it. It is safe
-// for concurrent use.
+// Eventer is a store of events, in libpod's shape. It is safe for concurrent use.
 type Eventer interface {
-	// Write appends an event to the store. The event is there when it returns.
+	// Write appends an event to the store. When it returns, the event is stored.
 	Write(event Event) error
-	// Read sends the events that the options ask for to their EventChannel,
-	// in the order of the store. It returns when all have been sent, when the
-	// context is done, or on an error, and always closes the channel.
+	// Read sends the events that the options select to their EventChannel, in the order
+	// of the store. It returns when all have been sent, when the context is done, or on
+	// an error, and always closes the channel.
 	Read(ctx context.Context, options ReadOptions) error
 	// String returns the kind of store, a word of containers.conf.
 	String() string
 }
 
-// ReadResult is an event that was read, or the error that took its place.
+// ReadResult is an event that was read, or an error in its place.
 type ReadResult struct {
 	Event *Event
 	Error error
@@ -55,17 +54,17 @@ type ReadResult struct {
 type ReadOptions struct {
 	// EventChannel is where the events go. Read closes it.
 	EventChannel chan ReadResult
-	// Filters are strings as ParseFilters understands them.
+	// Filters are strings in the form that ParseFilters parses.
 	Filters []string
 	// FromStart reads the events that the store already holds; without it,
 	// and without Since and Until, reading starts with the next new event.
 	FromStart bool
-	// Since and Until bound the time of the events, both exclusive, in the
-	// forms that ParseTime understands; empty means no bound.
+	// Since and Until bound the time of the events, both exclusive, in the forms that
+	// ParseTime parses; empty means no bound.
 	Since string
 	Until string
-	// Stream waits for new events when the end of the store is reached, until
-	// the time of Until if there is one. Without it Read ends there.
+	// Stream waits for new events at the end of the store, until the time of Until if
+	// it is set. Without it Read ends there.
 	Stream bool
 }
 

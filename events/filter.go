@@ -6,15 +6,14 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// Filters is a choice of events: the same key given again widens it, different
-// keys narrow it. The zero value matches every event. It is immutable, and safe
-// for concurrent use.
+// Filters selects events: filters with the same key widen the selection, filters with
+// different keys narrow it. The zero value matches every event. It is immutable, and
+// safe for concurrent use.
 type Filters struct{ parsed *filter.Filters }
 
-// ParseFilters understands filters of the form key=value, key!=value or
-// +key=value, in Podman 5's grammar and beyond: keys are case-insensitive, values
-// are not. The error is a *FilterError that names the filter and the nearest
-// valid word.
+// ParseFilters parses filters of the form key=value, key!=value or +key=value, in an
+// extension of Podman 5's grammar: keys are case-insensitive, values are not. The error
+// is a *FilterError that names the filter and the nearest valid word.
 func ParseFilters(filters []string) (*Filters, error) {
 	parsed, err := filter.Parse(filters)
 	var wrong *filter.Error
@@ -24,8 +23,8 @@ func ParseFilters(filters []string) (*Filters, error) {
 	return &Filters{parsed}, err
 }
 
-// Match reports whether the event passes the filters. health=changed depends on
-// what a reader has seen before: every verdict of a health check passes it here.
+// Match reports whether the event passes the filters. health=changed depends on what a
+// reader has seen before: here, every verdict of a health check passes it.
 func (f *Filters) Match(e *Event) bool {
 	if f == nil {
 		return true

@@ -6,9 +6,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/eventline"
 )
 
-// ToHumanReadable returns the line that podman events prints for the event,
-// with the labels sorted, which Podman prints in random order. With truncate
-// the ID is cut to 12 letters, without the algorithm of a digest.
+// ToHumanReadable returns the line that podman events prints for the event, with the
+// labels sorted (Podman prints them in random order). With truncate the ID is cut to 12
+// letters, without a digest's algorithm.
 func (e *Event) ToHumanReadable(truncate bool) string {
 	return string(e.AppendHumanReadable(nil, truncate))
 }

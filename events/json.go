@@ -12,9 +12,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
-// wireEvent is the shape of a line in Podman's event log for encoding/json,
-// with which Podman itself reads it. Its members are in the order in which
-// Podman 5 writes them.
+// wireEvent is the shape of a line in Podman's event log for encoding/json, with which
+// Podman itself reads it. Its members are in the order in which Podman 5 writes them.
 type wireEvent struct {
 	ContainerExitCode    *int
 	ID                   string
@@ -39,9 +38,9 @@ var knownMembers = []string{
 	"health_log", "health_failing_streak", "error", "ContainerInspectData", "PodID", "Attributes",
 }
 
-// UnmarshalJSON reads a line of Podman's event log, with the leniency and the
-// refusals of encoding/json, which is Podman's own reader. A line without type,
-// status or time is refused with ErrEventTypeBlank and its like.
+// UnmarshalJSON parses a line of Podman's event log, accepting and refusing what
+// encoding/json does, since Podman itself uses that. A line without type, status or
+// time is refused with ErrEventTypeBlank, ErrEventStatusBlank or ErrEventTimeBlank.
 func (e *Event) UnmarshalJSON(line []byte) error {
 	var w wireEvent
 	if err := json.Unmarshal(line, &w); err != nil {
@@ -69,7 +68,7 @@ func (e *Event) UnmarshalJSON(line []byte) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	// Package time, and so Podman, reads a zone of a day and writes none.
+	// Package time, and so Podman, reads a zone of a day or more, but writes none.
 	var text [len(time.RFC3339Nano) + 1]byte
 	if _, err := e.Time.AppendText(text[:0]); err != nil {
 		e.Time = e.Time.UTC()
@@ -80,7 +79,7 @@ func (e *Event) UnmarshalJSON(line []byte) error {
 	return nil
 }
 
-// check refuses an event that says nothing.
+// check refuses an event without type, status or time.
 func (e *Event) check() error {
 	switch {
 	case e.Type == "":
@@ -93,8 +92,8 @@ func (e *Event) check() error {
 	return nil
 }
 
-// IsMember reports whether a name is that of a member that this package knows, in
-// any case, as encoding/json takes it.
+// IsMember reports whether a name is that of a member that this package knows, in any
+// case, as in encoding/json.
 func IsMember(name string) bool {
 	for _, known := range knownMembers {
 		if strings.EqualFold(name, known) {
@@ -107,11 +106,11 @@ func IsMember(name string) bool {
 // MarshalJSON returns the line of Podman's event log for the event.
 func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
 
-// AppendJSON appends the line of Podman's event log for the event, without the
-// newline, byte for byte as Podman 5 writes it, unknown members after the
-// known ones. On an error it appends nothing: the event says nothing, its time
-// or an unknown member has no form in JSON, or an unknown member has the name of
-// a known one.
+// AppendJSON appends the line of Podman's event log for the event, without the newline,
+// byte for byte as Podman 5 writes it, with unknown members after the known ones. On an
+// error it appends nothing: the event lacks type, status or time, its time or an
+// unknown member cannot be expressed in JSON, or an unknown member has the name of a
+// known one.
 func (e *Event) AppendJSON(line []byte) ([]byte, error) {
 	if err := e.check(); err != nil {
 		return line, err
@@ -156,8 +155,8 @@ func (e *Event) AppendJSON(line []byte) ([]byte, error) {
 	return append(line, '}'), nil
 }
 
-// encodeExtra returns the unknown members, each with a comma in front, sorted
-// and without white space: a newline would break the line of the log in two.
+// encodeExtra returns the unknown members, each with a leading comma, sorted and
+// without white space: a newline would break the line of the log in two.
 func (e *Event) encodeExtra() ([]byte, error) {
 	if len(e.Extra) == 0 {
 		return nil, nil

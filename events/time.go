@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// Bound says which end of a span of time a value stands for, and so what an
-// unsigned duration means in it.
+// Bound is the end of a time range that a value is for, and so decides what an unsigned
+// duration means.
 type Bound string
 
-// The bounds, and the time of an event to be written, in the names of the
-// parameters of io.podman.events.
+// The bounds, and the time of an event to be written, with the names of the parameters
+// of io.podman.events.
 const (
 	Since   Bound = "since"
 	Until   Bound = "until"
 	Written Bound = "time"
 )
 
-// zonedForms are the forms with a date and a zone, apart from Unix seconds. A
-// fraction of a second is understood in each that has seconds, since package time
-// accepts one even where the layout has none.
+// zonedForms are the forms with a date and a zone, except Unix seconds. Each that has
+// seconds also matches a fraction of a second, since package time accepts one even if
+// the layout has none.
 var zonedForms = []string{
 	time.RFC3339,
 	"2006-01-02T15:04:05Z0700",
-	"2006-01-02T15:04:05 -0700 MST",   // as podman events prints it
+	"2006-01-02T15:04:05 -0700 MST",   // as printed by podman events
 	"2006-01-02T15:04:05 -0700 -0700", // the same in a zone without a name
 	"2006-01-02T15:04:05 -0700",
-	"2006-01-02T15:04:05 UTC", // as journalctl prints it
+	"2006-01-02T15:04:05 UTC", // as printed by journalctl
 	"2006-01-02T15:04Z07:00",
 	"2006-01-02T15:04 -0700",
 	"2006-01-02T15:04 UTC",
@@ -37,13 +37,13 @@ var zonedForms = []string{
 	"2006-01-02Z07:00",
 }
 
-// localForms are those without a zone.
+// localForms are the forms without a zone.
 var localForms = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02T15", "2006-01-02"}
 
-// clockForms are times of the present day.
+// clockForms are times of the current day.
 var clockForms = []string{"15:04:05", "15:04"}
 
-// timeHint says what is understood.
+// timeHint says which forms are valid.
 func timeHint(bound Bound) string {
 	const hint = "give RFC 3339 (2006-01-02T15:04:05Z), a date, Unix seconds or 'now'"
 	if bound == Written {
@@ -52,21 +52,25 @@ func timeHint(bound Bound) string {
 	return hint + ", or a duration such as 10m, 2d or '1 hour ago'"
 }
 
-// ParseTime is ParseTimeIn with UTC as the zone of times that have none.
+// ParseTime is ParseTimeIn with UTC for times without a zone.
 func ParseTime(bound Bound, value string, now time.Time) (time.Time, error) {
 	return ParseTimeIn(bound, value, now, time.UTC)
 }
 
-// ParseTimeIn understands a time as users write it, exact to the nanosecond:
-// RFC 3339 with or without fraction and zone, what podman events and journalctl
-// print, a date, a time of the present day, Unix seconds with or without fraction
-// or '@' (which short numbers need, since a date without hyphens and a duration without
-// its unit look the same), "now", "today", "yesterday", "tomorrow", or a duration in Go's form or
-// systemd's (systemd.time(7)). A time without a zone is in the one that is given.
-// A duration without a sign is ago in since and ahead in until, as in Podman 5; with
-// a sign, or with "ago", it means the same in both. For Written no duration is
-// understood. A value that cannot be understood, or in more than one way, is a
-// *TimeError.
+// ParseTimeIn parses a time as users write it, exact to the nanosecond. It may be:
+//
+//   - RFC 3339, with or without fraction and zone
+//   - what podman events and journalctl print
+//   - a date, or a time of the current day
+//   - Unix seconds, with or without fraction or '@' (required for short numbers, which
+//     could also be a date without hyphens or a duration without its unit)
+//   - "now", "today", "yesterday" or "tomorrow"
+//   - a duration in Go's form or systemd's (systemd.time(7))
+//
+// A time without a zone is in the given zone. A duration without a sign is ago in since
+// and ahead in until, as in Podman 5; with a sign, or with "ago", it means the same in
+// both. For Written no duration is accepted. For a value that is invalid or ambiguous
+// the error is a *TimeError.
 func ParseTimeIn(bound Bound, value string, now time.Time, zone *time.Location) (time.Time, error) {
 	t, reason := parseTime(bound, withoutMonotonic(value), now, zone)
 	if reason != "" {
@@ -110,7 +114,7 @@ func parseTime(bound Bound, value string, now time.Time, zone *time.Location) (t
 	return now.Add(d), reason
 }
 
-// withoutMonotonic cuts what Go prints after a time that it has of a clock:
+// withoutMonotonic cuts off the monotonic clock reading that Go prints after a time:
 // Podman's own events have it.
 func withoutMonotonic(value string) string {
 	if i := strings.LastIndex(value, " m="); i >= 0 {
@@ -121,14 +125,14 @@ func withoutMonotonic(value string) string {
 	return value
 }
 
-// parseDate understands what has a date or a time of day. ok is false if the value
-// has not.
+// parseDate parses a value with a date or a time of day. ok is false if the value has
+// neither.
 func parseDate(value string, now time.Time, zone *time.Location) (t time.Time, ok bool, reason string) {
 	weekday, date := cutWeekday(value)
 	date = asDate(date)
 	for _, form := range zonedForms {
 		if t, err := time.Parse(form, date); err == nil {
-			if _, err := t.AppendText(nil); err != nil { // of a zone a day and more away
+			if _, err := t.AppendText(nil); err != nil { // of a zone a day or more away
 				return t, true, "its zone is out of range; give at most 23:59"
 			}
 			return t, true, checkWeekday(t, weekday)
@@ -154,7 +158,7 @@ func parseDate(value string, now time.Time, zone *time.Location) (t time.Time, o
 	return t, false, ""
 }
 
-// cutZoneName cuts the short name of a zone, such as CET, from after a date.
+// cutZoneName cuts off the short name of a zone, such as CET, after a date.
 func cutZoneName(value string) (date, name string) {
 	i := strings.LastIndexByte(value, ' ')
 	if i < len("2006-01-02") || i == len(value)-1 || strings.Trim(value[i+1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" ||
@@ -164,9 +168,9 @@ func cutZoneName(value string) (date, name string) {
 	return value[:i], value[i+1:]
 }
 
-// inZone returns the instant at which clocks of the zone show what wall shows, and
-// why there is not just one. The zone may have the name alone that is given, if any:
-// such names are clear only within a zone.
+// inZone returns the instant at which clocks of the zone show wall, and a reason if
+// there is not exactly one. If name is not empty, the zone must have that name then:
+// such names are only unique within a zone.
 func inZone(wall time.Time, zone *time.Location, name string) (t time.Time, reason string) {
 	var found []time.Time
 	for _, near := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
@@ -192,7 +196,7 @@ func inZone(wall time.Time, zone *time.Location, name string) (t time.Time, reas
 	return t, "clocks in this zone show that time twice; give it with a zone, such as Z or +01:00"
 }
 
-// cutWeekday cuts the name of a day of the week from before a date.
+// cutWeekday cuts off the name of a weekday before a date.
 func cutWeekday(value string) (weekday, date string) {
 	day, rest, found := strings.Cut(value, " ")
 	if !found || len(day) < 3 || rest == "" || rest[0] < '0' || rest[0] > '9' {
@@ -213,9 +217,8 @@ func checkWeekday(t time.Time, weekday string) string {
 	return ""
 }
 
-// asDate returns a value that begins with a date as the forms have it: RFC 3339
-// allows a blank and small letters where package time does not, and the blank is
-// what podman events prints.
+// asDate normalizes a value that begins with a date: RFC 3339 allows a blank and
+// lower-case letters where package time does not, and podman events prints the blank.
 func asDate(value string) string {
 	const day = len("2006-01-02")
 	if len(value) <= day || !allDigits(value[:4]) || value[4] != '-' {
@@ -230,7 +233,7 @@ func asDate(value string) string {
 	return value
 }
 
-// timeReason says why a value with the look of a date or duration is none.
+// timeReason returns why a value that looks like a date or duration is not valid.
 func timeReason(bound Bound, value string) string {
 	if len(value) >= len("2006-01-02") && allDigits(value[:4]) && value[4] == '-' {
 		if _, err := time.Parse("2006-01-02", value[:10]); err != nil {
@@ -240,8 +243,8 @@ func timeReason(bound Bound, value string) string {
 	return timeHint(bound)
 }
 
-// parseUnix understands seconds since the epoch with at most nine digits of
-// fraction that matter. ok is false if the value is not of that form.
+// parseUnix parses seconds since the epoch with at most nine significant digits of
+// fraction. ok is false if the value does not have that form.
 func parseUnix(value string) (t time.Time, ok bool, reason string) {
 	seconds, fraction, _ := strings.Cut(value, ".")
 	if seconds == "" || !allDigits(seconds) || !allDigits(fraction) || strings.HasSuffix(value, ".") {
@@ -257,9 +260,8 @@ func parseUnix(value string) (t time.Time, ok bool, reason string) {
 	return time.Unix(s, ns).UTC(), true, ""
 }
 
-// otherNumber says what a number without '@' may be meant as beside Unix seconds, ""
-// where they alone make sense: such have nine or ten digits since 1973, and 0 is the
-// beginning of all.
+// otherNumber returns what else a number without '@' may mean than Unix seconds, "" if
+// only those make sense: they have nine or ten digits since 1973, and 0 is the epoch.
 func otherNumber(value string) string {
 	whole, _, _ := strings.Cut(value, ".")
 	number := strings.TrimLeft(whole, "0")

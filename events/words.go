@@ -79,10 +79,10 @@ func (t Type) Varlink() string { return filter.CodeOfType(t).Varlink() }
 // Varlink returns the member of the enum EventStatus for the status.
 func (s Status) Varlink() string { return filter.CodeOfStatus(s).Varlink() }
 
-// Types returns every type that this package knows, sorted.
+// Types returns all known types, sorted.
 func Types() []Type { return wordsOf[Type](filter.Types()) }
 
-// Statuses returns every status that this package knows, sorted.
+// Statuses returns all known statuses, sorted.
 func Statuses() []Status { return wordsOf[Status](filter.Statuses()) }
 
 func wordsOf[T ~string](texts []string) []T {
@@ -93,8 +93,8 @@ func wordsOf[T ~string](texts []string) []T {
 	return words
 }
 
-// StringToType returns the type for a word, libpod's or that of the Varlink
-// enum. An unknown word is a *WordError, an empty one ErrEventTypeBlank.
+// StringToType returns the type for a word, in libpod's spelling or the Varlink enum's.
+// The error is a *WordError for an unknown word, ErrEventTypeBlank for an empty one.
 func StringToType(word string) (Type, error) {
 	if word == "" {
 		return "", ErrEventTypeBlank
@@ -105,9 +105,9 @@ func StringToType(word string) (Type, error) {
 	return "", newWordError("event type", word, filter.Types())
 }
 
-// StringToStatus returns the status for a word, libpod's or that of the
-// Varlink enum; "die" is understood as "died". An unknown word is a *WordError,
-// an empty one ErrEventStatusBlank.
+// StringToStatus returns the status for a word, in libpod's spelling or the Varlink
+// enum's; "die" means "died". The error is a *WordError for an unknown word,
+// ErrEventStatusBlank for an empty one.
 func StringToStatus(word string) (Status, error) {
 	if word == "" {
 		return "", ErrEventStatusBlank

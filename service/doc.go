@@ -1,11 +1,11 @@
 // Package service is the Varlink interface of eventsvc, io.podman.events, for
-// varlinkctl and every other Varlink client. What it promises is said in
-// io.podman.events.varlink at the root of this repository.
+// varlinkctl and every other Varlink client. io.podman.events.varlink at the root of
+// this repository says what it promises.
 //
-// It is a decoder, which makes what core understands of the parameters of a call,
-// and an encoder. The transport is varlinkwire, to which New adds the interface;
-// others, as io.podman, are served on the same sockets.
+// It is a decoder, which turns the parameters of a call into what core takes, and an
+// encoder. The transport is varlinkwire, to which New adds the interface; others, such
+// as io.podman, are served on the same sockets.
 //
-// It must not know where events are kept, how they are found and who may do what:
-// that is core's. Nor does it know the D-Bus interface.
+// It must not know where events are stored, how they are found and who may do what:
+// core does. Nor does it know the D-Bus interface.
 package service

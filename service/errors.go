@@ -10,14 +10,13 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-// writeError wraps an error of writing to the client, of which the client cannot
-// learn.
+// writeError wraps an error from writing to the client, which cannot be sent to it.
 type writeError struct{ error }
 
 func (e writeError) Unwrap() error { return e.error }
 
-// fail answers a call with what went wrong. The cursor is where the stream was, ""
-// if the call is none. What it returns ends the connection.
+// fail answers a call with an error. cursor is where the stream was, "" if the call is
+// not a stream. An error that it returns ends the connection.
 func (f *handler) fail(call *varlinkwire.Call, err error, cursor string) error {
 	var unwritten writeError
 	if errors.As(err, &unwritten) {
@@ -30,7 +29,7 @@ func (f *handler) fail(call *varlinkwire.Call, err error, cursor string) error {
 	return call.Reply(spell(fault))
 }
 
-// spell makes an error reply of a fault.
+// spell turns a fault into an error reply.
 func spell(f *core.Fault) *varlinkwire.Fault {
 	switch f.Kind {
 	case core.InvalidParameter:
@@ -41,7 +40,7 @@ func spell(f *core.Fault) *varlinkwire.Fault {
 	return &varlinkwire.Fault{Name: eventsInterface + "." + f.Kind.InContract(), Parameters: parameters(f.Parameters)}
 }
 
-// parameters are encoded in their order.
+// parameters are encoded in order.
 type parameters []core.Parameter
 
 func (p parameters) MarshalJSON() ([]byte, error) {

@@ -57,14 +57,14 @@ func (f *handler) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall, f
 	}
 }
 
-// page is a reply of GetEvents while it is made.
+// page is a reply of GetEvents being built.
 type page struct {
 	b      []byte
 	before int // its length before the last event
 	some   bool
 }
 
-// pages are kept for the next call; the few that grew beyond a page are not.
+// pages are reused by later calls, except the few that grew larger than a page.
 var pages = sync.Pool{New: func() any { return new(page) }}
 
 func (p *page) release() {
@@ -86,7 +86,7 @@ func (p *page) Add(r *feed.Record) (size int) {
 	return len(p.b)
 }
 
-// Drop takes the last event back.
+// Drop removes the event added last.
 func (p *page) Drop() { p.b = p.b[:p.before] }
 
 // end completes the reply.

@@ -11,8 +11,8 @@ import (
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// eventsInterface is the name of the interface of this project, and writeEvent the
-// one method that changes something.
+// eventsInterface is the name of this project's interface, and writeEvent its only
+// method that changes something.
 const (
 	eventsInterface = "io.podman.events"
 	writeEvent      = "WriteEvent"
@@ -33,13 +33,13 @@ func (f *handler) admit(c *varlinkwire.Call, method string) error {
 	return nil
 }
 
-// unavailable is what is said when a call cannot be served.
+// unavailable returns the error for a call that cannot be served.
 func (f *handler) unavailable(reason string) (name string, parameters any) {
 	e := spell(f.core.Unavailable(reason))
 	return e.Name, e.Parameters
 }
 
-// query understands the parameters that select events.
+// query makes a query of the parameters that select events.
 func query(filters *[]string, since, until, after *string, fromStart, allUsers *bool) (core.Query, error) {
 	p := core.Parameters{
 		Since: since, Until: until, After: after, FromStart: fromStart != nil && *fromStart, AllUsers: allUsers != nil && *allUsers,
@@ -76,7 +76,7 @@ func (f *handler) GetLastEvent(ctx context.Context, c iopodmanevents.VarlinkCall
 	return nil
 }
 
-// sent marks an error of writing to the client.
+// sent marks an error from writing to the client.
 func sent(err error) error {
 	if err != nil {
 		return writeError{err}

@@ -9,24 +9,24 @@ import (
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// What the service says it is (org.varlink.service.GetInfo).
+// How the service identifies itself (org.varlink.service.GetInfo).
 const (
 	Vendor  = "eventsvc"
 	Product = "eventsvc"
 	URL     = "https://github.com/eventsvc/eventsvc"
 )
 
-// Options say what a server serves. Core is needed; the zero value of each other
-// field means its default.
+// Options say what a server serves. Core is required; the zero value of any other field
+// means its default.
 type Options struct {
-	// Options are those of the transport. New sets what GetInfo says but for the
-	// version, and who is trusted. Interfaces are served beside io.podman.events
-	// and io.systemd.service.
+	// Options are the transport's. New sets those for GetInfo, except the version, and
+	// IsTrusted. Interfaces are served in addition to io.podman.events and
+	// io.systemd.service.
 	varlinkwire.Options
-	// Core does what calls ask for. New registers the form of its frames with it,
-	// so its feed must not have been started yet.
+	// Core carries out the calls. New registers its frame format with it, so the feed
+	// must not have been started yet.
 	Core *core.Core
-	// Systemd is what io.systemd.service is for; nil: Ping alone.
+	// Systemd carries out calls of io.systemd.service; nil: only Ping.
 	Systemd varlinkwire.SystemdCalls
 }
 
@@ -51,17 +51,16 @@ func New(o Options) (*varlinkwire.Server, error) {
 	return varlinkwire.New(t)
 }
 
-// peer returns a peer as the policy knows it.
+// peer returns a peer as the policy sees it.
 func peer(p *varlinkwire.Peer) *access.Peer { return (*access.Peer)(p) }
 
-// Caller returns the peer that calls, as core knows it.
+// Caller returns the peer that calls, as core sees it.
 func Caller(c *varlinkwire.Call) *core.Caller {
 	return &core.Caller{Peer: *peer(c.Peer()), ReadOnly: c.ReadOnly()}
 }
 
-// FaultOf returns what is wrong with a call, given an error of core. The cursor is
-// where the stream was, "" for other calls. A nil fault means that nobody is
-// there to be told.
+// FaultOf returns the fault for an error of core. cursor is where the stream was, ""
+// for other calls. The fault is nil if the client has disconnected.
 func FaultOf(c *core.Core, call *varlinkwire.Call, err error, cursor string) *core.Fault {
 	switch {
 	case errors.Is(err, varlinkwire.ErrGone):

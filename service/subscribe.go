@@ -15,8 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// Subscribe sends events as they come, those of the past first if they are
-// asked for.
+// Subscribe sends events as they arrive, after past ones if those are asked for.
 func (f *handler) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, filters *[]string,
 	since, until, after *string, fromStart *bool, heartbeatSec *int64, allUsers *bool,
 ) error {
@@ -59,19 +58,19 @@ func heartbeat(seconds *int64) (time.Duration, error) {
 	return time.Duration(*seconds) * time.Second, nil
 }
 
-// stream is a call of Subscribe that has begun.
+// stream is a call of Subscribe in progress.
 type stream struct {
 	*core.Stream
 	call        *varlinkwire.Call
 	heartbeat   time.Duration   // 0: none
 	sent        time.Time       // when something was last sent, if there are heartbeats
-	wait        context.Context // ends when a heartbeat may be due, nil: begin a new one
+	wait        context.Context // ends when a heartbeat may be due, nil: make a new one
 	stopWaiting context.CancelFunc
 	mark        []byte // memory for marks
 }
 
-// run sends the stream until it ends. The error is nil if the client was told
-// that it did.
+// run sends the stream until it ends. The error is nil if the client was notified of
+// the end.
 func (s *stream) run() error {
 	defer s.endWait()
 	first := mark{ready: true, live: !s.Past(), continues: true}
@@ -96,8 +95,8 @@ func (s *stream) run() error {
 	}
 }
 
-// next waits for something to send. No delivery is a heartbeat. The clock for
-// that is set again only when it has run out, not with everything that is sent.
+// next waits for something to send; no delivery means a heartbeat. Its timer is set
+// again only when it has expired, not with everything that is sent.
 func (s *stream) next() (*feed.Delivery, error) {
 	if s.heartbeat == 0 {
 		return s.Next(s.Context())
@@ -127,7 +126,7 @@ func (s *stream) endWait() {
 // mark is a reply without an event.
 type mark struct{ ready, live, continues bool }
 
-// sendMark sends a mark with the cursor of where the stream is.
+// sendMark sends a mark with the cursor of the stream's position.
 func (s *stream) sendMark(m mark) error {
 	b := append(s.mark[:0], `{"parameters":{`...)
 	if m.ready {

@@ -9,8 +9,8 @@ import (
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// WriteEvent stores an event and answers with its cursor. It goes on when the
-// client is gone: what was asked for is done.
+// WriteEvent stores an event and answers with its cursor. If the client disconnects,
+// the request is carried out all the same.
 func (f *handler) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCall, in iopodmanevents.NewEvent) error {
 	call := varlinkwire.CallOf(c.Conn)
 	event, err := f.core.ToWrite(Caller(call), newEvent(&in))
@@ -26,7 +26,7 @@ type writing struct {
 	event events.Event
 }
 
-// writeAll stores the events that a client has sent at a time, and answers each.
+// writeAll stores the events of calls that a client sent together, and answers each.
 func (f *handler) writeAll(ctx context.Context, items []any) error {
 	batch := make([]events.Event, len(items))
 	for i := range items {

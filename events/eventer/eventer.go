@@ -1,5 +1,5 @@
-// Package eventer opens the stores of container events for programs that want
-// to read and write them in their own process, in the shape of libpod:
+// Package eventer opens the stores of container events for programs that want to read
+// and write them in their own process, in libpod's shape:
 //
 //	e, err := eventer.New(events.EventerOptions{EventerType: "file", LogFilePath: "/run/libpod/events/events.log"})
 //	...
@@ -9,9 +9,9 @@
 //		...
 //	}
 //
-// What is read is what Podman wrote, in the order of the store, each event once,
-// also while Podman rotates its log. Where that cannot be had for certain Read
-// returns an *events.ExpiredError, never less than it was asked for in silence.
+// Read returns what Podman wrote, in the order of the store, each event once, even
+// while Podman rotates its log. Where this is not certain it returns an
+// *events.ExpiredError; it never silently leaves events out.
 package eventer
 
 import (
@@ -32,8 +32,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store/null"
 )
 
-// New opens a store. The Eventer is also an io.Closer; it follows the store
-// from the first Read that needs to until it is closed.
+// New opens a store. The Eventer is also an io.Closer; it follows the store from the
+// first Read that needs it until it is closed.
 func New(options events.EventerOptions) (events.Eventer, error) {
 	switch events.EventerType(options.EventerType) {
 	case events.LogFile:
@@ -65,7 +65,7 @@ type eventer struct {
 	followErr error
 
 	mu      sync.Mutex
-	more    chan struct{} // closed when something new has come
+	more    chan struct{} // closed when there is something new
 	streams int           // that wait for it
 }
 
@@ -83,7 +83,7 @@ func (e *eventer) Write(event events.Event) error {
 	return err
 }
 
-// take is the sink of the store: it wakes those who wait for something new.
+// take is the store's sink: it wakes the readers that wait for something new.
 func (e *eventer) take(store.Emission) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -91,7 +91,7 @@ func (e *eventer) take(store.Emission) {
 	e.more = make(chan struct{})
 }
 
-// attend counts those who wait for something new.
+// attend counts the readers that wait for something new.
 func (e *eventer) attend(streams int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -174,7 +174,7 @@ func (e *eventer) fromNow(ctx context.Context, reading store.Reading, query stor
 // parse turns the options into a query, and the time at which a stream ends.
 func parse(options *events.ReadOptions) (query store.Query, until time.Time, err error) {
 	query, now := store.Everything(), time.Now()
-	// The error is that of the vocabulary.
+	// Its error is one of package events.
 	if _, err = events.ParseFilters(options.Filters); err != nil {
 		return query, until, err
 	}
@@ -197,7 +197,7 @@ func parse(options *events.ReadOptions) (query store.Query, until time.Time, err
 	return query, until, nil
 }
 
-// send sends what the store holds up to now.
+// send sends everything that the store holds now.
 func send(ctx context.Context, reading store.Reading, changes *filter.Changes, options *events.ReadOptions) error {
 	var b store.Batch
 	for {
@@ -225,7 +225,7 @@ func send(ctx context.Context, reading store.Reading, changes *filter.Changes, o
 	}
 }
 
-// wait returns when something new has come, or until has passed.
+// wait returns when there is something new, or until has passed.
 func wait(ctx context.Context, more <-chan struct{}, until time.Time) error {
 	var passed <-chan time.Time
 	if !until.IsZero() {

@@ -1,12 +1,11 @@
-// Package activity counts what needs the service, so that it can end when nothing
-// does.
+// Package activity counts what needs the service, so that it can end when nothing does.
 package activity
 
-// Counter counts what goes on. It has to be safe for concurrent use, and must not
-// wait for what calls it.
+// Counter counts what needs the service. It must be safe for concurrent use, and must
+// not block its callers.
 type Counter interface {
-	// Begin is called when something begins that needs the service, and End once
-	// when that is over.
+	// Begin is called when something that needs the service begins, and End once when
+	// it is over.
 	Begin()
 	End()
 }

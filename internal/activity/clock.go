@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Clock is a Counter that notices when nothing has gone on for a while. It is safe
-// for concurrent use.
+// Clock is a Counter that notices when nothing has needed the service for a while. It
+// is safe for concurrent use.
 type Clock struct {
 	after   time.Duration
-	expired chan struct{} // gets one when nothing has gone on for that long
+	expired chan struct{} // gets one element when nothing has needed the service for that long
 
 	mu    sync.Mutex
 	busy  int
-	timer *time.Timer // runs while nothing goes on, nil: not started
+	timer *time.Timer // runs while nothing needs the service, nil: not started
 }
 
 // NewClock returns a clock that has not started yet.
@@ -22,19 +22,19 @@ func NewClock(after time.Duration) *Clock {
 	return &Clock{after: after, expired: make(chan struct{}, 1)}
 }
 
-// Acceptor is what lets clients in.
+// Acceptor accepts clients.
 type Acceptor interface {
-	// Pause lets no client in, and Resume lets them in again.
+	// Pause stops accepting clients, and Resume accepts them again.
 	Pause()
 	Resume()
-	// Retire lets none in for good, unless one came before Pause: then it returns
-	// false.
+	// Retire stops accepting for good, unless a client connected before Pause: then it
+	// returns false.
 	Retire() bool
 }
 
-// AwaitIdle returns true once nothing has gone on for the time of the clock, with
-// the acceptor retired, so that no client is lost; false: the context is done. It is
-// called once.
+// AwaitIdle returns true when nothing has needed the service for the time of the clock,
+// with the acceptor retired, so that no client is lost; false if the context is done.
+// Call it once.
 func (c *Clock) AwaitIdle(ctx context.Context, accept Acceptor) bool {
 	c.start()
 	defer c.stop()
@@ -52,7 +52,7 @@ func (c *Clock) AwaitIdle(ctx context.Context, accept Acceptor) bool {
 	}
 }
 
-// start begins to wait, if nothing goes on.
+// start starts the timer, if nothing needs the service.
 func (c *Clock) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,7 +62,7 @@ func (c *Clock) start() {
 	}
 }
 
-// Begin counts something that needs the service.
+// Begin counts one more thing that needs the service.
 func (c *Clock) Begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,7 +93,7 @@ func (c *Clock) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.busy > 0 {
-		return // it began in the moment in which the time ran out
+		return // it began just when the time ran out
 	}
 	select {
 	case c.expired <- struct{}{}:

@@ -1,4 +1,4 @@
-// Package flags has what holds for the flags of all programs here.
+// Package flags has rules for the flags of all programs here.
 package flags
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// RefuseEmpty refuses flags that were given an empty value: a shell variable that
-// is not set must not widen what is asked for.
+// RefuseEmpty refuses flags with an empty value: an unset shell variable must not widen
+// what is asked for.
 func RefuseEmpty(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		if err == nil && isEmpty(f) {

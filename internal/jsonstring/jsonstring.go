@@ -29,9 +29,9 @@ func AppendMap(dst []byte, m map[string]string) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// Append appends a JSON string exactly as encoding/json does: HTML's
-// characters and the line separators of JavaScript escaped, bytes that are not
-// UTF-8 replaced by U+FFFD.
+// Append appends a JSON string exactly as encoding/json does: HTML's characters and
+// JavaScript's line separators are escaped, bytes that are not UTF-8 replaced by
+// U+FFFD.
 func Append(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
@@ -41,7 +41,8 @@ func Append(dst []byte, s string) []byte {
 		}
 		if s[i] < utf8.RuneSelf {
 			dst = append(dst, s[start:i]...)
-			// Where one is to be escaped others are near, as the quotes of JSON.
+			// Where one character is to be escaped, others are near, such as the quotes
+			// of JSON.
 			for near := min(i+16, len(s)); i < near && s[i] < utf8.RuneSelf; i++ {
 				if c := s[i]; isPlain(c) {
 					dst = append(dst, c)
@@ -70,8 +71,8 @@ func Append(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// plainLength returns how many bytes at the start of a string are the same in
-// JSON. It looks at eight of them at a time.
+// plainLength returns how many bytes at the start of a string are unchanged in JSON. It
+// checks eight at a time.
 func plainLength(s string) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
@@ -92,7 +93,7 @@ func plainLength(s string) int {
 	return i
 }
 
-// isPlain reports whether a character of ASCII is the same in JSON.
+// isPlain reports whether an ASCII character is unchanged in JSON.
 func isPlain(c byte) bool {
 	return c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
 }

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Throttle bounds how often something is logged. The zero value is ready. It is
-// safe for concurrent use.
+// Throttle limits how often something is logged. The zero value is ready. It is safe
+// for concurrent use.
 type Throttle struct {
 	mu         sync.Mutex
 	spent      int       // of the burst
-	since      time.Time // when spent was right
+	since      time.Time // the time for which spent is right
 	suppressed int
 }
 
-// Pass lets burst through at once, and then one for each pause. It reports whether
-// one more may come through, and how many were held back since the last that did.
+// Pass allows burst messages at once, and then one for each pause. It reports whether
+// this one is allowed, and how many were suppressed since the last that was.
 func (t *Throttle) Pass(burst int, pause time.Duration) (ok bool, suppressed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,13 +1,11 @@
-// Package messageid has the kinds of messages in the log that monitors match: each
-// has a MESSAGE_ID in the journal (systemd.journal-fields(7)), and an entry in the
-// catalog that the packages install, dist/systemd/eventsvc.catalog. An ID never
-// changes.
+// Package messageid defines the kinds of log messages that monitors match: each has a
+// MESSAGE_ID in the journal (systemd.journal-fields(7)), and an entry in the catalog
+// that the packages install, dist/systemd/eventsvc.catalog. An ID never changes.
 package messageid
 
 import "log/slog"
 
-// Key is the attribute of a record that holds its ID. It is shown in the journal
-// alone.
+// Key is the attribute of a record that holds its ID. Only the journal shows it.
 const Key = "MESSAGE_ID"
 
 // The kinds.
@@ -24,6 +22,6 @@ var (
 	Recovered = slog.String(Key, "9ebe843a309841189e9a0a2074edfc07")
 	// Reloaded: the configuration was read again.
 	Reloaded = slog.String(Key, "ce45d8b066ea490f9a20e66d702bd4bc")
-	// NotReloaded: the configuration is wrong, and the one before is kept.
+	// NotReloaded: the configuration is invalid, and the previous one stays in effect.
 	NotReloaded = slog.String(Key, "a3936c5a29cd4064ac488efc5d37818d")
 )

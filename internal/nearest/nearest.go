@@ -1,12 +1,12 @@
-// Package nearest finds the word that was meant, for errors that name it. It knows
+// Package nearest finds the word that was probably meant, for error messages. It knows
 // no words of its own.
 package nearest
 
 import "strings"
 
-// Word returns the word that takes the fewest single-letter edits to reach
-// from the given one, upper case or not, and "" if none is near enough to be
-// meant: more than half of the letters would have to change.
+// Word returns the word that takes the fewest single-letter edits to reach from the
+// given one, regardless of case, and "" if more than half of the letters would have to
+// change.
 func Word(word string, words []string) string {
 	word = strings.ToLower(word)
 	best, bestDistance := "", len(word)/2+1
@@ -18,8 +18,8 @@ func Word(word string, words []string) string {
 	return best
 }
 
-// maxNearest bounds the length of a word that editDistance looks at, since its
-// cost is the product of both lengths and the word comes from a client.
+// maxNearest bounds the length of words that editDistance compares, since its cost is
+// the product of both lengths and the word comes from a client.
 const maxNearest = 64
 
 // editDistance counts the insertions, deletions, substitutions and swaps of

@@ -1,6 +1,6 @@
-// Package servicelog is how a service writes its log: in the journal each record is
-// an entry with its attributes as fields, elsewhere a line, as all that a command
-// says is. It does not know what is logged; internal/messageid has the kinds of
+// Package servicelog writes a service's log: in the journal each record is an entry
+// with its attributes as fields; elsewhere it is a line, in the form of every command's
+// messages. It does not know what is logged; internal/messageid has the kinds of
 // messages that monitors match.
 package servicelog
 
@@ -24,10 +24,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-// Levels are the words that ParseLevel understands.
+// Levels are the words that ParseLevel accepts.
 var Levels = []string{"debug", "info", "warn", "error"}
 
-// ParseLevel understands a word of --log-level, in any case.
+// ParseLevel parses a word of --log-level, in any case.
 func ParseLevel(word string) (slog.Level, error) {
 	switch strings.ToLower(word) {
 	case "debug":
@@ -43,8 +43,8 @@ func ParseLevel(word string) (slog.Level, error) {
 		Levels[len(Levels)-1])
 }
 
-// New returns the log of a program's service, written to w from a level on; nil is
-// slog.LevelInfo. It is safe for concurrent use.
+// New returns a logger for a program's service that writes records of a level and above
+// to w; nil is slog.LevelInfo. It is safe for concurrent use.
 func New(program string, w io.Writer, level slog.Leveler) *slog.Logger {
 	if level == nil {
 		level = slog.LevelInfo
@@ -54,9 +54,9 @@ func New(program string, w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(&handler{out: out, level: level})
 }
 
-// IsJournal reports whether what is written to w goes to the journal, which says in
-// JOURNAL_STREAM which file it listens to (systemd.exec(5)): a child may have
-// had its output redirected.
+// IsJournal reports whether what is written to w goes to the journal. JOURNAL_STREAM
+// identifies the file that the journal reads (systemd.exec(5)); the output of a child
+// may have been redirected.
 func IsJournal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	stream := os.Getenv("JOURNAL_STREAM")
@@ -76,13 +76,13 @@ func IsJournal(w io.Writer) bool {
 	return same
 }
 
-// isSocket reports whether a file is a socket, as that of journald's streams is.
+// isSocket reports whether a file is a socket, as journald's streams are.
 func isSocket(w io.Writer) bool {
 	entry, err := w.(*os.File).Stat()
 	return err == nil && entry.Mode()&fs.ModeSocket != 0
 }
 
-// handler writes a line for each record: what happened, the error, then the other
+// handler writes a line for each record: the message, the error, then the other
 // attributes in brackets, without quotes.
 type handler struct {
 	out   *output
@@ -90,13 +90,13 @@ type handler struct {
 	attrs []slog.Attr
 }
 
-// output is where records go.
+// output is where records are written.
 type output struct {
 	program string
 	mu      sync.Mutex
 	w       io.Writer
-	lines   bool // lines of the journal: with the priority first, as sd-daemon(3) says
-	fields  bool // records with fields, to the journal itself
+	lines   bool // lines for the journal, beginning with the priority as described in sd-daemon(3)
+	fields  bool // records with fields, sent to the journal directly
 }
 
 // Enabled reports whether records of a level are written.
@@ -145,7 +145,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
-// levelWord is what the line of an unusual record begins with.
+// levelWord returns the word at the start of a line of an unusual level.
 func levelWord(level slog.Level) string {
 	switch {
 	case level >= slog.LevelError:
@@ -158,10 +158,10 @@ func levelWord(level slog.Level) string {
 	return ""
 }
 
-// fieldPrefix begins the names of the fields that attributes are in the journal.
+// fieldPrefix is the prefix of the journal fields for attributes.
 const fieldPrefix = "EVENTSVC_"
 
-// fieldName is the name of an attribute in the journal: EVENTSVC_NOT_LOGGED for
+// fieldName returns the journal field for an attribute: EVENTSVC_NOT_LOGGED for
 // notLogged.
 func fieldName(key string) string {
 	name := []byte(fieldPrefix)
@@ -188,7 +188,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &handler{h.out, h.level, append(slices.Clip(h.attrs), attrs...)}
 }
 
-// WithGroup returns the handler: keys are names enough.
+// WithGroup returns the handler itself: groups are not shown.
 func (h *handler) WithGroup(string) slog.Handler { return h }
 
 // The priorities of syslog(3).

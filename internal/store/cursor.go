@@ -6,8 +6,8 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// cursorForms are what the cursors of each kind of store begin with: a letter, and
-// so many letters of base64 and a check at least.
+// cursorForms are the prefixes of the cursors of each kind of store: a letter, and the
+// least number of base64 letters and check letters.
 var cursorForms = map[events.EventerType]struct {
 	letter byte
 	length int
@@ -16,10 +16,10 @@ var cursorForms = map[events.EventerType]struct {
 	events.Journald: {'j', 58},
 }
 
-// IsCursorOfOtherKind reports whether a text that is no cursor of a store of this
-// kind has the form of one of another kind. The service sent it when its store was
-// that one: the place is gone, and an *events.ExpiredError says so. Any other text
-// is an *events.CursorError.
+// IsCursorOfOtherKind reports whether a text, which is not a cursor of a store of this
+// kind, has the form of another kind's. The service made it when its store was of that
+// kind: its place is gone, which is an *events.ExpiredError. Any other text is an
+// *events.CursorError.
 func IsCursorOfOtherKind(text string, kind events.EventerType) bool {
 	for of, form := range cursorForms {
 		if of == kind || len(text) < form.length || text[0] != form.letter {

@@ -29,7 +29,7 @@ func (s *Server) Serve(ctx context.Context, l *Listener) error {
 	return err
 }
 
-// interrupt ends the accepting of connections, now and in future.
+// interrupt stops the accepting of connections, now and from now on.
 func (l *Listener) interrupt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,8 +37,8 @@ func (l *Listener) interrupt() {
 	_ = l.sock.SetDeadline(longAgo)
 }
 
-// accept accepts connections. Whatever the process or the kernel runs out of is
-// survived: the clients wait in the backlog meanwhile.
+// accept accepts connections. When the process or the kernel runs out of something it
+// retries; clients wait in the backlog meanwhile.
 func (s *Server) accept(ctx context.Context, l *Listener) error {
 	var failures int
 	var pause time.Duration
@@ -86,7 +86,7 @@ func (s *Server) wait(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// start serves a connection that was accepted, in a goroutine of its own.
+// start serves an accepted connection, in its own goroutine.
 func (s *Server) start(sock *net.UnixConn, readOnly bool) {
 	s.options.Activity.Begin()
 	s.goroutines.Add(1)
@@ -99,9 +99,9 @@ func (s *Server) start(sock *net.UnixConn, readOnly bool) {
 	}()
 }
 
-// ServeConn serves a client that is connected already, as after Accept=yes in a
-// socket unit or by "varlinkctl exec:". It returns when the client is done, the
-// context is done, or Shutdown is called, and closes the connection.
+// ServeConn serves a client that is already connected, as after Accept=yes in a socket
+// unit or by "varlinkctl exec:". It returns when the client is done, the context is
+// done, or Shutdown is called, and closes the connection.
 func (s *Server) ServeConn(ctx context.Context, sock *net.UnixConn) error {
 	if !s.begin(nil) {
 		_ = sock.Close()
@@ -113,7 +113,7 @@ func (s *Server) ServeConn(ctx context.Context, sock *net.UnixConn) error {
 	return s.serveSock(ctx, sock, false)
 }
 
-// serveSock serves a connection, or explains to the client why it is not served.
+// serveSock serves a connection, or sends the client an error that says why not.
 func (s *Server) serveSock(ctx context.Context, sock *net.UnixConn, readOnly bool) error {
 	defer sock.Close()
 	c, err := s.newConn(sock, readOnly)
@@ -135,8 +135,8 @@ func (s *Server) serveSock(ctx context.Context, sock *net.UnixConn, readOnly boo
 	return nil
 }
 
-// refuse answers the client's first call with the reason why there is no
-// connection for it. Nothing but a reply could be read by a Varlink client.
+// refuse answers the client's first call with the reason why it gets no connection. A
+// Varlink client can read nothing but a reply.
 func (s *Server) refuse(c *conn, r *refusal) {
 	if r.news {
 		s.log.Warn("refusing connections", "reason", r.reason, "uid", c.peer.UID, "pid", c.peer.PID)
@@ -151,7 +151,7 @@ func (s *Server) refuse(c *conn, r *refusal) {
 		return
 	}
 	defer s.remove(c)
-	// A long request is of no interest here.
+	// A long request is not worth reading here.
 	c.in.reserve = func(n int) bool { return n <= 0 }
 	defer c.in.drop()
 	c.in.deadline = time.Now().Add(limits.RefusalTimeout)

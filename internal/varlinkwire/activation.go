@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Activated are the sockets that the process was started with, by systemd
+// Activated is the sockets that the process was started with, by systemd
 // (sd_listen_fds(3)) or by "varlinkctl exec:".
 type Activated struct {
-	// Listeners are those on which clients will connect. What each is for says
-	// its name (FileDescriptorName=): FullName and LegacyName serve everything,
-	// ReadOnlyName, and what ends in that, refuses writes. Their files are
-	// systemd's: they are not removed.
+	// Listeners are the sockets on which clients will connect. The name
+	// (FileDescriptorName=) says what each is for: FullName and LegacyName serve
+	// everything; ReadOnlyName, and every name that ends in it, refuse writes. Their
+	// files are systemd's, and are not removed.
 	Listeners []*Listener
-	// Conns are those on which a client is connected already, for ServeConn:
-	// of Accept=yes, or of "varlinkctl exec:".
+	// Conns are sockets with a connected client, for ServeConn: from Accept=yes or
+	// "varlinkctl exec:".
 	Conns []*net.UnixConn
 }
 
@@ -36,9 +36,9 @@ func (a *Activated) Close() {
 	}
 }
 
-// FromActivation takes over the sockets that the process was started with. It
-// forgets them in the environment, so that it can be called once only, and
-// child processes do not take them for theirs.
+// FromActivation takes over the sockets that the process was started with. It removes
+// them from the environment, so that child processes do not take them for theirs. It
+// can be called once.
 func FromActivation() (*Activated, error) {
 	a := new(Activated)
 	var first error
@@ -58,17 +58,17 @@ func FromActivation() (*Activated, error) {
 
 // The names of activated sockets (FileDescriptorName= in systemd.socket(5)).
 const (
-	// FullName is the name of the usual socket; varlinkctl gives its own the
-	// same (https://varlink.org, "Activation").
+	// FullName is the name of the normal socket; varlinkctl uses the same name for its
+	// own (https://varlink.org, "Activation").
 	FullName = "varlink"
-	// LegacyName is that of the socket at the old path of Podman.
+	// LegacyName is the name of the socket at Podman's old path.
 	LegacyName = "legacy"
-	// ReadOnlyName is that of a socket that refuses writes.
+	// ReadOnlyName is the name of a socket that refuses writes.
 	ReadOnlyName = "readonly"
 )
 
-// UnknownNames returns the names of listeners that say nothing: those are served
-// as the usual one is.
+// UnknownNames returns the names of listeners that have no meaning. These are served
+// like the normal one.
 func (a *Activated) UnknownNames() []string {
 	var unknown []string
 	for _, l := range a.Listeners {
@@ -80,7 +80,7 @@ func (a *Activated) UnknownNames() []string {
 	return unknown
 }
 
-// noName is the beginning of what go-systemd calls a socket without a name.
+// noName is the prefix of the name that go-systemd gives a socket without a name.
 const noName = "LISTEN_FD_"
 
 func (a *Activated) add(file *os.File) error {
@@ -106,9 +106,8 @@ func (a *Activated) add(file *os.File) error {
 	return nil
 }
 
-// listensOn reports whether the socket is for accepting connections. Anything but
-// a unix stream socket is an error: only there the kernel says who the peer is,
-// and bytes come as they were sent.
+// listensOn reports whether the socket accepts connections. Anything but a unix stream
+// socket is an error: only there does the kernel identify the peer.
 func listensOn(file *os.File) (bool, error) {
 	fd := int(file.Fd())
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)

@@ -9,29 +9,29 @@ import (
 	"github.com/pkg/errors"
 )
 
-// DefaultMode is the mode of a socket whose address does not say otherwise:
-// only the user of the service, and root, can connect.
+// DefaultMode is the default mode of a socket: only the service's user, and root, can
+// connect.
 const DefaultMode fs.FileMode = 0o600
 
-// maxPath is what fits into the kernel's sockaddr_un (unix(7)), its closing NUL
-// left out.
+// maxPath is the length of a path that fits into the kernel's sockaddr_un (unix(7)),
+// without the closing NUL.
 const maxPath = 107
 
-// Address is where to listen. ParseAddress makes one of a string.
+// Address is an address to listen on. ParseAddress parses one.
 type Address struct {
-	// Path is the path of the socket, or '@' and a name that is no file
-	// (unix(7), abstract sockets).
+	// Path is the path of the socket, or '@' and the name of an abstract socket
+	// (unix(7)).
 	Path string
 	// Mode is the mode of the socket file; 0: DefaultMode.
 	Mode fs.FileMode
 	// ReadOnly refuses WriteEvent to all clients, root included.
 	ReadOnly bool
-	// MakeDir creates the directory of the socket, with mode 0755, if it is
-	// missing. It is for the default path, which no user has made.
+	// MakeDir creates the directory of the socket, with mode 0755, if it is missing. It
+	// is for the default path, whose directory no user has created.
 	MakeDir bool
 }
 
-// isAbstract reports whether the socket is no file.
+// isAbstract reports whether the socket is abstract.
 func (a *Address) isAbstract() bool { return strings.HasPrefix(a.Path, "@") }
 
 // String returns the address in the form that ParseAddress takes, which is
@@ -47,7 +47,7 @@ func (a *Address) String() string {
 	return s
 }
 
-// ParseAddress understands "unix:PATH[,mode=0600][,readonly]" and the same with
+// ParseAddress parses "unix:PATH[,mode=0600][,readonly]", and the same with
 // "unix:@NAME", which has no mode.
 func ParseAddress(address string) (Address, error) {
 	var a Address
@@ -75,8 +75,8 @@ func ParseAddress(address string) (Address, error) {
 	return a, a.check(address)
 }
 
-// check refuses an address that the kernel could not take, or that says
-// something that would not be done.
+// check refuses an address that the kernel would not accept, or that asks for something
+// that would have no effect.
 func (a *Address) check(address string) error {
 	switch {
 	case a.Path == "" || a.Path == "@":

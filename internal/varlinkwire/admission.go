@@ -7,15 +7,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// admission counts what connections take, and says who has to be refused.
+// admission counts what connections take, and decides which are refused.
 type admission struct {
 	most       int // connections in all
 	mostPerUID int
 
 	mu    sync.Mutex
 	total int
-	users map[uint32]*usage // of those who are not trusted
-	full  bool              // the bound of all has been hit, and that was logged
+	users map[uint32]*usage // of users that are not trusted
+	full  bool              // the bound of all has been reached, and that was logged
 
 	admitted, refused uint64 // since the service began
 }
@@ -24,20 +24,20 @@ type admission struct {
 type usage struct {
 	conns  int
 	memory int  // of long requests, in bytes
-	full   bool // the user's bound has been hit, and that was logged
+	full   bool // the user's bound has been reached, and that was logged
 }
 
-// refusal says why there is no connection for a client.
+// refusal is why a client gets no connection.
 type refusal struct {
 	reason string // for the client
-	news   bool   // it is the first since the bound was last not near
+	news   bool   // it is the first since the bound was last half free
 }
 
-// admit counts one more connection, or says why there can be none.
+// admit counts one more connection, or returns why it is refused.
 func (a *admission) admit(uid uint32, trusted bool) *refusal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.refused++ // unless it comes to the end
+	a.refused++ // unless the end is reached
 	most := a.most
 	if !trusted {
 		most -= min(limits.ReservedConnections, most/2)
@@ -62,8 +62,8 @@ func (a *admission) admit(uid uint32, trusted bool) *refusal {
 	return nil
 }
 
-// Connections returns how many connections there are, and how many were admitted
-// and refused since the service began.
+// Connections returns how many connections are open, and how many were admitted and
+// refused since the service began.
 func (s *Server) Connections() (open int, admitted, refused uint64) {
 	a := &s.admission
 	a.mu.Lock()
@@ -71,8 +71,8 @@ func (s *Server) Connections() (open int, admitted, refused uint64) {
 	return a.total, a.admitted, a.refused
 }
 
-// leave counts one connection less. A bound is news again once half of it is
-// free.
+// leave counts one connection less. Reaching a bound is logged again once half of it
+// has been free.
 func (a *admission) leave(uid uint32, trusted bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -93,8 +93,8 @@ func (a *admission) leave(uid uint32, trusted bool) {
 	}
 }
 
-// reserve counts memory that a user's long requests take, if there may be as
-// much; a negative number is given back. The user has a connection.
+// reserve counts memory that a user's long requests take, if that much is allowed; a
+// negative number releases it. The user has a connection.
 func (a *admission) reserve(uid uint32, n int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

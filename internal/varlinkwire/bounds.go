@@ -7,16 +7,16 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// Bounds are those bounds of a Server that can be changed while it serves. The
-// zero value of a field means its default.
+// Bounds are the bounds of a Server that can be changed while it serves. The zero value
+// of a field means its default.
 type Bounds struct {
-	// Connections and ConnectionsPerUID bound the connections. Those that are
-	// there stay, however many there are.
+	// Connections and ConnectionsPerUID bound the connections. Open ones stay, even if
+	// there are more.
 	Connections       int
 	ConnectionsPerUID int
-	// RequestSize is the longest request in bytes, of connections to come.
+	// RequestSize is the longest request in bytes, for new connections.
 	RequestSize int
-	// WriteTimeout is how long a client may take no byte of what is sent to it.
+	// WriteTimeout is how long a client may read none of what is sent to it.
 	WriteTimeout time.Duration
 }
 
@@ -33,7 +33,7 @@ func (s *Server) SetBounds(b Bounds) {
 	s.admission.setMost(orDefault(b.Connections, limits.Connections), orDefault(b.ConnectionsPerUID, limits.ConnectionsPerUID))
 }
 
-// setMost changes how many connections there may be.
+// setMost changes how many connections are allowed.
 func (a *admission) setMost(most, mostPerUID int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -8,55 +8,50 @@ import (
 	"github.com/varlink/go/varlink"
 )
 
-// The causes (context.Cause) for which the context of a watched call ends.
+// The causes (context.Cause) with which the context of a watched call ends.
 var (
-	// ErrGone is the cause when the client is no longer there.
+	// ErrGone is the cause when the client has disconnected.
 	ErrGone = errors.New("the client is gone")
 	// ErrStopping is the cause when the service stops.
 	ErrStopping = errors.New("the service is stopping")
 )
 
-// Call is a call while it is handled. It belongs to the goroutine that handles
-// it.
+// Call is a call while it is handled. Only the goroutine that handles it may use it.
 type Call struct {
 	conn    *conn
-	method  string // with its interface
+	method  string // including the interface
 	more    bool
 	oneway  bool
-	isLater bool // it is answered with others
-	replied bool // at least the first byte of a reply is on its way
+	isLater bool // it is answered together with others
+	replied bool // at least the first byte of a reply was sent
 }
 
-// CallOf returns the call that a handler was given: its varlink.Call has it as
-// Conn.
+// CallOf returns the Call behind the varlink.Call that a handler gets, as its Conn.
 func CallOf(c varlink.ReadWriterContext) *Call { return c.(*Call) }
 
-// Peer is the peer that calls.
+// Peer returns the peer that calls.
 func (c *Call) Peer() *Peer { return &c.conn.peer }
 
-// ReadOnly reports whether no events may be written through this connection.
+// ReadOnly reports whether this connection refuses writes.
 func (c *Call) ReadOnly() bool { return c.conn.readOnly }
 
-// More reports whether the client takes more than one reply.
+// More reports whether the client accepts more than one reply.
 func (c *Call) More() bool { return c.more }
 
-// Oneway reports whether the client takes no reply. Nothing that is written is
-// sent then.
+// Oneway reports whether the client accepts no reply. What is written is then not sent.
 func (c *Call) Oneway() bool { return c.oneway }
 
-// Watch is for calls that may last. It returns a context that ends when the
-// client is gone, with ErrGone as its cause, and when the service stops, with
-// ErrStopping: then the client should get a last reply that says so, within
-// limits.ShutdownGrace. stop has to be called when the call is over. A call is watched
-// once.
+// Watch is for calls that may last. It returns a context that ends with ErrGone as its
+// cause when the client disconnects, and with ErrStopping when the service stops: then
+// the handler should send a last reply that says so, within limits.ShutdownGrace. Call
+// stop when the call is over. A call can be watched once.
 func (c *Call) Watch(ctx context.Context) (watched context.Context, stop func(), err error) {
 	return c.conn.watch(ctx)
 }
 
-// WriteFrames sends frames that are ready, each with its NUL, in one write if
-// the client takes them as fast. It consumes the slice, and leaves the bytes
-// alone. An error means that the connection is of no use any more: the handler
-// has to return it.
+// WriteFrames sends complete frames, each with its NUL, in one write if the client
+// reads fast enough. It consumes the slice, but does not change the bytes. After an
+// error the connection is unusable: the handler has to return the error.
 func (c *Call) WriteFrames(frames net.Buffers) error {
 	if c.oneway {
 		return nil
@@ -68,7 +63,7 @@ func (c *Call) WriteFrames(frames net.Buffers) error {
 	return c.conn.out.write(frames)
 }
 
-// WriteFrame sends one frame that is ready.
+// WriteFrame sends one complete frame.
 func (c *Call) WriteFrame(frame []byte) error {
 	if c.oneway {
 		return nil
@@ -80,14 +75,13 @@ func (c *Call) WriteFrame(frame []byte) error {
 	return c.conn.out.writeOne(frame)
 }
 
-// ReplyError sends an error reply, also one of org.varlink.service, which
-// varlink/go's own ReplyError refuses. The parameters are a struct for
-// encoding/json, or nil.
+// ReplyError sends an error reply. Unlike varlink/go's ReplyError, it also sends those
+// of org.varlink.service. parameters is a struct for encoding/json, or nil.
 func (c *Call) ReplyError(name string, parameters any) error {
 	return c.Reply(&Fault{name, parameters})
 }
 
-// Reply sends an error reply, as ReplyError.
+// Reply sends a fault as an error reply.
 func (c *Call) Reply(f *Fault) error {
 	frame, err := f.frame()
 	if err != nil {
@@ -106,9 +100,9 @@ func (c *Call) Write(_ context.Context, frame []byte) (int, error) {
 
 var errNoReading = errors.New("cannot read from the connection within a call")
 
-// Read is there for varlink/go, which needs it for upgraded connections only:
-// there are none.
+// Read exists because varlink/go needs it for upgraded connections, which are never
+// used.
 func (c *Call) Read(context.Context, []byte) (int, error) { return 0, errNoReading }
 
-// ReadBytes is there for the same reason as Read.
+// ReadBytes exists for the same reason as Read.
 func (c *Call) ReadBytes(context.Context, byte) ([]byte, error) { return nil, errNoReading }

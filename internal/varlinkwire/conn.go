@@ -11,23 +11,23 @@ import (
 	"github.com/pkg/errors"
 )
 
-// conn is a connection. One goroutine reads its calls, handles them one after
-// the other, and writes the replies.
+// conn is a connection. One goroutine reads its calls, handles them in sequence, and
+// writes the replies.
 type conn struct {
 	server   *Server
 	sock     *net.UnixConn
 	peer     Peer
 	readOnly bool
-	account  uint32 // the user to whom what it takes is counted
-	trusted  bool   // no bound that protects users from each other applies
+	account  uint32 // the user to which its use of bounds is counted
+	trusted  bool   // exempt from the bounds that protect users from each other
 	in       frameReader
 	out      frameWriter
 	later    later
 
-	stopAt atomic.Pointer[time.Time] // set once the connection has to end: until when it may write
+	stopAt atomic.Pointer[time.Time] // set when the connection has to end: until when it may write
 
 	mu     sync.Mutex
-	cancel context.CancelCauseFunc // of the call that is watched, nil if there is none
+	cancel context.CancelCauseFunc // of the watched call, nil if there is none
 }
 
 func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
@@ -49,10 +49,10 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 	return c, nil
 }
 
-// serve handles calls until the client is done or gone, says something that is
-// no call, or the service stops.
+// serve handles calls until the client is done or disconnects, sends something that is
+// not a call, or the service stops.
 func (c *conn) serve() {
-	defer func() { _ = c.endLater() }() // what was asked for is done, whatever came after it
+	defer func() { _ = c.endLater() }() // answer what was asked, whatever came after it
 	for !c.isStopping() {
 		frame, err := c.in.next()
 		if err != nil {
@@ -71,8 +71,8 @@ func (c *conn) serve() {
 	}
 }
 
-// endOfRequests explains to the client why no more requests are read, if it can hear
-// that.
+// endOfRequests sends the client the reason why no more requests are read, if the
+// client can understand it.
 func (c *conn) endOfRequests(err error) {
 	call := &Call{conn: c}
 	var foreign foreignError
@@ -89,7 +89,7 @@ func (c *conn) endOfRequests(err error) {
 	c.debug("reading ended", err)
 }
 
-// handle answers one call. An error means that the connection has to end.
+// handle answers one call. After an error the connection has to end.
 func (c *conn) handle(r *request) error {
 	call := &Call{conn: c, more: r.more, oneway: r.oneway}
 	if r.method != c.later.method {
@@ -114,8 +114,8 @@ func (c *conn) handle(r *request) error {
 	return c.dispatch(served, call, r)
 }
 
-// refuse returns what is wrong with a call before its handler has seen it, nil
-// if nothing is.
+// refuse returns what is wrong with a call before its handler gets it, nil if nothing
+// is.
 func (i *served) refuse(call *Call, r *request, method string) *Fault {
 	m, ok := i.schema.methods[method]
 	switch {
@@ -139,8 +139,8 @@ func (i *served) refuse(call *Call, r *request, method string) *Fault {
 	return nil
 }
 
-// dispatch lets the handler answer, now or with others. A handler that panics, or
-// that says nothing to a client that waits, has its call answered here.
+// dispatch lets the handler answer, now or together with others. If the handler panics,
+// or sends no reply to a client that waits for one, the call is answered here.
 func (c *conn) dispatch(served *served, call *Call, r *request) error {
 	call.method = r.method
 	_, method := r.split()
@@ -149,8 +149,8 @@ func (c *conn) dispatch(served *served, call *Call, r *request) error {
 	return c.guard(func() error { return served.VarlinkDispatch(c.server.base, in, method) }, call)
 }
 
-// guard calls what answers calls of one method, and answers those that it leaves
-// without an answer.
+// guard calls a function that answers calls of one method, and answers those that it
+// has not answered.
 func (c *conn) guard(answer func() error, calls ...*Call) error {
 	method := calls[0].method
 	var err error
@@ -175,13 +175,13 @@ func (c *conn) guard(answer func() error, calls ...*Call) error {
 	return nil
 }
 
-// failedReason is for the client of a call whose handler panicked.
+// failedReason is the reason sent when a handler panicked.
 const failedReason = "the service failed on this call; its log says more"
 
-// errPanicked is why a connection ends whose client has got part of an answer.
+// errPanicked is why a connection ends whose client got part of a reply.
 var errPanicked = errors.New("the handler panicked")
 
-// watch ties a context to the client being there and the service going on.
+// watch returns a context that ends when the client disconnects or the service stops.
 func (c *conn) watch(ctx context.Context) (context.Context, func(), error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	token, err := c.server.watcher.add(c.in.raw, func() { cancel(ErrGone) })
@@ -209,9 +209,9 @@ func (c *conn) setCancel(cancel context.CancelCauseFunc) {
 // isStopping reports whether the connection has to end.
 func (c *conn) isStopping() bool { return c.stopAt.Load() != nil }
 
-// stop ends the connection in an orderly way: a watched call is notified, another
-// one is finished, and if there is none the connection is closed. The client
-// has until the deadline to take what it is sent.
+// stop ends the connection cleanly: a watched call is notified, any other call is
+// finished, and without a call the connection is closed. The client has until the
+// deadline to read what it is sent.
 func (c *conn) stop(deadline time.Time) {
 	c.stopAt.CompareAndSwap(nil, &deadline)
 	c.mu.Lock()
@@ -224,7 +224,7 @@ func (c *conn) stop(deadline time.Time) {
 	_ = c.sock.SetWriteDeadline(c.writeDeadline())
 }
 
-// writeDeadline returns until when the client has to take something.
+// writeDeadline returns until when the client has to read something.
 func (c *conn) writeDeadline() time.Time {
 	deadline := time.Now().Add(time.Duration(c.server.bounds.writeTimeout.Load()))
 	if stop := c.stopAt.Load(); stop != nil && stop.Before(deadline) {
@@ -236,7 +236,7 @@ func (c *conn) writeDeadline() time.Time {
 func (c *conn) startWriteClock() {
 	deadline := c.writeDeadline()
 	_ = c.sock.SetWriteDeadline(deadline)
-	// stop may have come in between, with an earlier one.
+	// stop may have set an earlier one meanwhile.
 	if now := c.writeDeadline(); now.Before(deadline) {
 		_ = c.sock.SetWriteDeadline(now)
 	}
@@ -251,7 +251,7 @@ func (c *conn) stopWriteClock() {
 	}
 }
 
-// reserve asks for memory for a long request, or gives it back.
+// reserve reserves memory for a long request, or releases it.
 func (c *conn) reserve(n int) bool {
 	return c.trusted || c.server.admission.reserve(c.account, n)
 }

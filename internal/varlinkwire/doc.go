@@ -1,6 +1,6 @@
-// Package varlinkwire serves Varlink interfaces on unix sockets: sockets, also
-// those of systemd, connections, frames, and what holds for every call whatever
-// its interface. It knows nothing of events.
+// Package varlinkwire serves Varlink interfaces on unix sockets: it handles sockets,
+// including systemd's, connections and frames, and whatever applies to every call
+// regardless of its interface. It knows nothing of events.
 //
 //	i := varlinkwire.Interface{
 //		Dispatcher:  orgexampleping.VarlinkNew(handler), // made by varlink/go's generator
@@ -13,21 +13,20 @@
 //
 // # Calls
 //
-// A Server reads the calls of a connection one after the other. varlink/go
-// dispatches each to the generated bindings. Before and around that: frames are
-// bounded, the peer is known from the kernel, the parameters are checked against
-// the description of the interface, a panic ends one call (Options.Guard), a
-// client that is gone ends its call at once, one that stalls is dropped after a
-// while, and one that only closed its writing side keeps its stream. A client
-// that speaks HTTP gets an answer in HTTP.
+// A Server reads the calls of a connection one at a time. varlink/go dispatches each to
+// the generated bindings. The Server adds this: frames are bounded, the kernel
+// identifies the peer, parameters are checked against the description of the interface,
+// and a panic ends only one call (Options.Guard). When a client disconnects, its call
+// ends at once; a client that stalls is dropped after a while; one that only closes its
+// writing side keeps its stream. A client that speaks HTTP gets a reply in HTTP.
 //
-// A handler finds the call that it works on, with the peer and the means to write
-// frames that are ready, by CallOf.
+// A handler gets its call by CallOf, with the peer and methods to write complete
+// frames.
 //
 // # Bounds
 //
-// Connections are bounded in all and for each user, and so is the memory of
-// unfinished requests; package limits has the figures. A connection costs one
-// goroutine. A call that may last is watched by one shared goroutine, and no
-// goroutine wakes up while nothing happens.
+// Connections are bounded in all and for each user, and so is the memory of unfinished
+// requests; package limits has the figures. A connection costs one goroutine. One
+// shared goroutine watches all calls that may last, and no goroutine wakes up while
+// nothing happens.
 package varlinkwire

@@ -4,9 +4,9 @@ import "encoding/json"
 
 // Fault is an error reply.
 type Fault struct {
-	// Name is that of the error, with its interface.
+	// Name is the error's name, including the interface.
 	Name string
-	// Parameters are a struct with names for encoding/json, or nil.
+	// Parameters is a struct with names for encoding/json, or nil.
 	Parameters any
 }
 
@@ -21,7 +21,7 @@ const (
 	errExpectedMore         = serviceInterface + ".ExpectedMore"
 )
 
-// InvalidParameter is the fault of a parameter that cannot be meant.
+// InvalidParameter is the fault of a parameter with an invalid value.
 func InvalidParameter(name string) *Fault {
 	return &Fault{errInvalidParameter, struct {
 		Parameter string `json:"parameter"`

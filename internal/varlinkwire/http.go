@@ -9,42 +9,43 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// foreignError is returned for a client that does not speak Varlink, and is the
-// answer to it. It would wait for one until the time for a request is over.
+// foreignError is returned for a client that does not speak Varlink, and is the reply
+// to it. Without it the client would wait until the request times out.
 type foreignError string
 
 // Error says what is wrong.
 func (foreignError) Error() string { return "the client does not speak Varlink" }
 
-// checkForeign returns a foreignError if what a client has sent first cannot begin a
-// call: HTTP, as of the clients of Podman's API, or anything that is no JSON object.
+// checkForeign returns a foreignError if the first bytes that a client sent cannot
+// begin a call: HTTP, as from clients of Podman's API, or anything that is not a JSON
+// object.
 func checkForeign(text []byte) error {
 	if isHTTP(text) {
 		return foreignError(httpReply)
 	}
-	// A whole frame is judged as one.
+	// A whole frame is checked as one.
 	if begin := bytes.TrimLeft(text, " \t\r\n"); len(begin) > 0 && begin[0] != '{' && bytes.IndexByte(text, 0) < 0 {
 		return foreignError(varlinkText)
 	}
 	return nil
 }
 
-// lacksEnd reports whether what a client has sent first is a whole call, and a
-// newline where the NUL is to be.
+// lacksEnd reports whether the first bytes that a client sent are a whole call, with a
+// newline in place of the NUL.
 func lacksEnd(text []byte) bool {
 	return len(text) <= limits.ReadBuffer && bytes.HasSuffix(text, []byte{'\n'}) && json.Valid(text)
 }
 
-// endTimeout is how long the NUL of such a call may take: it may be sent by itself.
+// endTimeout is how long the NUL of such a call may take: it may be sent separately.
 const endTimeout = time.Second
 
 const endText = "A Varlink call ends with a NUL byte (\\0), not with a newline.\n"
 
-// httpMethods are the words that a request of HTTP begins with (RFC 9110, RFC 9113).
+// httpMethods are the words with which an HTTP request begins (RFC 9110, RFC 9113).
 var httpMethods = [...]string{"GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PRI "}
 
-// isHTTP reports whether what a client has sent first is a request of HTTP. No
-// call of Varlink begins like that.
+// isHTTP reports whether the first bytes that a client sent are an HTTP request. No
+// Varlink call begins like that.
 func isHTTP(text []byte) bool {
 	for _, method := range httpMethods {
 		if bytes.HasPrefix(text, []byte(method)) {
@@ -59,6 +60,6 @@ const varlinkText = "This socket speaks Varlink (https://varlink.org), and nothi
 	"Try: varlinkctl introspect PATH io.podman.events, or: eventsvc events --address unix:PATH\n" +
 	"Podman's own API is on another socket: podman info --format '{{.Host.RemoteSocket.Path}}'\n"
 
-// httpReply is the answer to a client that speaks HTTP.
+// httpReply is the reply to a client that speaks HTTP.
 var httpReply = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " +
 	strconv.Itoa(len(varlinkText)) + "\r\nConnection: close\r\n\r\n" + varlinkText

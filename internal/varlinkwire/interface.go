@@ -10,45 +10,42 @@ import (
 	"github.com/varlink/go/varlink"
 )
 
-// Dispatcher is what varlink/go's generator makes of an interface, by its
-// VarlinkNew.
+// Dispatcher is what varlink/go's generator makes of an interface, with its VarlinkNew.
 type Dispatcher interface {
 	VarlinkDispatch(ctx context.Context, c varlink.Call, methodname string) error
 	VarlinkGetName() string
 	VarlinkGetDescription() string
 }
 
-// Interface is an interface to be served, and what has to be known about it
-// where its handlers are not asked. Calls that do not fit its description, and
-// those of methods that it does not have, never reach the Dispatcher.
+// Interface is an interface to be served, with what the Server needs to know about it.
+// Calls that do not match its description, and calls of methods that it does not have,
+// never reach the Dispatcher.
 type Interface struct {
 	Dispatcher
-	// Admit is asked before the parameters of a call are looked at. An
-	// error is answered with org.varlink.service.PermissionDenied.
-	// nil admits every peer.
+	// Admit is called before the parameters of a call are checked. Its error is sent as
+	// org.varlink.service.PermissionDenied. nil admits every peer.
 	Admit func(c *Call, method string) error
-	// Unavailable makes the error reply to a call that cannot be served,
-	// whatever it is: there are too many connections, or the handler panicked.
-	// The name is that of an error of the interface, the parameters are a
-	// struct for encoding/json. The reason is for people. It must not be nil.
+	// Unavailable makes the error reply to any call that cannot be served: there are
+	// too many connections, or the handler panicked. The name is that of an error of
+	// the interface; parameters is a struct for encoding/json. The reason is for
+	// people. It must not be nil.
 	Unavailable func(reason string) (name string, parameters any)
-	// IsPartOfMore says that the interface is known to have had more methods
-	// than are described here: others are MethodNotImplemented, not
-	// MethodNotFound.
+	// IsPartOfMore: the interface once had more methods than are described here. Others
+	// get MethodNotImplemented instead of MethodNotFound.
 	IsPartOfMore bool
 }
 
-// served is an interface with what its description says.
+// served is an interface with its parsed description.
 type served struct {
 	Interface
 	schema  *schema
 	pattern varlink.Call
 }
 
-// libraryCall makes the call that varlink/go's bindings take. What they ask it for
-// has been read already, so it is not read again.
+// libraryCall makes the call that varlink/go's bindings take. The parts that they read
+// from it have been parsed already, so it is not parsed again.
 func (i *served) libraryCall(call *Call, r *request) varlink.Call {
-	parameters := json.RawMessage(bytes.Clone(r.parameters)) // the request lies in memory of the connection
+	parameters := json.RawMessage(bytes.Clone(r.parameters)) // the request is in the connection's buffer
 	in := *i.pattern.In
 	in.Method, in.More, in.Oneway, in.Parameters = r.method, r.more, r.oneway, &parameters
 	made := i.pattern
@@ -56,8 +53,8 @@ func (i *served) libraryCall(call *Call, r *request) varlink.Call {
 	return made
 }
 
-// pattern gets hold of a call of varlink/go, which has no function that makes one
-// except of a frame.
+// pattern captures a call of varlink/go, which has no function to make one except from
+// a frame.
 type pattern struct {
 	Dispatcher
 	call varlink.Call
@@ -68,7 +65,7 @@ func (p *pattern) VarlinkDispatch(_ context.Context, call varlink.Call, _ string
 	return nil
 }
 
-// patternOf returns a call of the interface to make others of.
+// patternOf returns a call of the interface as a pattern for others.
 func patternOf(d Dispatcher) (varlink.Call, error) {
 	library, err := varlink.NewService("", "", "", "")
 	if err != nil {
@@ -127,8 +124,8 @@ func (s *Server) register(i Interface) error {
 	return nil
 }
 
-// unavailable makes the fault for a call of an interface that cannot be served.
-// For interfaces that are not known it is that of the first.
+// unavailable returns the fault for a call of an interface that cannot be served. For
+// an unknown interface it is the first interface's.
 func (s *Server) unavailable(iface, reason string) *Fault {
 	i := s.interfaces[iface]
 	if i == nil {

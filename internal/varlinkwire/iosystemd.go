@@ -10,9 +10,9 @@ import (
 	"github.com/varlink/go/varlink"
 )
 
-// systemdInterface is the interface by which systemd's own services are asked
-// whether they are there, and made to reload. The signatures are those of
-// systemd 258 and later; older ones have Ping, Reload and SetLogLevel alone.
+// systemdInterface is the interface by which systemd's own services are pinged and
+// reloaded. The signatures are those of systemd 258 and later; older ones have only
+// Ping, Reload and SetLogLevel.
 const systemdInterface = "io.systemd.service"
 
 const systemdDescription = `# Control of a service, as every service of systemd has it
@@ -45,16 +45,16 @@ method GetEnvironment() -> (
 error InconsistentEnvironment()
 `
 
-// SystemdCalls are what a service does at a call of io.systemd.service.
-// They have to be safe for concurrent use.
+// SystemdCalls carries out calls of io.systemd.service. It must be safe for concurrent
+// use.
 type SystemdCalls interface {
 	// Reload reads the configuration again.
 	Reload() error
-	// SetLogLevel sets the least urgent priority that is logged (syslog(3)).
+	// SetLogLevel sets the least urgent priority to log (syslog(3)).
 	SetLogLevel(priority int64)
 }
 
-// The privileged methods are not for every client that can connect.
+// The privileged methods, which not every client may call.
 const (
 	methodPing           = "Ping"
 	methodReload         = "Reload"
@@ -64,12 +64,12 @@ const (
 
 // systemdHandler answers the calls of io.systemd.service.
 type systemdHandler struct {
-	calls      SystemdCalls // nil: Ping is all that it answers
+	calls      SystemdCalls // nil: it only answers Ping
 	mayControl func(c *Call) error
 }
 
-// Systemd returns the interface io.systemd.service. Without calls it answers Ping
-// alone. mayControl returns an error if a caller may not do more than that.
+// Systemd returns the interface io.systemd.service. If calls is nil it only answers
+// Ping. mayControl returns an error if a caller may call nothing but Ping.
 func Systemd(calls SystemdCalls, mayControl func(c *Call) error) Interface {
 	f := &systemdHandler{calls, mayControl}
 	return Interface{Dispatcher: f, Admit: f.admit, Unavailable: f.unavailable}
@@ -81,7 +81,8 @@ func (f *systemdHandler) VarlinkGetName() string { return systemdInterface }
 // VarlinkGetDescription returns the description of the interface.
 func (f *systemdHandler) VarlinkGetDescription() string { return systemdDescription }
 
-// admit lets every client ping, and only root and the user of the service do more.
+// admit lets every client call Ping, and only root and the service's user call the
+// others.
 func (f *systemdHandler) admit(c *Call, method string) error {
 	if method == methodPing {
 		return nil
@@ -89,12 +90,12 @@ func (f *systemdHandler) admit(c *Call, method string) error {
 	return f.mayControl(c)
 }
 
-// unavailable is systemd's own error for what has none.
+// unavailable returns systemd's error for what has no error of its own.
 func (f *systemdHandler) unavailable(string) (name string, parameters any) {
 	return systemError(syscall.EBUSY)
 }
 
-// systemError returns the error by which systemd's services tell of an errno.
+// systemError returns the error with which systemd's services report an errno.
 func systemError(number syscall.Errno) (name string, parameters any) {
 	names := map[syscall.Errno]string{syscall.EBUSY: "EBUSY", syscall.EINVAL: "EINVAL", syscall.EOPNOTSUPP: "EOPNOTSUPP"}
 	return "io.systemd.System", struct {
@@ -104,7 +105,7 @@ func systemError(number syscall.Errno) (name string, parameters any) {
 	}{"linux", int(number), names[number]}
 }
 
-// VarlinkDispatch answers a call, whose parameters fit the description.
+// VarlinkDispatch answers a call whose parameters match the description.
 func (f *systemdHandler) VarlinkDispatch(_ context.Context, c varlink.Call, method string) error {
 	call := CallOf(c.Conn)
 	if f.calls == nil && (method == methodReload || method == methodSetLogLevel) {

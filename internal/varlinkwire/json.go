@@ -10,12 +10,11 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// The walker below goes through JSON that checkJSON has found to be valid. It
-// hands out parts of the text as they stand there, which is all that holding a
-// call against a description takes.
+// The functions below walk JSON that checkJSON has found to be valid. They return parts
+// of the text unchanged, which is enough to check a call against a description.
 
-// checkJSON says why the text is no JSON value that a call can be made of:
-// valid UTF-8, valid JSON, not nested deeper than limits.Depth.
+// checkJSON returns why the text cannot be part of a call: it has to be valid UTF-8 and
+// valid JSON, nested no deeper than limits.Depth.
 func checkJSON(text []byte) error {
 	if !utf8.Valid(text) {
 		return errors.New("it is not UTF-8")
@@ -29,8 +28,8 @@ func checkJSON(text []byte) error {
 	return nil
 }
 
-// depthOf returns the greatest number of open brackets, without asking whether
-// they match. It comes first, so that no other client has to bear the nesting.
+// depthOf returns the greatest number of open brackets, without checking that they
+// match. It comes first, so that the nesting reaches no other code.
 func depthOf(text []byte) int {
 	depth, deepest := 0, 0
 	for i := 0; i < len(text); i++ {
@@ -47,9 +46,9 @@ func depthOf(text []byte) int {
 	return deepest
 }
 
-// endOfString returns the index after the string that begins at i, or the
-// length of the text if it has no end. It looks at each byte twice at most,
-// whatever there is escaped.
+// endOfString returns the index after the string that begins at i, or the length of the
+// text if the string does not end. It reads each byte at most twice, whatever is
+// escaped.
 func endOfString(text []byte, i int) int {
 	i++
 	for quote := -1; i < len(text); {
@@ -69,8 +68,7 @@ func endOfString(text []byte, i int) int {
 	return len(text)
 }
 
-// skipSpace returns the index of the first byte at or after i that is no white
-// space.
+// skipSpace returns the index of the first byte at or after i that is not white space.
 func skipSpace(text []byte, i int) int {
 	for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r') {
 		i++
@@ -108,8 +106,8 @@ func endOfValue(text []byte, i int) int {
 	return i
 }
 
-// members calls each for every member of an object, its name without escapes,
-// until each returns false.
+// members calls each for every member of an object, with the name unescaped, until each
+// returns false.
 func members(object []byte, each func(name string, value []byte) bool) {
 	for i := skipSpace(object, 0) + 1; ; {
 		i = skipSpace(object, i)
@@ -148,7 +146,7 @@ func elements(array []byte, each func(value []byte) bool) {
 	}
 }
 
-// unquote returns the text of a string, given with its quotes.
+// unquote returns the text of a quoted string.
 func unquote(quoted []byte) string {
 	for _, c := range quoted {
 		if c == '\\' {

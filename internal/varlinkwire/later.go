@@ -1,7 +1,7 @@
 package varlinkwire
 
-// later are calls of one method that are answered together: those that the client
-// had sent before it was answered. No call waits for others to come.
+// later is calls of one method that are answered together: those that the client had
+// sent before the first was answered. No call waits for others to arrive.
 type later struct {
 	method string
 	calls  []*Call
@@ -9,14 +9,14 @@ type later struct {
 	finish func(items []any) error
 }
 
-// maxLater is how many calls are put off at most, so that the first is not held
-// up by all the others.
+// maxLater is how many calls are postponed at most, so that the first is not delayed by
+// too many others.
 const maxLater = 256
 
-// Later is for a method whose calls cost less together. Its handler returns
-// without a reply, and finish answers this call and the next ones of the method that
-// lie ready, in their order: it gets the item of each. It is called before anything
-// else is read from the client, or sent to it.
+// Later is for a method whose calls cost less together. Its handler returns without a
+// reply, and finish answers this call and those of the same method that follow it in
+// the buffer, in order: it gets the item of each. It is called before anything else is
+// read from the client, or sent to it.
 func (c *Call) Later(item any, finish func(items []any) error) error {
 	l := &c.conn.later
 	l.method, l.finish, c.isLater = c.method, finish, true
@@ -27,8 +27,8 @@ func (c *Call) Later(item any, finish func(items []any) error) error {
 	return nil
 }
 
-// endLater has the calls that were put off answered, in one write. An error means
-// that the connection has to end.
+// endLater answers the postponed calls, in one write. After an error the connection has
+// to end.
 func (c *conn) endLater() error {
 	l := c.later
 	if len(l.calls) == 0 {

@@ -17,9 +17,9 @@ type Listener struct {
 	sock     *net.UnixListener
 	address  Address
 	name     string // of an activated socket
-	dev, ino uint64 // of the socket file, 0 if it is not ours to remove
+	dev, ino uint64 // of the socket file, 0 if it must not be removed
 
-	mu          sync.Mutex // for what interrupts the accepting of connections
+	mu          sync.Mutex // guards what interrupts the accepting of connections
 	interrupted bool
 	hidden      string // the name of its file while no client is to find it, "": that of the address
 	gone        bool   // no client can connect to it any more
@@ -35,15 +35,14 @@ func (l *Listener) Path() string { return l.address.Path }
 // (FileDescriptorName= in systemd.socket(5)), "" for others.
 func (l *Listener) Name() string { return l.name }
 
-// Socket returns the socket, for serving something else on it than a Server
-// does. It is closed by Close.
+// Socket returns the socket, to serve something other than a Server on it. Close closes
+// it.
 func (l *Listener) Socket() *net.UnixListener { return l.sock }
 
-// ReadOnly reports whether writing is refused through this socket.
+// ReadOnly reports whether this socket refuses writes.
 func (l *Listener) ReadOnly() bool { return l.address.ReadOnly }
 
-// SetReadOnly refuses writes through this socket. It has to be called
-// before Serve.
+// SetReadOnly makes this socket refuse writes. Call it before Serve.
 func (l *Listener) SetReadOnly() { l.address.ReadOnly = true }
 
 // Listen begins to listen on an address in the form that ParseAddress takes.
@@ -55,12 +54,11 @@ func Listen(address string) (*Listener, error) {
 	return a.Listen()
 }
 
-// Listen begins to listen. A stale socket file is
-// replaced. One that a process listens on is an error, and so is a file that is
-// no socket: both are left alone.
+// Listen begins to listen. A stale socket file is replaced. If a process is listening
+// on it, or the file is not a socket, it is left alone, and Listen returns an error.
 //
-// The file never has a laxer mode than the one that is wanted, and no client can
-// connect before it has exactly that, whatever the umask is.
+// The file never has a laxer mode than the requested one, and no client can connect
+// before it has exactly that mode, whatever the umask is.
 func (a Address) Listen() (*Listener, error) {
 	if err := a.check(a.String()); err != nil {
 		return nil, err
@@ -105,14 +103,14 @@ func (l *Listener) adopt(file *os.File) error {
 		_ = sock.Close()
 		return errors.New("it is not a unix socket")
 	}
-	// The file is removed by Close, and only if it is still ours.
+	// Close removes the file, and only if it is still this socket's.
 	unixSock.SetUnlinkOnClose(false)
 	l.sock = unixSock
 	return nil
 }
 
-// backlog is how many connections may wait to be accepted. The kernel lowers it
-// to net.core.somaxconn.
+// backlog is how many connections may wait to be accepted. The kernel lowers it to
+// net.core.somaxconn.
 const backlog = 4096
 
 func (l *Listener) bindAbstract(fd int) error {
@@ -126,9 +124,9 @@ func (l *Listener) bindAbstract(fd int) error {
 	return errors.Wrap(unix.Listen(fd, backlog), "cannot listen")
 }
 
-// Obstacle says what would now keep Listen from listening here, as far as can
-// be seen without touching anything; nil: nothing. That a process listens there
-// already is none: it may be this service.
+// Obstacle returns what would now keep Listen from listening here, as far as that can
+// be seen without changing anything; nil: nothing. A process that is listening there
+// already is not an obstacle: it may be this service.
 func (a Address) Obstacle() error {
 	if a.isAbstract() {
 		return nil
@@ -158,15 +156,14 @@ func (a Address) obstacle() error {
 	return nil
 }
 
-// errNoSocket is returned when there is a file that is not a socket where the
-// socket is to be.
+// errNoSocket is returned when the path of the socket has a file that is not a socket.
 var errNoSocket = errors.New("there is a file that is not a socket, which is left alone; remove it, or choose another path")
 
 func noDirectory(path string) error {
 	return errors.Errorf("there is no directory %q; create it first", path)
 }
 
-// bindFile makes the socket file. Between bind and listen no client can connect.
+// bindFile creates the socket file. Between bind and listen no client can connect.
 func (l *Listener) bindFile(fd int) error {
 	if err := l.makeDir(); err != nil {
 		return err
@@ -179,8 +176,8 @@ func (l *Listener) bindFile(fd int) error {
 	if err := removeStale(l.address.Path); err != nil {
 		return err
 	}
-	// The kernel creates the file with the mode of the socket's own inode, less
-	// the umask: with no bit too many, maybe some too few.
+	// The kernel creates the file with the mode of the socket's own inode, minus the
+	// umask: it may lack bits, but never has too many.
 	if err := unix.Fchmod(fd, uint32(l.address.Mode)); err != nil {
 		return errors.Wrap(err, "cannot set the mode of the socket")
 	}
@@ -197,15 +194,15 @@ func (l *Listener) bindFile(fd int) error {
 	return nil
 }
 
-// makeDir makes the directory of the socket if it is to be made. That there is
-// none is an error.
+// makeDir creates the directory of the socket if the address asks for it. Otherwise a
+// missing directory is an error.
 func (l *Listener) makeDir() error {
 	const dirMode = 0o755
 	path := filepath.Dir(l.address.Path)
 	if l.address.MakeDir {
 		switch err := os.Mkdir(path, dirMode); {
 		case err == nil:
-			// Whatever the umask is: who may connect is said by the socket.
+			// Whatever the umask is: the socket's mode decides who may connect.
 			if err := os.Chmod(path, dirMode); err != nil {
 				return errors.Wrap(err, "cannot set the mode of its directory")
 			}
@@ -224,9 +221,8 @@ func (l *Listener) makeDir() error {
 	return nil
 }
 
-// own notes which file the socket is, and gives it the bits of its mode that
-// the umask took. It goes by the file that was bound, not by whatever has the
-// name by now.
+// own records which file the socket is, and sets the mode bits that the umask cleared.
+// It changes the file that was bound, not whatever has the name by now.
 func (l *Listener) own() error {
 	fd, err := unix.Open(l.address.Path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -251,8 +247,8 @@ func (l *Listener) own() error {
 	return nil
 }
 
-// removeStale removes a socket file that no process listens on. Anything else that
-// is there is an error.
+// removeStale removes a socket file on which no process listens. Anything else there is
+// an error.
 func removeStale(path string) error {
 	var st unix.Stat_t
 	switch err := unix.Lstat(path, &st); {
@@ -282,13 +278,13 @@ func removeStale(path string) error {
 	}
 }
 
-// Close stops listening and removes the socket file if it is still the one that
-// Listen made. Connections that were accepted go on.
+// Close stops listening and removes the socket file if it is still the one that Listen
+// made. Accepted connections stay open.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// While the file is removed the socket still answers, so that a process that
-	// looks at it does not take it for stale.
+	// While the file is removed the socket still accepts, so that a process that checks
+	// does not take it for stale.
 	l.removeFile()
 	return errors.Wrap(l.sock.Close(), "cannot close the socket")
 }
@@ -304,7 +300,7 @@ func (l *Listener) removeFile() {
 	l.ino, l.hidden = 0, ""
 }
 
-// isOurs reports whether the file at a path is the socket.
+// isOurs reports whether the file at a path is this socket.
 func (l *Listener) isOurs(path string) bool {
 	var st unix.Stat_t
 	return l.ino != 0 && unix.Lstat(path, &st) == nil && st.Dev == l.dev && st.Ino == l.ino

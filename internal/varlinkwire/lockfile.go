@@ -12,17 +12,17 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// lockPlace keeps other services from making a socket at the path meanwhile: of
-// two that start at the same time one finds the other, and not its socket between
-// bind and listen. The lock is on a file beside the socket that no other user can
-// open: the directory itself every user who may read it could lock.
+// lockPlace keeps other services from making a socket at the path meanwhile. Without
+// it, of two that start at the same time, one could find the other's socket between
+// bind and listen. The lock is on a file beside the socket that no other user can open;
+// the directory could be locked by any user who may read it.
 func lockPlace(path string) (unlock func(), err error) {
 	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock")
 	for deadline := time.Now().Add(limits.ListenLock); ; {
 		file, err := tryLock(name)
 		if err == nil {
 			return func() {
-				_ = os.Remove(name) // before it is unlocked, so that no other has it locked
+				_ = os.Remove(name) // before it is unlocked, so that no other process has it locked
 				_ = file.Close()
 			}, nil
 		}
@@ -37,8 +37,8 @@ func lockPlace(path string) (unlock func(), err error) {
 	}
 }
 
-// tryLock locks a file of our own. The error is unix.EWOULDBLOCK if another process
-// has it locked, or has just removed it.
+// tryLock locks a file of ours. The error is unix.EWOULDBLOCK if another process has it
+// locked, or has just removed it.
 func tryLock(name string) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {

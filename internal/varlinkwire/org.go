@@ -6,9 +6,9 @@ import (
 	"github.com/pkg/errors"
 )
 
-// serviceInterface is what every Varlink service has
-// (https://varlink.org/Service). varlink/go has one of its own, which lacks the
-// errors that systemd added and does not sort; so it is not asked.
+// serviceInterface is the interface that every Varlink service has
+// (https://varlink.org/Service). varlink/go's own implementation lacks the errors that
+// systemd added and does not sort, so it is not used.
 const serviceInterface = "org.varlink.service"
 
 const serviceDescription = `# What every Varlink service says about itself

@@ -12,15 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pause is a time in which no listener accepts connections.
+// pause is a time during which no listener accepts connections.
 type pause struct {
-	arrivals sync.WaitGroup // of the listeners that accept until they notice
+	arrivals sync.WaitGroup // listeners that accept until they notice the pause
 	waiting  map[*Listener]bool
 	over     chan struct{} // closed when it ends
 }
 
-// AwaitListeners returns when so many listeners are served, or the context is
-// done.
+// AwaitListeners returns when so many listeners are served, or the context is done.
 func (s *Server) AwaitListeners(ctx context.Context, count int) {
 	for {
 		s.mu.Lock()
@@ -37,14 +36,14 @@ func (s *Server) AwaitListeners(ctx context.Context, count int) {
 	}
 }
 
-// Pause stops accepting connections, and returns when every connection that was
-// accepted has been counted in by the Activity of the options. What comes then
-// waits in the sockets: those of systemd keep it for a client that is started next.
-// Who waited in a socket of our own is accepted and counted in, too.
+// Pause stops accepting connections, and returns when every accepted connection has
+// been counted by Options.Activity. Clients that connect later wait in the sockets:
+// systemd keeps its own open for the service's next start. Clients that wait in a
+// socket of the service's own are accepted and counted, too.
 //
-// A caller that then finds no client may end the service if Retire agrees,
-// and loses no client; otherwise Resume has to be called. Pause must not be
-// called again in between, and not before every listener is served (AwaitListeners).
+// A caller that then finds no client may end the service if Retire returns true, and no
+// client is lost; otherwise it has to call Resume. Pause must not be called again in
+// between, and not before every listener is served (AwaitListeners).
 func (s *Server) Pause() {
 	p := &pause{over: make(chan struct{}), waiting: make(map[*Listener]bool)}
 	s.mu.Lock()
@@ -59,14 +58,13 @@ func (s *Server) Pause() {
 	s.takeWaiting(s.ownListeners())
 }
 
-// Retire closes the sockets of our own to new clients, and
-// removes their files. It returns false if a client came before that: then the service is
-// not to end, and Resume has to be called. It is called after Pause, when no client
-// is there.
+// Retire closes the service's own sockets to new clients, and removes their files. It
+// returns false if a client connected before that: then the service must not end, and
+// Resume has to be called. Call it after Pause, when there is no client.
 func (s *Server) Retire() bool {
 	own := s.ownListeners()
-	// First in a way that is undone at once: who looks for a service meanwhile
-	// that goes on finds none.
+	// First in a way that can be undone at once: a client that looks for the service
+	// meanwhile finds no socket.
 	for _, l := range own {
 		l.hide()
 	}
@@ -76,7 +74,7 @@ func (s *Server) Retire() bool {
 		}
 		return false
 	}
-	// Then for good: who had found the socket by then, and not connected yet.
+	// Then for good: a client may have found the socket before, and connect only now.
 	for _, l := range own {
 		l.retire()
 	}
@@ -96,8 +94,8 @@ func (s *Server) ownListeners() []*Listener {
 	return own
 }
 
-// takeWaiting accepts those who wait in the sockets, and reports whether there was
-// any. It is called while nothing else is accepted.
+// takeWaiting accepts the clients that wait in the sockets, and reports whether there
+// were any. It is called while nothing else accepts.
 func (s *Server) takeWaiting(listeners []*Listener) bool {
 	some := false
 	for _, l := range listeners {
@@ -109,7 +107,7 @@ func (s *Server) takeWaiting(listeners []*Listener) bool {
 	return some
 }
 
-// hide gives the file of a socket another name, under which no client looks for it.
+// hide renames the file of a socket, so that no client finds it.
 func (l *Listener) hide() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,7 +120,7 @@ func (l *Listener) hide() {
 	}
 }
 
-// show takes back what hide did.
+// show undoes hide.
 func (l *Listener) show() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,12 +131,12 @@ func (l *Listener) show() {
 		l.hidden = ""
 		return
 	}
-	l.removeFile() // another service may be there by now: it is seen when this one goes on
+	l.removeFile() // another service may have its socket there now: this one notices when it continues
 	l.gone = true
 }
 
-// retire closes a socket to new clients. Those that have connected can still
-// be accepted.
+// retire closes a socket to new clients. Those that have connected can still be
+// accepted.
 func (l *Listener) retire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -149,8 +147,7 @@ func (l *Listener) retire() {
 	}
 }
 
-// arrive counts a listener that accepts nothing now. It is called with the lock
-// held.
+// arrive counts a listener that now accepts nothing. It is called with the lock held.
 func (s *Server) arrive(l *Listener) {
 	if p := s.pause; p != nil && p.waiting[l] {
 		delete(p.waiting, l)
@@ -174,8 +171,8 @@ func (s *Server) isPaused() bool {
 	return s.pause != nil
 }
 
-// waitWhilePaused returns when connections may be accepted. It is called by the
-// goroutine that accepts them.
+// waitWhilePaused returns when connections may be accepted. The goroutine that accepts
+// them calls it.
 func (s *Server) waitWhilePaused(ctx context.Context, l *Listener) error {
 	for {
 		s.mu.Lock()
@@ -192,22 +189,22 @@ func (s *Server) waitWhilePaused(ctx context.Context, l *Listener) error {
 		case <-s.stopped:
 			return nil
 		}
-		// The next pause may have begun before this, and does not wake us twice.
+		// The next pause may have begun before this, and does not wake us again.
 		if err := l.goOn(); err != nil {
 			return err
 		}
 	}
 }
 
-// wake interrupts the accepting of connections for now.
+// wake interrupts the accepting of connections once.
 func (l *Listener) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_ = l.sock.SetDeadline(longAgo)
 }
 
-// goOn lets connections be accepted again, on a new socket at the same place if
-// no client can connect to this one any more.
+// goOn lets connections be accepted again. If no client can connect to this socket any
+// more, it makes a new one at the same path.
 func (l *Listener) goOn() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -223,15 +220,15 @@ func (l *Listener) goOn() error {
 		_ = old.Close()
 	}
 	deadline := time.Time{}
-	if l.interrupted { // which a new socket does not know
+	if l.interrupted { // a new socket does not know it
 		deadline = longAgo
 	}
 	_ = l.sock.SetDeadline(deadline)
 	return nil
 }
 
-// nextWaiting returns a connection that waits to be accepted, nil if there is
-// none, whatever deadline the socket has.
+// nextWaiting returns a connection that waits to be accepted, nil if there is none,
+// whatever the socket's deadline.
 func (l *Listener) nextWaiting() *net.UnixConn {
 	raw, err := l.sock.SyscallConn()
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 type Peer struct {
 	// UID and GID are its effective user and group when it connected.
 	UID, GID uint32
-	// PID is its process ID. It is for logs only: by the time it is read it may
-	// belong to another process.
+	// PID is its process ID. Use it for logs only: it may already belong to another
+	// process.
 	PID int32
 	// Groups are its supplementary groups when it connected.
 	Groups []uint32
 }
 
-// peerOf asks the kernel who is at the other end.
+// peerOf asks the kernel for the peer of a connection.
 func peerOf(conn *net.UnixConn) (Peer, error) {
 	var peer Peer
 	raw, err := conn.SyscallConn()
@@ -43,9 +43,9 @@ func peerOf(conn *net.UnixConn) (Peer, error) {
 	return peer, errors.Wrap(err, "cannot tell who the peer is")
 }
 
-// peerGroups returns the supplementary groups that the peer had when it
-// connected (SO_PEERGROUPS in unix(7)). A kernel before 4.13 does not know
-// them: then there are none.
+// peerGroups returns the supplementary groups that the peer had when it connected
+// (SO_PEERGROUPS in unix(7)); none with a kernel before 4.13, which does not report
+// them.
 func peerGroups(fd int) ([]uint32, error) {
 	const size = unsafe.Sizeof(uint32(0))
 	var first [32]uint32

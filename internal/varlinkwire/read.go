@@ -15,37 +15,37 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// The errors of a frameReader that can be sent to the client, whose request
-// will not be read any further.
+// The errors of a frameReader that can be sent to the client, from which no more is
+// read.
 var (
 	errTooLong  = errors.New("the request is too long")
 	errNoMemory = errors.New("too much memory is taken by unfinished requests of this user")
 )
 
-// frameReader finds the frames in what a client sends. Each byte is looked at
-// once. While it waits for a request to begin it holds no buffer.
+// frameReader splits what a client sends into frames. It reads each byte once. While it
+// waits for a request to begin it holds no buffer.
 type frameReader struct {
 	sock *net.UnixConn
 	raw  syscall.RawConn
 
-	buf     []byte // what was read and not yet handed out is buf[start:]
+	buf     []byte // buf[start:] was read and not yet returned
 	start   int
 	scanned int                      // there is no NUL in buf[start:scanned]
-	pooled  *[limits.ReadBuffer]byte // what buf is part of, nil if it is of its own
-	busy    bool                     // the last read filled buf: there is more to be read
+	pooled  *[limits.ReadBuffer]byte // the array of buf, nil if it has its own
+	busy    bool                     // the last read filled buf: there is more to read
 
-	pooledBusy *[limits.BusyReadBuffer]byte // the same as pooled, for a client that is busy
+	pooledBusy *[limits.BusyReadBuffer]byte // like pooled, for a busy client
 	most       int                          // the longest request
 	deadline   time.Time                    // of the unfinished request, zero: there is none
 	timeout    time.Duration                // of an unfinished request
 	err        error                        // of the read that fills
-	first      bool                         // no frame has been handed out yet
+	first      bool                         // no frame has been returned yet
 
-	fillFunc func(fd uintptr) bool // fill, made once
-	reserve  func(n int) bool      // asks for n bytes of memory, or gives them back
+	fillFunc func(fd uintptr) bool // the method fill, made once
+	reserve  func(n int) bool      // reserves n bytes of memory, or releases them
 	reserved int
-	stopping func() bool  // the service stops: what is not yet read is not wanted
-	drained  func() error // called before more is read: all whole requests were handed out
+	stopping func() bool  // the service is stopping: what has not been read is not wanted
+	drained  func() error // called before more is read, when all whole requests were returned
 }
 
 var (
@@ -53,9 +53,9 @@ var (
 	busyBuffers = sync.Pool{New: func() any { return new([limits.BusyReadBuffer]byte) }}
 )
 
-// next returns the next frame without its NUL. It is valid until the next call
-// of next or release. The error is io.EOF when the client has sent its last
-// request, errTooLong, errNoMemory, or that of the socket.
+// next returns the next frame without its NUL. It is valid until the next call of next
+// or release. The error is io.EOF after the client's last request, errTooLong,
+// errNoMemory, or the socket's.
 func (r *frameReader) next() ([]byte, error) {
 	for {
 		if r.first {
@@ -84,7 +84,7 @@ func (r *frameReader) next() ([]byte, error) {
 	}
 }
 
-// more reads on after buf.
+// more appends to buf.
 func (r *frameReader) more() error {
 	if err := r.drained(); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (r *frameReader) more() error {
 	return r.err
 }
 
-// fill reads once. It returns false if there is nothing to be read yet.
+// fill reads once. It returns false if there is nothing to read yet.
 func (r *frameReader) fill(fd uintptr) bool {
 	if r.buf == nil {
 		r.pooled = readBuffers.Get().(*[limits.ReadBuffer]byte)
@@ -146,8 +146,8 @@ func (r *frameReader) fill(fd uintptr) bool {
 	}
 }
 
-// grow makes room after an unfinished request: by moving it to the front, or
-// by a buffer of twice the size.
+// grow makes room for the rest of an unfinished request: it moves the request to the
+// start of the buffer, or takes a buffer of twice the size.
 func (r *frameReader) grow() error {
 	unfinished := r.buf[r.start:]
 	if len(r.buf) < cap(r.buf) {
@@ -171,14 +171,14 @@ func (r *frameReader) grow() error {
 	return nil
 }
 
-// replace goes on in another buffer, for which memory was reserved.
+// replace continues in another buffer, for which memory was reserved.
 func (r *frameReader) replace(larger []byte) {
 	r.drop()
 	r.buf, r.reserved = larger, cap(larger)
 }
 
-// release gives the buffer back if everything that was read has been handed
-// out. The last frame is not valid any more then.
+// release frees the buffer if everything that was read has been returned. The last
+// frame is then no longer valid.
 func (r *frameReader) release() {
 	if r.start < len(r.buf) {
 		return
@@ -187,7 +187,7 @@ func (r *frameReader) release() {
 	r.buf, r.start, r.scanned = nil, 0, 0
 }
 
-// drop gives the memory of the buffer back.
+// drop frees the memory of the buffer.
 func (r *frameReader) drop() {
 	if r.pooled != nil {
 		readBuffers.Put(r.pooled)
@@ -203,7 +203,7 @@ func (r *frameReader) drop() {
 	}
 }
 
-// setTimed starts or stops the clock for an unfinished request.
+// setTimed starts or stops the timeout of an unfinished request.
 func (r *frameReader) setTimed(timed bool) {
 	if timed != r.deadline.IsZero() {
 		return
@@ -215,7 +215,8 @@ func (r *frameReader) setTimed(timed bool) {
 	r.endReading(r.deadline)
 }
 
-// endReading sets until when is read, zero for ever, unless the service stops.
+// endReading sets the deadline for reading, zero for none, unless the service is
+// stopping.
 func (r *frameReader) endReading(deadline time.Time) {
 	_ = r.sock.SetReadDeadline(deadline)
 	if r.stopping() {
@@ -223,5 +224,5 @@ func (r *frameReader) endReading(deadline time.Time) {
 	}
 }
 
-// longAgo as a deadline ends whatever waits.
+// longAgo, as a deadline, ends whatever waits.
 var longAgo = time.Unix(1, 0)

@@ -9,11 +9,11 @@ import (
 
 // request is a call as the client sent it.
 type request struct {
-	method     string // with its interface
+	method     string // including the interface
 	parameters []byte // an object
 	more       bool
 	oneway     bool
-	upgrade    bool   // the client wants to speak another protocol on the connection
+	upgrade    bool   // the client wants to switch the connection to another protocol
 	fault      *Fault // what is wrong with it, if it can be answered
 }
 
@@ -28,13 +28,13 @@ const (
 
 var noParameters = []byte("{}")
 
-// parseRequest reads a frame, without its NUL. The error says why it is no call
-// at all, or none that could be answered: then the connection has to end,
-// since client and service no longer agree on what is said. What can be
-// answered is a fault of the request.
+// parseRequest parses a frame, without its NUL. The error says why it is not a call, or
+// not one that could be answered: then the connection has to end, since client and
+// service no longer agree on the protocol. Errors that can be answered become the
+// request's fault.
 //
-// Members of a call that Varlink does not know are ignored: they are how it
-// may grow. A member that comes twice could mean either.
+// Members of a call that Varlink does not define are ignored: that is how it may be
+// extended. A repeated member is an error, since it is ambiguous.
 func parseRequest(frame []byte) (request, error) {
 	var r request
 	if err := checkJSON(frame); err != nil {
@@ -89,7 +89,7 @@ func (r *request) readMembers(object []byte) error {
 	return err
 }
 
-// readMember reads one member. It returns false if the value cannot be meant.
+// readMember reads one member. It returns false if the value is invalid.
 func (r *request) readMember(name string, value []byte) bool {
 	switch name {
 	case memberMethod:

@@ -21,8 +21,8 @@ type methodSchema struct {
 	needsMore bool
 }
 
-// needsMoreMark is what systemd writes, and reads, in the comment of a method
-// that may only be called with 'more' (SD_VARLINK_REQUIRES_MORE).
+// needsMoreMark is the mark that systemd writes, and reads, in the comment of a method
+// that must be called with 'more' (SD_VARLINK_REQUIRES_MORE).
 const needsMoreMark = "[Requires 'more' flag]"
 
 // parseSchema reads the description of an interface.
@@ -46,11 +46,11 @@ func parseSchema(description string) (*schema, error) {
 	return s, nil
 }
 
-// maxTypeDepth bounds how types may contain each other. Parameters are bounded
-// by limits.Depth in any case.
+// maxTypeDepth bounds how deeply types may be nested. limits.Depth bounds parameters in
+// any case.
 const maxTypeDepth = 16
 
-// resolves finds types that are used and not declared.
+// resolves returns an error for types that are used and not declared.
 func (s *schema) resolves(t *idl.Type, depth int) error {
 	switch {
 	case t == nil || depth > maxTypeDepth:
@@ -68,11 +68,11 @@ func (s *schema) resolves(t *idl.Type, depth int) error {
 	return s.resolves(t.ElementType, depth+1)
 }
 
-// check holds the parameters of a call against the description. It returns the
-// name of the first field that is wrong, and whether all are right. A field is
-// wrong that is unknown, missing, given twice, of another type, a number that
-// is not whole or not in 64 bits, or no member of its enum. Of fields within
-// fields it is the inner one; of an array or a map the field that holds it.
+// check checks the parameters of a call against the description. It returns the name of
+// the first invalid field, and whether all are valid. A field is invalid if it is
+// unknown, missing, given twice, of another type, a number that is not an integer of 64
+// bits, or not a member of its enum. For nested fields it is the inner one; for an
+// array or a map, the field that contains it.
 func (s *schema) check(m methodSchema, parameters []byte) (field string, ok bool) {
 	return s.checkStruct(m.in, parameters, memberParameters)
 }
@@ -106,7 +106,7 @@ func (s *schema) checkStruct(t *idl.Type, value []byte, name string) (field stri
 	return "", true
 }
 
-// checkValue holds a value against its type. name is the field that it is in.
+// checkValue checks a value against its type. name is the field that contains it.
 func (s *schema) checkValue(t *idl.Type, value []byte, name string) (field string, ok bool) {
 	switch t.Kind {
 	case idl.TypeMaybe:
@@ -181,9 +181,8 @@ func isMemberOf(t *idl.Type, word string) bool {
 	return slices.ContainsFunc(t.Fields, func(f idl.TypeField) bool { return f.Name == word })
 }
 
-// Check returns a function that holds parameters against those of a method in the
-// description of an interface. It names the first field that is wrong, "" if
-// none is.
+// Check returns a function that checks parameters against a method of an interface's
+// description. It returns the first invalid field, "" if all are valid.
 func Check(description, method string) (func(parameters []byte) (field string), error) {
 	s, err := parseSchema(description)
 	if err != nil {

@@ -13,28 +13,29 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// Options say what a Server serves. Interfaces are needed; the zero value of each
-// other field means its default.
+// Options say what a Server serves. Interfaces is required; the zero value of any other
+// field means its default.
 type Options struct {
-	// Vendor, Product, Version and URL are what GetInfo says.
+	// Vendor, Product, Version and URL are reported by GetInfo.
 	Vendor, Product, Version, URL string
-	// Interfaces are served on every socket, beside org.varlink.service. The first
-	// is the one in whose words a client is refused that has named none.
+	// Interfaces are served on every socket, in addition to org.varlink.service. A
+	// client that is refused before it has named an interface gets an error of the
+	// first.
 	Interfaces []Interface
-	// Logger gets what an administrator should know; nil: it is dropped.
+	// Logger gets messages for the administrator; nil: they are dropped.
 	Logger *slog.Logger
 	// Guard calls a handler, and reports whether it panicked; nil: a panic ends the
 	// process.
 	Guard func(method string, p *Peer, call func()) (panicked bool)
-	// IsTrusted reports whether a peer is free of the bounds that protect users
-	// from each other; nil: root alone is.
+	// IsTrusted reports whether a peer is exempt from the bounds that protect users
+	// from each other; nil: only root is.
 	IsTrusted func(p *Peer) bool
-	// Account returns the uid to which what a peer takes is counted; nil: its own.
+	// Account returns the uid to which a peer's use of bounds is counted; nil: its own.
 	Account func(p *Peer) uint32
-	// Identify returns the peer of a connection; nil: what the kernel says.
+	// Identify returns the peer of a connection; nil: as the kernel reports it.
 	Identify func(*net.UnixConn) (Peer, error)
-	// RequestTimeout is how long a request may take from its first byte to its
-	// last; 0: limits.RequestTimeout.
+	// RequestTimeout is how long a request may take from its first to its last byte; 0:
+	// limits.RequestTimeout.
 	RequestTimeout time.Duration
 	// Connections and ConnectionsPerUID bound the connections; 0: the bound of
 	// the same name in package limits.
@@ -42,32 +43,31 @@ type Options struct {
 	ConnectionsPerUID int
 	// RequestSize is the longest request in bytes; 0: limits.Request.
 	RequestSize int
-	// WriteTimeout is how long a client may take no byte of what is sent to
-	// it; 0: limits.WriteTimeout.
+	// WriteTimeout is how long a client may read none of what is sent to it; 0:
+	// limits.WriteTimeout.
 	WriteTimeout time.Duration
-	// Idle is called each time the last connection has ended, from a goroutine
-	// of the server; nil: nothing is. It must not wait for the server.
+	// Idle is called each time the last connection has ended, from a goroutine of the
+	// server; nil: not used. It must not wait for the server.
 	Idle func()
-	// Activity is notified when a client has connected and when it has gone; nil: no
-	// notice.
+	// Activity is called when a client has connected and when it has disconnected; nil:
+	// not used.
 	Activity activity.Counter
 }
 
-// Server serves interfaces over Varlink. It is safe for concurrent
-// use.
+// Server serves interfaces over Varlink. It is safe for concurrent use.
 type Server struct {
 	options    Options
 	log        *slog.Logger
 	interfaces map[string]*served
 	names      []string // of all interfaces, sorted
-	first      string   // the interface that answers where none is known
+	first      string   // the interface whose errors are used for unknown ones
 	own        *schema  // of org.varlink.service
 	watcher    *watcher
 	admission  admission
 	bounds     liveBounds
-	refusals   chan struct{} // as many as there are clients being refused
+	refusals   chan struct{} // one element for each client being refused
 
-	base   context.Context // ends when handlers have to give up
+	base   context.Context // ends when handlers must end
 	cancel context.CancelFunc
 
 	goroutines sync.WaitGroup
@@ -75,11 +75,11 @@ type Server struct {
 
 	mu        sync.Mutex
 	stopping  bool
-	watching  chan struct{} // closed when the watcher has ended, nil: it was not begun
+	watching  chan struct{} // closed when the watcher has ended, nil: it was not started
 	listeners map[*Listener]struct{}
 	more      chan struct{} // closed when there is one more
 	conns     map[*conn]struct{}
-	pause     *pause // while nothing is accepted, nil: never
+	pause     *pause // while nothing is accepted, nil: not paused
 }
 
 // New returns a server. It holds a descriptor until Shutdown is called.
@@ -128,8 +128,8 @@ func orDefault[T int | time.Duration](value, byDefault T) T {
 	return value
 }
 
-// begin counts a call of Serve or ServeConn in. It returns false if the service
-// stops.
+// begin counts a call of Serve or ServeConn. It returns false if the service is
+// stopping.
 func (s *Server) begin(l *Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +161,7 @@ func (s *Server) end(l *Listener) {
 	s.goroutines.Done()
 }
 
-// add counts a connection in. It returns false if the service stops.
+// add counts a connection. It returns false if the service is stopping.
 func (s *Server) add(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,12 +192,11 @@ func (s *Server) isStopping() bool {
 	}
 }
 
-// Shutdown stops the service: nothing more is accepted, followers are notified
-// ShuttingDown with their cursor, other calls are finished, and clients get
-// limits.ShutdownGrace, or less if the context ends earlier, to take what is
-// sent to them. It returns when every goroutine of the server has ended. The
-// error says that some handler did not end in time, although the context is
-// done.
+// Shutdown stops the service: no more connections are accepted, followers get
+// ShuttingDown with their cursor, other calls are finished, and clients have
+// limits.ShutdownGrace, or less if the context ends earlier, to read what is sent to
+// them. It returns when every goroutine of the server has ended, or with an error if a
+// handler has not ended although the context is done.
 func (s *Server) Shutdown(ctx context.Context) error {
 	deadline := time.Now().Add(limits.ShutdownGrace)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
@@ -236,7 +235,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// beginStop lets nothing new in, and returns the connections there are.
+// beginStop stops accepting, and returns the open connections.
 func (s *Server) beginStop() []*conn {
 	s.mu.Lock()
 	if !s.stopping {

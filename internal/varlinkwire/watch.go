@@ -9,28 +9,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher notices clients that are gone while nothing reads from them, for all
-// connections in one goroutine. It waits for a hang-up alone, which a client
-// that only closed its writing side does not cause, and which it causes once.
-// So it does not wake up for anything else, requests that wait included.
+// watcher detects clients that have disconnected while no goroutine reads from them,
+// for all connections in one goroutine. It only waits for a hangup, which occurs once,
+// and not when a client only closes its writing side. So nothing else wakes it, not
+// even waiting requests.
 type watcher struct {
 	file *os.File // of the epoll instance
 	raw  syscall.RawConn
 
 	mu    sync.Mutex
 	last  uint64
-	calls map[uint64]func() // what to do when the client is gone
+	calls map[uint64]func() // what to call when the client has disconnected
 }
 
-// newWatcher makes a watcher. run has to be called for it to work, and close to
-// end that.
+// newWatcher makes a watcher. Call run to start it, and close to end it.
 func newWatcher() (*watcher, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot watch connections")
 	}
-	// An epoll instance that does not block can itself be waited for by the Go
-	// runtime, and so takes no thread.
+	// The Go runtime can wait for a non-blocking epoll instance, which then takes no
+	// thread.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd)
 		return nil, errors.Wrap(err, "cannot watch connections")
@@ -43,7 +42,8 @@ func newWatcher() (*watcher, error) {
 	return w, nil
 }
 
-// run calls the functions of those that are gone, until the watcher is closed.
+// run calls the functions of clients that have disconnected, until the watcher is
+// closed.
 func (w *watcher) run() {
 	const atATime = 64
 	var hangups [atATime]unix.EpollEvent
@@ -72,15 +72,15 @@ func (w *watcher) fire(token uint64) {
 	}
 }
 
-// add calls gone, once and from another goroutine, when the client is gone. The
-// token is for remove.
+// add calls gone, once and from another goroutine, when the client has disconnected.
+// The token is for remove.
 func (w *watcher) add(conn syscall.RawConn, gone func()) (token uint64, err error) {
 	w.mu.Lock()
 	w.last++
 	token = w.last
 	w.calls[token] = gone
 	w.mu.Unlock()
-	// EPOLLHUP need not be asked for; EPOLLONESHOT says it once.
+	// EPOLLHUP is always reported; EPOLLONESHOT reports it once.
 	event := unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: int32(uint32(token)), Pad: int32(uint32(token >> 32))}
 	if err = w.control(conn, unix.EPOLL_CTL_ADD, &event); err != nil {
 		w.forget(token)
@@ -88,7 +88,7 @@ func (w *watcher) add(conn syscall.RawConn, gone func()) (token uint64, err erro
 	return token, err
 }
 
-// remove ends what add began. gone may be running once more meanwhile.
+// remove undoes add. gone may still be running.
 func (w *watcher) remove(conn syscall.RawConn, token uint64) {
 	_ = w.control(conn, unix.EPOLL_CTL_DEL, nil)
 	w.forget(token)

@@ -11,23 +11,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrStalled is returned when a client took no byte for as long as is allowed.
+// ErrStalled is returned when a client has read nothing for the write timeout.
 var ErrStalled = errors.New("the client does not read")
 
-// frameWriter sends frames to a client. As long as the client reads as fast, a
-// write is one system call and nothing else; only one that has to wait starts a
-// clock, and starts it again whenever the client has taken something.
+// frameWriter sends frames to a client. As long as the client reads fast enough, a
+// write is a single system call. Only a write that has to wait starts a timeout, and
+// restarts it whenever the client has read something.
 type frameWriter struct {
 	raw syscall.RawConn
 
 	pending   net.Buffers
-	one       [1][]byte // memory for a pending of one frame
+	one       [1][]byte // memory for one pending frame
 	gather    bool      // single frames are kept, to be sent together
 	gathered  []byte
-	progress  bool // since the clock was started
-	timed     bool // the clock was started
+	progress  bool // since the timeout was started
+	timed     bool // the timeout was started
 	err       error
-	flushFunc func(fd uintptr) bool // flush, made once
+	flushFunc func(fd uintptr) bool // the method flush, made once
 
 	startClock func()
 	stopClock  func()
@@ -94,7 +94,7 @@ func (w *frameWriter) flush(fd uintptr) bool {
 	return true
 }
 
-// consume takes n bytes that were written from the front.
+// consume removes n written bytes from the start.
 func (w *frameWriter) consume(n int) {
 	for len(w.pending) > 0 && n >= len(w.pending[0]) {
 		n -= len(w.pending[0])
@@ -106,11 +106,11 @@ func (w *frameWriter) consume(n int) {
 	}
 }
 
-// maxVector is how many buffers the kernel takes at a time (UIO_MAXIOV).
+// maxVector is how many buffers the kernel accepts at a time (UIO_MAXIOV).
 const maxVector = 1024
 
-// vectors are not kept for each connection, as package net does: a thousand
-// idle subscribers would hold sixteen megabytes after a burst.
+// vectors are pooled, not kept for each connection as package net does: a thousand idle
+// subscribers would hold sixteen megabytes after a burst.
 var vectors = sync.Pool{New: func() any { return new([maxVector]unix.Iovec) }}
 
 // writev writes the beginning of the frames in one system call.

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Table is rows of cells, which a terminal shows in columns two blanks apart. The
-// zero value has no rows.
+// Table is rows of cells, printed in columns two blanks apart. The zero value has no
+// rows.
 type Table struct {
 	rows   [][]string
 	widths []int // of the columns
 }
 
-// Row adds a row, with Text over each cell.
+// Row adds a row, with Text applied to each cell.
 func (t *Table) Row(cells ...string) {
 	row := make([]string, len(cells))
 	for i, cell := range cells {
@@ -25,7 +25,7 @@ func (t *Table) Row(cells ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// Print writes the rows, none with blanks at its end.
+// Print writes the rows, without trailing blanks.
 func (t *Table) Print(w io.Writer) error {
 	const gap = 2
 	var b strings.Builder

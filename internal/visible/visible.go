@@ -1,5 +1,5 @@
-// Package visible makes text that others have chosen safe to print: names, labels
-// and messages in events come from the people who run containers.
+// Package visible makes text that others have chosen safe to print: names, labels and
+// messages in events come from the people who run containers.
 package visible
 
 import (
@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text replaces every character that steers a terminal, ends a line, changes
-// the direction of text or shows nothing, by its escape in Go's notation, such as
-// \n, \x1b or \u202e: what is printed as one line stays one line.
+// Text replaces every character that controls a terminal, ends a line, changes the
+// direction of text or is invisible, by its escape in Go's notation, such as \n, \x1b
+// or \u202e: what is printed as one line stays one line.
 func Text(text string) string {
 	if IsPlain(text) || !strings.ContainsFunc(text, isHidden) {
 		return text
@@ -29,14 +29,14 @@ func Text(text string) string {
 	return b.String()
 }
 
-// JSON replaces the same characters in JSON text by JSON's escapes, which
-// changes none of its values. JSON that has none of them is returned as it is.
+// JSON replaces the same characters in JSON text by JSON's escapes, which does not
+// change its values. JSON without them is returned unchanged.
 func JSON(line []byte) []byte {
 	if IsPlain(line) {
 		return line
 	}
 	text := string(line)
-	// What is below a blank JSON itself escapes.
+	// JSON itself escapes characters below a blank.
 	i := strings.IndexFunc(text, isHidden)
 	if i < 0 {
 		return line
@@ -56,7 +56,7 @@ func JSON(line []byte) []byte {
 	return out
 }
 
-// IsPlain reports whether text has only printable ASCII, as almost all has.
+// IsPlain reports whether text contains only printable ASCII, as nearly all does.
 func IsPlain[T string | []byte](text T) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i, odd := 0, uint64(0)
@@ -89,15 +89,15 @@ func appendEscapedRune(b []byte, r rune) []byte {
 	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
 
-// hiddenTables are the characters, beside controls, that end a line, turn the direction
-// of text, or show nothing at all.
+// hiddenTables are the characters, in addition to controls, that end a line, change the
+// direction of text, or are invisible.
 var hiddenTables = []*unicode.RangeTable{
 	unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector,
 }
 
 // isHidden reports whether a character is replaced: C0 and C1 controls, format
-// characters such as bidirectional marks, the separators of lines and
-// paragraphs, what is never drawn, and what stands for bytes that are not UTF-8.
+// characters such as bidirectional marks, line and paragraph separators, characters
+// that are never drawn, and the replacement for bytes that are not UTF-8.
 func isHidden(r rune) bool {
 	if ' ' <= r && r < 0x7f {
 		return false

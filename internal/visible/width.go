@@ -5,7 +5,8 @@ import (
 	"unicode"
 )
 
-// Width returns how many cells of a terminal text takes that Text has been over.
+// Width returns how many terminal cells a text takes. Text must have been applied to
+// it.
 func Width(text string) int {
 	if IsPlain(text) {
 		return len(text)
@@ -17,7 +18,7 @@ func Width(text string) int {
 	return width
 }
 
-// Cut returns as much from the beginning of such text as fits into so many cells.
+// Cut returns the longest prefix of such a text that fits into so many cells.
 func Cut(text string, room int) string {
 	if len(text) <= room {
 		return text
@@ -30,12 +31,12 @@ func Cut(text string, room int) string {
 	return text
 }
 
-// cells returns how many cells of a terminal a character takes.
+// cells returns how many terminal cells a character takes.
 func cells(r rune) int {
 	switch {
 	case r < 0x300:
 		return 1
-	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) || r >= 0x1160 && r <= 0x11ff: // the latter join a letter of Hangul
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) || r >= 0x1160 && r <= 0x11ff: // the latter join a Hangul syllable
 		return 0
 	}
 	if _, found := slices.BinarySearchFunc(wide, r, func(of [2]rune, r rune) int {
@@ -52,8 +53,8 @@ func cells(r rune) int {
 	return 1
 }
 
-// wide are the characters that fill two cells: East Asian Width W and F of Unicode
-// 14, joined over what is not assigned.
+// wide are the characters that take two cells: East Asian Width W and F of Unicode 14,
+// merged across unassigned ones.
 var wide = [][2]rune{
 	{0x1100, 0x115f},
 	{0x231a, 0x231b},

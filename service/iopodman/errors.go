@@ -6,7 +6,7 @@ import (
 	"github.com/eventsvc/eventsvc/service"
 )
 
-// What a client prints where the fault says less than its user needs: what to do.
+// Advice that a client prints where the fault itself has none.
 const (
 	stoppingReason = "cannot go on: the event service is stopping; run the command again when it is back"
 	expiredReason  = "cannot go on: the event log was replaced, and events may have been lost; run the command again, " +
@@ -14,9 +14,8 @@ const (
 	deniedHint = "; ask the administrator, or run the command as root"
 )
 
-// fail answers a call with what went wrong, in words: of any error but
-// ErrorOccurred an old client prints the name alone. What it returns ends the
-// connection.
+// fail answers a call with an error, in words: of any error but ErrorOccurred an old
+// client prints only the name. An error that it returns ends the connection.
 func (f *handler) fail(call *varlinkwire.Call, err error) error {
 	fault := service.FaultOf(f.core, call, err, "")
 	if fault == nil {
@@ -25,7 +24,7 @@ func (f *handler) fail(call *varlinkwire.Call, err error) error {
 	return call.ReplyError(errorOccurred, ErrorOccurred{Reason: reason(fault)})
 }
 
-// reason says what went wrong, and what to do.
+// reason returns what went wrong, and what to do.
 func reason(f *core.Fault) string {
 	switch f.Kind {
 	case core.PermissionDenied:

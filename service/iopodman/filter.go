@@ -11,13 +11,13 @@ import (
 	"github.com/eventsvc/eventsvc/internal/nearest"
 )
 
-// The keys of filters in Podman 1.x, which had no others up to 1.9.3: labels
-// came with 2.0. uid is this service's own: these calls have no other way to ask
-// for more than the events of the caller.
+// The filter keys of Podman 1.x, which had no others up to 1.9.3: labels came with 2.0.
+// uid is added by this service: these calls have no other way to ask for more than the
+// caller's own events.
 const (
 	keyType   = "type"
 	keyStatus = "status"
-	keyEvent  = "event" // the same as status
+	keyEvent  = "event" // same as status
 	keyVolume = "volume"
 	keyUID    = "uid"
 )
@@ -26,8 +26,8 @@ const otherKeys = "keys that podman-remote 1.x has not are those of eventsvc eve
 
 var filterKeys = []string{"container", keyEvent, "image", "pod", keyStatus, keyType, keyUID, keyVolume}
 
-// parseFilters returns the choice that the filters of a call make among the
-// events that an old client accepts. The error is a *filter.Error.
+// parseFilters returns the filters of a call, restricted to events that an old client
+// accepts. The error is a *filter.Error.
 func parseFilters(filters []string) (*filter.Filters, error) {
 	if err := core.CheckFilters(filters); err != nil {
 		return nil, err
@@ -50,8 +50,8 @@ func parseFilters(filters []string) (*filter.Filters, error) {
 	return filter.Parse(slices.Concat(objects, orAll(keyType, types, clientTypes), orAll(keyStatus, statuses, clientStatuses)))
 }
 
-// orAll returns the filters for the chosen words, or for all of them if none
-// was chosen: nothing else must reach the client.
+// orAll returns filters for the chosen words, or for all words if none was chosen:
+// events with other words must not reach the client.
 func orAll(key string, chosen, all []string) []string {
 	if len(chosen) == 0 {
 		chosen = all
@@ -63,7 +63,7 @@ func orAll(key string, chosen, all []string) []string {
 	return filters
 }
 
-// parseFilter understands one filter. The reason is empty if it could.
+// parseFilter parses one filter. The reason is empty if the filter is valid.
 func parseFilter(text string) (key, value, reason string) {
 	key, value, found := strings.Cut(text, "=")
 	if !found {
@@ -100,8 +100,8 @@ func unknownKey(key string) string {
 	return reason + " (keys for podman-remote 1.x are " + strings.Join(filterKeys, ", ") + ")"
 }
 
-// checkWord refuses a word that no event has which the client can be sent: it
-// would wait for ever. known reports whether newer clients know the word.
+// checkWord refuses a word with which the client cannot be sent any event: it would
+// wait for ever. known reports whether newer clients know the word.
 func checkWord(kind, word string, words []string, known bool) string {
 	if slices.Contains(words, word) {
 		return ""

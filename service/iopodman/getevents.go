@@ -35,7 +35,7 @@ func (f *handler) GetEvents(ctx context.Context, c VarlinkCall, filter *[]string
 	return f.answer(ctx, call, q)
 }
 
-// query understands what a call asks for. Absent and empty are the same.
+// query makes a query of a call's parameters. Absent and empty are the same.
 func query(filter *[]string, since, until *string, now time.Time) (core.Query, error) {
 	var texts []string
 	if filter != nil {
@@ -63,7 +63,7 @@ func query(filter *[]string, since, until *string, now time.Time) (core.Query, e
 	return q, nil
 }
 
-// follow sends events until the client is gone, or until has passed.
+// follow sends events until the client disconnects, or until has passed.
 func (f *handler) follow(ctx context.Context, call *varlinkwire.Call, q core.Query) error {
 	s, err := f.core.Subscribe(ctx, service.Caller(call), q, f.format, "legacy")
 	if err != nil {
@@ -112,5 +112,5 @@ func (o *only) Add(r *feed.Record) (size int) {
 	return len(o.frame)
 }
 
-// Drop takes it back.
+// Drop removes it.
 func (o *only) Drop() { o.frame = o.frame[:0] }

@@ -28,7 +28,7 @@ func (f *handler) GetInfo(ctx context.Context, c VarlinkCall) error {
 	return c.ReplyGetInfo(ctx, PodmanInfo{Host: host})
 }
 
-// hostInfo asks the kernel. It needs no /proc, which a hardened unit may hide.
+// hostInfo asks the kernel, without /proc, which a hardened unit may hide.
 func hostInfo() (InfoHost, error) {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
@@ -48,7 +48,7 @@ func hostInfo() (InfoHost, error) {
 	}, nil
 }
 
-// uptimeText writes an uptime as Podman does.
+// uptimeText formats an uptime as Podman does.
 func uptimeText(up time.Duration) string {
 	hours, rest := up/time.Hour, up%time.Hour
 	text := fmt.Sprintf("%dh %dm %ds", hours, rest/time.Minute, rest%time.Minute/time.Second)
@@ -59,7 +59,7 @@ func uptimeText(up time.Duration) string {
 	return text
 }
 
-// distributionOf finds out what the host runs (os-release(5)).
+// distributionOf returns the host's distribution (os-release(5)).
 func distributionOf(root fs.FS) InfoDistribution {
 	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
 		if text, err := fs.ReadFile(root, name); err == nil {
@@ -69,7 +69,7 @@ func distributionOf(root fs.FS) InfoDistribution {
 	return InfoDistribution{}
 }
 
-// parseOSRelease reads assignments of the shell's form, quoted or not.
+// parseOSRelease parses assignments in shell syntax, quoted or not.
 func parseOSRelease(text []byte) InfoDistribution {
 	var d InfoDistribution
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
@@ -85,7 +85,7 @@ func parseOSRelease(text []byte) InfoDistribution {
 	return d
 }
 
-// unquoteShell takes the quotes and the backslashes of os-release(5) away.
+// unquoteShell removes the quotes and backslashes of os-release(5).
 func unquoteShell(value string) string {
 	if n := len(value); n >= 2 && value[0] == value[n-1] && (value[0] == '"' || value[0] == '\'') {
 		value = value[1 : n-1]

@@ -6,9 +6,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-// New returns the interface io.podman, to be served beside io.podman.events. It
-// registers the form of its frames, so the feed of the core must not have been
-// started yet. The version is what GetVersion says.
+// New returns the interface io.podman, to be served alongside io.podman.events. It
+// registers its frame format, so the feed of the core must not have been started yet.
+// GetVersion reports the version.
 func New(c *core.Core, version string) varlinkwire.Interface {
 	f := &handler{core: c, format: c.Register(appendEventFrame), version: version}
 	return varlinkwire.Interface{Dispatcher: VarlinkNew(f), Unavailable: unavailable, IsPartOfMore: true}
@@ -21,11 +21,11 @@ type handler struct {
 	version string
 }
 
-// errorOccurred is the one error whose parameters an old client prints; of any
-// other it prints the name alone.
+// errorOccurred is the only error whose parameters an old client prints; of any other
+// it prints only the name.
 const errorOccurred = "io.podman.ErrorOccurred"
 
-// unavailable is what is said when a call cannot be served.
+// unavailable returns the error for a call that cannot be served.
 func unavailable(reason string) (name string, parameters any) {
 	return errorOccurred, ErrorOccurred{Reason: reason}
 }

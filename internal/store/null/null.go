@@ -1,6 +1,5 @@
-// Package null is the store of hosts where Podman's events_logger is none:
-// what is written is dropped, and there is nothing to read, which every attempt
-// to read gets an error.
+// Package null is the store of hosts where Podman's events_logger is none: it drops
+// what is written, and every attempt to read is an error.
 package null
 
 import (
@@ -17,10 +16,10 @@ type Store struct{ written atomic.Uint64 }
 // Type returns events.Null.
 func (s *Store) Type() events.EventerType { return events.Null }
 
-// Path returns "": it lies nowhere.
+// Path returns "": it has no path.
 func (s *Store) Path() string { return "" }
 
-// Follow does nothing: nothing ever comes.
+// Follow does nothing: there are never events.
 func (s *Store) Follow(store.Sink) (store.Pos, string, error) { return store.Pos{}, "", nil }
 
 func unreadable() error {
@@ -30,24 +29,23 @@ func unreadable() error {
 // Attend does nothing.
 func (s *Store) Attend(bool) {}
 
-// Probe returns nil: there is nothing that could stand still.
+// Probe returns nil: there is nothing that could be stuck.
 func (s *Store) Probe(context.Context) error { return nil }
 
-// Look says that there is nothing to read.
+// Look returns an error: there is nothing to read.
 func (s *Store) Look() error { return unreadable() }
 
-// Read says that there is nothing to read.
+// Read returns an error: there is nothing to read.
 func (s *Store) Read(context.Context, store.Start, store.Query) (store.Reading, error) {
 	return nil, unreadable()
 }
 
-// Last says that there is nothing to read.
+// Last returns an error: there is nothing to read.
 func (s *Store) Last(context.Context, store.Query, *store.Batch) (*store.Record, error) {
 	return nil, unreadable()
 }
 
-// droppedCursor names the place after an event that was dropped. No store
-// takes it for one of its own.
+// droppedCursor is the cursor of an event that was dropped. No store accepts it.
 const droppedCursor = "n"
 
 // Append drops the events.

@@ -14,8 +14,8 @@ const (
 	ExitError = 125
 )
 
-// Run is one command of the client, such as "events", "--since", "1h", with a
-// connection that it has just made. It returns its exit code.
+// Run runs one command of the client, such as "events", "--since", "1h", on a new
+// connection. It returns the client's exit code.
 func Run(conn io.ReadWriter, stdout, stderr io.Writer, args ...string) int {
 	if err := run(newWire(conn), stdout, args); err != nil {
 		fmt.Fprintf(stderr, "Error: %v\n", err)
@@ -43,8 +43,8 @@ func run(w *wire, stdout io.Writer, args []string) error {
 	return calls.run(w)
 }
 
-// other is a command that has nothing to do with events: the calls that it
-// makes as long as each fails, and what it puts before the last error.
+// other is a command that has nothing to do with events: the calls that it makes while
+// each of them fails, and what it prints before the last error.
 type other struct {
 	requests []string
 	prefix   string
@@ -63,7 +63,7 @@ func (o *other) run(w *wire) error {
 	return fmt.Errorf("%s%w", o.prefix, last)
 }
 
-// byContext is the call that looks for the containers that a command names.
+// byContext is the call that finds the containers named in a command.
 const byContext = `{"method":"io.podman.GetContainersByContext","parameters":{"all":false,"latest":false,"args":["x"]}}`
 
 var others = map[string]other{
@@ -105,8 +105,8 @@ func OtherCommands() []string {
 	return names
 }
 
-// version prints what the service says about itself below a line "Server:",
-// which is all that depends on the service.
+// version prints what the service reports, below a line "Server:"; nothing else in the
+// output depends on the service.
 func version(w *wire, stdout io.Writer) error {
 	if err := w.send(`{"method":"io.podman.GetVersion"}`); err != nil {
 		return err
@@ -140,8 +140,8 @@ func version(w *wire, stdout io.Writer) error {
 	return nil
 }
 
-// info prints the host, in the form of "info --format '{{.Host...}}'": its
-// members in one line each.
+// info prints the host, in the form of "info --format '{{.Host...}}'": one line for
+// each member.
 func info(w *wire, stdout io.Writer) error {
 	if err := w.send(`{"method":"io.podman.GetInfo"}`); err != nil {
 		return err

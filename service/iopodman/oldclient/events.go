@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// event is what the client makes of a reply. Its names are those of templates
-// and of JSON lines.
+// event is a reply as decoded by the client. Its names are those of templates and of
+// JSON lines.
 type event struct {
 	ContainerExitCode int    `json:",omitempty"`
 	ID                string `json:",omitempty"`
@@ -77,7 +77,7 @@ func (o *eventsOptions) request() string {
 	return `{"method":"io.podman.GetEvents","parameters":` + string(parameters) + more + "}"
 }
 
-// events follows until the service or the client has had enough.
+// events follows until the service or the client stops.
 func events(w *wire, args []string, stdout io.Writer) error {
 	o, err := parseEvents(args)
 	if err != nil {
@@ -126,7 +126,7 @@ func events(w *wire, args []string, stdout io.Writer) error {
 	}
 }
 
-// printer returns what makes a line of an event.
+// printer returns the function that formats an event as a line.
 func printer(format string) (func(*event) (string, error), error) {
 	switch format {
 	case "":

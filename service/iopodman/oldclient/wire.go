@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// wire is a connection, as the Varlink library of that time used one.
+// wire is a connection, as the Varlink library of that time used it.
 type wire struct {
 	conn io.ReadWriter
 	in   *bufio.Reader
@@ -28,8 +28,8 @@ type remoteError struct {
 	parameters *json.RawMessage
 }
 
-// Error says what the client prints: the reason of ErrorOccurred, and of any
-// other error its name.
+// Error returns what the client prints: the reason of ErrorOccurred, and the name of
+// any other error.
 func (e *remoteError) Error() string {
 	var in struct {
 		Reason string `json:"reason"`
@@ -63,10 +63,10 @@ func (w *wire) receive() (reply, error) {
 	return r, nil
 }
 
-// decode reads the parameters of a reply as far as they fit.
+// decode decodes the parameters of a reply.
 func (r *reply) decode(into any) {
 	if r.Parameters != nil {
-		// A member of the wrong type is left out, and the others are taken.
+		// A member of the wrong type is left out, and the others are decoded.
 		_ = json.Unmarshal(*r.Parameters, into)
 	}
 }
