@@ -1,5 +1,5 @@
-// Command eventsvc makes the container events of a host available as a system
-// service. What it can do is in internal/cli; "eventsvc help" lists it.
+// Command eventsvc publishes a host's container events as a system service.
+// internal/cli implements it; "eventsvc help" lists its commands.
 package main
 
 import (

@@ -8,8 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// exitCodes is the command that only explains: its text is a part of the page of
-// the program and of no other.
+// exitCodes is the command that only explains: its text is part of the program's page.
 const exitCodes = "exit-codes"
 
 // commandPages makes the page of the program and one for each command.
@@ -77,8 +76,7 @@ func commandPage(c *cobra.Command) page {
 	return page{pageName(c), section(c), r.Bytes()}
 }
 
-// updaterPage makes the page of the program that auto-update runs, with all its
-// commands.
+// updaterPage makes the page of eventsvc-updater, with all its commands.
 func updaterPage(root *cobra.Command) page {
 	var r roff
 	name(&r, root)

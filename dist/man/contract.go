@@ -11,8 +11,8 @@ import (
 type member struct {
 	keyword, name string
 	comment       string
-	// parts are the fields of a type or error, or the parameters and the reply
-	// of a method.
+	// parts are the fields of a type or error, or the parameters and the reply of a
+	// method.
 	parts [][]field
 }
 
@@ -23,8 +23,8 @@ var (
 	fieldForm  = regexp.MustCompile(`^(\w+)(?:: ([^,]+))?,?$`)
 )
 
-// readContract reads an interface description as this project writes it: one
-// field a line, each with its comment in front.
+// readContract parses an interface description as this project writes it: one field a
+// line, each preceded by its comment.
 func readContract(idl []byte) (name, intro string, members []member, err error) {
 	var comment []string
 	take := func(separator string) string {
@@ -96,10 +96,10 @@ func contractPage(idl []byte, d described) (page, error) {
 	return page{title, "7", r.Bytes()}, nil
 }
 
-// topicForm is the beginning of a line of the introduction that opens a topic.
+// topicForm matches a line of the introduction that begins a topic.
 var topicForm = regexp.MustCompile(`^(Promises|Rights|Users|Words|Filters|Times)\. `)
 
-// topics writes the introduction: each of its topics gets a heading.
+// topics writes the introduction, with a heading for each of its topics.
 func topics(r *roff, text string) {
 	for _, line := range strings.Split(text, "\n") {
 		if found := topicForm.FindString(line); found != "" {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// docString is the annotation that describes something in introspection data.
+// docString is the annotation with documentation in introspection data.
 const docString = "org.gtk.GDBus.DocString"
 
 // node is an element of introspection data: an interface, a member of one, or an
-// argument. (The introspect package of godbus leaves out what describes arguments.)
+// argument. (godbus's introspect package drops the documentation of arguments.)
 type node struct {
 	Name       string `xml:"name,attr"`
 	Type       string `xml:"type,attr"`

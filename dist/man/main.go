@@ -1,9 +1,8 @@
 // Command man writes the manual pages of eventsvc into a directory: one for each
-// command, made from its own help text; eventsvc.toml(5), from the options of
-// serve; io.podman.events(7) and io.podman.autoupdate(7), from the comments of the
-// contracts; and io.podman.Events1(7) and io.podman.AutoUpdate1(7), from the
-// introspection data. So a page never says anything
-// else than --help, "varlinkctl introspect" and D-Bus introspection do.
+// command, made from its own help text; eventsvc.toml(5), from the options of serve;
+// io.podman.events(7) and io.podman.autoupdate(7), from the comments of the contracts;
+// and io.podman.Events1(7) and io.podman.AutoUpdate1(7), from the introspection data.
+// So a page always agrees with --help, "varlinkctl introspect" and D-Bus introspection.
 //
 //	go run ./dist/man [-date 2026-11-23] [-version 0.1.0] DIR
 package main
@@ -21,8 +20,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/cli"
 )
 
-// described is an interface, by files below the directory that the program is run
-// in, the top of the repository: a contract, or introspection data.
+// described is an interface, with its files (a contract, or introspection data)
+// relative to the top of the repository, where the program has to be run.
 type described struct {
 	files    []string
 	about    string // completes "NAME - "
@@ -111,7 +110,8 @@ func write(dir, date, version string) error {
 	for _, p := range all {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, ".\\\" Made by dist/man.\n.TH %s %s %q %q %q\n", p.name, p.section, date, "eventsvc "+version, manuals[p.section])
-		// Neither hyphenated words nor stretched lines: commands and names are to be found by search.
+		// No hyphenation and no justified lines, so that searches find commands and
+		// names.
 		b.WriteString(".nh\n.ad l\n")
 		b.Write(p.text)
 		if err := os.WriteFile(filepath.Join(dir, p.name+"."+p.section), b.Bytes(), 0o644); err != nil {

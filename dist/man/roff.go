@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// roff writes the language of man(7).
+// roff writes man(7) markup.
 type roff struct{ bytes.Buffer }
 
-// escape makes text mean itself: no character of it is taken for a command, and
-// a hyphen stays one that can be copied to a shell.
+// escape escapes text: no character is taken for markup, and a hyphen can be copied to
+// a shell.
 func escape(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(text)
 	if strings.HasPrefix(text, ".") {
@@ -20,7 +20,8 @@ func escape(text string) string {
 	return ascii(text)
 }
 
-// ascii names other characters, so that a formatter need not guess the encoding.
+// ascii replaces other characters by their names, so that a formatter need not guess
+// the encoding.
 func ascii(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -39,14 +40,14 @@ func italic(text string) string { return `\fI` + escape(text) + `\fR` }
 func (r *roff) heading(text string)    { fmt.Fprintf(r, ".SH %s\n", escape(text)) }
 func (r *roff) subheading(text string) { fmt.Fprintf(r, ".SS %s\n", escape(text)) }
 
-// item begins a described item; its title is roff already.
+// item begins a described item; its title is already roff.
 func (r *roff) item(title string) { fmt.Fprintf(r, ".TP\n%s\n", title) }
 
-// line writes one line of running text, which is roff already.
+// line writes one line of running text that is already roff.
 func (r *roff) line(text string) { fmt.Fprintln(r, text) }
 
-// prose writes paragraphs, with an empty line between two. One whose first line
-// is indented is an example or a table, and stays as it is.
+// prose writes paragraphs separated by empty lines. One whose first line is indented is
+// an example or a table, and is not reflowed.
 func (r *roff) prose(text string) {
 	for i, paragraph := range strings.Split(strings.Trim(text, "\n"), "\n\n") {
 		if i > 0 {
@@ -63,7 +64,7 @@ func (r *roff) prose(text string) {
 	}
 }
 
-// verbatim writes lines as they are, less the indentation of the first.
+// verbatim writes lines unchanged, without the indentation of the first.
 func (r *roff) verbatim(lines []string) {
 	indent := lines[0][:len(lines[0])-len(strings.TrimLeft(lines[0], " "))]
 	r.line(".RS 2\n.nf")

@@ -109,7 +109,7 @@ func (r *run) containersOf(ctx context.Context, unit string, wanted map[string]s
 			continue
 		}
 		if m.ImageID != id {
-			return nil, errors.Errorf("container %s runs image %.12s and not %.12s: does its unit create the container anew?",
+			return nil, errors.Errorf("container %s runs image %.12s and not %.12s: does its unit recreate the container?",
 				m.Name, m.ImageID, id)
 		}
 		found = append(found, m.Container)
@@ -181,7 +181,7 @@ func (r *run) look(ctx context.Context, ids []string) (healthy bool, err error) 
 	for _, s := range states {
 		switch {
 		case !s.Running:
-			return false, errors.Errorf("container %s does not run", s.Name)
+			return false, errors.Errorf("container %s is not running", s.Name)
 		case s.HasHealthCheck && s.Health == "unhealthy":
 			return false, errors.Errorf("container %s is unhealthy", s.Name)
 		case s.HasHealthCheck && s.Health != "healthy":

@@ -9,9 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// updater is the program that updates containers. It is one of its own, so that
-// this one links no image library and its service needs neither network nor
-// Podman.
+// updater is the program that updates containers. It is separate, so that this one
+// links no image library, and its service needs neither network nor Podman.
 const updater = "eventsvc-updater"
 
 // updaterDir is where the packages install it.
@@ -32,7 +31,7 @@ codes: 'eventsvc auto-update --help' prints them.`,
 			child := exec.CommandContext(c.Context(), path, arguments...)
 			child.Stdin, child.Stdout, child.Stderr = a.stdin, a.stdout, a.stderr
 			child.Env = append(os.Environ(), "EVENTSVC_COMMAND="+c.CommandPath())
-			// It ends in order, and leaves what is under way to the next run.
+			// It ends cleanly, and the next run continues what is in progress.
 			child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
 			err = child.Run()
 			var ended *exec.ExitError
@@ -44,13 +43,12 @@ codes: 'eventsvc auto-update --help' prints them.`,
 	}
 }
 
-// updaterError passes on the exit code of the updater, which has said what is
-// wrong.
+// updaterError passes on the exit code of the updater, which has printed the error.
 type updaterError struct{ code int }
 
 func (updaterError) Error() string { return "" }
 
-// findUpdater looks beside this program, then where the packages install it.
+// findUpdater looks next to this program, then where the packages install it.
 func findUpdater() (string, error) {
 	if self, err := os.Executable(); err == nil {
 		path := filepath.Join(filepath.Dir(self), updater)

@@ -37,7 +37,7 @@ func (a *app) bridge(ctx context.Context, address string) error {
 	defer stop()
 	conn, err := client.Dial(ctx, address)
 	if err != nil {
-		if failed := failure(ctx); failed != nil { // why it was given up
+		if failed := failure(ctx); failed != nil { // the reason for giving up
 			return failed
 		}
 		return err
@@ -45,10 +45,10 @@ func (a *app) bridge(ctx context.Context, address string) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 
-	// This goroutine may wait for stdin when the bridge is done: nothing but
-	// the end of the process ends a read of a terminal.
+	// This goroutine may still wait for stdin when the bridge is done: only the end of
+	// the process ends a read from a terminal.
 	go func() {
-		_, _ = io.Copy(conn, a.stdin) // a connection that breaks is seen below
+		_, _ = io.Copy(conn, a.stdin) // a broken connection is noticed below
 		if half, ok := conn.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite()
 		}

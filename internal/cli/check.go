@@ -17,8 +17,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-// checkConfig prints what serve would do with these options, and why, without
-// touching anything.
+// checkConfig prints what serve would do with these options, and why, without changing
+// anything.
 func (a *app) checkConfig(f *serveFlags, set *options, env config.Environment) error {
 	p, err := f.plan(set, env)
 	if err != nil {
@@ -63,7 +63,7 @@ func orNone(lines []string) []string {
 	return lines
 }
 
-// addresses are where it would listen, and why.
+// addresses returns where it would listen, and why.
 func (f *serveFlags) addresses(set *options, env config.Environment) ([]string, error) {
 	listen, err := f.listenAddresses()
 	if err != nil {
@@ -86,7 +86,7 @@ func (f *serveFlags) addresses(set *options, env config.Environment) ([]string, 
 	return []string{usual.String() + ": default, unless systemd passes sockets"}, nil
 }
 
-// obstacles are what would make a start fail now. They may be gone when the
+// obstacles returns what would make a start fail now. It may have changed when the
 // service starts.
 func (f *serveFlags) obstacles(p *plan) (warnings []string) {
 	note := func(err error) {
@@ -94,7 +94,7 @@ func (f *serveFlags) obstacles(p *plan) (warnings []string) {
 			warnings = append(warnings, err.Error())
 		}
 	}
-	listen, _ := f.listenAddresses() // has been looked at
+	listen, _ := f.listenAddresses() // checked already
 	for _, address := range listen {
 		note(address.Obstacle())
 	}
@@ -110,13 +110,13 @@ func (f *serveFlags) obstacles(p *plan) (warnings []string) {
 	return warnings
 }
 
-// unreadable says why a log that exists cannot be read. It does not open what
-// is no regular file: a pipe would notice.
+// unreadable returns why an existing log cannot be read. It only opens regular files:
+// opening a pipe has an effect.
 func unreadable(path string) error {
 	found, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil // it may come
+		return nil // it may appear later
 	case err == nil && !found.Mode().IsRegular():
 		return errors.Errorf("cannot read the log %s: it is not a regular file; name the log file itself", path)
 	case err == nil:
@@ -128,7 +128,7 @@ func unreadable(path string) error {
 	return errors.Wrap(err, "cannot read the log")
 }
 
-// describeBus says on which bus it would be, and why.
+// describeBus returns which bus it would be on, and why.
 func (f *serveFlags) describeBus(set *options, env config.Environment) string {
 	bus, required := f.bus(env.UID)
 	switch {
@@ -146,8 +146,8 @@ func (f *serveFlags) describeBus(set *options, env config.Environment) string {
 	return bus + ": default for " + who + "; if it is missing, connects later"
 }
 
-// forOne takes back what files say that is meant for the service of the host:
-// this process serves one client, who has started it.
+// forOne resets options from files that are meant for the host's service: this process
+// serves one client, which has started it.
 func (f *serveFlags) forOne(set *options) {
 	for _, name := range []string{"listen", "dbus", "exit-idle-time", "metrics"} {
 		origin, isSet := set.origins[name]

@@ -15,8 +15,8 @@ import (
 	perrors "github.com/pkg/errors"
 )
 
-// commandError is returned for a command that failed, or could not be run. Its
-// exit code is ours then.
+// commandError is returned for a command that failed, or could not be run. Its exit
+// code becomes ours.
 type commandError struct {
 	code int
 	text string
@@ -24,7 +24,7 @@ type commandError struct {
 
 func (e *commandError) Error() string { return e.text }
 
-// The exit codes for commands that cannot be run, as every shell has them.
+// The exit codes for commands that cannot be run, as in every shell.
 const (
 	exitCannotRun = 126
 	exitNotFound  = 127
@@ -39,7 +39,7 @@ func findCommand(words []string) error {
 	return cannotRun(words, err)
 }
 
-// cannotRun makes an error of why a command could not be started, nil for nil.
+// cannotRun returns the error for a command that could not be started, nil for nil.
 func cannotRun(words []string, err error) error {
 	if err == nil {
 		return nil
@@ -59,22 +59,22 @@ func cannotRun(words []string, err error) error {
 	return &commandError{code, text}
 }
 
-// child is a command that runs.
+// child is a running command.
 type child struct {
 	words []string
 	cmd   *exec.Cmd
-	group bool       // it has a process group of its own
-	ended chan error // gets how it ended, once
+	group bool       // it has its own process group
+	ended chan error // gets its result, once
 }
 
-// startChild starts a command. Its output goes where ours goes, but what it
-// prints on stdout goes to the given place. With a group of its own a signal reaches
-// all that it has started, and one that ignores it is killed.
+// startChild starts a command. Its stderr is ours; its stdout is the given file. With a
+// process group of its own, a signal reaches everything that it has started, and a
+// command that ignores the signal is killed.
 func (a *app) startChild(words, environment []string, stdin, stdout *os.File, group bool) (*child, error) {
 	c := &child{words: words, cmd: exec.Command(words[0], words[1:]...), group: group, ended: make(chan error, 1)}
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: group}
 	c.cmd.Env = environment
-	if stdin != nil { // not an interface that holds a nil
+	if stdin != nil { // never an interface that holds a nil
 		c.cmd.Stdin = stdin
 	}
 	c.cmd.Stdout, c.cmd.Stderr = fileOr(stdout, a.stderr), a.stderr
@@ -92,7 +92,7 @@ func fileOr(file *os.File, otherwise io.Writer) io.Writer {
 	return file
 }
 
-// verdict makes an error of how a command ended, nil if it succeeded.
+// verdict returns the error for the result of a command, nil if it succeeded.
 func (c *child) verdict(err error) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -105,8 +105,8 @@ func (c *child) verdict(err error) error {
 	return &commandError{exit.ExitCode(), fmt.Sprintf("the command %s failed with exit code %d", c.words[0], exit.ExitCode())}
 }
 
-// wait returns how the command ended. If the context ends before, the signal
-// that ended it is passed on, or SIGTERM, and the command is waited for.
+// wait returns the result of the command. If the context ends first, the signal that
+// ended it, or SIGTERM, is passed on, and the command is waited for.
 func (c *child) wait(ctx context.Context) error {
 	select {
 	case err := <-c.ended:
@@ -134,5 +134,5 @@ func (c *child) wait(ctx context.Context) error {
 	return <-c.ended
 }
 
-// killAfter is how long a command with a group of its own may take to end.
+// killAfter is how long a command with its own process group may take to end.
 const killAfter = 10 * time.Second

@@ -27,23 +27,24 @@ const program = "eventsvc"
 
 // app is one run of the program.
 type app struct {
-	// name is how the program was called, for examples that can be copied.
+	// name is how the program was called, so that examples can be copied.
 	name   string
-	about  string // begins what is said: of which hook, say
+	about  string // prefix of messages, such as the name of a hook
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
-	// signals gets those that end the process; nil: it is not ours.
+	// signals gets the signals that end the process; nil: another part of the process
+	// handles them.
 	signals chan os.Signal
-	// hangups gets one for each SIGHUP once a command has taken them over: it
-	// does not end with the terminal then.
+	// hangups gets one element for each SIGHUP if a command has called takeHangups: the
+	// command does not end with the terminal then.
 	hangups atomic.Pointer[chan struct{}]
 }
 
-// Main runs the command line of the process and returns its exit code. A signal
-// that ends programs ends the command in order; a second one ends the process.
-// SIGINT and SIGHUP stay ignored if the parent of the process ignored them,
-// as nohup and a shell that starts something in the background do.
+// Main runs the command line of the process and returns its exit code. A signal that
+// ends programs ends the command cleanly; a second one ends the process. SIGINT and
+// SIGHUP stay ignored if the parent process ignored them, as with nohup or a shell's
+// background jobs.
 func Main() int {
 	signals := make(chan os.Signal, 1)
 	a := &app{name: os.Args[0], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, signals: signals}
@@ -55,8 +56,8 @@ func Main() int {
 			signal.Notify(signals, number)
 		}
 	}
-	// Asked for, so that a write to a reader who has gone is an error and does
-	// not kill.
+	// Requested, so that writing to a reader that has disconnected is an error and does
+	// not kill the process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		for {
@@ -72,8 +73,8 @@ func Main() int {
 	return a.run(ctx, os.Args[1:])
 }
 
-// takeHangups lets the command have SIGHUP, which no longer ends it, one that was
-// ignored included.
+// takeHangups gives the command SIGHUP, even if it was ignored. The signal then no
+// longer ends the command.
 func (a *app) takeHangups() <-chan struct{} {
 	hangups := make(chan struct{}, 1)
 	a.hangups.Store(&hangups)
@@ -83,8 +84,8 @@ func (a *app) takeHangups() <-chan struct{} {
 	return hangups
 }
 
-// hangUp passes a SIGHUP on. It returns false if it has to end the command: none
-// has taken it over, or the terminal that the command logs to is gone.
+// hangUp handles a SIGHUP. It returns false if it has to end the command: no command
+// has called takeHangups, or the terminal that the command logs to is gone.
 func (a *app) hangUp() bool {
 	hangups := a.hangups.Load()
 	if hangups == nil || isTerminalGone(a.stderr) {
@@ -92,13 +93,13 @@ func (a *app) hangUp() bool {
 	}
 	select {
 	case *hangups <- struct{}{}:
-	default: // one is waiting, which will see what this one would
+	default: // one is queued, and has the same effect
 	}
 	return true
 }
 
-// Run runs a command line, whose first word is the name of the program, and
-// returns the exit code. The cause of the context's end may be a signal.
+// Run runs a command line, whose first word is the name of the program, and returns the
+// exit code. The context may end with a signal as its cause.
 func Run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{name: arguments[0], stdin: stdin, stdout: stdout, stderr: stderr}
 	return a.run(ctx, arguments[1:])
@@ -118,8 +119,8 @@ func (a *app) run(ctx context.Context, arguments []string) int {
 	return code
 }
 
-// Command returns the commands of the program, for what describes them: the
-// manual pages. It is not for running them.
+// Command returns the commands of the program, for generating the manual pages. It must
+// not be run.
 func Command() *cobra.Command { return (&app{name: program}).rootCommand() }
 
 // complain prints why the command failed.
@@ -135,7 +136,7 @@ func (a *app) complain(err error) {
 	a.say("%v", err)
 }
 
-// say writes a line for the user, beside the output.
+// say prints a line for the user on stderr.
 func (a *app) say(format string, arguments ...any) {
 	fmt.Fprintln(a.stderr, program+": "+a.about+visible.Text(fmt.Sprintf(format, arguments...)))
 }
@@ -190,9 +191,9 @@ func (a *app) rootCommand() *cobra.Command {
 	return root
 }
 
-// runBare is eventsvc without a command. Started with sockets, as by
-// 'varlinkctl info exec:/usr/bin/eventsvc', which cannot give it any words, it
-// serves them; else it explains itself.
+// runBare is eventsvc without a command. If it was started with sockets, as by
+// 'varlinkctl info exec:/usr/bin/eventsvc', which cannot pass arguments, it serves
+// them; otherwise it prints the help.
 func (a *app) runBare(c *cobra.Command, _ []string) error {
 	if daemon.HasInherited() {
 		serve := a.serveCommand()
@@ -202,7 +203,7 @@ func (a *app) runBare(c *cobra.Command, _ []string) error {
 	return c.Help()
 }
 
-// unknownCommand names the nearest command.
+// unknownCommand returns an error with the nearest command.
 func unknownCommand(c *cobra.Command, words []string) error {
 	if len(words) == 0 {
 		return nil
@@ -213,7 +214,7 @@ func unknownCommand(c *cobra.Command, words []string) error {
 	return errors.Errorf("unknown command %q; see '%s --help'", words[0], c.CommandPath())
 }
 
-// noWords refuses words that belong to no flag.
+// noWords refuses arguments that belong to no flag.
 func noWords(c *cobra.Command, words []string) error {
 	if len(words) == 0 {
 		return nil
@@ -223,7 +224,7 @@ func noWords(c *cobra.Command, words []string) error {
 		hint = "give --filter " + words[0]
 	}
 	if words[0] == "false" || words[0] == "true" {
-		// The flag before it, since that has taken no value.
+		// The flag before it, which takes no value.
 		c.Flags().Visit(func(f *pflag.Flag) {
 			if f.Value.Type() == "bool" {
 				hint = "give --" + f.Name + "=" + words[0]
@@ -233,7 +234,7 @@ func noWords(c *cobra.Command, words []string) error {
 	return errors.Errorf("cannot use %q: '%s' takes no arguments; %s", words[0], c.CommandPath(), hint)
 }
 
-// addressFlag adds the flag that says which service to call.
+// addressFlag adds the flag for the service to call.
 func addressFlag(c *cobra.Command, address *string) {
 	c.Flags().StringVar(address, "address", "", "`ADDRESS` of the service: unix:PATH, or ssh-exec:HOST for that of another\n"+
 		"host (default $"+client.AddressVariable+", else the service of root or of the user)")
@@ -253,7 +254,7 @@ func complete(c *cobra.Command, flag string, values func(typed string) []string,
 			return fitting, directive | cobra.ShellCompDirectiveNoFileComp
 		})
 	if err != nil {
-		panic(err) // the flag does not exist: a mistake of this program
+		panic(err) // the flag does not exist: a bug in this program
 	}
 }
 

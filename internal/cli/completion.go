@@ -18,8 +18,8 @@ func completeFilters(c *cobra.Command) {
 	complete(c, "filter", func(typed string) []string { return completeFilter(c, typed) }, cobra.ShellCompDirectiveNoSpace)
 }
 
-// completeFilter completes the keys of filters, the values of those that have a
-// known set of them, and names that the service knows.
+// completeFilter completes the keys of filters, the values of those with a fixed set of
+// values, and names from the log.
 func completeFilter(c *cobra.Command, typed string) []string {
 	key, value, hasValue := strings.Cut(typed, "=")
 	if !hasValue {
@@ -41,8 +41,7 @@ func completeFilter(c *cobra.Command, typed string) []string {
 	return nil
 }
 
-// namingEvents choose, for each key whose value is a name, the events that bring a
-// name into the log.
+// namingEvents maps each key whose value is a name to the events that introduce a name.
 var namingEvents = map[string][]string{
 	"container": {"type=container", "event=create"},
 	"image":     {"type=image", "event=pull", "event=build", "event=tag"},
@@ -52,14 +51,14 @@ var namingEvents = map[string][]string{
 	"volume":    {"type=volume", "event=create"},
 }
 
-// A completion that takes longer is worse than none. The latest names are enough.
+// A slow completion is worse than none. The latest names are enough.
 const (
 	completionPatience = 500 * time.Millisecond
 	mostNames          = 200
 )
 
-// namesFromLog asks the service for names that begin as typed. It is silent about
-// what fails, and opens no connection to another host, which may want a password.
+// namesFromLog asks the service for names that begin as typed. It reports no errors,
+// and opens no connection to another host, which may ask for a password.
 func namesFromLog(c *cobra.Command, typed string, filters []string) []string {
 	address, _ := c.Flags().GetString("address")
 	service, err := client.New(address)

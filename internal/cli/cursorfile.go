@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cursorFile keeps the cursor of what has been printed, in a file with one
-// line. The file is replaced as a whole, so that a process that reads it, after a crash
-// too, finds one cursor or the one before.
+// cursorFile stores the cursor of what has been printed, in a file with one line. The
+// file is replaced as a whole, so that a process that reads it, even after a crash,
+// finds either this cursor or the previous one.
 type cursorFile struct {
 	path string
 	kept string // what is in the file
@@ -32,7 +32,8 @@ func (f *cursorFile) read() (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	// It will be replaced: /dev/null, say, by a file for all programs of the host.
+	// It would be replaced: /dev/null, for example, by a file, for all programs of the
+	// host.
 	if err == nil && !found.Mode().IsRegular() {
 		return "", errors.Errorf("cannot use the cursor file %s: it is not a regular file; name another one", f.path)
 	}
@@ -53,8 +54,8 @@ func (f *cursorFile) read() (string, error) {
 	return cursor, nil
 }
 
-// checkWritable reports what would keep write from working, before anything is
-// printed whose cursor could not be kept.
+// checkWritable returns what would make write fail, before anything is printed whose
+// cursor could not be stored.
 func (f *cursorFile) checkWritable() error {
 	dir := filepath.Dir(f.path)
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
@@ -63,7 +64,7 @@ func (f *cursorFile) checkWritable() error {
 	return nil
 }
 
-// write puts the cursor into the file.
+// write stores the cursor in the file.
 func (f *cursorFile) write(cursor string) error {
 	if cursor == "" || cursor == f.kept {
 		return nil
@@ -75,12 +76,11 @@ func (f *cursorFile) write(cursor string) error {
 	return nil
 }
 
-// replaceFile writes a file beside the one at the path and gives it its name. The
-// file beside it always has the same name, so that what a killed process left is
-// replaced by the next.
+// replaceFile writes a temporary file next to the path and renames it. The temporary
+// name is always the same, so that the next process replaces what a killed one left.
 func replaceFile(path, text string) error {
 	beside := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	const tries = 10 // two processes that keep one file may take it from each other
+	const tries = 10 // two processes with the same file may replace each other's
 	var err error
 	for range tries {
 		err = writeAndRename(beside, path, text)
@@ -110,13 +110,13 @@ func writeAndRename(beside, path, text string) error {
 	return err
 }
 
-// resolve follows the symbolic links of a path, but takes neither a link nor the
-// file itself from another user who has put it into a directory for all, such as
-// /tmp: the rules of fs.protected_symlinks and fs.protected_regular in
-// proc_sys_fs(5), which are the kernel's and need not be switched on. A name without
-// a file is returned as it is.
+// resolve follows the symbolic links of a path. It accepts neither a link nor the file
+// itself if another user has put it into a directory for all, such as /tmp. These are
+// the rules of fs.protected_symlinks and fs.protected_regular in proc_sys_fs(5), which
+// the kernel only enforces if they are enabled. If there is no file, the path is
+// returned unchanged.
 func resolve(path string) (string, error) {
-	const most = 40 // links, as the kernel has it
+	const most = 40 // links, as in the kernel
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
@@ -127,7 +127,7 @@ func resolve(path string) (string, error) {
 		next := filepath.Join(done, name)
 		var dir, st unix.Stat_t
 		if found := unix.Lstat(next, &st) == nil; !found {
-			return filepath.Join(next, after), nil // opening it says what is wrong
+			return filepath.Join(next, after), nil // opening it returns the error
 		}
 		isLink := st.Mode&unix.S_IFMT == unix.S_IFLNK
 		if isLink || after == "" && st.Mode&unix.S_IFMT == unix.S_IFREG {

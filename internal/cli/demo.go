@@ -49,7 +49,7 @@ func (a *app) demoCommand() *cobra.Command {
 }
 
 func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
-	room, err := newDemoRoom()
+	room, err := newDemoDir()
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags) (err error) {
 	return a.showDemo(ctx, f, room.address())
 }
 
-// showDemo is what the user sees: the past, the commands, and then what comes.
+// showDemo prints what the user sees: past events, the commands, and then new events.
 func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error {
 	c, err := client.New(address)
 	if err != nil {
@@ -120,7 +120,7 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 		e, err := s.Next(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
-				return failure(ctx) // none after ^C, which is how a demo ends
+				return failure(ctx) // no error after ^C, which is how a demo ends
 			}
 			return err
 		}
@@ -135,8 +135,8 @@ func (a *app) showDemo(ctx context.Context, f *demoFlags, address string) error 
 	}
 }
 
-// showPast prints the life of a container of the sample, read through the service,
-// and returns the cursor after the sample, and the date of its oldest event.
+// showPast prints the life of a container of the sample, read through the service, and
+// returns the cursor after the sample, and the date of its oldest event.
 func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer) (cursor, oldest string, err error) {
 	h, err := c.History(ctx, client.Query{})
 	if err != nil {
@@ -169,7 +169,7 @@ func (a *app) showPast(ctx context.Context, c *client.Client, printEvent printer
 	return h.Cursor(), past[0].Time.Local().Format(time.DateOnly), nil
 }
 
-// showCommands prints what can be tried, ready to be copied.
+// showCommands prints commands to try, ready to be copied.
 func (a *app) showCommands(address, oldest string) {
 	name := shellWord(a.name)
 	lines := []string{
@@ -207,7 +207,7 @@ func (a *app) showCommands(address, oldest string) {
 	_, _ = io.WriteString(a.stdout, strings.Join(lines, "\n")+"\n")
 }
 
-// shellWord quotes a word for a shell if it has to be.
+// shellWord quotes a word for a shell if necessary.
 func shellWord(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-+./:,@%=", r)

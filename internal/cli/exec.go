@@ -75,7 +75,7 @@ func (a *app) execCommand() *cobra.Command {
 		Short:   "Run a command for each event",
 		Long:    execLong,
 		Example: execExample,
-		Args:    onlyBehindDash,
+		Args:    onlyAfterDash,
 		RunE: func(c *cobra.Command, words []string) error {
 			if f.hooks || f.hooksDir != "" || f.check {
 				return a.execHooks(c.Context(), &f, c.Flags(), words)
@@ -112,7 +112,7 @@ func (a *app) execCommand() *cobra.Command {
 	return c
 }
 
-// maxJobs bounds the commands that run at a time.
+// maxJobs bounds the commands that run in parallel.
 const maxJobs = 1024
 
 func (f *execFlags) validate() error {
@@ -140,8 +140,7 @@ func (a *app) exec(ctx context.Context, f *execFlags, words []string) error {
 	return a.forEach(ctx, f, &action{words: func(*events.Event) []string { return words }, onFailure: f.onFailure})
 }
 
-// forEach does something for each event that the flags ask for, until there are no
-// more.
+// forEach runs an action for each event that the flags select, until there are no more.
 func (a *app) forEach(ctx context.Context, f *execFlags, do *action) error {
 	c, err := client.New(f.address)
 	if err != nil {
@@ -177,21 +176,21 @@ func (a *app) forEach(ctx context.Context, f *execFlags, do *action) error {
 	return run.explain(err)
 }
 
-// action is what is done for an event.
+// action is what to do for an event.
 type action struct {
 	words     func(e *events.Event) []string // the command
 	onFailure string
 	timeout   time.Duration // after which the command is ended; 0: never
 }
 
-// The pauses between tries of a command that failed.
+// The pauses before a failed command is tried again.
 const (
 	retryFirst = time.Second
 	retryMost  = time.Minute
 )
 
-// runFor runs the command for one event. The error says that it failed, or that
-// it ended in a way after which nothing more is to be done (errors.Is stopWork).
+// runFor runs the command for one event. The error says that it failed, or that no more
+// commands are to be run after it (stopWork).
 func (a *app) runFor(ctx context.Context, e *events.Event, do *action) error {
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
 		err := a.runOnce(ctx, e, do)
@@ -199,7 +198,7 @@ func (a *app) runFor(ctx context.Context, e *events.Event, do *action) error {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
-			return &stopWork{ctx.Err()} // it may not have done all that it should
+			return &stopWork{ctx.Err()} // it may have been interrupted
 		case do.onFailure == failureStop:
 			return &stopWork{err}
 		case do.onFailure == failureContinue:
@@ -213,7 +212,7 @@ func (a *app) runFor(ctx context.Context, e *events.Event, do *action) error {
 	}
 }
 
-// rest waits for so long. It returns false at once when the context is done.
+// rest waits for a pause. It returns false at once when the context is done.
 func rest(ctx context.Context, pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -229,8 +228,8 @@ func describe(e *events.Event) string {
 	return visible.Text(string(e.Type) + " " + string(e.Status) + " " + e.Name + " (cursor " + e.Cursor + ")")
 }
 
-// stopWork is returned when no more commands are to be run, and the event that
-// was worked on counts as not done.
+// stopWork is returned when no more commands are to be run, and the current event does
+// not count as done.
 type stopWork struct{ cause error }
 
 func (e *stopWork) Error() string { return e.cause.Error() }

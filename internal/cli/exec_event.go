@@ -13,15 +13,15 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// eventPrefix begins the names of the variables of an event.
+// eventPrefix is the prefix of the variables for an event.
 const eventPrefix = "EVENTSVC_"
 
-// maxVariable is how long a variable may be in bytes. The kernel takes 128 KiB
+// maxVariable is the maximum length of a variable in bytes. The kernel accepts 128 KiB
 // for each string, and refuses to start a program with a longer one (execve(2)).
 const maxVariable = 96 << 10
 
-// eventEnvironment returns the environment for a command about an event: the
-// inherited one, without the variables of another event.
+// eventEnvironment returns the environment of a command for an event: the inherited
+// one, without variables of another event.
 func eventEnvironment(inherited []string, e *events.Event) ([]string, error) {
 	attributes := ""
 	if len(e.Attributes) > 0 {
@@ -72,8 +72,8 @@ func eventEnvironment(inherited []string, e *events.Event) ([]string, error) {
 	return environment, nil
 }
 
-// fileOf returns a file in memory to be read from its start. A command may read
-// of it what it likes, when it likes; a pipe would have to be filled meanwhile.
+// fileOf returns a file in memory, positioned at its start. A command may read it when
+// and as far as it likes; a pipe would have to be filled meanwhile.
 func fileOf(text []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate("event", unix.MFD_CLOEXEC)
 	if err != nil {

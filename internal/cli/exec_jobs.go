@@ -13,39 +13,39 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// jobs runs something for each event, some of them side by side, and notes how
-// far everything has been done without a gap.
+// jobs runs an action for each event, some of them in parallel, and records up to where
+// everything has been done without a gap.
 type jobs struct {
 	run   func(e *events.Event) error
-	done  func(cursor string) error // notes that all up to there is done
-	end   context.CancelCauseFunc   // ends everything, for a reason
-	slots chan struct{}             // as many as may run
+	done  func(cursor string) error // records that everything up to the cursor is done
+	end   context.CancelCauseFunc   // ends everything, with a reason
+	slots chan struct{}             // as many as may run in parallel
 	// debounce is the least time between two jobs for the same object: of the events
-	// that come meanwhile only the last gets one, when that time has passed.
+	// that arrive meanwhile, only the last gets a job, when that time has passed.
 	debounce time.Duration
 	windows  sync.WaitGroup
 
 	running  sync.WaitGroup
 	mu       sync.Mutex
-	queue    []*job // that are not done, or after one that is not; in order
+	queue    []*job // jobs not done, or after one that is not; in order
 	failures int
-	held     map[string]*heldEvent // by object, while its time runs; a nil one: no event came
+	held     map[string]*heldEvent // by object, while its time runs; nil: no event has arrived
 }
 
-// heldEvent is an event whose job waits for its time.
+// heldEvent is an event whose job waits for the debounce time.
 type heldEvent struct {
 	job   *job
 	event events.Event
 }
 
-// job is one event, or a place without one, until it and all before are done.
+// job is one event, or a position without one, until it and all earlier ones are done.
 type job struct {
 	cursor string
 	over   bool
 }
 
-// work runs the jobs for all events that come, and waits for them. With one slot
-// the next event is asked for when the job before is done.
+// work runs a job for each event, and waits for them. With one slot, the next event is
+// fetched when the previous job is done.
 func (j *jobs) work(ctx context.Context, from source) error {
 	defer j.running.Wait()
 	waiting, stop := context.WithCancel(ctx)
@@ -83,8 +83,8 @@ func (j *jobs) work(ctx context.Context, from source) error {
 	}
 }
 
-// hold keeps an event back if another of its object had a job just now. The job of
-// one that was kept back before counts as done.
+// hold keeps an event back if its object had a job just now. The job of an event held
+// back earlier then counts as done.
 func (j *jobs) hold(ctx context.Context, this *job, e *events.Event) bool {
 	object := objectOf(e)
 	j.mu.Lock()
@@ -108,8 +108,8 @@ func (j *jobs) hold(ctx context.Context, this *job, e *events.Event) bool {
 	return true
 }
 
-// objectOf names what an event is about: by its name, which a container that is made
-// again keeps.
+// objectOf identifies the object of an event: by name, which a recreated container
+// keeps.
 func objectOf(e *events.Event) string {
 	uid, name := "", e.Name
 	if e.UID != nil {
@@ -121,8 +121,8 @@ func objectOf(e *events.Event) string {
 	return strings.Join([]string{e.Host, uid, string(e.Type), name}, " ")
 }
 
-// release runs the job of the event that is held of an object, whenever its time
-// has passed, until there is none.
+// release runs the job of an object's held event whenever the debounce time has passed,
+// until no event is held.
 func (j *jobs) release(ctx context.Context, object string) {
 	timer := time.NewTimer(j.debounce)
 	defer timer.Stop()
@@ -160,7 +160,7 @@ func (j *jobs) add(cursor string) *job {
 	return this
 }
 
-// finish notes how a job ended.
+// finish records the result of a job.
 func (j *jobs) finish(this *job, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -178,7 +178,7 @@ func (j *jobs) finish(this *job, err error) {
 	}
 }
 
-// pass notes a place after which there is no event that is wanted.
+// pass records a position up to which no more events match.
 func (j *jobs) pass(cursor string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -186,9 +186,9 @@ func (j *jobs) pass(cursor string) error {
 	return j.noteDone()
 }
 
-// noteDone notes how far all is done. It is called with the lock held.
+// noteDone records up to where everything is done. It is called with the lock held.
 func (j *jobs) noteDone() error {
-	// Of what is done in a row only the end matters, so that the queue stays as
+	// Of consecutive finished jobs only the last matters, so that the queue stays as
 	// short as there are slots, however long one job takes.
 	j.queue = slices.CompactFunc(j.queue, func(before, next *job) bool {
 		if before.over && next.over {

@@ -12,8 +12,8 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// The exit codes, as "eventsvc help exit-codes" explains them. 4 and 7 are
-// those of systemd and of init scripts (systemd.exec(5), "Process Exit Codes").
+// The exit codes, as explained by "eventsvc help exit-codes". 4 and 7 are those of
+// systemd and of init scripts (systemd.exec(5), "Process Exit Codes").
 const (
 	exitOK          = 0
 	exitError       = 1
@@ -21,19 +21,19 @@ const (
 	exitUnreachable = 7
 	exitExpired     = 10
 	exitTimedOut    = 124 // as timeout(1)
-	exitSignal      = 128 // and the number of the signal
+	exitSignal      = 128 // plus the number of the signal
 )
 
-// interrupted is the cause of the end of a command's context.
+// interrupted is the cause when a signal ends a command's context.
 type interrupted syscall.Signal
 
 func (s interrupted) Error() string { return fmt.Sprintf("interrupted by %v", syscall.Signal(s)) }
 
-// errReaderGone ends a command whose output is not read any more.
+// errReaderGone ends a command whose output is no longer read.
 var errReaderGone = errors.New("the reader of the output has gone")
 
-// failure returns why a context ended, if that was a failure: neither a signal
-// nor the end of what it was for.
+// failure returns why a context ended, if that was a failure: neither a signal nor its
+// regular end.
 func failure(ctx context.Context) error {
 	var signal interrupted
 	cause := context.Cause(ctx)
@@ -43,7 +43,7 @@ func failure(ctx context.Context) error {
 	return cause
 }
 
-// exitCode returns the exit code for what a command returned.
+// exitCode returns the exit code for the error of a command.
 func exitCode(ctx context.Context, err error) int {
 	var signal interrupted
 	var expired *events.ExpiredError

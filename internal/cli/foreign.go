@@ -14,8 +14,8 @@ const (
 	giveAddress  = "give --address ssh-exec:HOST"
 )
 
-// foreignFlags are flags of docker, journalctl and kubectl that people try, long and
-// short ones, and what to give instead.
+// foreignFlags maps flags of docker, journalctl and kubectl that people try, long and
+// short ones, to what to give instead.
 var foreignFlags = map[string]string{
 	"tail": "give --lines NUMBER", "n": "give --lines NUMBER", "pager-end": "give --lines NUMBER", "e": "give --lines NUMBER",
 	"json": "give --format json", "output": giveFormat, "o": giveFormat,
@@ -38,8 +38,8 @@ var foreignFlags = map[string]string{
 	"field-selector": "give --filter KEY=VALUE", "for": "give --filter container=NAME", "types": "give --filter exit-code!=0 or --filter health=unhealthy",
 }
 
-// foreignFlag returns what to give instead of a flag that is not among those of the
-// command, "" if nothing comes to mind. The error is one of package pflag.
+// foreignFlag returns what to give instead of a flag that the command does not have, ""
+// if there is no advice. err is the error of package pflag.
 func foreignFlag(err string, flags *pflag.FlagSet) string {
 	flag, long := strings.CutPrefix(err, "unknown flag: --")
 	if !long {

@@ -15,9 +15,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/config"
 )
 
-// hook is what one file of hooks.d asks for.
+// hook is the contents of one file of hooks.d.
 type hook struct {
-	name      string // that of the file, without .toml
+	name      string // of the file, without .toml
 	file      string
 	filters   []string
 	allUsers  bool
@@ -30,16 +30,15 @@ type hook struct {
 
 // The times of a hook.
 const (
-	hookTimeout  = time.Minute // unless its file says otherwise
+	hookTimeout  = time.Minute // unless its file sets another
 	mostDebounce = time.Hour
 )
 
-// HookKeys are the keys of a file of hooks.d, for what describes them: the manual
-// page.
+// HookKeys returns the keys of a file of hooks.d, for generating the manual page.
 func HookKeys() *pflag.FlagSet { return new(hook).keys() }
 
-// keys are the keys of the file, as flags that are on no command line: so they are
-// read as those of eventsvc.toml are.
+// keys returns the keys of the file as flags, so that they are read like those of
+// eventsvc.toml.
 func (h *hook) keys() *pflag.FlagSet {
 	keys := pflag.NewFlagSet("hook", pflag.ContinueOnError)
 	keys.SortFlags = false
@@ -59,8 +58,8 @@ func (h *hook) keys() *pflag.FlagSet {
 	return keys
 }
 
-// readHook reads a file. A file that says nothing, as /dev/null does, is no hook:
-// nil.
+// readHook reads a file. For an empty file, such as /dev/null, it returns nil: there is
+// no hook.
 func readHook(env config.Environment, file string) (*hook, error) {
 	h := &hook{name: strings.TrimSuffix(filepath.Base(file), ".toml"), file: file, timeout: hookTimeout}
 	set, err := readOptions(h.keys(), env, file)
@@ -116,7 +115,7 @@ func (h *hook) words(e *events.Event) []string {
 	return []string{"systemctl", "start", "--", name}
 }
 
-// String says what the hook does, for people.
+// String describes the hook for people.
 func (h *hook) String() string {
 	what := fmt.Sprintf("runs %q", h.command)
 	if h.unit != "" {

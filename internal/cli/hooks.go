@@ -19,8 +19,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/servicelog"
 )
 
-// execHooks runs the hooks that there are, until the context ends. A file that
-// cannot be used is reported and left out.
+// execHooks runs the installed hooks until the context ends. An invalid file is
+// reported and left out.
 func (a *app) execHooks(ctx context.Context, f *execFlags, flags *pflag.FlagSet, words []string) error {
 	if err := onlyHooks(flags, words); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (a *app) execHooks(ctx context.Context, f *execFlags, flags *pflag.FlagSet,
 	return nil // it was asked to end
 }
 
-// onlyHooks refuses what a hook says for itself.
+// onlyHooks refuses what each hook sets for itself.
 func onlyHooks(flags *pflag.FlagSet, words []string) (err error) {
 	if len(words) > 0 {
 		return errors.New("cannot run a command with --hooks: the hooks have their own")
@@ -100,8 +100,8 @@ func hookFiles(env config.Environment, dir string) ([]string, error) {
 	return filepath.Glob(filepath.Join(dir, "*.toml"))
 }
 
-// hooksState opens and locks the directory of the cursors: that of the unit, or
-// the one that it has without a unit.
+// hooksState opens and locks the directory of the cursors: the unit's, or the default
+// without a unit.
 func hooksState(env config.Environment) (*os.File, error) {
 	path := os.Getenv("STATE_DIRECTORY")
 	if path == "" {
@@ -129,14 +129,14 @@ func hooksState(env config.Environment) (*os.File, error) {
 	return dir, nil
 }
 
-// The pauses between two tries to run a hook, after one that ran for long the
-// first again.
+// The pauses before a hook is tried again; after one that ran for long, the first
+// again.
 const (
 	hookPauseFirst = time.Second
 	hookPauseMost  = time.Minute
 )
 
-// runHook runs a hook until the context ends, whatever happens meanwhile.
+// runHook runs a hook until the context ends, restarting it after every failure.
 func (a *app) runHook(ctx context.Context, h *hook, state, address string) {
 	f := &execFlags{jobs: 1, debounce: h.debounce, eventsFlags: eventsFlags{
 		filters: h.filters, allUsers: h.allUsers, stream: true, lines: allLines, ifExpired: expiredOldest, address: address,

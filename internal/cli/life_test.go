@@ -190,7 +190,7 @@ func TestServe_metricsSocket(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "log"), "this is no event\n")
 	c := begin(t, "serve", "--config", "/dev/null", "--dbus", "none", "--log-file", filepath.Join(dir, "log"), "--listen", address,
 		"--listen", address+"-ro,readonly", "--metrics", "unix:"+shown+",mode=0660")
-	c.errs.expect(t, "showing metrics")
+	c.errs.expect(t, "serving metrics")
 	if entry, err := os.Stat(shown); err != nil || entry.Mode().Perm() != 0o660 {
 		t.Errorf("the socket has the mode %v, %v", entry.Mode(), err)
 	}
@@ -235,7 +235,7 @@ func TestServe_metricsSocket(t *testing.T) {
 	}
 	_, stderr, code := runIn(t.Context(), "serve", "--config", "/dev/null", "--listen", address, "--metrics", "tcp:9090")
 	checkCode(t, code, exitError)
-	if !strings.HasPrefix(stderr, "eventsvc: cannot show metrics: ") {
+	if !strings.HasPrefix(stderr, "eventsvc: cannot serve metrics: ") {
 		t.Errorf("stderr is %q", stderr)
 	}
 }

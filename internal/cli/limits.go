@@ -14,8 +14,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-// limitFlags are the bounds of package limits that an administrator may want to
-// turn, and how durable events are.
+// limitFlags are the bounds of package limits that an administrator may want to change,
+// and the durability of events.
 type limitFlags struct {
 	sync              string
 	connections       int
@@ -40,11 +40,10 @@ func (l *limitFlags) add(c *cobra.Command, flags *pflag.FlagSet) {
 	complete(c, "max-request-size", anyOf("256k", "1m", "4m"), 0)
 }
 
-// boundFlags are the flags of the bounds that can be changed while the service
-// runs.
+// boundFlags are the flags of the bounds that can be changed while the service runs.
 var boundFlags = []string{"max-connections", "max-connections-per-uid", "write-timeout", "max-request-size"}
 
-// The least that the bounds may be. Below it the service could not be used, or
+// The lowest values of the bounds. With less, the service would be unusable, or could
 // not be distinguished from one that hangs.
 const (
 	leastConnections  = 2
@@ -88,7 +87,7 @@ func parseRequestSize(text string) (int, error) {
 	return int(n * factor), nil
 }
 
-// durability returns how durable events are in the store that was chosen.
+// durability returns the durability of events in the chosen store.
 func (l *limitFlags) durability(c *choice) (logfile.Sync, error) {
 	mode, err := logfile.ParseSync(l.sync)
 	switch {

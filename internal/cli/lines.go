@@ -15,7 +15,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// allLines is --lines where it is not given; mostLines bounds the memory for it.
+// allLines is the value of --lines if it is not given; mostLines bounds the memory for
+// it.
 const (
 	allLines  = math.MinInt
 	mostLines = 100_000
@@ -28,7 +29,8 @@ func (n *lineCount) String() string { return strconv.Itoa(int(*n)) }
 
 func (n *lineCount) Type() string { return "int" }
 
-// Set refuses +N, which journalctl takes for the first and all others for the last.
+// Set refuses +N, which means the first lines to journalctl and the last ones to
+// others.
 func (n *lineCount) Set(text string) error {
 	if number, first := strings.CutPrefix(text, "+"); first {
 		return errors.Errorf("the last events are chosen; for the first ones give --since @0 --stream=false | head -n %s", number)
@@ -53,8 +55,7 @@ func (f *eventsFlags) checkLines() error {
 	return nil
 }
 
-// printLast prints the last events of the past that match, and returns the cursor
-// after them.
+// printLast prints the last matching past events, and returns the cursor after them.
 func (r *eventsRun) printLast(ctx context.Context, c *client.Client) (after string, err error) {
 	last, after, err := r.last(ctx, c)
 	if err != nil {
@@ -69,16 +70,16 @@ func (r *eventsRun) printLast(ctx context.Context, c *client.Client) (after stri
 	return after, r.out.Flush()
 }
 
-// The span of time that is looked through first for the last events, and how many
-// times longer each further one is: together they are little longer than the last.
+// The first time range that is searched for the last events, and by how much each
+// further one is longer: together they are little longer than the last one.
 const (
 	firstSpan = time.Minute
 	longer    = 8
 )
 
-// last returns the last events of the past that match, and the cursor after them.
-// It goes back in spans of time, so that the work depends on how many events are
-// wanted and not on how many there are.
+// last returns the last matching past events, and the cursor after them. It goes back
+// in time ranges, so that the work depends on how many events are wanted and not on how
+// many there are.
 func (r *eventsRun) last(ctx context.Context, c *client.Client) (last []events.Event, after string, err error) {
 	f := r.flags
 	q := client.Query{Filters: f.filters, Since: f.since, Until: f.until, AllUsers: f.allUsers}
@@ -92,10 +93,10 @@ func (r *eventsRun) last(ctx context.Context, c *client.Client) (last []events.E
 	for span, from := firstSpan, r.backFrom(status); !from.IsZero(); span *= longer {
 		start := from.Add(-span)
 		if !start.After(status.Oldest) || !start.After(r.sinceTime()) {
-			break // as fast as to read all
+			break // reading everything is as fast
 		}
-		// Events need not be in the order of their times. So time is only where to
-		// begin, and from there the order is that of the store.
+		// Events need not be ordered by time. So the time only determines where to
+		// begin, and from there on the order is the store's.
 		first := q
 		first.Since, first.Limit = start.UTC().Format(time.RFC3339Nano), 1
 		page, err := c.GetEvents(ctx, first)
@@ -116,8 +117,8 @@ func (r *eventsRun) last(ctx context.Context, c *client.Client) (last []events.E
 	return lastOf(ctx, c, q, nil, int(f.lines))
 }
 
-// backFrom returns the time to go back from, zero where everything has to be read:
-// what health=changed means depends on all that came before.
+// backFrom returns the time to go back from, zero if everything has to be read: the
+// result of health=changed depends on everything before.
 func (r *eventsRun) backFrom(status *client.Status) time.Time {
 	parsed, err := filter.Parse(r.flags.filters)
 	if err != nil || parsed.Changes() != nil {
@@ -136,15 +137,15 @@ func (r *eventsRun) sinceTime() time.Time {
 	return t
 }
 
-// lastOf returns the last of some events and those that a query yields after them,
-// and the cursor at the end.
+// lastOf returns the last events of those given and those that a query returns after
+// them, and the cursor at the end.
 func lastOf(ctx context.Context, c *client.Client, q client.Query, last []events.Event, most int) ([]events.Event, string, error) {
 	h, err := c.History(ctx, q)
 	if err != nil {
 		return nil, "", err
 	}
 	defer h.Close()
-	next := 0 // the oldest of last, which is a ring once it is full
+	next := 0 // index of the oldest in last, which is a ring once it is full
 	for {
 		e, err := h.Next(ctx)
 		switch {

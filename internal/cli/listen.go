@@ -6,8 +6,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-// listenAddresses are the addresses of --listen. One that is given twice is
-// refused: of two kinds of access to one socket only one could be had.
+// listenAddresses returns the addresses of --listen. A repeated address is refused: a
+// socket can have only one kind of access.
 func (f *serveFlags) listenAddresses() ([]varlinkwire.Address, error) {
 	var addresses []varlinkwire.Address
 	for _, text := range f.listen {

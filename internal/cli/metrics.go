@@ -10,23 +10,23 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 )
 
-// public is how the address of --metrics says that the network may look.
+// public is the suffix of an address of --metrics that allows access from the network.
 const public = ",public"
 
-// metricsAddress is the address of --metrics.
+// metricsAddress returns the address of --metrics.
 func (f *serveFlags) metricsAddress() (m daemon.MetricsAddress, err error) {
 	if m, err = parseMetricsAddress(f.metrics); err != nil || m.Port.IsValid() {
 		return m, err
 	}
 	if listen, _ := f.listenAddresses(); hasPath(listen, m.Socket.Path) {
-		return m, errors.Errorf("cannot show metrics: cannot listen on %q: the service itself listens there; choose another path", m.Socket.Path)
+		return m, errors.Errorf("cannot serve metrics: cannot listen on %q: the service itself listens there; choose another path", m.Socket.Path)
 	}
 	return m, nil
 }
 
-// parseMetricsAddress understands the value of --metrics.
+// parseMetricsAddress parses the value of --metrics.
 func parseMetricsAddress(address string) (m daemon.MetricsAddress, err error) {
-	defer func() { err = errors.WithMessage(err, "cannot show metrics") }()
+	defer func() { err = errors.WithMessage(err, "cannot serve metrics") }()
 	text, isPublic := strings.CutSuffix(address, public)
 	if m.Port, err = netip.ParseAddrPort(text); err == nil {
 		if !isPublic && !m.Port.Addr().IsLoopback() {

@@ -11,7 +11,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/state"
 )
 
-// question is what --or-now asks.
+// question returns the question of --or-now.
 func (f *waitFlags) question(withCommand bool) (*state.Question, error) {
 	if withCommand || f.since != "" || f.afterCursor != "" {
 		return nil, errors.New("it excludes a command, --since and --after-cursor; give one of them")
@@ -19,8 +19,8 @@ func (f *waitFlags) question(withCommand bool) (*state.Question, error) {
 	return state.NewQuestion(f.filters)
 }
 
-// now returns the event that has made it so, if it is so, and else the cursor up to
-// which it is known not to be.
+// now returns the event since which the state holds, if it does, and otherwise the
+// cursor up to which it does not.
 func (r *eventsRun) now(ctx context.Context, c *client.Client, q *state.Question) (e events.Event, so bool, after string, err error) {
 	if renames := q.Renames(); renames != nil {
 		if _, err := r.each(ctx, c, renames, q.AddRename); err != nil {
@@ -36,8 +36,8 @@ func (r *eventsRun) now(ctx context.Context, c *client.Client, q *state.Question
 	return e, so, after, nil
 }
 
-// each hands over the past events that match the filters, and returns the cursor after
-// them.
+// each calls a function with each past event that matches the filters, and returns the
+// cursor after them.
 func (r *eventsRun) each(ctx context.Context, c *client.Client, filters []string, add func(*events.Event) bool) (cursor string, err error) {
 	h, err := c.History(ctx, client.Query{Filters: filters, AllUsers: r.flags.allUsers})
 	if err != nil {
@@ -52,7 +52,7 @@ func (r *eventsRun) each(ctx context.Context, c *client.Client, filters []string
 		case err != nil:
 			return "", err
 		case !add(&next):
-			return "", errors.New("cannot tell the present state of so many objects; narrow the filters")
+			return "", errors.New("cannot determine the state of so many objects; narrow the filters")
 		}
 	}
 }

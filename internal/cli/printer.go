@@ -26,8 +26,8 @@ const (
 	formatShort = "short"
 )
 
-// newPrinter returns the printer for the format of the flags: that of podman
-// events for people if it is empty, one that has a name, or a Go template.
+// newPrinter returns the printer for the format flag: the format of podman events if it
+// is empty, a named format, or a Go template.
 func newPrinter(f *eventsFlags, stdout io.Writer) (printer, error) {
 	switch {
 	case f.format == "":
@@ -51,7 +51,7 @@ func plainLine(f *eventsFlags, stdout io.Writer) (as client.Line, ok bool) {
 	return as, as.JSON || f.format == "" && !f.widened() && !isColoured(stdout)
 }
 
-// unknownFormat says what to give instead: Podman prints such a word for each event.
+// unknownFormat returns an error with advice: Podman prints such a word for each event.
 func unknownFormat(format string) error {
 	if strings.Contains(strings.ToLower(format), formatJSON) {
 		return errors.Errorf("cannot use --format %s: give json, which prints a line of JSON for each event", format)
@@ -59,21 +59,22 @@ func unknownFormat(format string) error {
 	return errors.Errorf("cannot use --format %q: give json, short, or a Go template such as '{{.Name}}'", format)
 }
 
-// isJSON reports whether the format asks for JSON lines, in the spellings that
-// Podman takes.
+// isJSON reports whether the format selects JSON lines, in the spellings that Podman
+// accepts.
 func isJSON(format string) bool {
 	format = strings.ReplaceAll(strings.TrimSpace(format), " ", "")
 	return format == formatJSON || format == "{{json.}}"
 }
 
-// printJSON prints the line of --format json, which is also what a command of exec reads.
+// printJSON prints the line of --format json, which a command of exec also gets on
+// stdin.
 func printJSON(w io.Writer, e *events.Event) error {
 	_, err := w.Write(append(e.AppendOutputJSON(nil), '\n'))
 	return err
 }
 
-// humanPrinter prints the line of podman events, on a terminal in colour. Where the
-// events may be of several users it ends with the user of each.
+// humanPrinter prints the line of podman events, with colours on a terminal. If the
+// events may be of several users, the line ends with the user.
 func humanPrinter(truncate, namesUser bool, stdout io.Writer) printer {
 	coloured := isColoured(stdout)
 	users := make(userNames)
@@ -99,7 +100,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// wantsColour honours NO_COLOR (no-color.org) and terminals that have none.
+// wantsColour honours NO_COLOR (no-color.org) and terminals without colours.
 func wantsColour() bool { return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" }
 
 // The colours of a line (ECMA-48, select graphic rendition).
@@ -113,14 +114,14 @@ const (
 
 func paint(code, text string) string { return "\x1b[" + code + "m" + text + "\x1b[0m" }
 
-// statusColours are those of statuses that catch the eye. Red is for what went wrong.
+// statusColours are the colours of notable statuses. Red means failure.
 var statusColours = map[events.Status]string{
 	events.Create: green, events.Start: green, events.Unpause: green, events.Restart: green, events.Pull: green,
 	events.Kill: yellow, events.Stop: yellow, events.Pause: yellow, events.Exited: yellow, events.ExecDied: yellow, events.Untag: yellow,
 }
 
-// wentWrong reports whether the event says so: an error, an exit code other than 0, or
-// a container that is not healthy.
+// wentWrong reports whether the event is a failure: an error, an exit code other than
+// 0, or a container that is not healthy.
 func wentWrong(e *events.Event) bool {
 	return e.Status == events.PullError || e.HealthStatus == "unhealthy" || e.ContainerExitCode != nil && *e.ContainerExitCode != 0
 }
@@ -136,7 +137,7 @@ func statusColour(e *events.Event) string {
 	return cyan
 }
 
-// colour paints the time, type and status at the beginning of a line.
+// colour adds colours to the time, type and status at the beginning of a line.
 func colour(line string, e *events.Event) string {
 	head, rest, found := strings.Cut(line, fmt.Sprintf(" %s %s", visible.Text(string(e.Type)), visible.Text(string(e.Status))))
 	if !found {
@@ -146,8 +147,7 @@ func colour(line string, e *events.Event) string {
 	return paint(dim, head) + " " + visible.Text(string(e.Type)) + " " + status + rest
 }
 
-// compactJSON returns a value as JSON in one line, HTML's characters as they
-// are.
+// compactJSON returns a value as JSON in one line, without escaping HTML's characters.
 func compactJSON(value any) (string, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

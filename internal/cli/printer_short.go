@@ -14,12 +14,12 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-// shortIDLetters is how much of an ID Podman shows to people.
+// shortIDLetters is the length to which Podman truncates an ID for people.
 const shortIDLetters = 12
 
-// shortPrinter prints a line for the eyes: the local time of day, with a line for the
-// date where that or the zone changes, type and status, the ID cut short, the name, what came of
-// it, and then the rest, cut to the width of the terminal.
+// shortPrinter prints a line for people: the local time of day (with a separate line
+// for the date where date or zone change), type and status, the shortened ID, the name,
+// the outcome, and then the rest, cut to the width of the terminal.
 func shortPrinter(namesUser bool, stdout io.Writer) printer {
 	if !isTerminal(stdout) {
 		return shortLines(namesUser, false, func() int { return math.MaxInt })
@@ -27,8 +27,8 @@ func shortPrinter(namesUser bool, stdout io.Writer) printer {
 	return shortLines(namesUser, wantsColour(), func() int { return terminalWidth(stdout) })
 }
 
-// shortLines is shortPrinter for lines of a width, in cells of a terminal, that may
-// change from one line to the next.
+// shortLines is shortPrinter for lines whose width, in terminal cells, may change from
+// one line to the next.
 func shortLines(namesUser, coloured bool, width func() int) printer {
 	day, offset := "", 0
 	users := make(userNames)
@@ -38,7 +38,7 @@ func shortLines(namesUser, coloured bool, width func() int) printer {
 		_, east := e.Time.Zone()
 		room := width()
 		switch {
-		case day != "" && east != offset: // an hour may come twice
+		case day != "" && east != offset: // an hour may repeat
 			b.WriteString(visible.Cut("-- "+e.Time.Format("Mon 2006-01-02 -0700"), room) + "\n")
 		case today != day:
 			b.WriteString(visible.Cut("-- "+today, room) + "\n")

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// untilReaderGone returns a context that ends, with errReaderGone as its cause,
-// when the output cannot be read any more: a command that waits would notice
-// only when it writes. stop has to be called.
+// untilReaderGone returns a context that ends, with errReaderGone as its cause, when
+// the output can no longer be read: a command that waits would notice only when it
+// writes. Call stop at the end.
 func untilReaderGone(ctx context.Context, output io.Writer) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	fd, ok := pipeDescriptor(output)
@@ -19,7 +19,7 @@ func untilReaderGone(ctx context.Context, output io.Writer) (_ context.Context, 
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		return ctx, func() { cancel(nil) } // the next write will tell
+		return ctx, func() { cancel(nil) } // the next write will fail
 	}
 	done := make(chan struct{})
 	go func() {
@@ -36,7 +36,7 @@ func untilReaderGone(ctx context.Context, output io.Writer) (_ context.Context, 
 	}
 }
 
-// readerGone waits until the output is not read any more, or until it is woken.
+// readerGone waits until the output is no longer read, or until it is woken.
 func readerGone(output, wake int) bool {
 	for {
 		fds := []unix.PollFd{{Fd: int32(output)}, {Fd: int32(wake), Events: unix.POLLIN}}
@@ -53,8 +53,8 @@ func readerGone(output, wake int) bool {
 	}
 }
 
-// pipeDescriptor returns the descriptor of an output that is a pipe or a
-// socket. It is only looked at: Fd would change how it is written.
+// pipeDescriptor returns the descriptor of an output that is a pipe or a socket. It
+// does not use Fd, which would change how the file is written.
 func pipeDescriptor(output io.Writer) (fd int, ok bool) {
 	file, ok := output.(*os.File)
 	if !ok {

@@ -23,8 +23,8 @@ type reloader struct {
 	options *options
 }
 
-// reload reads the configuration, and applies the settings. The log says what has
-// changed, and which of it takes a restart.
+// reload reads the configuration, and applies the settings. It logs what has changed,
+// and which changes need a restart.
 func (r *reloader) reload(apply func(daemon.Settings)) error {
 	c, f := r.command()
 	next, err := r.options.again(c.Flags(), r.env)
@@ -42,9 +42,10 @@ func (r *reloader) reload(apply func(daemon.Settings)) error {
 			done = append(done, fmt.Sprintf("%s=%s", name, quotedText(next.flags.Lookup(name))))
 			continue
 		}
-		r.log.Warn("an option changed that takes effect with a restart only", "option", name,
+		r.log.Warn("a changed option takes effect only after a restart", "option", name,
 			"value", textOf(next.flags.Lookup(name)), "from", next.source(name), "until then", textOf(r.options.flags.Lookup(name)))
-		// It is still what it was: it is reported again next time.
+		// The service still uses the old value, so the change is reported again next
+		// time.
 		if err := keepFlag(next, r.options, name); err != nil {
 			return err
 		}
@@ -54,7 +55,7 @@ func (r *reloader) reload(apply func(daemon.Settings)) error {
 	return nil
 }
 
-// keepFlag gives a flag the value and the origin that it had.
+// keepFlag gives a flag its earlier value and origin.
 func keepFlag(next, before *options, name string) error {
 	f, old := next.flags.Lookup(name), before.flags.Lookup(name)
 	values := []string{old.Value.String()}

@@ -41,14 +41,14 @@ type serveFlags struct {
 	limits     limitFlags
 }
 
-// What --dbus calls no bus, and what is put before one that need not be
-// there, as in the units of systemd.
+// The value of --dbus for no bus, and the prefix for a bus that need not exist, as in
+// systemd's units.
 const (
 	noBus       = "none"
 	optionalBus = "-"
 )
 
-// bus returns the bus to serve on, "" for none, and whether it has to be there.
+// bus returns the bus to serve on, "" for none, and whether it is required.
 func (f *serveFlags) bus(uid int) (bus string, required bool) {
 	bus, isOptional := strings.CutPrefix(f.dbus, optionalBus)
 	switch bus {
@@ -91,7 +91,7 @@ func (a *app) serveCommand() *cobra.Command {
 	return c
 }
 
-// serveCommandOf returns the command, and where it puts the values of its flags.
+// serveCommandOf returns the command, and the values of its flags.
 func (a *app) serveCommandOf() (*cobra.Command, *serveFlags) {
 	f := new(serveFlags)
 	c := &cobra.Command{
@@ -180,7 +180,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags, flags *pflag.FlagSet) er
 	return err
 }
 
-// config is what the service is to do, with what the process was started with.
+// config returns the configuration of the service, with what the process was started
+// with.
 func (f *serveFlags) config(p plan, inherited *daemon.Inherited, set *options, env config.Environment) (c *daemon.Config, err error) {
 	if inherited.IsForOne() {
 		f.forOne(set)
@@ -194,8 +195,8 @@ func (f *serveFlags) config(p plan, inherited *daemon.Inherited, set *options, e
 	}
 	if len(c.Listen) == 0 && !inherited.Any() {
 		path, err := config.ListenPath(env)
-		// What a bus has started for its session serves that, also where the usual
-		// socket is that of another service of the user.
+		// A service that a session's bus has started serves that bus, even if the
+		// normal socket belongs to another service of the user.
 		c.ListenOptional = f.dbus == dbus.StarterBus
 		switch {
 		case err == nil:
@@ -215,7 +216,7 @@ func (f *serveFlags) config(p plan, inherited *daemon.Inherited, set *options, e
 	return c, nil
 }
 
-// plan is what the options ask for, wherever the service is started.
+// plan is what the options ask for, however the service is started.
 type plan struct {
 	settings daemon.Settings
 	store    *choice
@@ -225,7 +226,7 @@ type plan struct {
 // storeFlags are the flags that choose the store.
 var storeFlags = []string{"backend", "log-file", "log-max-size", "journal-directory", "collected"}
 
-// plan understands the options. It touches nothing.
+// plan evaluates the options. It changes nothing.
 func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err error) {
 	if p.settings, err = f.settings(set); err != nil {
 		return p, err
@@ -260,8 +261,8 @@ func (f *serveFlags) plan(set *options, env config.Environment) (p plan, err err
 // settingFlags are the flags that can be changed while the service runs.
 var settingFlags = append([]string{"allow-read", "allow-write", "log-level"}, boundFlags...)
 
-// settings are the values of those flags. The names of users and groups are looked
-// up.
+// settings returns the values of those flags, with the names of users and groups
+// resolved.
 func (f *serveFlags) settings(set *options) (s daemon.Settings, err error) {
 	if s.Readers, err = access.ParseAllowed(f.allowRead); err != nil {
 		return s, set.blame(err, "allow-read")
@@ -278,7 +279,7 @@ func (f *serveFlags) settings(set *options) (s daemon.Settings, err error) {
 	return s, nil
 }
 
-// announce says what is served, why, and where.
+// announce logs what is served, why, and where.
 func (a *app) announce(p plan, set *options, listeners []*varlinkwire.Listener, log *slog.Logger) {
 	var addresses []string
 	for _, l := range listeners {

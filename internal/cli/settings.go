@@ -14,7 +14,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/fleet"
 )
 
-// The flags of serve that say how it is started, and are no options of the
+// The flags of serve that control how it is started, and are not options of the
 // service: no file sets them.
 const (
 	configFlag = "config"
@@ -22,19 +22,19 @@ const (
 	helpFlag   = "help"
 )
 
-// options are the flags of serve once the configuration files have had their
-// say, and where each value comes from. A file sets the flag of the same name,
-// unless it was given on the command line.
+// options are the flags of serve after the configuration files were read, and the
+// origin of each value. A file sets the flag of the same name, unless it was given on
+// the command line.
 type options struct {
 	flags *pflag.FlagSet
 	// files are the files that were read.
 	files []string
-	// origins are FILE:LINE, or commandLine, by the name of the flag; one that
-	// has its default is not among them.
+	// origins are FILE:LINE, or commandLine, by the name of the flag; a flag with its
+	// default is not included.
 	origins map[string]string
 }
 
-// commandLine is where a flag was set that no file set.
+// commandLine is the origin of a flag that no file set.
 const commandLine = "command line"
 
 // isOption reports whether files may set a flag.
@@ -42,8 +42,8 @@ func isOption(f *pflag.Flag) bool {
 	return f.Name != configFlag && f.Name != checkFlag && f.Name != helpFlag
 }
 
-// readOptions lets the configuration files set what the command line did not: the
-// one that is named, or if that is "" those of the user.
+// readOptions sets from the configuration files what the command line did not set: from
+// the named file, or those of the user if named is "".
 func readOptions(flags *pflag.FlagSet, env config.Environment, named string) (*options, error) {
 	o := &options{flags: flags, origins: map[string]string{}}
 	keys := map[string]config.Key{}
@@ -79,9 +79,9 @@ func readOptions(flags *pflag.FlagSet, env config.Environment, named string) (*o
 	return o, nil
 }
 
-// checkValues refuses an empty value in a file, filters without one, which would mean
-// all events, and a relative path: a service is started wherever its manager likes,
-// and '~' means nothing here.
+// checkValues refuses an empty value in a file, an empty list of filters, which would
+// mean all events, and a relative path: a service is started in a directory of its
+// manager's choice, and '~' has no meaning here.
 func checkValues(name string, values []string) error {
 	if name == "filter" && len(values) == 0 {
 		return errors.New("the list is empty, which would mean all events; give a filter, or leave the key out")
@@ -116,8 +116,8 @@ func setFlag(f *pflag.Flag, values []string) error {
 	return f.Value.Set(values[0])
 }
 
-// again reads the configuration files once more, for the same command line, into
-// flags that are as new.
+// again reads the configuration files once more, for the same command line, into flags
+// that have their defaults.
 func (o *options) again(fresh *pflag.FlagSet, env config.Environment) (*options, error) {
 	var failed error
 	o.flags.VisitAll(func(f *pflag.Flag) {
@@ -161,7 +161,7 @@ func textOf(f *pflag.Flag) string {
 	return f.Value.String()
 }
 
-// changed returns the names of the flags whose value is another than in before.
+// changed returns the names of the flags whose value differs from that in before.
 func (o *options) changed(before *options) []string {
 	var names []string
 	o.flags.VisitAll(func(f *pflag.Flag) {
@@ -172,7 +172,7 @@ func (o *options) changed(before *options) []string {
 	return names
 }
 
-// source says where the value of a flag comes from.
+// source returns where the value of a flag comes from.
 func (o *options) source(name string) string {
 	if origin := o.origins[name]; origin != "" {
 		return origin
@@ -180,7 +180,7 @@ func (o *options) source(name string) string {
 	return "default"
 }
 
-// describe writes every flag that is set, and where.
+// describe lists every flag that is set, and where.
 func (o *options) describe() []string {
 	var lines []string
 	o.flags.VisitAll(func(f *pflag.Flag) {
@@ -191,7 +191,7 @@ func (o *options) describe() []string {
 	return lines
 }
 
-// quotedText returns the value of a flag for people: without the passwords of URLs.
+// quotedText returns the value of a flag for people, without passwords in URLs.
 func quotedText(f *pflag.Flag) string {
 	redacted := func(value string) string {
 		if !strings.Contains(value, "://") {

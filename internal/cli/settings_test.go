@@ -40,7 +40,7 @@ func TestReload_namesTheRest(t *testing.T) {
 		t.Errorf("systemd is notified of %q", got)
 	}
 	m.Await("READY=1\nSTATUS=Serving log file " + filepath.Join(dir, "log") + "; no subscribers")
-	errs.expect(t, `an option changed that takes effect with a restart only`)
+	errs.expect(t, `a changed option takes effect only after a restart`)
 	errs.expect(t, "option log-file")
 	errs.expect(t, `log-level="debug"`)
 	errs.expect(t, `allow-write=["@0"]`)
@@ -50,7 +50,7 @@ func TestReload_namesTheRest(t *testing.T) {
 	c.Process.Signal(syscall.SIGHUP)
 	m.Await("RELOADING=1")
 	m.Await("READY=1")
-	errs.expect(t, "cannot use the new configuration; going on with the present one")
+	errs.expect(t, "cannot use the new configuration; keeping the current one")
 	errs.expect(t, `allow-reed in `+conf+`:2: there is no such key; did you mean "allow-read"?`)
 	writeFile(t, conf, "log-level = \"error\"\nallow-read = [\"no-such-user-here\"]\n")
 	c.Process.Signal(syscall.SIGHUP)

@@ -7,10 +7,10 @@ import (
 	"github.com/pkg/errors"
 )
 
-// span is a duration as a flag takes it: of Go's form, or a number of seconds.
+// span is a duration as a flag: in Go's form, or a number of seconds.
 type span time.Duration
 
-// Set understands a duration.
+// Set parses a duration.
 func (s *span) Set(text string) error {
 	d, err := time.ParseDuration(text)
 	if seconds, failed := strconv.ParseUint(text, 10, 32); failed == nil {
@@ -23,7 +23,7 @@ func (s *span) Set(text string) error {
 	return nil
 }
 
-// String returns the duration, "0" for none, of which the help says nothing.
+// String returns the duration, "0" for none, which the help leaves out.
 func (s *span) String() string {
 	if *s == 0 {
 		return "0"
@@ -31,5 +31,5 @@ func (s *span) String() string {
 	return time.Duration(*s).String()
 }
 
-// Type is the word of the help.
+// Type is the word for the value in the help.
 func (s *span) Type() string { return "time" }

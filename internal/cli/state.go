@@ -79,7 +79,7 @@ func (a *app) state(ctx context.Context, f *eventsFlags) error {
 	}
 	place := &cursorFile{path: f.cursorFile}
 	if f.cursorFile != "" {
-		// What is in it is replaced, but must be a cursor: it may be the wrong file.
+		// The file is replaced, but it must contain a cursor: it may be the wrong file.
 		if _, err := place.read(); err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (a *app) state(ctx context.Context, f *eventsFlags) error {
 	return place.write(s.Cursor)
 }
 
-// stateFields are the fields of client.ObjectState, as errors name them.
+// stateFields are the fields of client.ObjectState, for error messages.
 const stateFields = ".ExitCode .HealthSince .HealthStatus .Host .ID .Image .Name .Restarts .Since .Status .Type .UID"
 
 func newStatePrinter(f *eventsFlags) (statePrinter, error) {
@@ -138,7 +138,7 @@ func newStatePrinter(f *eventsFlags) (statePrinter, error) {
 	}, nil
 }
 
-// objectJSON are the members of ObjectState in the contract, with libpod's words.
+// objectJSON has the members of ObjectState in the contract, with libpod's words.
 type objectJSON struct {
 	Type         events.Type   `json:"type"`
 	Status       events.Status `json:"status"`

@@ -121,7 +121,7 @@ func writeStatus(w io.Writer, c *client.Client, s *client.Status, now time.Time)
 	return table.Print(w)
 }
 
-// age says when something was, and how long ago that is.
+// age formats a time, and how long ago it was.
 func age(t, now time.Time) string {
 	if t.IsZero() {
 		return "none"

@@ -15,21 +15,21 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store/logfile"
 )
 
-// choice is the store that was decided for, and why.
+// choice is the chosen store, and why.
 type choice struct {
 	daemon.Store
 	because []string
 }
 
-// Bounds of a log of eventsvc's own, in bytes.
+// Bounds of eventsvc's own log, in bytes.
 const (
 	defaultMaxSize = 64e6
-	// leastMaxSize leaves room for some events in each part that is set aside.
+	// leastMaxSize leaves room for some events in each file that is set aside.
 	leastMaxSize = 4e3
 )
 
-// chooseStore decides what to read and write, from the flags and from what the
-// host's Podman does.
+// chooseStore decides what to read and write, from the flags and from what the host's
+// Podman does.
 func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 	maxSize, err := parseSize(f.logMaxSize)
 	if err != nil {
@@ -72,8 +72,8 @@ func chooseStore(f *serveFlags, env config.Environment) (*choice, error) {
 	return c, nil
 }
 
-// withoutJournal chooses the log file on a host whose Podman uses the journal,
-// which cannot be read here, and says so among the reasons.
+// withoutJournal chooses the log file on a host whose Podman uses the journal, which
+// this build cannot read, and adds that to the reasons.
 func withoutJournal(env config.Environment, journal config.Store, why error) (config.Store, error) {
 	found, err := config.DiscoverBackend(env, config.File)
 	found.Because = append(append(journal.Because, why.Error(),
@@ -81,7 +81,7 @@ func withoutJournal(env config.Environment, journal config.Store, why error) (co
 	return found, err
 }
 
-// chooseJournal decides about a directory of journals that was named.
+// chooseJournal checks a directory of journals named by a flag.
 func chooseJournal(f *serveFlags) (*choice, error) {
 	if f.backend != config.Auto && !strings.EqualFold(f.backend, config.Journald) {
 		return nil, errors.Errorf("cannot use --journal-directory: it names journals, and the backend is %s; leave one of them out", f.backend)
@@ -103,12 +103,12 @@ func podmanRotates(path string) error {
 		"(events_logfile_max_size in containers.conf); leave it out, or name a log of eventsvc's own with --log-file", path)
 }
 
-// chooseFile decides about a log file that was named. It is taken for one that
-// others may write and rotate unless it is bounded here.
+// chooseFile checks a log file named by a flag. Unless it has a size limit here, other
+// programs may write and rotate it.
 func chooseFile(f *serveFlags, env config.Environment, maxSize int64, sized bool) (*choice, error) {
 	if f.backend != config.Auto && !strings.EqualFold(f.backend, config.File) {
 		if _, err := config.DiscoverBackend(env, f.backend); err != nil {
-			return nil, err // a word that is no backend
+			return nil, err // the word is not a backend
 		}
 		return nil, errors.Errorf("cannot use --log-file: it names a log file, and the backend is %s; leave one of them out", f.backend)
 	}
@@ -162,7 +162,7 @@ func sameFile(a, b string) bool {
 	return a == b
 }
 
-// supported returns why this program cannot open the store at all, nil if it can.
+// supported returns why this build cannot open the store, nil if it can.
 func (c *choice) supported() error {
 	if err := c.Supported(); err != nil {
 		return errors.Errorf("cannot read the journal (%s): %v; or let Podman log to a file (events_logger = \"file\" in "+
@@ -174,7 +174,7 @@ func (c *choice) supported() error {
 // units are those of events_logfile_max_size in containers.conf.
 var units = map[byte]int64{'k': 1e3, 'm': 1e6, 'g': 1e9}
 
-// parseSize understands the size of a log: a number of bytes, or of k, m or g.
+// parseSize parses the size of a log: a number of bytes, or one followed by k, m or g.
 func parseSize(text string) (int64, error) {
 	if text == "" {
 		return 0, nil

@@ -14,8 +14,8 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// templateEvent is what a template sees of an event: Podman's fields, and those
-// that only this service has.
+// templateEvent is an event in a template: Podman's fields, and those that only this
+// service has.
 type templateEvent struct {
 	ContainerExitCode   *int
 	ID                  string
@@ -38,8 +38,8 @@ type templateEvent struct {
 	event *events.Event
 }
 
-// templateTime is what a template sees of a time: in print Unix seconds, as Podman 5
-// has it, and with the methods of a time, as Podman 4 has it.
+// templateTime is a time in a template: it prints as Unix seconds, as in Podman 5, and
+// has the methods of a time, as in Podman 4.
 type templateTime struct{ time.Time }
 
 // String returns Unix seconds.
@@ -48,7 +48,7 @@ func (t templateTime) String() string { return strconv.FormatInt(t.Unix(), 10) }
 // MarshalJSON returns the same as a number.
 func (t templateTime) MarshalJSON() ([]byte, error) { return []byte(t.String()), nil }
 
-// noAttributes are those of an event that has none: {} in JSON, and never null.
+// noAttributes are the attributes of an event without any: {} in JSON, and never null.
 var noAttributes = map[string]string{}
 
 func newTemplateEvent(e *events.Event) *templateEvent {
@@ -78,11 +78,11 @@ func (e *templateEvent) ToHumanReadable(truncate bool) string {
 // ToJSONString returns the line that --format json prints.
 func (e *templateEvent) ToJSONString() string { return string(e.event.AppendOutputJSON(nil)) }
 
-// templateFields are the fields, as errors name them.
+// templateFields are the fields, for error messages.
 const templateFields = ".Attributes .ContainerExitCode .ContainerInspectData .Cursor .Error .HealthFailingStreak .HealthLog " +
 	".HealthStatus .Host .ID .Image .Name .Network .PodID .Status .Time .TimeNano .Type .UID"
 
-// templateFunctions are those of Podman's formats.
+// templateFunctions are the functions of Podman's formats.
 var templateFunctions = template.FuncMap{
 	"join":     strings.Join,
 	"json":     compactJSON,
@@ -94,7 +94,7 @@ var templateFunctions = template.FuncMap{
 	"upper":    func(text any) string { return strings.ToUpper(fmt.Sprint(text)) },
 }
 
-// pad puts blanks before and after a text that is not empty.
+// pad adds blanks before and after a text that is not empty.
 func pad(text string, before, after int) string {
 	if text == "" {
 		return ""
@@ -102,7 +102,7 @@ func pad(text string, before, after int) string {
 	return strings.Repeat(" ", max(0, before)) + text + strings.Repeat(" ", max(0, after))
 }
 
-// title makes the first letter of each word a capital.
+// title capitalizes each word.
 func title(text string) string {
 	previous := ' '
 	return strings.Map(func(r rune) rune {
@@ -115,15 +115,14 @@ func title(text string) string {
 	}, text)
 }
 
-// cut returns at most so many letters from the beginning of a text.
+// cut truncates a text to a number of letters.
 func cut(text string, length int) string {
 	letters := []rune(text)
 	return string(letters[:min(max(0, length), len(letters))])
 }
 
-// templatePrinter prints by a Go template, as Podman does: \n and \t in it are
-// a newline and a tab, and a line ends in a newline even if the template does
-// not.
+// templatePrinter prints with a Go template, as Podman does: \n and \t in it are a
+// newline and a tab, and a line ends in a newline even if the template does not.
 func templatePrinter(format string) (printer, error) {
 	execute, err := parseTemplate(format, newTemplateEvent(&sampleEvent), templateFields)
 	if err != nil {
@@ -132,8 +131,8 @@ func templatePrinter(format string) (printer, error) {
 	return func(w io.Writer, e *events.Event) error { return execute(w, newTemplateEvent(e)) }, nil
 }
 
-// parseTemplate returns what prints a value such as the sample, which has the fields
-// that errors name.
+// parseTemplate returns a function that prints a value such as the sample. fields are
+// its fields, for error messages.
 func parseTemplate(format string, sample any, fields string) (func(w io.Writer, value any) error, error) {
 	text := strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(format)
 	if !strings.HasSuffix(text, "\n") {
@@ -143,7 +142,7 @@ func parseTemplate(format string, sample any, fields string) (func(w io.Writer, 
 	if err != nil {
 		return nil, badTemplate(format, err, fields)
 	}
-	// A field that does not exist is reported now, and not with the first value.
+	// An unknown field is reported now, and not with the first value.
 	if err := t.Execute(io.Discard, sample); isUnknownField(err) {
 		return nil, badTemplate(format, err, fields)
 	}
@@ -167,10 +166,10 @@ func isUnknownField(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "can't evaluate field")
 }
 
-// badTemplate turns an error of text/template into words about the flag.
+// badTemplate rewrites an error of text/template for users of the flag.
 func badTemplate(format string, err error, fields string) error {
 	text := strings.TrimPrefix(err.Error(), "template: format:")
-	// What is left begins with the line, and maybe the column, of the mistake.
+	// The rest begins with the line, and maybe the column, of the error.
 	text = strings.TrimLeft(text, "0123456789: ")
 	text, _, _ = strings.Cut(text, " started at format:")
 	text = strings.ReplaceAll(text, `executing "format" `, "")

@@ -65,8 +65,8 @@ func (a *app) timelineCommand() *cobra.Command {
 	return c
 }
 
-// The pauses of a timeline that is followed: between two pictures, and until time
-// alone has changed it.
+// The pauses of a timeline that is followed: between two pictures, and until time alone
+// has changed it.
 const (
 	leastRepaint = 200 * time.Millisecond
 	mostRepaint  = time.Second
@@ -78,8 +78,8 @@ type timelineRun struct {
 	flags *timelineFlags
 	shown *timeline.Timeline
 	note  string // below the picture
-	lines int    // of the last picture, to paint over
-	size  [2]int // of the terminal then
+	lines int    // of the last picture, which the next one overwrites
+	size  [2]int // of the terminal at that time
 }
 
 func (a *app) timeline(ctx context.Context, f *timelineFlags) error {
@@ -125,7 +125,7 @@ func (a *app) timeline(ctx context.Context, f *timelineFlags) error {
 	return run.print()
 }
 
-// choosesStatus reports whether filters say which statuses are wanted.
+// choosesStatus reports whether filters select statuses.
 func choosesStatus(filters []string) bool {
 	for _, filter := range filters {
 		key, _, _ := strings.Cut(strings.TrimPrefix(filter, "+"), "=")
@@ -137,7 +137,7 @@ func choosesStatus(filters []string) bool {
 	return false
 }
 
-// follow paints whenever something has happened.
+// follow redraws whenever something has happened.
 func (r *timelineRun) follow(ctx context.Context, c *client.Client, since string) error {
 	painted, changed := time.Time{}, true
 	s, err := c.Subscribe(ctx, client.SubscribeOptions{
@@ -180,7 +180,8 @@ func (r *timelineRun) follow(ctx context.Context, c *client.Client, since string
 		if now := time.Now(); s.Live() && !s.Buffered() && now.Sub(painted) >= leastRepaint || now.Sub(painted) >= mostRepaint {
 			painted = now
 			r.shown.Advance(now)
-			// Time alone paints again only what can be painted over.
+			// If only time has passed, redraw only where that overwrites the last
+			// picture.
 			if !changed && !isTerminal(r.stdout) {
 				continue
 			}
@@ -214,14 +215,14 @@ func (r *timelineRun) print() error {
 	return errors.Wrap(err, "cannot write the output")
 }
 
-// draw draws the picture, on a terminal that is followed over the last one.
+// draw draws the picture; on a terminal that is followed, it overwrites the last one.
 func (r *timelineRun) draw(out *bytes.Buffer) {
 	p := timeline.Picture{Width: columnsWithout, UTF8: hasUTF8(), Note: r.note}
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		p.Width = n
 	}
 	terminal := isTerminal(r.stdout)
-	over := terminal && r.lines > 0 // the last picture
+	over := terminal && r.lines > 0 // overwrite the last picture
 	if terminal {
 		if width, height, err := term.GetSize(int(r.stdout.(*os.File).Fd())); err == nil && width > 0 {
 			p.Width = width
@@ -229,7 +230,7 @@ func (r *timelineRun) draw(out *bytes.Buffer) {
 				p.Height = height - 1 // the cursor is below
 			}
 			if size := [2]int{width, height}; size != r.size {
-				// A terminal breaks and moves lines when its size changes.
+				// A terminal wraps and moves lines when its size changes.
 				if over {
 					out.WriteString("\x1b[H\x1b[J")
 				}
@@ -264,7 +265,7 @@ func (r *timelineRun) draw(out *bytes.Buffer) {
 // columnsWithout is the width of a picture without a terminal.
 const columnsWithout = 80
 
-// paintKind paints a piece of a picture.
+// paintKind adds colours to a piece of a picture.
 func paintKind(kind timeline.Kind, text string) string {
 	switch kind {
 	case timeline.Dim:
@@ -279,7 +280,7 @@ func paintKind(kind timeline.Kind, text string) string {
 	return text
 }
 
-// hasUTF8 reports whether the locale is one of UTF-8, locale(7).
+// hasUTF8 reports whether the locale's encoding is UTF-8, locale(7).
 func hasUTF8() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if value := os.Getenv(name); value != "" {

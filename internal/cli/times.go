@@ -10,7 +10,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// timeExamples are the forms of a time, as the help shows them.
+// timeExamples are the forms of a time, as shown in the help.
 var timeExamples = []struct{ example, meaning string }{
 	{"10m  90s  1h30m  2d  2 weeks", "--since: ago, --until: ahead"},
 	{"-10m  1 hour ago  +10m", "ago, ago, ahead; in both"},
@@ -33,8 +33,9 @@ func timeTable() string {
 	return b.String()
 }
 
-// resolveTimes turns the bounds into such as the service understands. Without a
-// zone they are in the one that this command prints times in; durations are from now.
+// resolveTimes converts the bounds to forms that the service accepts. Times without a
+// zone are in the zone in which this command prints times; durations are relative to
+// now.
 func (f *eventsFlags) resolveTimes(now time.Time) error {
 	for _, bound := range []struct {
 		name  events.Bound

@@ -9,27 +9,27 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// allUsersFlag adds the flag that asks for the events of every user.
+// allUsersFlag adds the flag that selects the events of every user.
 func allUsersFlag(c *cobra.Command, f *eventsFlags) {
 	c.Flags().BoolVar(&f.allUsers, "all-users", false, "events of all users that you may read, as with --filter 'uid=*';\n"+
 		"false: your own, as podman events")
 }
 
-// widened reports whether the events may be of more users than the caller. What
-// the filters mean the service decides: those that it refuses print nothing.
+// widened reports whether the events may be of other users than the caller. The service
+// decides what the filters mean; filters that it refuses print nothing.
 func (f *eventsFlags) widened() bool {
 	filters, err := filter.Parse(f.filters)
 	return f.allUsers || err == nil && filters.ChooseUsers()
 }
 
-// maxUserNames bounds how many names are remembered.
+// maxUserNames bounds how many names are cached.
 const maxUserNames = 1024
 
-// userNames are the names of users, by their uid.
+// userNames caches the names of users by uid.
 type userNames map[uint32]string
 
-// of returns the name of a user of a host, of this one if that is empty; the number
-// where it has no name on this host, and ? if it is not known.
+// of returns the name of a user of a host, of this one if that is empty; the number if
+// it has no name on this host, and ? if it is unknown.
 func (names userNames) of(uid *uint32, host string) string {
 	if uid == nil {
 		return "?"

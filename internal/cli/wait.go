@@ -59,7 +59,7 @@ const waitExample = `  eventsvc wait --filter container=web --filter event=died 
   eventsvc wait --filter event=died --after-cursor "$cursor"
   eventsvc wait --or-now --filter container=db --filter health=healthy && start-the-app`
 
-// errTimedOut is returned when nothing happened in time.
+// errTimedOut is returned when no matching event arrived in time.
 var errTimedOut = errors.New("timed out: no matching event")
 
 func (a *app) waitCommand() *cobra.Command {
@@ -69,7 +69,7 @@ func (a *app) waitCommand() *cobra.Command {
 		Short:   "Wait for an event",
 		Long:    waitLong,
 		Example: waitExample,
-		Args:    onlyBehindDash,
+		Args:    onlyAfterDash,
 		RunE:    func(c *cobra.Command, words []string) error { return a.wait(c.Context(), &f, words) },
 	}
 	flags := c.Flags()
@@ -91,8 +91,8 @@ func (a *app) waitCommand() *cobra.Command {
 	return c
 }
 
-// onlyBehindDash refuses words that are no flags before --.
-func onlyBehindDash(c *cobra.Command, words []string) error {
+// onlyAfterDash refuses arguments before --.
+func onlyAfterDash(c *cobra.Command, words []string) error {
 	before := c.ArgsLenAtDash()
 	if before < 0 && len(words) > 0 && words[0] != "true" && words[0] != "false" && !strings.Contains(words[0], "=") {
 		return errors.Errorf("cannot use %q: give a command after --, as in '%s … -- %s'", words[0], c.CommandPath(), strings.Join(words, " "))
@@ -103,7 +103,7 @@ func onlyBehindDash(c *cobra.Command, words []string) error {
 	return noWords(c, words[:before])
 }
 
-// completeCommand leaves what is after -- to the shell, as files.
+// completeCommand leaves the completion of what is after -- to the shell, as files.
 func completeCommand(c *cobra.Command) {
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
@@ -166,7 +166,7 @@ func (a *app) wait(ctx context.Context, f *waitFlags, words []string) error {
 	return run.printNextBeside(ctx, cancel, from, words)
 }
 
-// causeOf returns why the context ended, if that is the error.
+// causeOf returns why the context ended, if that is what err reports.
 func causeOf(ctx context.Context, err error) error {
 	var signal interrupted
 	cause := context.Cause(ctx)
@@ -193,8 +193,8 @@ func (r *eventsRun) printAll(e events.Event) error {
 	return r.keep(e.Cursor)
 }
 
-// printNextBeside prints the next event beside a command that runs. The command
-// that fails ends the waiting, and its end is waited for in any case.
+// printNextBeside prints the next event while a command runs. If the command fails, the
+// waiting ends; in any case the end of the command is waited for.
 func (r *eventsRun) printNextBeside(ctx context.Context, cancel context.CancelCauseFunc, from source, words []string) error {
 	command, err := r.startChild(words, os.Environ(), standardInput(r.stdin), nil, false)
 	if err != nil {
@@ -204,7 +204,7 @@ func (r *eventsRun) printNextBeside(ctx context.Context, cancel context.CancelCa
 	go func() {
 		err := command.wait(ctx)
 		if err != nil {
-			cancel(err) // nothing will happen any more
+			cancel(err) // no more events will follow
 		}
 		ended <- err
 	}()
@@ -220,7 +220,7 @@ func (r *eventsRun) printNextBeside(ctx context.Context, cancel context.CancelCa
 	return failed
 }
 
-// standardInput returns stdin for a command, nil if it is no file.
+// standardInput returns stdin for a command, nil if it is not a file.
 func standardInput(stdin any) *os.File {
 	file, _ := stdin.(*os.File)
 	return file

@@ -81,7 +81,7 @@ func (a *app) webhook(ctx context.Context, f *webhookFlags, to string) error {
 	if err != nil {
 		return err
 	}
-	// A redirection would make a GET of a POST, or send the event to another host.
+	// A redirection would turn the POST into a GET, or send the event to another host.
 	c := &http.Client{Timeout: f.timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer c.CloseIdleConnections()
 	for try, pause := 1, time.Second; ; try, pause = try+1, 2*pause {
@@ -101,11 +101,11 @@ func (a *app) webhook(ctx context.Context, f *webhookFlags, to string) error {
 	}
 }
 
-// mostRetryAfter is the longest pause that a server can ask for.
+// mostRetryAfter is the longest pause that a server can request.
 const mostRetryAfter = 10 * time.Second
 
-// post sends the event once. After an error wait is how long the server wants to be
-// left alone, or below 0 if another try would end the same.
+// post sends the event once. After an error, wait is how long the server asks to wait,
+// negative if another attempt would fail in the same way.
 func post(ctx context.Context, c *http.Client, to string, header http.Header, body []byte) (wait time.Duration, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
@@ -116,12 +116,12 @@ func post(ctx context.Context, c *http.Client, to string, header http.Header, bo
 	if err != nil {
 		var failed *url.Error
 		if errors.As(err, &failed) {
-			err = failed.Err // the URL may hold a secret
+			err = failed.Err // the URL may contain a secret
 		}
 		return 0, err
 	}
 	defer reply.Body.Close()
-	const most = 1 << 20 // read, so that the server can finish; what it says does not matter
+	const most = 1 << 20 // read, so that the server can finish; the contents do not matter
 	_, _ = io.Copy(io.Discard, io.LimitReader(reply.Body, most))
 	switch code := reply.StatusCode; {
 	case code >= 200 && code < 300:
@@ -135,7 +135,7 @@ func post(ctx context.Context, c *http.Client, to string, header http.Header, bo
 	return -1, errors.Errorf("it replied %s", reply.Status)
 }
 
-// readHeader reads lines of NAME: VALUE.
+// readHeader reads lines of the form NAME: VALUE.
 func readHeader(path string) (http.Header, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -155,7 +155,7 @@ func readHeader(path string) (http.Header, error) {
 	return header, nil
 }
 
-// cloudEvent makes a CloudEvent of the JSON of an event, see
+// cloudEvent makes a CloudEvent of an event in JSON, see
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md.
 // Its attributes are those of the messages of 'eventsvc forward'.
 func cloudEvent(stdin io.Reader) ([]byte, error) {

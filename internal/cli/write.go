@@ -94,7 +94,7 @@ func (a *app) write(ctx context.Context, f *writeFlags) error {
 	return err
 }
 
-// read makes an event of the flags.
+// read makes an event from the flags.
 func (f *writeFlags) read() (events.Event, error) {
 	e := f.event
 	for _, needed := range []struct{ flag, value string }{{"type", f.kind}, {"status", f.status}} {

@@ -138,7 +138,7 @@ func (d *daemon) listen() error {
 	for _, address := range d.config.Listen {
 		l, err := address.Listen()
 		if err != nil && d.config.ListenOptional {
-			d.log.Warn("serving the bus alone, without a socket for Varlink", "error", err)
+			d.log.Warn("serving only the bus, without a Varlink socket", "error", err)
 			continue
 		}
 		if err != nil {

@@ -148,7 +148,7 @@ func TestRun_failureLeavesNothingOpen(t *testing.T) {
 		}, "listen", "cannot listen on"},
 		"metrics": {func(r *rig) {
 			r.config.Metrics = &MetricsAddress{Port: netip.MustParseAddrPort(taken.Addr().String())}
-		}, "metrics", "cannot show metrics"},
+		}, "metrics", "cannot serve metrics"},
 		"the store": {func(r *rig) {
 			if err := os.WriteFile(r.dir+"/file", nil, 0o600); err != nil {
 				t.Fatal(err)
@@ -189,7 +189,7 @@ func TestRun_optionalSocket(t *testing.T) {
 	r.config.Bus = testkit.StartBus(t, buspolicy.Session).Address()
 	r.start()
 	r.expect("msg=ready")
-	r.expect("without a socket for Varlink")
+	r.expect("without a Varlink socket")
 	r.end(nil)
 	if err := r.await(); err != nil {
 		t.Error(err)
@@ -266,7 +266,7 @@ func TestReload_appliesSettings(t *testing.T) {
 	next.Store(nil)
 	hangups <- struct{}{}
 	m.Await("READY=1")
-	r.expect("cannot use the new configuration; going on with the present one")
+	r.expect("cannot use the new configuration; keeping the current one")
 	if got := r.config.LevelVar.Level(); got != slog.LevelDebug {
 		t.Errorf("after an error the log level is %v", got)
 	}

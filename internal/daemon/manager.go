@@ -35,7 +35,7 @@ const barrierTimeout = 5 * time.Second
 func (m manager) awaitStopping() {
 	m.notifyStopping()
 	if err := barrier(); err != nil {
-		m.log.Warn("cannot find out whether systemd knows that the service ends", "error", err)
+		m.log.Warn("cannot confirm that systemd knows that the service is stopping", "error", err)
 	}
 }
 

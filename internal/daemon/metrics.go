@@ -29,7 +29,7 @@ func (m MetricsAddress) Obstacle() error {
 	if m.Port.IsValid() {
 		return nil
 	}
-	return errors.WithMessage(m.Socket.Obstacle(), "cannot show metrics")
+	return errors.WithMessage(m.Socket.Obstacle(), "cannot serve metrics")
 }
 
 // metricsListener is a listener for metrics.
@@ -43,13 +43,13 @@ func (m MetricsAddress) listen() (l *metricsListener, closeIt func() error, err 
 	if m.Port.IsValid() {
 		tcp, err := net.Listen("tcp", m.Port.String())
 		if err != nil {
-			return nil, nil, errors.Wrap(err, "cannot show metrics")
+			return nil, nil, errors.Wrap(err, "cannot serve metrics")
 		}
 		return &metricsListener{tcp, tcp.Addr().String()}, tcp.Close, nil
 	}
 	socket, err := m.Socket.Listen()
 	if err != nil {
-		return nil, nil, errors.WithMessage(err, "cannot show metrics")
+		return nil, nil, errors.WithMessage(err, "cannot serve metrics")
 	}
 	return &metricsListener{socket.Socket(), socket.Address()}, socket.Close, nil
 }
@@ -70,8 +70,8 @@ func (d *daemon) showMetrics(ctx context.Context) {
 		d.idle.Begin()
 		defer d.idle.End()
 	}
-	d.log.Info("showing metrics", "address", d.shown.address)
+	d.log.Info("serving metrics", "address", d.shown.address)
 	if err := d.metrics.Serve(ctx, d.shown); err != nil {
-		d.log.Error("metrics are shown no more", "error", err)
+		d.log.Error("metrics are no longer served", "error", err)
 	}
 }

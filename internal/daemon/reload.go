@@ -33,7 +33,7 @@ func (d *daemon) Reload() error {
 	d.systemd.notify(systemd.SdNotifyReloading + "\n" + strings.TrimSpace(systemd.SdNotifyMonotonicUsec()))
 	err := d.config.Reload(d.apply)
 	if err != nil {
-		d.log.Error("cannot use the new configuration; going on with the present one", messageid.NotReloaded, "error", err)
+		d.log.Error("cannot use the new configuration; keeping the current one", messageid.NotReloaded, "error", err)
 	}
 	d.systemd.notify(systemd.SdNotifyReady + "\n" + d.status(time.Now()))
 	return err

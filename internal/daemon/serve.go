@@ -17,7 +17,7 @@ func (d *daemon) live(ctx context.Context) error {
 	if d.isForHost() {
 		running.Go(func() { d.reportStatus(ctx) })
 		if interval, err := systemd.SdWatchdogEnabled(false); err != nil {
-			d.log.Warn("cannot understand how often systemd wants to know that the service is alive", "error", err)
+			d.log.Warn("cannot read systemd's watchdog interval", "error", err)
 		} else if interval > 0 {
 			running.Go(func() { d.feedWatchdog(ctx, interval) })
 		}

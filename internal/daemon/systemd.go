@@ -124,7 +124,7 @@ func (d *daemon) feedWatchdog(ctx context.Context, interval time.Duration) {
 			}
 		case <-tick.C:
 			if !complained {
-				d.log.Error("event feed is not responding: the watchdog of systemd is no longer notified, and will restart the service", messageid.Fault,
+				d.log.Error("event feed is not responding: systemd's watchdog is no longer notified, and will restart the service", messageid.Fault,
 					"watchdog", interval)
 			}
 			complained = true

@@ -48,7 +48,7 @@ func (c *Conn) arrive(h Header, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
-		c.refuse(&h, ErrServiceUnknown, "the service is stopping and has not looked at the call; call "+c.service.o.Name+" again")
+		c.refuse(&h, ErrServiceUnknown, "the service is stopping and has not handled the call; call "+c.service.o.Name+" again")
 		return
 	}
 	p := c.peer(h.Sender)

@@ -138,7 +138,7 @@ func (c *Conn) hello(ctx context.Context) (err error) {
 	const leaving = "type='signal',sender='" + busName + "',path='/org/freedesktop/DBus',interface='" + busName +
 		"',member='NameOwnerChanged',arg2=''"
 	if err := c.askBus(ctx, "AddMatch", []any{leaving}); err != nil {
-		return errors.Wrap(err, "cannot learn who leaves the bus")
+		return errors.Wrap(err, "cannot watch for peers that leave the bus")
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ func (c *Conn) credentials(ctx context.Context, unique string) (Credentials, err
 	who := Credentials{UID: unknownUID, GID: unknownGID}
 	var said map[string]godbus.Variant
 	if err := c.askBus(ctx, "GetConnectionCredentials", []any{unique}, &said); err != nil {
-		return who, errors.Wrap(err, "cannot learn who the caller is")
+		return who, errors.Wrap(err, "cannot identify the caller")
 	}
 	if uid, ok := said["UnixUserID"].Value().(uint32); ok {
 		who.UID = uid

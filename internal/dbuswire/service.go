@@ -152,7 +152,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case s.o.Once && errors.Is(err, ErrLost):
-			s.log.Info("the bus has gone away", "bus", s.o.Bus)
+			s.log.Info("lost the connection to the bus", "bus", s.o.Bus)
 			return nil
 		}
 		if time.Since(began) > limits.BusBackoffMost {

@@ -40,7 +40,7 @@ const (
 )
 
 // ErrClosed is returned when the feed is shut down.
-var ErrClosed = errors.New("cannot go on: the service is shutting down")
+var ErrClosed = errors.New("cannot continue: the service is shutting down")
 
 // Feed is one reading of a store. It is safe for concurrent use.
 type Feed struct {

@@ -122,7 +122,7 @@ func listensOn(file *os.File) (bool, error) {
 		return false, errors.New("it is not a unix stream socket; use ListenStream= with a path in the socket unit")
 	}
 	listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
-	return listens != 0, errors.Wrap(err, "cannot tell whether it is for accepting connections")
+	return listens != 0, errors.Wrap(err, "cannot determine whether it accepts connections")
 }
 
 func fileConn(file *os.File) (*net.UnixConn, error) {

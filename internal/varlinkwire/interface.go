@@ -103,7 +103,7 @@ func (s *Server) registerAll() error {
 func (s *Server) register(i Interface) error {
 	name := i.VarlinkGetName()
 	if i.Unavailable == nil {
-		return errors.Errorf("cannot serve interface %s: it does not say how it is unavailable", name)
+		return errors.Errorf("cannot serve interface %s: its Unavailable is nil", name)
 	}
 	schema, err := parseSchema(i.VarlinkGetDescription())
 	if err != nil {

@@ -143,7 +143,7 @@ func (a Address) obstacle() error {
 	case err == unix.ENOENT:
 		return noDirectory(dir)
 	case err != nil:
-		return errors.Wrap(err, "cannot look at its directory")
+		return errors.Wrap(err, "cannot inspect its directory")
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return errors.Errorf("%q is not a directory", dir)
 	}
@@ -214,7 +214,7 @@ func (l *Listener) makeDir() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return noDirectory(path)
 	case err != nil:
-		return errors.Wrap(err, "cannot look at its directory")
+		return errors.Wrap(err, "cannot inspect its directory")
 	case !found.IsDir():
 		return errors.Errorf("%q is not a directory", path)
 	}
@@ -226,12 +226,12 @@ func (l *Listener) makeDir() error {
 func (l *Listener) own() error {
 	fd, err := unix.Open(l.address.Path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return errors.Wrap(err, "cannot find the socket that was just made")
+		return errors.Wrap(err, "cannot find the new socket")
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return errors.Wrap(err, "cannot look at the socket that was just made")
+		return errors.Wrap(err, "cannot inspect the new socket")
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != os.Geteuid() {
 		return errors.New("another process put something else in its place; use a directory that only this user can write to")
@@ -255,7 +255,7 @@ func removeStale(path string) error {
 	case err == unix.ENOENT:
 		return nil
 	case err != nil:
-		return errors.Wrap(err, "cannot look at what is there")
+		return errors.Wrap(err, "cannot inspect the existing file")
 	case st.Mode&unix.S_IFMT != unix.S_IFSOCK:
 		return errNoSocket
 	}
@@ -274,7 +274,7 @@ func removeStale(path string) error {
 	case unix.EPROTOTYPE:
 		return errors.New("there is a socket of another kind, which is left alone; remove it, or choose another path")
 	default:
-		return errors.Wrap(err, "cannot tell whether another process listens there")
+		return errors.Wrap(err, "cannot determine whether another process listens there")
 	}
 }
 

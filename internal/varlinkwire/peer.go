@@ -25,7 +25,7 @@ func peerOf(conn *net.UnixConn) (Peer, error) {
 	var peer Peer
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return peer, errors.Wrap(err, "cannot tell who the peer is")
+		return peer, errors.Wrap(err, "cannot identify the peer")
 	}
 	var callErr error
 	err = raw.Control(func(fd uintptr) {
@@ -40,7 +40,7 @@ func peerOf(conn *net.UnixConn) (Peer, error) {
 	if err == nil {
 		err = callErr
 	}
-	return peer, errors.Wrap(err, "cannot tell who the peer is")
+	return peer, errors.Wrap(err, "cannot identify the peer")
 }
 
 // peerGroups returns the supplementary groups that the peer had when it connected

@@ -49,7 +49,7 @@ func parseRequest(frame []byte) (request, error) {
 	}
 	switch {
 	case r.more && r.oneway:
-		return r, errors.New("it wants both more replies and none")
+		return r, errors.New("it sets both 'more' and 'oneway'")
 	case r.fault != nil:
 	case r.method == "":
 		r.fault = InvalidParameter(memberMethod)
@@ -74,7 +74,7 @@ func (r *request) readMembers(object []byte) error {
 			return true
 		}
 		if slices.Contains(seen, name) {
-			err = errors.Errorf("its member %q comes twice", name)
+			err = errors.Errorf("its member %q is given twice", name)
 			return false
 		}
 		seen = append(seen, name)

@@ -32,11 +32,11 @@ func (f *handler) GetInfo(ctx context.Context, c VarlinkCall) error {
 func hostInfo() (InfoHost, error) {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
-		return InfoHost{}, errors.Wrap(err, "cannot tell the memory of the host")
+		return InfoHost{}, errors.Wrap(err, "cannot determine the host's memory")
 	}
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
-		return InfoHost{}, errors.Wrap(err, "cannot tell the name of the host")
+		return InfoHost{}, errors.Wrap(err, "cannot determine the host's name")
 	}
 	unit := int64(info.Unit)
 	return InfoHost{

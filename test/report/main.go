@@ -1,6 +1,6 @@
-// Command report reads what 'go test -json' prints and prints it as 'go test'
-// does, with what was skipped, and why, at the end: a test that did not run proves
-// nothing. It ends with 1 if a test failed or did not end.
+// Command report reads what 'go test -json' prints and prints it as 'go test' does,
+// with the skipped tests and the reasons at the end: a test that did not run proves
+// nothing. Its exit code is 1 if a test failed or did not end.
 package main
 
 import (
@@ -29,8 +29,8 @@ func main() {
 	}
 }
 
-// report copies results, and adds the summary. failed says that some test failed
-// or did not end.
+// report copies results, and adds the summary. failed is set if some test failed or did
+// not end.
 func report(from io.Reader, to io.Writer) (failed bool, err error) {
 	type name struct{ pkg, test string }
 	output := map[name]*strings.Builder{}
@@ -97,7 +97,7 @@ func report(from io.Reader, to io.Writer) (failed bool, err error) {
 			}
 		}
 	}
-	for pkg := range running { // the go command was ended
+	for pkg := range running { // the go command was killed
 		failed = true
 		fmt.Fprintf(to, "FAIL\t%s [did not end]\n", pkg)
 	}
@@ -110,10 +110,10 @@ func lastLine(text string) string {
 	return strings.TrimSuffix(lines[len(lines)-1], "\n") + "\n"
 }
 
-// place is where a test says something.
+// place matches the position before a test's message.
 var place = regexp.MustCompile(`^\s+\S+\.go:\d+: `)
 
-// reason returns why a test was skipped: what it said last.
+// reason returns why a test was skipped: its last message.
 func reason(output string) string {
 	why := "it does not say why"
 	for line := range strings.Lines(output) {
@@ -124,7 +124,7 @@ func reason(output string) string {
 	return why
 }
 
-// summarize says how many tests ran, and which did not.
+// summarize prints how many tests ran, and which did not.
 func summarize(to io.Writer, passed, failures int, skipped map[string][]string) {
 	count, reasons := 0, []string{}
 	for why, tests := range skipped {

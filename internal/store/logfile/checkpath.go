@@ -34,7 +34,7 @@ func CheckPath(path string) error {
 	if err != nil || !isOther(head) {
 		return nil // reported elsewhere
 	}
-	return errors.Errorf("the file %s is hardly an event log: no line at its beginning is an event; check the path, since events are written to it", path)
+	return errors.Errorf("the file %s is probably not an event log: none of its first lines is an event; check the path, since events are written to it", path)
 }
 
 // checkSize is how much of the file is checked.

@@ -226,7 +226,7 @@ func (f *follower) lookAtPresent(missing bool, err error) (more bool, _ error) {
 	more, err = f.catchUp()
 	f.chain.setGone(missing)
 	if !more && err == nil && f.arrivals.wasSwapped() {
-		f.log.Warn("the log was away for a moment, and another may have been in its place; events may have been lost", messageid.Lost,
+		f.log.Warn("the log was missing for a moment, and another file may have been in its place; events may have been lost", messageid.Lost,
 			"path", f.path)
 		f.emitPlace(true)
 	}
@@ -285,7 +285,7 @@ func (f *follower) notePolled() {
 	err := f.watch.polled()
 	switch {
 	case err != nil && !f.isPolled:
-		f.log.Warn("cannot watch the log: it is looked at four times a second instead", messageid.Fault, "path", f.path, "error", err)
+		f.log.Warn("cannot watch the log: it is read four times a second instead", messageid.Fault, "path", f.path, "error", err)
 	case err == nil && f.isPolled:
 		f.log.Info("the log is watched again", messageid.Recovered, "path", f.path)
 	}
@@ -302,7 +302,7 @@ func (f *follower) status() (fault string, read uint64) {
 	}
 	if f.watch != nil {
 		if err := f.watch.polled(); err != nil {
-			fault = err.Error() + "; it is looked at four times a second instead"
+			fault = err.Error() + "; it is read four times a second instead"
 		}
 	}
 	return fault, f.read

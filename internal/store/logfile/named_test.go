@@ -47,7 +47,7 @@ func TestStatus_namedLogIsOtherFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if fault := s.Status().Fault; !strings.Contains(fault, path+" is hardly an event log") {
+	if fault := s.Status().Fault; !strings.Contains(fault, path+" is probably not an event log") {
 		t.Errorf("the fault is %q", fault)
 	}
 	if _, err := store.Cursors(s.Append(t.Context(), []events.Event{{Type: events.Volume, Status: events.Create, Name: "a", Time: time.Now()}})); err != nil {

@@ -179,7 +179,7 @@ type successions struct {
 func (n *successions) note(log *slog.Logger, path string, g *generation) {
 	n.count++
 	if now := time.Now(); now.Sub(n.logged) >= logPause {
-		log.Info("the log was rotated: going on in the new file", "path", path, "generation", g.seq, "rotations", n.count)
+		log.Info("the log was rotated: continuing in the new file", "path", path, "generation", g.seq, "rotations", n.count)
 		n.count, n.logged = 0, now
 	}
 }

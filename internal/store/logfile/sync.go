@@ -45,7 +45,7 @@ func ParseSync(word string) (Sync, error) {
 			return Sync(mode), nil
 		}
 	}
-	return SyncNever, errors.Errorf("cannot sync %q: give always, interval or never", word)
+	return SyncNever, errors.Errorf("must be always, interval or never, not %q", word)
 }
 
 // syncer makes durable what was written. Work is queued under the locks of the follower
@@ -154,7 +154,7 @@ func (y *syncer) now() error {
 	}
 	switch {
 	case failed == nil && y.failed != nil:
-		y.log.Info("events outlive a power failure again", messageid.Recovered, "path", y.path)
+		y.log.Info("events survive a power failure again", messageid.Recovered, "path", y.path)
 	case failed != nil && (y.failed == nil || y.failed.Error() != failed.Error()):
 		y.log.Error("cannot sync the log", messageid.Fault, "path", y.path, "error", failed)
 	}
@@ -190,7 +190,7 @@ func unconfirmed(err, before error) error {
 	if err == nil || before != nil {
 		return before
 	}
-	return errors.Wrap(err, "cannot make sure that events outlive a power failure: they are in the log, and the disk "+
+	return errors.Wrap(err, "cannot make sure that events survive a power failure: they are in the log, and the disk "+
 		"does not confirm them"+advice(err))
 }
 

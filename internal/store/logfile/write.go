@@ -201,7 +201,7 @@ func (a *appender) writeWhole(out []byte, size int64) (int, error) {
 			return 0, err
 		}
 	}
-	a.log.Error("cannot take back a line that was written in part", messageid.Fault, "path", a.path, "error", cutErr)
+	a.log.Error("cannot remove a partly written line", messageid.Fault, "path", a.path, "error", cutErr)
 	return n, err
 }
 

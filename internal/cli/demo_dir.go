@@ -22,15 +22,15 @@ import (
 //go:embed sample-events.log
 var sampleLog []byte
 
-// demoRoom is the private directory of a demo.
-type demoRoom struct{ dir string }
+// demoDir is the private directory of a demo.
+type demoDir struct{ dir string }
 
-// maxSocketPath is what the kernel takes for a socket (unix(7)).
+// maxSocketPath is the maximum length of a socket's path (unix(7)).
 const maxSocketPath = 107
 
-// newDemoRoom makes a directory with the sample in it: where sockets are kept,
-// or else where temporary files are, or else in /tmp, whose name is short.
-func newDemoRoom() (*demoRoom, error) {
+// newDemoDir makes a directory with the sample in it: in the runtime directory, or else
+// where temporary files are, or else in /tmp, whose name is short.
+func newDemoDir() (*demoDir, error) {
 	var places []string
 	if dir, err := config.RuntimeDir(config.Host()); err == nil {
 		places = append(places, dir)
@@ -43,29 +43,29 @@ func newDemoRoom() (*demoRoom, error) {
 			failed = errors.Wrap(err, "cannot make a directory for the demo")
 			continue
 		}
-		room := &demoRoom{dir: dir}
-		if len(room.socket()) > maxSocketPath {
-			room.remove()
+		demo := &demoDir{dir: dir}
+		if len(demo.socket()) > maxSocketPath {
+			demo.remove()
 			continue
 		}
-		if err := os.WriteFile(room.log(), sampleLog, 0o600); err != nil {
-			room.remove()
+		if err := os.WriteFile(demo.log(), sampleLog, 0o600); err != nil {
+			demo.remove()
 			return nil, errors.Wrap(err, "cannot write the sample log")
 		}
-		return room, nil
+		return demo, nil
 	}
 	return nil, failed
 }
 
-func (r *demoRoom) log() string     { return filepath.Join(r.dir, "events.log") }
-func (r *demoRoom) socket() string  { return filepath.Join(r.dir, "io.podman.events") }
-func (r *demoRoom) address() string { return "unix:" + r.socket() }
+func (r *demoDir) log() string     { return filepath.Join(r.dir, "events.log") }
+func (r *demoDir) socket() string  { return filepath.Join(r.dir, "io.podman.events") }
+func (r *demoDir) address() string { return "unix:" + r.socket() }
 
-// remove removes the directory and what the service made in it.
-func (r *demoRoom) remove() { _ = os.RemoveAll(r.dir) }
+// remove removes the directory with everything in it.
+func (r *demoDir) remove() { _ = os.RemoveAll(r.dir) }
 
-// writeDemoEvents writes events through the service: one at once, if that is
-// all, or else one whenever it is time, until the context is done.
+// writeDemoEvents writes events through the service: just one, or one at each interval
+// until the context is done.
 func writeDemoEvents(ctx context.Context, c *client.Client, f *demoFlags) error {
 	if f.once {
 		_, err := c.WriteEvent(ctx, demoEvent(0))
@@ -88,7 +88,7 @@ func writeDemoEvents(ctx context.Context, c *client.Client, f *demoFlags) error 
 	}
 }
 
-// demoEvent returns the next event of containers that come and go.
+// demoEvent returns the next event in the lives of the demo's containers.
 func demoEvent(n int) events.Event {
 	life := []events.Status{events.Create, events.Init, events.Start, events.Exited, events.Remove}
 	container := n / len(life)
