@@ -150,7 +150,7 @@ func TestName_busIsBack(t *testing.T) {
 	for range 3 {
 		r.daemon.Stop()
 		eventually(t, "subscriptions have ended", func() bool { return r.feed.Subscribers() == 1 })
-		r.write(event(1)) // without a bus everything else goes on
+		r.write(event(1)) // without a bus everything else continues
 		if d, err := followed.Next(context.Background()); err != nil || len(d.Records) != 1 {
 			t.Fatalf("a subscriber on another interface: %v, %v", d, err)
 		}

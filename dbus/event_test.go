@@ -176,8 +176,8 @@ func TestEvent_oversized(t *testing.T) {
 	}
 }
 
-// A code without a place in 32 bits with a sign keeps its low ones, and is said to
-// be cut.
+// A code that does not fit into 32 bits with a sign keeps its low ones, and is listed
+// as truncated.
 func TestEvent_exitCode(t *testing.T) {
 	for code, cut := range map[int]bool{0: false, -1: false, 255: false, 1<<31 - 1: false, 3221225786: true} {
 		r := newRig(t, nil)

@@ -281,7 +281,7 @@ func TestSubscribe_vanishingPeers(t *testing.T) {
 	r.warm()
 	before := takeBaseline(t)
 	for range 100 {
-		// Not with godbus: it keeps a descriptor whose reply nobody looks at.
+		// Not with godbus: it keeps the descriptor of a reply that no code reads.
 		c := connectRaw(t, r.daemon.Path)
 		c.subscribeAll()
 		c.call("OpenStream", "asa{sv}", func(e *dbuswire.Encoder) {

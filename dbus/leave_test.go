@@ -8,9 +8,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 )
 
-// TestLeave_noCallIsDropped stops the service again and again
-// while clients call. Each call is answered, or gets an error that the name has no owner:
-// then it was not looked at, and may be made again.
+// TestLeave_noCallIsDropped stops the service again and again while clients call. Each
+// call gets a reply, or an error that the name has no owner: then it was not handled,
+// and may be repeated.
 func TestLeave_noCallIsDropped(t *testing.T) {
 	const stops, clients = 20, 8
 	var answered, unknown atomic.Int64

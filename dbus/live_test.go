@@ -13,7 +13,7 @@ func TestSubscription_live(t *testing.T) {
 	for name, test := range map[string]struct {
 		filters []string
 		options dict
-		resume  int // the event to go on after, from 1
+		resume  int // the event to continue after, from 1
 		past    uint64
 	}{
 		"no_history":      {nil, dict{}, 0, 0},
@@ -76,7 +76,7 @@ func TestSubscriptionLive_endsInThePast(t *testing.T) {
 	}
 }
 
-// The long lists are had by Get, and are not in what busctl prints.
+// The long lists are returned by Get, and left out of what busctl prints.
 func TestProperties_explicit(t *testing.T) {
 	c := newRig(t, nil).client()
 	all := ask(t, c, "org.freedesktop.DBus.Properties.GetAll", eventsInterface)[0].(dict)

@@ -275,7 +275,7 @@ func TestSubscribe_placeLost(t *testing.T) {
 	if l.Error != "io.podman.events.CursorExpired" || l.Parameters["oldest"] == "" || !atEnd(in) {
 		t.Errorf("the last line of the stream: %+v", l)
 	}
-	// What is told as the oldest is where one can go on.
+	// A subscriber can continue from the cursor reported as the oldest.
 	ask(t, c, "Subscribe", "again", []string{}, dict{"after": v(l.Parameters["oldest"])})
 	if got := next(t, signals); got.Body[3] != "c100" {
 		t.Errorf("after the oldest: %v", got)

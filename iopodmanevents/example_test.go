@@ -14,9 +14,8 @@ import (
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// follow prints the exit codes of containers, from the cursor on, or from now
-// on if there is none. It returns the cursor to go on from. docs/varlink.md
-// shows it.
+// follow prints the exit codes of containers, from the cursor on, or from now on if
+// there is none. It returns the cursor to continue from. docs/varlink.md shows it.
 func follow(ctx context.Context, address string, cursor *string) (*string, error) {
 	conn, err := varlink.NewConnection(ctx, address)
 	if err != nil {

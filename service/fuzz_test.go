@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// FuzzFrame lets a client say anything. The service must answer every call that
-// expects it with well-formed replies, or close the connection, and go on.
+// FuzzFrame lets a client send anything. The service must answer every call that
+// expects it with well-formed replies, or close the connection, and keep serving
+// others.
 func FuzzFrame(f *testing.F) {
 	for _, seed := range []string{
 		getInfo,

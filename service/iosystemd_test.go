@@ -8,13 +8,13 @@ import (
 	"github.com/eventsvc/eventsvc/internal/access"
 )
 
-// told is a service that notes what it is told.
-type told struct {
+// recorder is a service that records its calls.
+type recorder struct {
 	reloads, level atomic.Int64
 	failing        atomic.Bool
 }
 
-func (s *told) Reload() error {
+func (s *recorder) Reload() error {
 	s.reloads.Add(1)
 	if s.failing.Load() {
 		return errors.New("cannot read /etc/eventsvc/eventsvc.toml:1: something private")
@@ -22,10 +22,10 @@ func (s *told) Reload() error {
 	return nil
 }
 
-func (s *told) SetLogLevel(priority int64) { s.level.Store(priority) }
+func (s *recorder) SetLogLevel(priority int64) { s.level.Store(priority) }
 
 func TestSystemd_rootAndItsUserAlone(t *testing.T) {
-	s := new(told)
+	s := new(recorder)
 	for _, test := range []struct {
 		name, call, want string
 		peer             access.Peer
@@ -72,12 +72,12 @@ func TestSystemd_rootAndItsUserAlone(t *testing.T) {
 		})
 	}
 	if s.reloads.Load() != 1 || s.level.Load() != 7 {
-		t.Errorf("it was told to reload %d times, and to log at level %d", s.reloads.Load(), s.level.Load())
+		t.Errorf("it was asked to reload %d times, and to log at level %d", s.reloads.Load(), s.level.Load())
 	}
 }
 
 func TestSystemd_failedReload(t *testing.T) {
-	s := new(told)
+	s := new(recorder)
 	s.failing.Store(true)
 	r := newRig(t, func(_ *rig, o *Options) { o.Systemd = s })
 	got := tell(r.dial(), "Reload")
@@ -85,7 +85,7 @@ func TestSystemd_failedReload(t *testing.T) {
 }
 
 func TestSystemd_readOnlySocket(t *testing.T) {
-	s := new(told)
+	s := new(recorder)
 	r := newRig(t, func(_ *rig, o *Options) { o.Systemd = s })
 	c := dial(t, r.listen(t.Context(), "ro,readonly"))
 	check(t, tell(c, "Reload").frame, `{"error":"org.varlink.service.PermissionDenied","parameters":{}}`)

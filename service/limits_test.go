@@ -146,7 +146,7 @@ func TestLimits_unfinishedRequest(t *testing.T) {
 	idle.alive()
 	r.write(event(0))
 	stream.wantEvents("c0")
-	// A request that came in pieces in time leaves no clock behind.
+	// A request that arrived in pieces, but in time, leaves no timeout running.
 	for range 2 {
 		for _, piece := range []string{getInfo[:10], getInfo[10:] + "\x00"} {
 			if _, err := io.WriteString(idle.conn, piece); err != nil {

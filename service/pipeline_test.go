@@ -133,7 +133,7 @@ func (s picky) Append(ctx context.Context, batch []events.Event) []store.Written
 }
 
 func TestWriteEvent_oneOfSeveralNotStored(t *testing.T) {
-	dir := tempDir(t)
+	dir := testkit.ShortDir(t)
 	st, err := logfile.Open(logfile.Options{Path: filepath.Join(dir, "events.log")})
 	if err != nil {
 		t.Fatal(err)

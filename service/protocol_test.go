@@ -3,13 +3,14 @@ package service
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/eventsvc/eventsvc/internal/limits"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 const getInfo = `{"method":"org.varlink.service.GetInfo"}`
@@ -338,7 +339,7 @@ func TestDescription_isTheContract(t *testing.T) {
 
 func TestServeConn_servesAndCloses(t *testing.T) {
 	r := newRig(t)
-	ours, theirs := socketPair(t)
+	ours, theirs := testkit.SocketPair(t)
 	served := make(chan error)
 	go func() { served <- r.server.ServeConn(t.Context(), theirs) }()
 	c := newClient(t, ours)
@@ -350,20 +351,4 @@ func TestServeConn_servesAndCloses(t *testing.T) {
 	if _, err := theirs.Write([]byte{0}); err == nil {
 		t.Error("the connection is still open")
 	}
-}
-
-func socketPair(t testing.TB) (a, b *net.UnixConn) {
-	t.Helper()
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: tempDir(t) + "/p"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if a, err = net.DialUnix("unix", nil, l.Addr().(*net.UnixAddr)); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.AcceptUnix(); err != nil {
-		t.Fatal(err)
-	}
-	return a, b
 }

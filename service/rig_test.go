@@ -43,7 +43,7 @@ type rig struct {
 	access *access.Policy
 	server *Server
 	path   string                      // of the socket
-	peer   atomic.Pointer[access.Peer] // whom every client is taken for, nil: who it is
+	peer   atomic.Pointer[access.Peer] // the identity of every client; nil: its own
 
 	core       *core.Core
 	interfaces []func(*core.Core) Interface // beside its own
@@ -53,21 +53,10 @@ type rig struct {
 	ended   bool
 }
 
-// tempDir returns a directory whose path is short enough for sockets.
-func tempDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir has the name of the test in it
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 // newRig starts a server. change may change the options.
 func newRig(t testing.TB, change ...func(*rig, *Options)) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: tempDir(t), logged: new(testkit.Buffer)}
+	r := &rig{t: t, dir: testkit.ShortDir(t), logged: new(testkit.Buffer)}
 	r.log = filepath.Join(r.dir, "events.log")
 	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	st, err := logfile.Open(logfile.Options{Path: r.log})
@@ -237,7 +226,7 @@ func (c *client) callMore(method, parameters string) {
 	c.send(fmt.Sprintf(`{"method":"io.podman.events.%s","parameters":%s,"more":true}`, method, parameters))
 }
 
-// reply is a reply as a test looks at it.
+// reply is a reply as a test reads it.
 type reply struct {
 	Error      string
 	Continues  bool
@@ -247,7 +236,7 @@ type reply struct {
 
 func (r reply) String() string { return r.frame }
 
-// name returns the name of the event, "" if there is none.
+// name returns the name of the event, "" if there is no event.
 func (r reply) name() string {
 	event, _ := r.Parameters["event"].(map[string]any)
 	name, _ := event["name"].(string)

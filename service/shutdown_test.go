@@ -11,6 +11,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 func TestShutdown_followersGetTheirCursor(t *testing.T) {
@@ -112,7 +114,7 @@ func TestShutdown_noMoreClients(t *testing.T) {
 	if err := r.shutdown(); err != nil {
 		t.Fatal(err)
 	}
-	ours, theirs := socketPair(t)
+	ours, theirs := testkit.SocketPair(t)
 	if err := r.server.ServeConn(t.Context(), theirs); err != nil {
 		t.Errorf("ServeConn: %v", err)
 	}
@@ -147,7 +149,7 @@ func TestServe_contextEnds(t *testing.T) {
 
 func TestServeConn_contextEnds(t *testing.T) {
 	r := newRig(t)
-	ours, theirs := socketPair(t)
+	ours, theirs := testkit.SocketPair(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- r.server.ServeConn(ctx, theirs) }()

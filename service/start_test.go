@@ -17,7 +17,7 @@ import (
 func TestCall_storeFailsAtStart(t *testing.T) {
 	for _, fault := range testkit.StartFaults() {
 		t.Run(fmt.Sprint(fault.Name, fault.Err), func(t *testing.T) {
-			dir := tempDir(t)
+			dir := testkit.ShortDir(t)
 			st, err := logfile.Open(logfile.Options{Path: filepath.Join(dir, "events.log")})
 			if err != nil {
 				t.Fatal(err)

@@ -161,7 +161,8 @@ func TestSubscribe_heartbeat(t *testing.T) {
 	c.wantEvents("c2")
 	c.wantMark(false, false, true)
 
-	// The cursor of the heartbeat is as good as that of the event in front.
+	// A client can resume from the cursor of the heartbeat as from that of the event
+	// before.
 	other := r.dial()
 	other.callMore("Subscribe", fmt.Sprintf(`{"after":%q}`, beat.cursor()))
 	other.wantMark(true, false, true)

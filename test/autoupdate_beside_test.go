@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// updateBesidePodman: what Podman's own auto-update says and leaves behind in the cases
-// that docs/auto-update.md compares.
+// updateBesidePodman: what Podman's own auto-update prints, and the state it leaves, in
+// the cases that docs/auto-update.md compares.
 func updateBesidePodman(l *lab) {
 	podmans := func(want map[string]string) {
 		l.t.Helper()

@@ -31,8 +31,8 @@ func (l *lab) awaitVersion(name string, version int) {
 	l.eventually("it runs", "sh", "-c", fmt.Sprintf("[ \"$(podman exec %s cat /version)\" = %d ] && echo it runs", name, version))
 }
 
-// updateRemoved: containers that are removed or stopped while a run goes on have a
-// result of their own, and the others go on.
+// updateRemoved: containers that are removed or stopped during a run have a result of
+// their own, and the others are updated.
 func updateRemoved(l *lab) {
 	image := goodRegistry + "/removed:latest"
 	fresh := func() (removed, bystander int) {
@@ -104,7 +104,7 @@ func updateMeanwhile(l *lab) {
 	contains(l.t, results["while2"].Error, "it was changed meanwhile")
 	l.wantCode(code, 2)
 
-	// No room for what is pulled: the check of the disk looks at the storage only.
+	// No space for the image: the check of the disk considers only the storage.
 	l.push("while", "good")
 	l.sh("mkdir -p /run/small; mount -t tmpfs -o size=64k small /run/small")
 	l.t.Cleanup(func() { _, _ = l.try("umount", "/run/small") })

@@ -7,7 +7,7 @@ import (
 )
 
 // updatePod: the containers of a pod are restarted with its unit. One whose image is
-// unchanged is said to be so, and an image that fails takes the pod back.
+// unchanged is reported as such, and an image that fails rolls back the whole pod.
 func updatePod(l *lab) {
 	for _, name := range []string{"infra", "left", "right"} {
 		l.push(name, "good")

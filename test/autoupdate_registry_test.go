@@ -25,7 +25,7 @@ for pair in $(dpkg --print-architecture):$1 riscv64:$2; do
 	rm -r $d
 done
 `)
-	// What has been pushed once keeps its digest: only the other member is made anew.
+	// What has been pushed keeps its digest: only the other member is rebuilt.
 	l.put("/opt/pushindex", `#!/bin/sh
 set -e
 podman manifest rm index >/dev/null 2>&1 || :
@@ -57,8 +57,8 @@ podman rmi -f 127.0.0.1:5000/member:$own-$1 127.0.0.1:5000/member:riscv64-$2 >/d
 // lockedRegistry asks for a name and a password.
 const lockedRegistry = "127.0.0.1:5002"
 
-// updateWithPassword: the password file of the label opens a registry; without it
-// the container's check fails, and says so.
+// updateWithPassword: with the password file of the label the registry can be read;
+// without it the container's check fails, with an error that says so.
 func updateWithPassword(l *lab) {
 	l.put("/etc/htpasswd", "u:$2b$05$abcdefghijklmnopqrstuuHIrMEWpUCQe2YqFR3sXwQ75u4od..9q\n")
 	l.put("/etc/locked.yml", strings.ReplaceAll(registryConf, goodRegistry, lockedRegistry)+
@@ -84,8 +84,8 @@ func updateWithPassword(l *lab) {
 	l.run("systemctl", "stop", "lockedregistry")
 }
 
-// updateBadInput: what is wrong with one container is said of it, and the others go
-// on.
+// updateBadInput: an error in one container is reported for that one, and the others
+// are updated.
 func updateBadInput(l *lab) {
 	for _, name := range []string{"fine", "gone", "vanished"} {
 		l.push(name, "good")

@@ -41,8 +41,8 @@ func (m *machine) follow() (wait func(count int) []string) {
 	}
 }
 
-// upgrade installs another version over the service while Podman writes and
-// somebody follows.
+// upgrade installs another version over the running service while Podman writes and a
+// client follows.
 func upgrade(t *testing.T, m *machine, pkg string) {
 	defer func(outer *testing.T) { m.t = outer }(m.t)
 	m.t = t

@@ -15,11 +15,7 @@ import (
 // once, though each of them and the server are killed.
 func TestFleetUnits_booted(t *testing.T) {
 	bootedTree(t)
-	cache := os.Getenv("EVENTSVC_PEERS")
-	if cache == "" {
-		cache = "/var/cache/eventsvc-peers"
-	}
-	nats := filepath.Join(cache, "bin", "nats-server")
+	nats := testkit.Peers("bin/nats-server")
 	if _, err := os.Stat(nats); err != nil {
 		testkit.Missing(t, "nats-server", "test/peers/nats.sh")
 	}

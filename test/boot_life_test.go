@@ -13,8 +13,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/messageid"
 )
 
-// configuration says what it would do, reads its files again when it is told to,
-// and goes on with the old ones if the new ones are wrong.
+// configuration says what it would do, reloads its files when asked, and keeps the old
+// ones if the new ones are invalid.
 func configuration(t *testing.T, m *machine, alice user) {
 	contains(t, m.run("eventsvc", "serve", "--check-config"),
 		"/etc/eventsvc/eventsvc.toml\n", `exit-idle-time = "10m0s": /etc/eventsvc/eventsvc.toml:`,

@@ -37,11 +37,7 @@ func bootedTree(t *testing.T) string {
 	for _, program := range []string{"systemd-nspawn", "nsenter", "make", "gcc", "dpkg-deb"} {
 		testkit.Need(t, program)
 	}
-	cache := os.Getenv("EVENTSVC_PEERS")
-	if cache == "" {
-		cache = "/var/cache/eventsvc-peers"
-	}
-	tree := filepath.Join(cache, "booted")
+	tree := testkit.Peers("booted")
 	if testkit.PeersRequired() { // complete or not: the script knows
 		if out, err := exec.Command("peers/booted.sh").CombinedOutput(); err != nil {
 			t.Fatalf("peers/booted.sh: %v\n%s", err, out)

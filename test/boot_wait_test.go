@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// commandsWait runs the recipes of wait with the Podman of the machine, 5.4.2: until a job
-// has ended, until a container is healthy, and whether it is so already, under the name
-// that it has by then.
+// commandsWait runs the recipes of wait with the Podman of the machine, 5.4.2: until a
+// job has ended, until a container is healthy, and whether it is so already, under its
+// present name.
 func commandsWait(t *testing.T, m *machine, _ user) {
 	const create = "podman create --pull=never --cgroups=disabled --network=host "
 	m.sh(create + "--name job localhost/busybox:test sh -c 'exit 9'")

@@ -28,14 +28,14 @@ const picturesVariable = "EVENTSVC_PICTURES"
 const manyVariable = "EVENTSVC_PAGE_EVENTS"
 
 // The Cockpit page in a real browser: Debian's cockpit-ws and Chromium, the real
-// daemon, events of a real Podman. What is looked at is in browser/page.js.
+// daemon, events of a real Podman. browser/page.js has the checks.
 func TestCockpitPage(t *testing.T) {
 	needRoot(t)
 	testkit.Need(t, "podman", "node", "setpriv")
 	modules := browserModules(t)
 	p := newPodman(t)
 	p.run("--image")
-	dir := shortDir(t)
+	dir := testkit.ShortDir(t)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

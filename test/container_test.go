@@ -45,7 +45,7 @@ func TestContainer_servesTheHost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run := shortDir(t)
+	run := testkit.ShortDir(t)
 	p.run("build", "--isolation", "chroot", "--tag", "localhost/eventsvc", tree)
 	p.run("run", "--detach", "--name", "eventsvc", "--network", "none", "--read-only", "--cap-drop", "all",
 		"--security-opt", "no-new-privileges", "--volume", filepath.Dir(p.log)+":/run/libpod/events",

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/client"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// TestCursor_ofTheFormerStore: a host's Podman goes from the log file to the
-// journal, and back. A client that kept a cursor is notified that it has expired, and
-// goes on from the oldest event if it wants that.
+// TestCursor_ofTheFormerStore: a host's Podman switches from the log file to the
+// journal, and back. A client with an older cursor gets an error that it has expired,
+// and can continue from the oldest event.
 func TestCursor_ofTheFormerStore(t *testing.T) {
 	r := startRoom(t)
 	r.send(podmanEntry("in the journal", time.Now()))
@@ -52,7 +54,7 @@ func TestCursor_ofTheFormerStore(t *testing.T) {
 				}
 				w.close()
 			}
-			kept := filepath.Join(shortDir(t), "cursor")
+			kept := filepath.Join(testkit.ShortDir(t), "cursor")
 			if err := os.WriteFile(kept, []byte(cursor+"\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -32,20 +32,9 @@ type daemon struct {
 	unit *unit
 }
 
-// shortDir returns a directory whose path leaves room for a socket's name.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // the paths of t.TempDir are too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
 // newDaemon describes a daemon that is not started yet.
 func newDaemon(t testing.TB, args ...string) *daemon {
-	dir := shortDir(t)
+	dir := testkit.ShortDir(t)
 	if name := os.Getenv(unitUnderTest); name != "" {
 		return newUnit(t, name, dir, args)
 	}

@@ -14,11 +14,7 @@ func TestDBus_broker(t *testing.T) {
 	needRoot(t)
 	testkit.Need(t, "systemd-nspawn")
 	testkit.Need(t, "busctl")
-	cache := os.Getenv("EVENTSVC_PEERS")
-	if cache == "" {
-		cache = "/var/cache/eventsvc-peers"
-	}
-	if _, err := os.Stat(filepath.Join(cache, "trixie/usr/bin/dbus-broker")); err != nil {
+	if _, err := os.Stat(testkit.Peers("trixie/usr/bin/dbus-broker")); err != nil {
 		testkit.Missing(t, "the trixie tree with dbus-broker", "test/peers/trixie.sh")
 	}
 	tests := filepath.Join(t.TempDir(), "dbus.test")

@@ -99,7 +99,7 @@ func TestDBus_gdbus(t *testing.T) {
 	contains(t, out, "io.podman.Events1.Error.InvalidFilter", `did you mean "type"?`)
 }
 
-// background starts a client that goes on, and returns its lines.
+// background starts a client in the background, and returns its output.
 func (r *dbusRig) background(name string, args ...string) *bufio.Scanner {
 	r.t.Helper()
 	testkit.Need(r.t, name)

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestHistory_lostMidway: the log is cut while its history is being printed. The
-// command ends with the code for that, and with --if-expired oldest goes on from what
-// the log holds then.
+// TestHistory_lostMidway: the log is truncated while its history is being printed. The
+// command exits with the code for that, and with --if-expired oldest it continues from
+// what the log then holds.
 func TestHistory_lostMidway(t *testing.T) {
 	const count = 100_000 // more than the pipe, the socket and the pages read ahead hold
 	for _, test := range []struct {

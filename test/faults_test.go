@@ -256,7 +256,7 @@ func TestFaults_storeVanishes(t *testing.T) {
 	d.wantFault("")
 }
 
-// Without descriptors the others go on and nothing is lost.
+// Without descriptors, connected clients continue and nothing is lost.
 func TestFaults_noDescriptors(t *testing.T) {
 	d, m := startDaemon(t), newModel(t)
 	w, err := dial(d.socket)

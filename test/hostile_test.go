@@ -19,7 +19,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// witness is an honest client beside hostile ones: it follows, and somebody
+// witness is an honest client among hostile ones: it follows, while another client
 // writes for it.
 type witness struct {
 	d        *daemon

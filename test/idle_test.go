@@ -18,9 +18,9 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// activate does what systemd does with a socket unit: it starts the service
-// whenever somebody waits on the socket and no service runs, until the test
-// ends. It returns how often it did.
+// activate does what systemd does with a socket unit: it starts the service whenever a
+// client waits on the socket and no service runs, until the test ends. It returns how
+// often it did.
 func activate(t *testing.T, socket string, args ...string) (starts func() int) {
 	t.Helper()
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
@@ -100,7 +100,7 @@ func activate(t *testing.T, socket string, args ...string) (starts func() int) {
 
 // No client is lost to a service that ends when it is idle.
 func TestIdle_noClientLost(t *testing.T) {
-	dir := shortDir(t)
+	dir := testkit.ShortDir(t)
 	socket := filepath.Join(dir, "s")
 	const idle = 15 * time.Millisecond
 	starts := activate(t, socket, "--backend", "file", "--log-file", filepath.Join(dir, "events.log"), "--dbus", "none",
@@ -267,7 +267,7 @@ func TestIdle_ownSocket(t *testing.T) {
 				w.close()
 			case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
 				t.Fatal(err)
-			default: // it is gone for good: no client is turned away by one that goes on
+			default: // it has ended: no client is turned away by one that continues
 				patience := 20 * time.Second
 				if !found { // it has not begun
 					patience = time.Millisecond

@@ -63,14 +63,13 @@ func noise(n int) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// BenchmarkJournalUnderAttack measures what such entries cost others: the worst of
-// each call, while the entries come and once they are there; how much later than
-// journald a follower has the event behind them; a history that has to look at all
-// labels; and the peak of its own memory. What is resident beyond that are the pages of
-// the journal's files that are mapped, which the kernel has anyway. While the entries
-// come WriteEvent, and what a call has to wait for, is mostly journald's own time. What
-// is promised is, after them, follower-ms below 1000, calls below 100, and own-MB below
-// 200.
+// BenchmarkJournalUnderAttack measures what such entries cost others: the slowest of
+// each call, while the entries arrive and afterwards; how much later than journald a
+// follower gets the event after them; a history that has to read all labels; and the
+// peak of the daemon's own memory. Resident memory beyond that is mapped pages of the
+// journal's files, which the kernel has anyway. While the entries arrive, WriteEvent,
+// and anything else that a call waits for, is mostly journald's own time. The promise
+// is, after the entries: follower-ms below 1000, calls below 100, and own-MB below 200.
 //
 //	go test -tags systemd ./test -run '^$' -bench JournalUnderAttack -benchtime 1x
 func BenchmarkJournalUnderAttack(b *testing.B) {
@@ -114,8 +113,8 @@ func BenchmarkJournalUnderAttack(b *testing.B) {
 	}
 }
 
-// peakOfOwnMemory looks at the memory of the daemon that no file backs, until the
-// function is called, which returns the most that was seen, in kB.
+// peakOfOwnMemory samples the memory of the daemon that no file backs, until the
+// function is called, which returns the peak in kB.
 func (d *daemon) peakOfOwnMemory() func() int {
 	over, peak := make(chan struct{}), make(chan int)
 	go func() {
@@ -133,8 +132,7 @@ func (d *daemon) peakOfOwnMemory() func() int {
 	return func() int { close(over); return <-peak }
 }
 
-// worstCalls makes calls while f goes on, and returns how long the slowest of each
-// took.
+// worstCalls makes calls while f runs, and returns how long the slowest of each took.
 func (d *daemon) worstCalls(f func()) map[string]time.Duration {
 	d.t.Helper()
 	calls := map[string]params{

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // exportStart is the time of the first entry of writeExport, and exportStep that
@@ -65,7 +67,7 @@ func writeExport(w io.Writer, entries int) error {
 // importGenerated makes a journal of a generated export.
 func importGenerated(tb testing.TB, entries int, dir string) {
 	tb.Helper()
-	export := filepath.Join(shortDir(tb), "export")
+	export := filepath.Join(testkit.ShortDir(tb), "export")
 	f, err := os.Create(export)
 	if err != nil {
 		tb.Fatal(err)

@@ -157,7 +157,7 @@ func TestJournal_filtersLookedUp(t *testing.T) {
 	})
 	t.Run("in a directory", func(t *testing.T) {
 		needJournal(t)
-		dir := filepath.Join(shortDir(t), "journals")
+		dir := filepath.Join(testkit.ShortDir(t), "journals")
 		importGenerated(t, 30_000, dir)
 		d := newDaemon(t, "--journal-directory", dir)
 		d.journal = true
@@ -305,7 +305,7 @@ func TestJournal_export(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(shortDir(t), "journals")
+	dir := filepath.Join(testkit.ShortDir(t), "journals")
 	importJournal(t, sample, dir)
 	// Twice the same entries, as when two hosts sent them: they are delivered once.
 	importJournal(t, sample, filepath.Join(dir, "3d1219c7c4c5404aaa1f6d2a48adfda5"))
@@ -347,7 +347,7 @@ func TestJournal_realPodman(t *testing.T) {
 	r := startRoom(t)
 	testkit.Need(t, "podman")
 	testkit.Need(t, "runc")
-	dir := shortDir(t)
+	dir := testkit.ShortDir(t)
 	command := func(script string, args ...string) *exec.Cmd {
 		path, err := filepath.Abs(filepath.Join("peers", script))
 		if err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/client"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // exported returns an entry of an export: a volume event of a boot.
@@ -25,7 +27,7 @@ func exported(boot, name string, at, sinceBoot time.Duration) string {
 // a file system that is mounted would.
 func (r *room) appears(name string, entries ...string) {
 	r.t.Helper()
-	dir := shortDir(r.t)
+	dir := testkit.ShortDir(r.t)
 	export := filepath.Join(dir, "export")
 	if err := os.WriteFile(export, []byte(strings.Join(entries, "")), 0o600); err != nil {
 		r.t.Fatal(err)

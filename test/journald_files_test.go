@@ -103,9 +103,8 @@ func TestWatchdog_journalFollowerStuck(t *testing.T) {
 	followerIsStuck(t, func(name string, args ...string) *exec.Cmd { return r.command(append([]string{name}, args...)...) }, 1, "--backend", "journald")
 }
 
-// TestJournal_fileDamaged puts a file into the journal whose second half is
-// lost: what can be read of it is, it does not keep anything else from being
-// read, and it is told.
+// TestJournal_fileDamaged adds a file to the journal whose second half is lost: its
+// readable part is read, other files are unaffected, and the damage is reported.
 func TestJournal_fileDamaged(t *testing.T) {
 	r := newRoom(t)
 	importGenerated(t, 20_000, filepath.Join(r.dir, "var", hostMachineID(t)))
@@ -283,7 +282,7 @@ func TestJournal_partlyUnreadable(t *testing.T) {
 		if err := writeExport(&export, 20); err != nil {
 			t.Fatal(err)
 		}
-		from := filepath.Join(shortDir(t), "export")
+		from := filepath.Join(testkit.ShortDir(t), "export")
 		text := regexp.MustCompile("_BOOT_ID=.*").ReplaceAllString(export.String(), "_BOOT_ID="+id)
 		if err := os.WriteFile(from, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -3,7 +3,6 @@
 package test
 
 import (
-	"bufio"
 	little "encoding/binary"
 	"fmt"
 	"net"
@@ -55,24 +54,11 @@ func needJournal(t testing.TB) {
 func newRoom(t testing.TB) *room {
 	t.Helper()
 	needJournal(t)
-	r := &room{t: t, dir: filepath.Join(shortDir(t), "room")}
+	r := &room{t: t, dir: filepath.Join(testkit.ShortDir(t), "room")}
 	if err := os.Chmod(filepath.Dir(r.dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	holder := exec.Command(filepath.Join("peers", "journald.sh"), r.dir)
-	holder.Stderr = os.Stderr
-	out, err := holder.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = holder.Process.Kill(); _ = holder.Wait() })
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatalf("test/peers/journald.sh: %q, %v", line, err)
-	}
-	r.pid = holder.Process.Pid
+	r.pid = testkit.Namespace(t, "peers/journald.sh", r.dir)
 	return r
 }
 
@@ -146,7 +132,7 @@ func (r *room) settle() {
 	}
 }
 
-// flush lets journald go on in /var, and returns when it has.
+// flush makes journald continue in /var, and returns when it has.
 func (r *room) flush() {
 	r.t.Helper()
 	_ = r.journald.Process.Signal(syscall.SIGUSR1)

@@ -66,8 +66,8 @@ func TestJournal_vacuum(t *testing.T) {
 	}
 }
 
-// TestJournal_vacuumUnderReader removes files that a reader of the past has not
-// come to yet. It may have all events, or is notified that some are gone.
+// TestJournal_vacuumUnderReader removes files that a reader of the past has not reached
+// yet. It may have all events, or gets an error that some are gone.
 func TestJournal_vacuumUnderReader(t *testing.T) {
 	r := newRoom(t)
 	const entries = 200_000

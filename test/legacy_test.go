@@ -18,8 +18,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// These tests are about the roads on which a podman-remote 1.x comes to the
-// service. What it is told there is tested in service/iopodman.
+// These tests are about how a podman-remote 1.x reaches the service. service/iopodman
+// tests the replies.
 
 // legacyPatience is how long these tests wait for what has to come.
 const legacyPatience = 20 * time.Second
@@ -198,7 +198,7 @@ func (b *legacyBridge) end(t *testing.T) {
 // command that is meant for the other host, with more programs to find there.
 func legacySSH(t *testing.T, programs string) (here string) {
 	t.Helper()
-	here = shortDir(t)
+	here = testkit.ShortDir(t)
 	const script = `#!/bin/sh
 while [ "$1" != -- ] && [ "$1" != host ] && [ "$1" != me@host ]; do shift; done
 while [ "$1" = -- ] || [ "$1" = host ] || [ "$1" = me@host ]; do shift; done
@@ -243,7 +243,7 @@ func TestLegacy_bridge(t *testing.T) {
 // --remote-host, as docs/legacy.md has it.
 func legacyShim(t *testing.T, d *daemon) (there string) {
 	t.Helper()
-	there = shortDir(t)
+	there = testkit.ShortDir(t)
 	script := "#!/bin/sh\nexec " + binary + " bridge --address unix:" + d.socket + "\n"
 	if err := os.WriteFile(filepath.Join(there, "varlink"), []byte(script), 0o755); err != nil { //nolint:gosec // it is a program
 		t.Fatal(err)

@@ -105,7 +105,7 @@ func TestLimits_connections(t *testing.T) {
 		served(first)
 		o.isServed()
 	}
-	// The others go on until half of all is taken; the rest is root's.
+	// Other users are served until half of all is taken; the rest is reserved for root.
 	served(d.dialAs(otherUser, open))
 	served(d.dialAs(otherUser, open))
 	wantRefusal(d.dialAs(otherUser, open), "too many connections to the service (10)")

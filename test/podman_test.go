@@ -30,7 +30,7 @@ func newPodman(t *testing.T) *podmanRoom {
 	needRoot(t)
 	testkit.Need(t, "podman")
 	testkit.Need(t, "runc")
-	p := &podmanRoom{t: t, dir: shortDir(t)}
+	p := &podmanRoom{t: t, dir: testkit.ShortDir(t)}
 	t.Cleanup(func() { _ = p.command("--clean").Run() })
 	p.log = strings.TrimSpace(p.run("--log"))
 	return p

@@ -48,8 +48,8 @@ func TestGLibRecipe_killedServiceBeforeTheFirstMatch(t *testing.T) {
 	if got := printed(); strings.Contains(got, "before") || strings.Count(got, "meanwhile") != 1 {
 		t.Errorf("it printed %q", got)
 	}
-	// It goes on when its place is lost while it follows, and when there is no log to
-	// be read for a while.
+	// It continues when its place is lost while it follows, and when there is no log
+	// for a while.
 	if err := os.Truncate(d.log, 0); err != nil {
 		t.Fatal(err)
 	}

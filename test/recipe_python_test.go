@@ -69,7 +69,7 @@ func TestRecipes_python(t *testing.T) {
 	if got := printed(); got != "one 0\ntwo 0\nthree 0\n" {
 		t.Errorf("it printed %q\n%s", got, errs())
 	}
-	// A place that is lost is said, and what there is then comes from its start.
+	// A lost place is reported, and the events that exist then are read from the start.
 	d.stop()
 	if err := os.Remove(d.log); err != nil {
 		t.Fatal(err)

@@ -17,8 +17,8 @@ func (m *machine) recipe(name, dir string) {
 	m.put(filepath.Join(dir, name), string(text))
 }
 
-// background runs a command as a unit of the machine, which goes on until the
-// test ends, and returns a function that waits until it has printed something.
+// background runs a command as a unit of the machine, until the test ends, and returns
+// a function that waits until it has printed something.
 func (m *machine) background(unit string, options []string, command ...string) (wait func(want string) string) {
 	m.t.Helper()
 	output := "/opt/" + unit + ".out"

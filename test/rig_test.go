@@ -134,11 +134,7 @@ func peer(t *testing.T, script string, args ...string) *exec.Cmd {
 // test if it is not there.
 func trixie(t *testing.T) string {
 	t.Helper()
-	tree := os.Getenv("EVENTSVC_PEERS")
-	if tree == "" {
-		tree = "/var/cache/eventsvc-peers"
-	}
-	tree = filepath.Join(tree, "trixie")
+	tree := testkit.Peers("trixie")
 	if _, err := os.Stat(filepath.Join(tree, "usr", "bin", "varlinkctl")); err != nil {
 		testkit.Missing(t, "the trixie tree with varlinkctl", "test/peers/trixie.sh")
 	}

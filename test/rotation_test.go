@@ -49,13 +49,13 @@ func writers(t *testing.T, log string, n, count, rate, limit int) (rotations int
 	return rotations
 }
 
-// TestRotation_flatOut lets four processes write and rotate
-// as Podman does, together 40,000 events a second.
+// TestRotation_flatOut lets four processes write and rotate as Podman does, together
+// 40,000 events a second.
 //
-// A generation of 100 kB lives ten milliseconds or so then. On a machine that has
-// others to serve one may go unseen, which has to be told; so a loss that is
-// told is tried again, and one that is not told fails at once. If others had much
-// of the processors in most of the tries, it proves only that each loss is told.
+// A generation of 100 kB then lasts ten milliseconds or so. On a loaded machine one may
+// go unseen, which has to be reported: the test is tried again after a reported loss,
+// and fails at once after an unreported one. If other programs used much of the
+// processors in most of the tries, it only proves that each loss is reported.
 func TestRotation_flatOut(t *testing.T) {
 	const tries = 5
 	each := counts(5000, 50000)
@@ -64,7 +64,7 @@ func TestRotation_flatOut(t *testing.T) {
 			var hampered int
 			for range tries {
 				mark := busy.Now()
-				if told := rotateFlatOut(t, limit, each); !told {
+				if reported := rotateFlatOut(t, limit, each); !reported {
 					return
 				}
 				others := mark.Others()
@@ -82,9 +82,9 @@ func TestRotation_flatOut(t *testing.T) {
 	}
 }
 
-// rotateFlatOut runs writers and followers, and returns whether a follower was
-// told of a loss.
-func rotateFlatOut(t *testing.T, limit, each int) (told bool) {
+// rotateFlatOut runs writers and followers, and returns whether a loss was reported to
+// a follower.
+func rotateFlatOut(t *testing.T, limit, each int) (reported bool) {
 	t.Helper()
 	const processes, rate = 4, 10000
 	d := startDaemon(t)
@@ -113,7 +113,7 @@ func rotateFlatOut(t *testing.T, limit, each int) (told bool) {
 			if !strings.Contains(errs[i].Error(), "CursorExpired") {
 				t.Errorf("%s: %v", got[i].who, errs[i])
 			}
-			told = true
+			reported = true
 			continue
 		}
 		if n != processes*each {
@@ -125,7 +125,7 @@ func rotateFlatOut(t *testing.T, limit, each int) (told bool) {
 			}
 		}
 	}
-	return told
+	return reported
 }
 
 // TestRotation_unseenGenerations stops the daemon while the log is
@@ -158,13 +158,13 @@ func TestRotation_unseenGenerations(t *testing.T) {
 	}
 }
 
-// TestRotation_realPodmans lets Podman itself write to a log of 2 kB, and
-// holds what the daemon tells against what each podman was told, and against
-// what podman's own follower prints.
+// TestRotation_realPodmans lets Podman itself write to a log of 2 kB, and compares what
+// the daemon delivers with what each podman reported, and with what podman's own
+// follower prints.
 func TestRotation_realPodmans(t *testing.T) {
 	needRoot(t)
 	testkit.Need(t, "podman")
-	dir := shortDir(t)
+	dir := testkit.ShortDir(t)
 	podman := func(args ...string) *exec.Cmd {
 		cmd := exec.Command(filepath.Join("peers", "podman.sh"), append([]string{dir}, args...)...)
 		cmd.Env = append(os.Environ(), "EVENTSVC_LOG_MAX_SIZE=2k")

@@ -116,7 +116,7 @@ func TestFaults_signalsAndSlowDisk(t *testing.T) {
 	}
 }
 
-// Sync is done as it is said.
+// Events are synced when --sync says.
 func TestFaults_sync(t *testing.T) {
 	for mode, want := range map[string]func(events, syncs int) bool{
 		"never":    func(_, syncs int) bool { return syncs == 0 },

@@ -132,7 +132,8 @@ func TestGetState_onBothInterfaces(t *testing.T) {
 	}
 }
 
-// TestGetState_ofTooManyObjects says so, and takes no more memory for it.
+// TestGetState_ofTooManyObjects gets an error that says so, and takes no more memory
+// for it.
 func TestGetState_ofTooManyObjects(t *testing.T) {
 	d := newDaemon(t)
 	var b strings.Builder

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // varlinkctl runs the real one, and returns what it prints.
@@ -49,10 +51,10 @@ func TestVarlinkctl_asWithSystemd(t *testing.T) {
 	}
 }
 
-// TestVarlinkctl_ssh has a shell in the place of ssh: it runs
-// what it is told to run on the far side, as sshd does.
+// TestVarlinkctl_ssh uses a shell in place of ssh: it runs the command for the far
+// side, as sshd does.
 func TestVarlinkctl_ssh(t *testing.T) {
-	dir := shortDir(t)
+	dir := testkit.ShortDir(t)
 	log := filepath.Join(dir, "events.log")
 	appendTo(t, log, `{"Name":"far","Status":"create","Time":"2026-11-23T12:00:00Z","Type":"volume"}`+"\n")
 	conf := filepath.Join(dir, "containers.conf")

@@ -22,7 +22,7 @@ type terminal struct {
 func newTerminal(t *testing.T, columns, rows int, command string) *terminal {
 	t.Helper()
 	testkit.Need(t, "tmux")
-	w := &terminal{t, filepath.Join(shortDir(t), "tmux")}
+	w := &terminal{t, filepath.Join(testkit.ShortDir(t), "tmux")}
 	w.tmux("-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(rows), command)
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", w.socket, "kill-server").Run() })
 	return w

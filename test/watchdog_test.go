@@ -51,15 +51,14 @@ func pollingThreads(t *testing.T, pid int) []int {
 // Watchdog of a service whose follower is stuck.
 func TestWatchdog_followerStuck(t *testing.T) {
 	needRoot(t)
-	followerIsStuck(t, exec.Command, 2, "--backend", "file", "--log-file", filepath.Join(shortDir(t), "log"))
+	followerIsStuck(t, exec.Command, 2, "--backend", "file", "--log-file", filepath.Join(testkit.ShortDir(t), "log"))
 }
 
-// followerIsStuck stops one thread after the other of those that follow the
-// store, at least so many, as a file system that hangs would, while everything
-// else goes on.
+// followerIsStuck stops the threads that follow the store one by one, at least so many,
+// as a hanging file system would, while everything else continues.
 func followerIsStuck(t *testing.T, command func(name string, args ...string) *exec.Cmd, least int, store ...string) {
 	t.Helper()
-	dir := shortDir(t)
+	dir := testkit.ShortDir(t)
 	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "n"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)

@@ -153,8 +153,8 @@ func TestRun_labels(t *testing.T) {
 	w.want(Options{}, 2, map[string]Outcome{"check": Pending, "young": Pending, "wrong": Failed})
 }
 
-// A container that is only looked at, or only pulled, is updated by a run that names
-// its unit.
+// A container that is normally only checked, or only pulled, is updated by a run that
+// names its unit.
 func TestRun_approvedByName(t *testing.T) {
 	w := newWorld(t)
 	w.add("look", image, LabelMode, "check")
@@ -328,8 +328,8 @@ func TestRun_waitsForPod(t *testing.T) {
 	}
 }
 
-// What was set while the clock was years ahead, or behind, holds nothing back for
-// longer than it may.
+// A time that was set while the clock was years ahead or behind blocks nothing for
+// longer than allowed.
 func TestRun_clockWasWrong(t *testing.T) {
 	w := newWorld(t)
 	w.add("a", image, LabelMinAge, "1s")

@@ -72,8 +72,7 @@ func TestCompletion_scripts(t *testing.T) {
 	}
 }
 
-// Names are those that the log has seen. Without a service there are none, and no
-// word about it.
+// Names come from the log. Without a service there are none, and no message.
 func TestCompletion_names(t *testing.T) {
 	dir := host(t, "")
 	address := "unix:" + filepath.Join(dir, "s")

@@ -24,7 +24,7 @@ func TestDemo_once(t *testing.T) {
 	}
 }
 
-// Demo prints commands that work and leaves nothing behind.
+// Demo prints commands that work, and removes everything at the end.
 func TestDemo_printedCommands(t *testing.T) {
 	c := begin(t, "demo", "--every", "10ms")
 	c.out.expect(t, "container remove        decaf0000000")

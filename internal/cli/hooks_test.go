@@ -117,8 +117,8 @@ func TestHooks_debounce(t *testing.T) {
 	}
 }
 
-// TestHooks_timeout: a command that hangs is ended with what it has started, and the hook
-// goes on.
+// TestHooks_timeout: a command that hangs is ended together with its children, and the
+// hook continues.
 func TestHooks_timeout(t *testing.T) {
 	r := newRig(t, "")
 	out := filepath.Join(r.dir, "out")

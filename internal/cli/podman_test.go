@@ -20,11 +20,7 @@ import (
 // against those that a real podman prints for the same log.
 func TestEvents_linesAsPodman(t *testing.T) {
 	testkit.Need(t, "podman")
-	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
+	dir := testkit.ShortDir(t)
 	log := filepath.Join(dir, "events.log")
 	// Podman 4.3 reads this variable only, and would cut a log of its usual size.
 	conf := filepath.Join(dir, "containers.conf")
@@ -78,8 +74,8 @@ func TestEvents_linesAsPodman(t *testing.T) {
 	}
 }
 
-// realPodman is a podman that lists the events of a log, beside our command for the same
-// log. Of versions that read no secrets back there are none in it.
+// realPodman is a podman that lists the events of a log, compared with our command on
+// the same log. For versions that cannot read secrets, the log has none.
 type realPodman struct {
 	version string
 	list    func(format string) string
@@ -109,11 +105,7 @@ func realPodmans(t *testing.T, test func(t *testing.T, p *realPodman)) {
 			if version, _ := exec.Command(peer.program[0], append(peer.program[1:], "--version")...).Output(); !strings.Contains(string(version), peer.version) {
 				t.Skipf("%s is %s", peer.program, version)
 			}
-			dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // podman wants short paths
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = os.RemoveAll(dir) })
+			dir := testkit.ShortDir(t)
 			log, conf := filepath.Join(dir, "events.log"), filepath.Join(dir, "containers.conf")
 			writeFile(t, conf, fmt.Sprintf("[engine]\nevents_logger = \"file\"\nevents_logfile_path = %q\nevents_logfile_max_size = \"10g\"\nlock_type = \"file\"\nhelper_binaries_dir = [%q, %q]\n",
 				log, "/usr/lib/podman", peer.helpers))

@@ -173,7 +173,7 @@ func TestExpiredCursor_exitCode(t *testing.T) {
 	}
 }
 
-// Expired cursor goes on from the oldest on request.
+// After an expired cursor, the command continues from the oldest event on request.
 func TestExpiredCursor_oldest(t *testing.T) {
 	r, cursor := loseThePlace(t)
 	for _, stream := range []string{"--stream=true", "--stream=false"} {

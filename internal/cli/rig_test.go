@@ -47,15 +47,9 @@ type rig struct {
 // newRig starts a service on a log with the given text.
 func newRig(t *testing.T, text string) *rig {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.ShortDir(t)
 	r := &rig{t: t, dir: dir, address: "unix:" + filepath.Join(dir, "s")}
-	t.Cleanup(func() {
-		r.stop()
-		os.RemoveAll(dir)
-	})
+	t.Cleanup(func() { r.stop() })
 	if err := os.WriteFile(r.log(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -6,17 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // host is what a test lets serve see of Podman: a containers.conf, and a short
 // directory for sockets.
 func host(t *testing.T, engine string) (dir string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir = testkit.ShortDir(t)
 	conf := filepath.Join(dir, "containers.conf")
 	writeFile(t, conf, "[engine]\n"+engine)
 	t.Setenv("CONTAINERS_CONF", conf)

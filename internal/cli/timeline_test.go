@@ -95,8 +95,8 @@ func TestTimeline_since(t *testing.T) {
 	}
 }
 
-// A timeline that is followed shows what happens, and goes on over a restart of
-// the service.
+// A timeline that is followed shows what happens, and continues after a restart of the
+// service.
 func TestTimeline_follow(t *testing.T) {
 	r := newRig(t, "")
 	in, out := io.Pipe()

@@ -170,7 +170,7 @@ func TestRead_rightTakenBack(t *testing.T) {
 	}
 }
 
-// A store that panics leaves nothing behind.
+// A store that panics leaks nothing.
 func TestSubscribe_panic(t *testing.T) {
 	r := newRig(t)
 	for range 2 * limits.PastReadersPerUID {
@@ -231,8 +231,8 @@ func TestPast_turns(t *testing.T) {
 	}
 }
 
-// What the readings of a user hold is bounded, whatever the store gives; a reading
-// goes on when another has given up what it held.
+// The memory held by a user's readings is bounded, whatever the store returns; a
+// waiting reading continues when another has released some.
 func TestPast_memory(t *testing.T) {
 	r := newRig(t)
 	reading := func() feed.Past {

@@ -182,7 +182,7 @@ func TestRun_failureLeavesNothingOpen(t *testing.T) {
 	}
 }
 
-// TestRun_optionalSocket: a service for a bus goes on without a socket.
+// TestRun_optionalSocket: a service for a bus starts without a socket.
 func TestRun_optionalSocket(t *testing.T) {
 	r := newRig(t)
 	r.config.Listen, r.config.ListenOptional = []varlinkwire.Address{{Path: r.dir + "/none/s"}}, true

@@ -194,7 +194,7 @@ func TestSubscription_untilAndTheClock(t *testing.T) {
 	var ahead atomic.Int64
 	r.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	const day = 24 * time.Hour
-	ahead.Store(int64(-day)) // it is yesterday again: what ends today goes on
+	ahead.Store(int64(-day)) // it is yesterday again: a subscription that ends today continues
 	later, sooner := r.subscribe(Request{Until: time.Now().Add(time.Hour)}), r.subscribe(Request{Until: time.Now()})
 	r.write(0, 1)
 	for _, s := range []*Subscription{later, sooner} {

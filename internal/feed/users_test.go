@@ -7,8 +7,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// TestUsersOfChunks_decideAsRecordsDo holds the short way, by the users of a chunk,
-// against a look at each record.
+// TestUsersOfChunks_decideAsRecordsDo compares the decision by the users of a chunk
+// with that by each record.
 func TestUsersOfChunks_decideAsRecordsDo(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	queries := []store.Query{store.Everything(), store.Everything(), store.Everything(), store.Everything()}

@@ -8,8 +8,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
-// Many filters on labels are one look at the labels, and mean what each means
-// alone.
+// Many filters on labels are matched in one pass over the labels, with the same result
+// as each alone.
 func TestFilters_manyLabels(t *testing.T) {
 	words := []string{"a", "b", `q"\u00e9`, "d", ""}
 	pick := func() string { return words[rand.IntN(len(words))] }

@@ -48,7 +48,7 @@ func TestLabels_lineAsMap(t *testing.T) {
 	}
 }
 
-// There is no label where there are none.
+// Without labels, no label is found.
 func TestLabels_none(t *testing.T) {
 	for name, labels := range map[string]filter.Labels{
 		"the zero value":           {},

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // activatedEnv makes the test binary a service that was started with sockets.
@@ -81,7 +83,7 @@ func fileOf(t *testing.T, s interface{ File() (*os.File, error) }) *os.File {
 }
 
 func TestActivation_kinds(t *testing.T) {
-	dir := tempDir(t)
+	dir := testkit.ShortDir(t)
 	var listeners []*os.File
 	for _, name := range []string{"a", "b"} {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, name)})
@@ -91,7 +93,7 @@ func TestActivation_kinds(t *testing.T) {
 		defer l.Close()
 		listeners = append(listeners, fileOf(t, l))
 	}
-	ours, theirs := socketPair(t)
+	ours, theirs := testkit.SocketPair(t)
 	out := activate(t, "varlink:events-readonly:connection", listeners[0], listeners[1], fileOf(t, theirs))
 	want := fmt.Sprintf("listener varlink %s/a false\nlistener events-readonly %s/b true\nconn %d <nil>\nagain false <nil> \n", dir, dir, os.Getuid())
 	if out != want {
@@ -107,7 +109,7 @@ func TestActivation_kinds(t *testing.T) {
 }
 
 func TestActivation_noStreamSocket(t *testing.T) {
-	dir := tempDir(t)
+	dir := testkit.ShortDir(t)
 	udp, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "d")})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +153,7 @@ func TestActivation_listener(t *testing.T) {
 }
 
 func TestPeer_credentials(t *testing.T) {
-	ours, theirs := socketPair(t)
+	ours, theirs := testkit.SocketPair(t)
 	defer ours.Close()
 	peer, err := peerOf(theirs)
 	if err != nil {
@@ -170,7 +172,7 @@ func TestPeer_manyGroups(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can choose its user and groups")
 	}
-	path := filepath.Join(tempDir(t), "s")
+	path := filepath.Join(testkit.ShortDir(t), "s")
 	l, err := Listen("unix:" + path + ",mode=0666")
 	if err != nil {
 		t.Fatal(err)

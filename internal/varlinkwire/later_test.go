@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/varlink/go/varlink"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // notes is an interface with a method whose calls are answered together, and one
@@ -115,7 +117,7 @@ func serveNotes(t *testing.T, n notes) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := Listen("unix:" + filepath.Join(tempDir(t), "s"))
+	l, err := Listen("unix:" + filepath.Join(testkit.ShortDir(t), "s"))
 	if err != nil {
 		t.Fatal(err)
 	}

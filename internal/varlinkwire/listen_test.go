@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // withUmask runs a function with a umask. It is the process's: no test that
@@ -32,7 +34,7 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 func TestListen_modeAndUmask(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o077, 0o777} {
 		for option, want := range map[string]fs.FileMode{"": 0o600, ",mode=0666": 0o666, ",mode=660,readonly": 0o660, ",mode=0777": 0o777} {
-			path := filepath.Join(tempDir(t), "s")
+			path := filepath.Join(testkit.ShortDir(t), "s")
 			withUmask(umask, func() {
 				l, err := Listen("unix:" + path + option)
 				if err != nil {
@@ -51,7 +53,7 @@ func TestListen_modeAndUmask(t *testing.T) {
 }
 
 func TestListen_noFileBesideTheSocket(t *testing.T) {
-	dir := tempDir(t)
+	dir := testkit.ShortDir(t)
 	l, err := Listen("unix:" + filepath.Join(dir, "s"))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +71,7 @@ func TestListen_noFileBesideTheSocket(t *testing.T) {
 }
 
 func TestListen_staleSocket(t *testing.T) {
-	path := filepath.Join(tempDir(t), "s")
+	path := filepath.Join(testkit.ShortDir(t), "s")
 	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +99,7 @@ func TestListen_liveSocket(t *testing.T) {
 }
 
 func TestListen_fullBacklog(t *testing.T) {
-	path := filepath.Join(tempDir(t), "s")
+	path := filepath.Join(testkit.ShortDir(t), "s")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +125,7 @@ func TestListen_fullBacklog(t *testing.T) {
 }
 
 func TestListen_noSocket(t *testing.T) {
-	dir := tempDir(t)
+	dir := testkit.ShortDir(t)
 	others := map[string]func(path string) error{
 		"file":    func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) },
 		"dir":     func(path string) error { return os.Mkdir(path, 0o700) },
@@ -153,7 +155,7 @@ func TestListen_noSocket(t *testing.T) {
 }
 
 func TestListen_longPath(t *testing.T) {
-	dir := tempDir(t)
+	dir := testkit.ShortDir(t)
 	fits := filepath.Join(dir, strings.Repeat("x", maxPath-len(dir)-1))
 	l, err := Listen("unix:" + fits)
 	if err != nil {
@@ -179,7 +181,7 @@ func TestParseAddress_invalid(t *testing.T) {
 			t.Errorf("ParseAddress(%q) = %+v, %v", address, a, err)
 		}
 	}
-	if _, err := Listen("unix:" + tempDir(t) + "/missing/s"); err == nil || !strings.Contains(err.Error(), "create it first") {
+	if _, err := Listen("unix:" + testkit.ShortDir(t) + "/missing/s"); err == nil || !strings.Contains(err.Error(), "create it first") {
 		t.Errorf("without a directory the error is %v", err)
 	}
 }
@@ -210,7 +212,7 @@ func TestListen_abstract(t *testing.T) {
 }
 
 func TestListen_makesTheDirectory(t *testing.T) {
-	dir := filepath.Join(tempDir(t), "eventsvc")
+	dir := filepath.Join(testkit.ShortDir(t), "eventsvc")
 	withUmask(0o077, func() {
 		for range 2 {
 			l, err := Address{Path: dir + "/s", MakeDir: true}.Listen()
@@ -250,7 +252,7 @@ func TestListen_fileGoneAfterShutdown(t *testing.T) {
 }
 
 func TestListen_twoAtOnce(t *testing.T) {
-	path := filepath.Join(tempDir(t), "s")
+	path := filepath.Join(testkit.ShortDir(t), "s")
 	for range 50 {
 		const racers = 4
 		results := make(chan *Listener, racers)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/varlink/go/varlink"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // patience is how long a test waits for what has to come. It is far more than
@@ -30,17 +31,6 @@ type rig struct {
 	ended   bool
 }
 
-// tempDir returns a directory whose path is short enough for sockets.
-func tempDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir has the name of the test in it
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 // silent is an interface whose one method says nothing.
 type silent struct{}
 
@@ -52,7 +42,7 @@ func (silent) VarlinkDispatch(context.Context, varlink.Call, string) error { ret
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: tempDir(t)}
+	r := &rig{t: t, dir: testkit.ShortDir(t)}
 	var err error
 	r.server, err = New(Options{Product: "rig", Interfaces: []Interface{{
 		Dispatcher: silent{}, Unavailable: func(string) (string, any) { return "org.example.silent.No", nil },
@@ -118,20 +108,4 @@ func (c *client) alive() {
 	if reply, err := c.in.ReadString(0); err != nil || !strings.Contains(reply, `"product":"rig"`) {
 		c.t.Fatalf("reply is %s, %v", reply, err)
 	}
-}
-
-func socketPair(t testing.TB) (a, b *net.UnixConn) {
-	t.Helper()
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: tempDir(t) + "/p"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if a, err = net.DialUnix("unix", nil, l.Addr().(*net.UnixAddr)); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.AcceptUnix(); err != nil {
-		t.Fatal(err)
-	}
-	return a, b
 }

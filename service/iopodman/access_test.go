@@ -66,7 +66,7 @@ func (r *rig) runAs(uid int, args ...string) result {
 const (
 	owner    = 1234
 	stranger = 1235
-	nobody   = 65534 // whom the kernel shows where a user namespace hides who it is
+	nobody   = 65534 // what the kernel shows for a user outside the user namespace
 )
 
 func TestAccess_ownEngineOnly(t *testing.T) {

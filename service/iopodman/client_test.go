@@ -30,7 +30,7 @@ type command struct {
 	kill func()
 }
 
-// result is what a command left behind.
+// result is the outcome of a command.
 type result struct {
 	code           int
 	stdout, stderr string

@@ -21,6 +21,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/service"
 	"github.com/eventsvc/eventsvc/service/iopodman"
+
+	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
 // patience is how long a test waits for what has to come. It is far more than
@@ -55,11 +57,7 @@ func newRig(t testing.TB, lines ...string) *rig {
 // newRoom makes a rig without a service.
 func newRoom(t testing.TB) *rig {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := testkit.ShortDir(t)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -147,8 +145,7 @@ func (r *rig) dial() *net.UnixConn {
 	return conn.(*net.UnixConn)
 }
 
-// entry is a line of the log as these tests look at it, by nothing but the
-// standard library.
+// entry is a line of the log as parsed in these tests, with only the standard library.
 type entry struct {
 	ID, Image, Name, Status, Time, Type string
 }

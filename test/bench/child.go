@@ -54,8 +54,8 @@ func awaitStart() error {
 	return err
 }
 
-// writeLocal writes events as Podman does, which for each opens and locks the
-// lock file, looks at the size of the log, opens it, writes, and closes both.
+// writeLocal writes events as Podman does: for each, it opens and locks the lock file,
+// checks the size of the log, opens it, writes, and closes both.
 func writeLocal(path string, events int) error {
 	if err := awaitStart(); err != nil {
 		return err

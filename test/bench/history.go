@@ -157,7 +157,7 @@ func (b *bench) besideStatus(d *daemon, died time.Duration) error {
 	return nil
 }
 
-// besideGrep compares with what only looks at the bytes of the same file.
+// besideGrep compares with a program that only scans the bytes of the same file.
 func (b *bench) besideGrep(l *log, ours time.Duration) error {
 	rows := []struct {
 		command string

@@ -15,7 +15,7 @@ import (
 
 // podman is a Podman with storage of its own, whose log it does not rotate.
 type podman struct {
-	missing string // why there is none
+	missing string // why it cannot be used
 	name    string // with its version
 	dir     string
 	script  string

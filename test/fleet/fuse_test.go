@@ -180,7 +180,7 @@ func TestCollect_hungFileSystems(t *testing.T) {
 		hung = append(hung, p.mount(kind))
 		owners = append(owners, p)
 	}
-	for range 6 { // more than are looked at at a time
+	for range 6 { // more than are read in parallel
 		mount(fuseKind{hangs: func(uint32) bool { return true }})
 		mount(fuseKind{below: "libpod/tmp/events", hangs: func(opcode uint32) bool { return opcode == fuseRead }})
 	}

@@ -125,11 +125,7 @@ type server struct {
 // configuration.
 func startNATS(t testing.TB, more ...string) *server {
 	t.Helper()
-	cache := os.Getenv("EVENTSVC_PEERS")
-	if cache == "" {
-		cache = "/var/cache/eventsvc-peers"
-	}
-	path := filepath.Join(cache, "bin", "nats-server")
+	path := testkit.Peers("bin/nats-server")
 	if _, err := os.Stat(path); err != nil {
 		testkit.Missing(t, "nats-server", "test/peers/nats.sh")
 	}
@@ -186,11 +182,7 @@ type host struct {
 
 func newHost(t testing.TB, name string) *host {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "evf") //nolint:usetesting // the paths of t.TempDir are too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := testkit.ShortDir(t)
 	h := &host{t: t, name: name, log: filepath.Join(dir, "events.log"), socket: filepath.Join(dir, "s")}
 	h.write(0)
 	h.serving = serve(t, h.socket, h.log)

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"net"
@@ -41,28 +40,12 @@ func newUsers(t *testing.T) *users {
 	if _, err := os.Stat(journald); err != nil {
 		testkit.Missing(t, "systemd-journald", "test/peers/install.sh")
 	}
-	dir, err := os.MkdirTemp("", "evu") //nolint:usetesting // users have to reach it, and the path of a socket is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := testkit.ShortDir(t)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	holder := exec.Command("../peers/journald.sh", filepath.Join(dir, "room"))
-	out, err := holder.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = holder.Process.Kill(); _ = holder.Wait() })
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatalf("test/peers/journald.sh: %q, %v", line, err)
-	}
 	u := &users{
-		t: t, dir: dir, holder: holder.Process.Pid, passwd: filepath.Join(dir, "passwd"), log: filepath.Join(dir, "events.log"),
+		t: t, dir: dir, holder: testkit.Namespace(t, "../peers/journald.sh", filepath.Join(dir, "room")), passwd: filepath.Join(dir, "passwd"), log: filepath.Join(dir, "events.log"),
 		journal: &net.UnixAddr{Name: filepath.Join(dir, "room", "sockets", "socket"), Net: "unixgram"},
 	}
 	passwd, err := os.ReadFile("/etc/passwd")

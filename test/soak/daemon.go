@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// startBus starts a session bus; without dbus-daemon there is none.
+// startBus starts a session bus, if dbus-daemon is installed.
 func (s *soak) startBus() (end func(), err error) {
 	program, _ := exec.LookPath("dbus-daemon")
 	if program == "" {

@@ -73,8 +73,8 @@ func again(role, arg string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// What one Podman does: it writes so many events a second until it is told to
-// stop, and then says how many that were, and how often it rotated the log.
+// The work of one Podman: it writes so many events a second until it has to stop, and
+// then prints how many it wrote, and how often it rotated the log.
 func writeAsPodman() int {
 	rate, _ := strconv.Atoi(os.Args[3])
 	stop := make(chan os.Signal, 1)

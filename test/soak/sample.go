@@ -99,7 +99,7 @@ func (p *sampling) settle() sample {
 	}
 }
 
-// sample looks at the daemon from outside, and at what it reports.
+// sample measures the daemon from outside, and reads what it reports.
 func (s *soak) sample() (p sample, err error) {
 	proc := fmt.Sprintf("/proc/%d/", s.daemon.Process.Pid)
 	status, err := os.ReadFile(proc + "status")
@@ -132,8 +132,8 @@ func (s *soak) sample() (p sample, err error) {
 	return p, nil
 }
 
-// checkRest checks that the daemon has returned to what it was, now that nobody
-// is there any more.
+// checkRest checks that the daemon has returned to its initial state, now that all
+// clients have disconnected.
 func (s *soak) checkRest(before, after sample) {
 	if after.descriptors > before.descriptors+4 { // the log and its lock are open since it has written
 		s.problem("descriptors: %d before, %d after", before.descriptors, after.descriptors)

@@ -4,7 +4,10 @@
 package testkit
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +75,61 @@ func OpenDir(t testing.TB) string {
 		}
 	}
 	return dir
+}
+
+// ShortDir is t.TempDir with a path that leaves room for a socket's name: t.TempDir's
+// contains the name of the test.
+func ShortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ev") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// Peers returns the path of a peer that test/peers installed below its directory.
+func Peers(name string) string {
+	return filepath.Join(cmp.Or(os.Getenv("EVENTSVC_PEERS"), "/var/cache/eventsvc-peers"), name)
+}
+
+// SocketPair returns the two ends of a connection on a unix socket.
+func SocketPair(t testing.TB) (a, b *net.UnixConn) {
+	t.Helper()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(ShortDir(t), "p")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if a, err = net.DialUnix("unix", nil, l.Addr().(*net.UnixAddr)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = l.AcceptUnix(); err != nil {
+		t.Fatal(err)
+	}
+	return a, b
+}
+
+// Namespace runs test/peers/journald.sh, at this path, which prepares a directory for a
+// journald of the test's own. It returns the process whose mount namespace that is in,
+// which ends with the test.
+func Namespace(t testing.TB, script, dir string) (pid int) {
+	t.Helper()
+	holder := exec.Command(script, dir)
+	holder.Stderr = os.Stderr
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = holder.Process.Kill(); _ = holder.Wait() })
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+		t.Fatalf("%s: %q, %v", script, line, err)
+	}
+	return holder.Process.Pid
 }
 
 // Buffer keeps what is written to it, and can be read meanwhile. The zero

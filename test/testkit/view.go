@@ -5,7 +5,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// View returns what filters look at in an event.
+// View returns the fields of an event that filters read.
 func View(e *events.Event) *filter.View {
 	v := &filter.View{
 		TypeCode: filter.CodeOfType(e.Type), StatusCode: filter.CodeOfStatus(e.Status), Type: string(e.Type), Status: string(e.Status),

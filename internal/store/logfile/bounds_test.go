@@ -87,8 +87,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// A log of what is as hard to read as can be, and of a line that goes on and on, is
-// read and written to like any other.
+// A log with the lines that are hardest to read, and one that does not end, is read and
+// written to like any other.
 func TestBounds_work(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{})

@@ -19,8 +19,8 @@ const collectedLines = `{"Name":"a","Status":"start","Time":"2026-01-02T03:04:05
 {"Name":"c","Status":"start","Time":"2026-01-02T03:04:07Z","Type":"container","Attributes":null}
 `
 
-// The lines of a collected log name their host and user; the same lines in a log
-// of Podman name nobody: there it is the owner of the file.
+// The lines of a collected log name their host and user. In a log of Podman the same
+// lines do not: there the user is the owner of the file.
 func TestCollected_originOfLines(t *testing.T) {
 	for _, collected := range []Collected{FromHosts, FromUsers, NotCollected} {
 		path := filepath.Join(t.TempDir(), "events.log")

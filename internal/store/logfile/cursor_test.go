@@ -211,7 +211,7 @@ func TestCursor_equalEventsAtTheStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !seen {
-			rotate(t, path, 0) // as Podman 4.3: no marker says so
+			rotate(t, path, 0) // as Podman 4.3, without a marker
 			w = open(t, path, Options{})
 		}
 		if rest, gone := w.at(cursors[0]); gone == seen {

@@ -16,7 +16,7 @@ func TestFollow_writtenByAnotherPath(t *testing.T) {
 				t.Skipf("no second name can be made here: %v", err)
 			}
 		},
-		// As a container has it that is given the log alone.
+		// As in a container that only has the log mounted.
 		"a mount of the file": func(t *testing.T, written, read string) {
 			t.Helper()
 			if os.Geteuid() != 0 {

@@ -12,10 +12,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// FuzzCursor holds any text against what a cursor may be: nobody's cursor is an
-// error that says so; what is taken for one is the same text when it is written
-// again; and a reading that begins behind it begins at the start of a line, or
-// is notified that the place is gone.
+// FuzzCursor parses any text as a cursor. If it is not one, that is an error that says
+// so. If it is, formatting it again gives the same text, and a reading after it begins
+// at the start of a line, or gets an error that the place is gone.
 func FuzzCursor(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "events.log")
 	if err := os.WriteFile(path, []byte(linesOf(0, 20)+lineOf(7)+linesOf(20, 30)), 0o600); err != nil {

@@ -69,7 +69,7 @@ func TestLock_writerGaveUp(t *testing.T) {
 	equal(t, "followed", w.names(1), namesOf(1, 2))
 }
 
-// A lock file that is replaced is locked anew.
+// If the lock file is replaced, the new one is locked.
 func TestLock_fileReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	w := open(t, path, Options{LockTimeout: 50 * time.Millisecond})

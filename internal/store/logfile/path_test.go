@@ -27,8 +27,8 @@ func TestPath_namesAnotherFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Each makes TOP/a/b/events.log, or TOP/link…, name another file, which has
-	// the event 100 by then.
+	// Each makes TOP/a/b/events.log, or TOP/link…, name another file, which then has
+	// the event 100.
 	for name, try := range map[string]struct {
 		path   string // in TOP
 		before func(t *testing.T, top string)
@@ -155,8 +155,8 @@ func mount(t *testing.T, args ...string) {
 	t.Cleanup(func() { _ = exec.Command("umount", "--lazy", args[len(args)-1]).Run() })
 }
 
-// Where the kernel has no inotify instance or watch left the log is polled, the
-// status says so, and it is watched again once there is one.
+// Where the kernel has no inotify instance or watch left the log is polled, which the
+// status reports, and it is watched again once there is one.
 func TestWatch_limits(t *testing.T) {
 	for call, errno := range map[string]unix.Errno{"inotify": unix.EMFILE, "watch": unix.ENOSPC} {
 		t.Run(call, func(t *testing.T) {

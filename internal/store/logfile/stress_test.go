@@ -54,14 +54,14 @@ func writeAsPodman(path string) int {
 	return 0
 }
 
-// TestFollow_writersFlatOut runs four processes that together write 40,000
-// events a second and rotate the log as Podman does. EVENTSVC_STRESS sets how
-// many events each writes.
+// TestFollow_writersFlatOut runs four processes that together write 40,000 events a
+// second and rotate the log as Podman does. EVENTSVC_STRESS sets how many events each
+// writes.
 //
-// A generation of 100 kB lives ten milliseconds or so then. On a machine that has
-// others to serve one may go unseen, which has to be told; so a loss that is
-// told is tried again, and one that is not told fails at once. If others had much
-// of the processors in most of the tries, it proves only that each loss is told.
+// A generation of 100 kB then lasts ten milliseconds or so. On a loaded machine one may
+// go unseen, which has to be reported: the test is tried again after a reported loss,
+// and fails at once after an unreported one. If other programs used much of the
+// processors in most of the tries, it only proves that each loss is reported.
 func TestFollow_writersFlatOut(t *testing.T) {
 	count := 2000
 	if n, err := strconv.Atoi(os.Getenv("EVENTSVC_STRESS")); err == nil {
@@ -91,8 +91,8 @@ func TestFollow_writersFlatOut(t *testing.T) {
 	}
 }
 
-// writeFlatOut returns how often continuity was lost. What was told without a
-// loss is checked.
+// writeFlatOut returns how often continuity was lost. It checks what was delivered
+// without a loss.
 func writeFlatOut(t *testing.T, limit, count int) (lost int) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "events.log")

@@ -291,7 +291,7 @@ func texts(offsets []int64) (all []string) {
 	return all
 }
 
-// A reading goes on where the log grows and is indexed meanwhile.
+// A reading continues while the log grows and is indexed.
 func TestReading_logGrows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.log")
 	const step = 4000

@@ -400,7 +400,7 @@ func BenchmarkDisk(b *testing.B) {
 	})
 }
 
-// gated is a disk each of whose syncs ends when it is let go on.
+// gated is a disk on which each sync waits until the test lets it finish.
 type gated struct {
 	kernel
 	begun chan struct{}

@@ -14,8 +14,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// TestWritten_fromMemoryAsRead writes usual and unusual events, which
-// are told without being read back, and reads them.
+// TestWritten_fromMemoryAsRead writes normal and unusual events, which are delivered
+// without being read back, and compares them with what is read.
 func TestWritten_fromMemoryAsRead(t *testing.T) {
 	s, err := Open(Options{Path: filepath.Join(t.TempDir(), "events.log")})
 	if err != nil {
