@@ -16,8 +16,8 @@ import (
 // service.
 const AddressVariable = "EVENTSVC_ADDRESS"
 
-// The places of the socket: below /run for the service of the system, below
-// $XDG_RUNTIME_DIR for that of a user.
+// The paths of the socket: below /run for the system's service, below $XDG_RUNTIME_DIR
+// for a user's.
 const (
 	socketName    = "eventsvc/io.podman.events"
 	systemSocket  = "/run/" + socketName
@@ -25,17 +25,17 @@ const (
 	sshExecPrefix = "ssh-exec:"
 )
 
-// DefaultAddress returns the address of the service for this process:
-// $EVENTSVC_ADDRESS if it is set; for root unix:/run/eventsvc/io.podman.events;
-// for another user unix:$XDG_RUNTIME_DIR/eventsvc/io.podman.events (/run/user/UID
-// without that variable), or, if there is no such socket but the user may
-// connect to that of the system, the latter.
+// DefaultAddress returns the address of the service for this process: $EVENTSVC_ADDRESS
+// if it is set; for root unix:/run/eventsvc/io.podman.events; for another user
+// unix:$XDG_RUNTIME_DIR/eventsvc/io.podman.events (/run/user/UID without that
+// variable), or the system's socket if the user's does not exist and the user may
+// connect to it.
 func DefaultAddress() string {
 	address, _ := defaultAddress()
 	return address
 }
 
-// What an address is that was not asked for by name.
+// Descriptions of an address that the caller did not name.
 const (
 	fromVariable = "from " + AddressVariable
 	ofSystem     = "the system service"
@@ -43,7 +43,7 @@ const (
 	insteadOfOwn = ofSystem + ", as this user has none"
 )
 
-// defaultAddress also returns what the address is.
+// defaultAddress also returns a description of the address.
 func defaultAddress() (address, source string) {
 	if address := os.Getenv(AddressVariable); address != "" {
 		return address, fromVariable
@@ -59,7 +59,7 @@ func defaultAddress() (address, source string) {
 	return unixPrefix + path, source
 }
 
-// userSocket returns the socket that a user connects to, and what it is.
+// userSocket returns the socket that a user connects to, and its description.
 func userSocket(runtimeDir, system string) (path, source string) {
 	own := filepath.Join(runtimeDir, socketName)
 	if _, err := os.Lstat(own); err != nil && unix.Access(system, unix.W_OK) == nil {
@@ -68,8 +68,8 @@ func userSocket(runtimeDir, system string) (path, source string) {
 	return own, ofUser
 }
 
-// howToStart says how the service of an address is started that was not asked for
-// by name: by the socket of systemd, if the packages have installed it.
+// howToStart says how to start the service at a default address: by systemd's socket,
+// if the packages have installed it.
 func howToStart(source string) string {
 	const unit = "eventsvc.socket"
 	manager, option := "system", ""
@@ -86,7 +86,7 @@ func howToStart(source string) string {
 	return "eventsvc serve"
 }
 
-// dialer returns what connects to the address.
+// dialer returns the function that connects to the address.
 func dialer(address string) (Dialer, error) {
 	if command, ok := strings.CutPrefix(address, sshExecPrefix); ok {
 		return dialSSH(command)
@@ -101,8 +101,8 @@ func dialer(address string) (Dialer, error) {
 	}, nil
 }
 
-// socketPath understands the address of a socket: unix:PATH as Varlink writes
-// it, with options after ';' that mean nothing to a client, or just the path.
+// socketPath parses the address of a socket: unix:PATH as in Varlink, with options
+// after ';' that a client ignores, or just the path.
 func socketPath(address string) (string, error) {
 	path, isUnix := strings.CutPrefix(address, unixPrefix)
 	scheme, rest, hasScheme := strings.Cut(address, "://")

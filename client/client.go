@@ -40,12 +40,12 @@ func New(address string) (*Client, error) {
 	return &Client{address: address, source: source, dial: dial}, nil
 }
 
-// NewDialer returns a client of the service that dial connects to. The address
-// is for messages only.
+// NewDialer returns a client of the service that dial connects to. The address is only
+// used in messages.
 func NewDialer(address string, dial Dialer) *Client { return &Client{address: address, dial: dial} }
 
-// Dial connects to the service at the address, as New understands it, for a
-// program that speaks Varlink by itself. The connection has a CloseWrite.
+// Dial connects to the service at the address, in the forms that New accepts, for a
+// program that speaks Varlink itself. The connection has a CloseWrite.
 func Dial(ctx context.Context, address string) (net.Conn, error) {
 	c, err := New(address)
 	if err != nil {
@@ -61,12 +61,12 @@ func Dial(ctx context.Context, address string) (net.Conn, error) {
 // Address returns the address of the service.
 func (c *Client) Address() string { return c.address }
 
-// AddressSource says in a few words what a default address is: the service of the
-// system or of this user, or that of EVENTSVC_ADDRESS. It is empty for an address that was given.
+// AddressSource describes a default address in a few words: the system's service, this
+// user's, or that of EVENTSVC_ADDRESS. It is empty for an address that was given.
 func (c *Client) AddressSource() string { return c.source }
 
-// Close closes the idle connection. Subscriptions and histories have
-// connections of their own and are not touched.
+// Close closes the idle connection. Subscriptions and histories have their own
+// connections, which stay open.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	idle := c.idle
@@ -121,8 +121,8 @@ func (c *Client) putIdle(cn *conn) {
 	}
 }
 
-// call makes a call that has one reply. One that only reads is made again if
-// the connection that was kept turns out to be broken.
+// call makes a call that has one reply. If the idle connection turns out to be broken,
+// a call that only reads is repeated.
 func (c *Client) call(ctx context.Context, method string, parameters any, into payload, reads bool) error {
 	if cn := c.takeIdle(); cn != nil {
 		usable, err := cn.call(ctx, method, parameters, into)
@@ -148,10 +148,10 @@ func (c *Client) call(ctx context.Context, method string, parameters any, into p
 	return err
 }
 
-// GetLastEvent returns the newest event that passes the filters, in the order
-// of the store; events.ErrEventNotFound if there is none. It is an event of the
-// caller's own uid unless a filter chooses users, uid=* every one that the caller
-// may read.
+// GetLastEvent returns the newest event that passes the filters, in the order of the
+// store; the error is events.ErrEventNotFound if there is none. It is an event of the
+// caller's own uid unless a filter selects users; uid=* selects all that the caller may
+// read.
 func (c *Client) GetLastEvent(ctx context.Context, filters ...string) (events.Event, error) {
 	parameters := struct {
 		Filters []string `json:"filters,omitempty"`
@@ -163,13 +163,13 @@ func (c *Client) GetLastEvent(ctx context.Context, filters ...string) (events.Ev
 	return fromWire(&reply.Event)
 }
 
-// WriteEvent writes an event to the store and returns its cursor once it is
-// there. An event without time happens now, by the clock of the service. UID,
-// Host and Cursor are for the store to say and are passed over. An event that
-// cannot be written as it is yields an *events.FieldError.
+// WriteEvent writes an event to the store and returns its cursor once it is stored. An
+// event without time gets the current one, by the service's clock. UID, Host and Cursor
+// are set by the store, and ignored here. For an event that cannot be written as it is,
+// the error is an *events.FieldError.
 //
-// If the connection breaks during the call, it is not known whether the event
-// was written: the error is then a *ConnectionError that is Lost.
+// If the connection breaks during the call, it is unknown whether the event was
+// written: the error is then a *ConnectionError with Lost set.
 func (c *Client) WriteEvent(ctx context.Context, e events.Event) (cursor string, err error) {
 	wire, err := toWire(&e)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is one connection to the service. Only one goroutine uses it at a time,
-// but for close.
+// conn is one connection to the service. Only one goroutine uses it at a time, except
+// for close.
 type conn struct {
 	net.Conn
 	in      frames
@@ -32,17 +32,17 @@ func newConn(nc net.Conn, address string) *conn {
 	return &conn{Conn: nc, in: frames{r: nc}, address: address}
 }
 
-// past is a deadline that has passed: it interrupts what waits.
+// past is a deadline in the past: it interrupts whatever waits.
 var past = time.Unix(1, 0)
 
-// interruptible lets the end of the context interrupt f, through a deadline,
-// and returns the context's error if it did.
+// interruptible lets the end of the context interrupt f, through a deadline, and then
+// returns the context's error.
 func interruptible(ctx context.Context, set func(time.Time) error, patience time.Duration, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if patience > 0 {
-		_ = set(time.Now().Add(patience)) // on failure f fails too
+		_ = set(time.Now().Add(patience)) // if this fails, f fails, too
 	}
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -78,9 +78,9 @@ func (c *conn) send(ctx context.Context, method string, parameters any, more boo
 	return c.lost(ctx, err)
 }
 
-// receive returns the next frame, valid until the next call. Nothing is lost
-// when the context ends: the next call goes on. If not a byte comes for as
-// long as patience says, the connection counts as lost; 0 is for ever.
+// receive returns the next frame, valid until the next call. If the context ends,
+// nothing is lost: the next call continues. If no byte arrives for as long as patience,
+// the connection counts as lost; 0 is for ever.
 func (c *conn) receive(ctx context.Context, patience time.Duration) ([]byte, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -95,7 +95,7 @@ func (c *conn) receive(ctx context.Context, patience time.Duration) ([]byte, err
 	}
 }
 
-// lost makes a *ConnectionError of an error of package net.
+// lost turns an error of package net into a *ConnectionError.
 func (c *conn) lost(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -125,8 +125,8 @@ func (c *conn) call(ctx context.Context, method string, parameters any, into pay
 	return true, err
 }
 
-// isIdle reports whether the connection is open and nothing is waiting to be
-// read, so that a call can be made on it.
+// isIdle reports whether the connection is open with nothing to read, so that a call
+// can be made on it.
 func (c *conn) isIdle() bool {
 	sc, ok := c.Conn.(syscall.Conn)
 	if !ok || !c.in.empty() {

@@ -11,25 +11,25 @@ import (
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// envelope is what every reply has.
+// envelope is the common part of all replies.
 type envelope struct {
 	parameters string // JSON text
 	errorName  string
 	continues  bool
 }
 
-// payload are the parameters of a reply, read in either of two ways with the
-// same result: by scan, fast, or by encoding/json where scan gives up.
+// payload is the parameters of a reply, decoded in one of two ways with the same
+// result: fast, by scan, or by encoding/json where scan gives up.
 type payload interface {
 	scan(s *scan)
 	unmarshal(text []byte) error
 }
 
-// decode reads a reply. The error is that of the service if it sent one.
+// decode decodes a reply. The error is the service's, if it sent one.
 func decode(frame []byte, into payload) (continues bool, err error) {
 	var env envelope
-	// The text is that of the frame, which changes with the next one: what is kept of
-	// it is copied.
+	// The text shares the frame's memory, which the next frame overwrites: what is kept
+	// is copied.
 	s := newScan(unsafe.String(unsafe.SliceData(frame), len(frame)))
 	if env.scan(&s, into); s.atEnd() {
 		if env.errorName != "" {
@@ -58,7 +58,7 @@ func notUnderstood(err error) error {
 	return errors.Wrap(err, "cannot understand the reply of the service")
 }
 
-// seen notices members that are given twice.
+// seen detects repeated members.
 type seen uint32
 
 func (m *seen) twice(s *scan, bit uint) {
@@ -68,9 +68,9 @@ func (m *seen) twice(s *scan, bit uint) {
 	*m |= 1 << bit
 }
 
-// other goes after the value of a member that is not known, which a newer
-// service may send. encoding/json does not care for case, the service does:
-// one that differs in case only is odd.
+// other skips the value of an unknown member, which a newer service may send.
+// encoding/json ignores case, the service does not: a name that differs only in case is
+// odd.
 func other(s *scan, key string, known ...string) {
 	for _, name := range known {
 		if strings.EqualFold(key, name) {
@@ -107,7 +107,8 @@ func (env *envelope) scan(s *scan, into payload) {
 	}
 }
 
-// subscribeReply is a reply of Subscribe. Its event is to be read before the next reply.
+// subscribeReply is a reply of Subscribe. Its event has to be read before the next
+// reply.
 type subscribeReply struct {
 	ready, live, hasEvent bool
 	event                 sentEvent
@@ -163,8 +164,8 @@ func (r *subscribeReply) unmarshal(text []byte) error {
 
 // pageReply is a reply of GetEvents.
 type pageReply struct {
-	memory   []byte // in which its events lie, of a frame that was handed over
-	copies   bool   // the text of the frame, which changes, is copied
+	memory   []byte // contains its events; from a frame that was handed over
+	copies   bool   // the text is copied from the frame, which is overwritten
 	events   []sentEvent
 	copied   copied
 	cursor   string

@@ -42,7 +42,7 @@ var eventMembers = [...]string{
 	"attributes", "uid", "host",
 }
 
-// eventNames are the same as they stand in a reply.
+// eventNames are the names as they are spelled in a reply.
 var eventNames = func() (names []string) {
 	for _, member := range eventMembers {
 		names = append(names, `"`+member+`":`)
@@ -50,17 +50,17 @@ var eventNames = func() (names []string) {
 	return names
 }()
 
-// sentEvent is an event as it stands in a reply: where its members are. It is read when
-// the user takes it, while the reply after it is on its way.
+// sentEvent is an event in a reply: the positions of its members. It is decoded when
+// the caller takes it, while the next reply is on its way.
 type sentEvent struct {
-	reply  string                    // changes with the next one
+	reply  string                    // overwritten by the next one
 	whole  jsonscan.Span             // the event
 	values [len(eventMembers)]quoted // {}: absent
-	usual  bool                      // the attributes are as Podman writes them: in order, and none is null
-	odd    *events.Event             // where encoding/json had to read it
+	usual  bool                      // the attributes are as Podman writes them: sorted, and none is null
+	odd    *events.Event             // if encoding/json had to decode it
 }
 
-// scan finds the members of the event. The service leaves absent members out: null is
+// scan finds the members of the event. The service omits absent members, so null is
 // odd.
 func (e *sentEvent) scan(s *scan) {
 	*e = sentEvent{reply: s.text, usual: true}
@@ -107,17 +107,17 @@ func (e *sentEvent) scan(s *scan) {
 	e.whole.End = uint32(s.Pos)
 }
 
-// copySize is how much of a reply is copied at a time, in bytes: a program that keeps
-// one event does not keep the page.
+// copySize is how much of a reply is copied at a time, in bytes, so that a program that
+// keeps one event does not keep the whole page.
 const copySize = 8 << 10
 
-// copied is a copy of a part of a reply, for the strings of the events that are in it.
+// copied is a copy of a part of a reply, for the strings of the events in it.
 type copied struct {
 	text string
-	at   uint32 // where it begins in the reply
+	at   uint32 // its offset in the reply
 }
 
-// of makes the copy again from an event on, unless it has the event.
+// of copies again from an event on, unless the copy contains the event.
 func (c *copied) of(e *sentEvent) {
 	if start, size := e.whole.Start, int(e.whole.End); start < c.at || size > int(c.at)+len(c.text) {
 		size = min(max(size, int(start)+copySize), len(e.reply))
@@ -125,8 +125,8 @@ func (c *copied) of(e *sentEvent) {
 	}
 }
 
-// into fills in an event, whose map for the attributes is used again. On an error it
-// leaves the event as it is. The copy is one of the same reply, or empty.
+// into fills in an event, and reuses its map for the attributes. On an error the event
+// is unchanged. The copy is one of the same reply, or empty.
 func (e *sentEvent) into(into *events.Event, c *copied) error {
 	if e.odd != nil {
 		*into = *e.odd
@@ -166,8 +166,8 @@ func (e *sentEvent) cursor() string {
 	return strings.Clone(e.values[memberCursor].plain(&copied{text: e.reply}))
 }
 
-// appendLine appends the event as a line. Text that has the same form there is taken as
-// it stands in the reply.
+// appendLine appends the event as a line. Text that has the same form there is copied
+// from the reply.
 func (e *sentEvent) appendLine(dst []byte, as Line, clock *eventline.Clock) ([]byte, error) {
 	reply := copied{text: e.reply}
 	if e.odd != nil || !e.usual || as.Truncate && e.values[memberID].escaped {
@@ -201,13 +201,13 @@ func (e *sentEvent) appendLine(dst []byte, as Line, clock *eventline.Clock) ([]b
 	return line.AppendHuman(dst, clock, as.Truncate), nil
 }
 
-// raw returns a value as it stands in the reply.
+// raw returns a value as it is in the reply.
 func (e *sentEvent) raw(member int) string {
 	span := e.values[member]
 	return e.reply[span.Start:span.End]
 }
 
-// words returns an event with type, status and time.
+// words returns an event with only type, status and time set.
 func (e *sentEvent) words(c *copied) (some events.Event, err error) {
 	value := func(member int) string { return e.values[member].plain(c) }
 	w := words{
@@ -217,13 +217,13 @@ func (e *sentEvent) words(c *copied) (some events.Event, err error) {
 	return some, w.apply(&some)
 }
 
-// integer returns the value of digits that scan has gone through.
+// integer returns the value of digits that scan has checked.
 func integer(digits string) int64 {
 	n, _ := strconv.ParseInt(digits, 10, 64)
 	return n
 }
 
-// attributes reads the attributes into a map; nil: a new one.
+// attributes decodes the attributes into a map; nil: a new one.
 func (e *sentEvent) attributes(into map[string]string, c *copied) map[string]string {
 	if clear(into); into == nil {
 		into = make(map[string]string)
@@ -236,8 +236,8 @@ func (e *sentEvent) attributes(into map[string]string, c *copied) map[string]str
 	return into
 }
 
-// label returns the next member of an object of strings, which it goes into for the
-// first. The value null is empty.
+// label returns the next member of an object of strings; first is set for the first
+// one. The value null is empty.
 func (s *scan) label(first bool) (name, value quoted, more bool) {
 	switch {
 	case first && !s.eat('{'):
@@ -260,7 +260,7 @@ func (s *scan) label(first bool) (name, value quoted, more bool) {
 	return name, value, !s.odd
 }
 
-// labels goes after an object of strings, and reports whether it is as Podman writes it.
+// labels skips an object of strings, and reports whether it is as Podman writes it.
 func (s *scan) labels() (all jsonscan.Span, usual bool) {
 	s.Space()
 	all.Start, usual = uint32(s.Pos), true

@@ -3,15 +3,15 @@
 //
 // # Connecting
 //
-// New takes the address of the service, a unix socket, and finds the usual one
-// if it is empty: $EVENTSVC_ADDRESS, or eventsvc/io.podman.events below /run
-// for root and below $XDG_RUNTIME_DIR for others (see DefaultAddress). Over
-// ssh, "ssh-exec:HOST" reaches the service of another host. A Client connects
-// when it is used, and may be shared by goroutines.
+// New takes the address of the service, a unix socket; if it is empty, the default is
+// $EVENTSVC_ADDRESS, or eventsvc/io.podman.events below /run for root and below
+// $XDG_RUNTIME_DIR for others (see DefaultAddress). "ssh-exec:HOST" reaches the service
+// of another host over ssh. A Client connects when it is used, and may be shared by
+// goroutines.
 //
 // # Following
 //
-// Subscribe follows events as they come, and the past first if it is asked to:
+// Subscribe follows events as they arrive, after past ones if those are asked for:
 //
 //	c, err := client.New("")
 //	if err != nil {
@@ -30,30 +30,28 @@
 //		fmt.Println(e.Name, *e.ContainerExitCode)
 //	}
 //
-// Once Subscribe has returned nothing is missed: a program may then start what
-// it wants to watch. What the service promises holds for a Subscription across
-// restarts of the service too: every event that is wanted comes, once, in the
-// order of the store. When the connection breaks, or the service stops, Next
-// connects again, waiting longer each time up to five seconds, and continues
-// after the last event that it returned. OnLost and OnResumed report it.
-// Only its context ends the attempts.
+// No event is missed once Subscribe has returned: a program may then start what it
+// wants to watch. The service's promises hold for a Subscription even across restarts
+// of the service: it delivers every selected event, once, in the order of the store.
+// When the connection breaks, or the service stops, Next reconnects, waiting longer
+// each time up to five seconds, and continues after the last event that it returned.
+// OnLost and OnResumed report this. Only its context ends the attempts.
 //
-// To go on where an earlier run of the program ended, keep the Cursor of the
-// last event, or of the Subscription, once the event has been dealt with, and
-// give it as After. Should the store have lost that place meanwhile, the error
-// is an *events.ExpiredError, never a silent gap; OnExpired may decide to go on
-// from the oldest event that there is.
+// To continue where an earlier run of the program ended, store the Cursor of the last
+// event, or of the Subscription, when the event has been handled, and give it as After.
+// If the store no longer holds that position, the error is an *events.ExpiredError,
+// never a silent gap; OnExpired may decide to continue from the oldest event.
 //
 // # Reading the past
 //
-// History goes through past events, GetEvents returns a page of them, and
-// GetLastEvent the newest that matches, which is how one asks for the exit code
-// of a container: GetLastEvent(ctx, "container=web", "event=died").
+// History iterates over past events, GetEvents returns a page of them, and GetLastEvent
+// the newest that matches, for example to get the exit code of a container:
+// GetLastEvent(ctx, "container=web", "event=died").
 //
 // # Writing
 //
-// WriteEvent writes an event into the store of the host and returns once it is
-// there. It needs the right to write.
+// WriteEvent writes an event into the host's store and returns once it is stored. It
+// needs the right to write.
 //
 // # Filters and times
 //

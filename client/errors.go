@@ -17,12 +17,11 @@ import (
 
 // Sentinel errors. Their texts are read by people: test with errors.Is.
 var (
-	// ErrPermissionDenied is returned when the service refuses a call because
-	// of who makes it. It is a fs.ErrPermission too.
+	// ErrPermissionDenied is returned when the caller may not make a call. It is also a
+	// fs.ErrPermission.
 	ErrPermissionDenied error = permissionError{}
-	// ErrShuttingDown is returned when the service ends a call because it is
-	// stopping. A Subscription never returns it, it waits for the service to
-	// come back.
+	// ErrShuttingDown is returned when the service ends a call because it is stopping.
+	// A Subscription never returns it; it waits until the service is back.
 	ErrShuttingDown = errors.New("the service is stopping; call again once it is back")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("the client, subscription or history is closed")
@@ -42,9 +41,9 @@ func (permissionError) Is(target error) bool { return target == fs.ErrPermission
 type ConnectionError struct {
 	// Address is the address of the service.
 	Address string
-	// Source says what a default address is, as Client.AddressSource.
+	// Source describes a default address, as Client.AddressSource does.
 	Source string
-	// Lost says that there was a connection.
+	// Lost: there was a connection.
 	Lost bool
 	// Err is the error of package net.
 	Err error
@@ -76,8 +75,8 @@ func (e *ConnectionError) hint() string {
 	return ""
 }
 
-// cause leaves the operation and the address of package net out, which are
-// said already.
+// cause removes the operation and the address of package net, which are in the message
+// already.
 func cause(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
@@ -89,15 +88,14 @@ func cause(err error) error {
 	return err
 }
 
-// isLost reports whether the connection broke or the service is stopping, so
-// that it is worth trying again.
+// isLost reports whether the connection broke or the service is stopping, so that
+// another attempt may succeed.
 func isLost(err error) bool {
 	var connection *ConnectionError
 	return errors.As(err, &connection) || errors.Is(err, ErrShuttingDown)
 }
 
-// The errors of io.podman.events and org.varlink.service that have a type of
-// their own here.
+// The errors of io.podman.events and org.varlink.service that have their own type here.
 const (
 	nameInvalidFilter      = interfaceName + ".InvalidFilter"
 	nameInvalidTime        = interfaceName + ".InvalidTime"
@@ -116,10 +114,10 @@ const (
 	nameInvalidParameter     = serviceInterface + ".InvalidParameter"
 )
 
-// serviceError returns the error that the service sent, as a type of package
-// events where there is one.
+// serviceError turns the service's error into a type of package events, where there is
+// one.
 func serviceError(name, parameters string) error {
-	read := func(into any) { _ = json.Unmarshal([]byte(parameters), into) } // what cannot be read stays empty
+	read := func(into any) { _ = json.Unmarshal([]byte(parameters), into) } // what cannot be decoded stays empty
 	switch name {
 	case nameInvalidFilter:
 		var p iopodmanevents.InvalidFilter
@@ -155,8 +153,8 @@ func serviceError(name, parameters string) error {
 	return varlinkError(name, parameters)
 }
 
-// varlinkError returns an error that says that this client and the service do
-// not understand each other, wrapping the type of package varlink.
+// varlinkError returns the error for a client and a service that do not understand each
+// other. It wraps the type of package varlink.
 func varlinkError(name, parameters string) error {
 	read := func(into any) { _ = json.Unmarshal([]byte(parameters), into) }
 	switch name {

@@ -9,10 +9,10 @@ import (
 
 // The limits of a frame, in bytes.
 const (
-	// readSize is what is read from the connection at a time: as much as a
-	// unix socket holds by default, so that few reads empty it.
+	// readSize is how much is read from the connection at a time: as much as a unix
+	// socket holds by default, so that few reads empty it.
 	readSize = 128 << 10
-	// keptBuffer is what is kept for the next frames: pages fit.
+	// keptBuffer is how much memory is kept for the next frames: enough for pages.
 	keptBuffer = 4 << 20
 	// maxFrame bounds a reply. A page is about 1 MiB; a single event can be
 	// larger, as its labels are not bounded by Podman.
@@ -22,20 +22,19 @@ const (
 // errFrameSize is returned for a reply that is larger than maxFrame.
 var errFrameSize = errors.Errorf("the reply is larger than %d MiB", maxFrame>>20)
 
-// frames splits what a connection sends into messages, which end in NUL. A
-// read that fails, on a deadline for one, loses nothing: reading goes on where
-// it was.
+// frames splits what a connection sends into messages, which end in NUL. A failed read,
+// for example at a deadline, loses nothing: reading can continue.
 type frames struct {
 	r       io.Reader
 	buf     []byte
-	start   int // of the first frame that was not yet returned
-	end     int // of what was read
-	scanned int // no NUL before it
+	start   int // of the first frame that was not returned yet
+	end     int // of the data
+	scanned int // there is no NUL before it
 }
 
-// next returns the next frame without its NUL. It is valid until the next call.
-// The error at the end of the connection is io.EOF between frames, and
-// io.ErrUnexpectedEOF within one.
+// next returns the next frame without its NUL. It is valid until the next call. At the
+// end of the connection the error is io.EOF between frames, and io.ErrUnexpectedEOF
+// within one.
 func (f *frames) next() ([]byte, error) {
 	for {
 		if frame, ok := f.take(); ok {
@@ -76,7 +75,8 @@ func (f *frames) take() ([]byte, bool) {
 	return frame, true
 }
 
-// handOver gives the memory of the last frame away, and continues in other memory.
+// handOver hands the memory of the last frame to the caller, and continues in other
+// memory.
 func (f *frames) handOver(spare []byte) (memory []byte) {
 	rest := f.buf[f.start:f.end]
 	if cap(spare) < len(rest)+readSize || cap(spare) > keptBuffer {
@@ -88,12 +88,12 @@ func (f *frames) handOver(spare []byte) (memory []byte) {
 	return memory
 }
 
-// fill reads once, after making room after what is there.
+// fill reads once, after making room.
 func (f *frames) fill() error {
 	if f.start == f.end {
 		f.start, f.end, f.scanned = 0, 0, 0
 		if len(f.buf) > keptBuffer {
-			f.buf = nil // a huge frame has passed
+			f.buf = nil // after a huge frame
 		}
 	}
 	if len(f.buf)-f.end < readSize/2 {

@@ -12,19 +12,19 @@ import (
 	"github.com/eventsvc/eventsvc/internal/eventline"
 )
 
-// Query says which past events are wanted. The zero value means all.
+// Query selects past events. The zero value selects all.
 type Query struct {
-	// Filters are strings as events.ParseFilters understands them.
+	// Filters are strings in the form that events.ParseFilters parses.
 	Filters []string
-	// Since and Until bound the time of the events, both exclusive, in the
-	// forms that events.ParseTime understands; empty means no bound.
+	// Since and Until bound the time of the events, both exclusive, in the forms that
+	// events.ParseTime parses; empty means no bound.
 	Since, Until string
 	// After is a cursor: only events after it.
 	After string
 	// Limit is the most events to return in all; 0 means all.
 	Limit int
-	// AllUsers returns the events of every user that the caller may read, and not
-	// only those of its own uid. A filter on uid does so too.
+	// AllUsers selects the events of every user that the caller may read, not only
+	// those of its own uid. So does a filter on uid.
 	AllUsers bool
 }
 
@@ -46,10 +46,10 @@ func (q Query) parameters() queryParameters {
 type Page struct {
 	// Events are at most one page, oldest first.
 	Events []events.Event
-	// Cursor is where the page ends, also after events that did not match:
-	// give it as After to go on, in GetEvents, History or Subscribe.
+	// Cursor is where the page ends, which may be after events that did not match: give
+	// it as After to continue, in GetEvents, History or Subscribe.
 	Cursor string
-	// Complete says that everything up to the end of the store has been looked at.
+	// Complete: everything up to the end of the store was read.
 	Complete bool
 }
 
@@ -69,27 +69,27 @@ func (c *Client) GetEvents(ctx context.Context, q Query) (*Page, error) {
 	return page, nil
 }
 
-// History is a way through past events, from the oldest that is wanted to the
-// end of the store as it was when the call was made. It has a connection of its
-// own, and holds two pages: one is read while the user has the other. It is not
-// safe for concurrent use, but for Close.
+// History iterates over past events, from the oldest selected one to the end of the
+// store at the time of the call. It has its own connection, and holds two pages: one is
+// read while the caller uses the other. It is not safe for concurrent use, except for
+// Close.
 type History struct {
 	conn   *conn
 	closed chan struct{}
 	close  func() error
 
-	ahead chan *pageReply // gets each page but the first; closed after the last
+	ahead chan *pageReply // gets each page except the first; closed after the last
 	ended error           // why there are no more, set before ahead is closed
 
 	page   *pageReply
 	next   int
 	last   bool // no page follows
 	err    error
-	cursor string // before the page, after it if it has no events
+	cursor string // before the page; after it if it has no events
 	clock  *eventline.Clock
 }
 
-// History reads past events. The context bounds the start of the call only.
+// History reads past events. The context bounds only the start of the call.
 func (c *Client) History(ctx context.Context, q Query) (*History, error) {
 	cn, err := c.connect(ctx)
 	if err != nil {
@@ -135,8 +135,8 @@ func (h *History) read(ctx context.Context, page *pageReply) (continues bool, er
 	return continues, err
 }
 
-// readAhead reads the pages after the first into two in turn: the user is done
-// with one when he takes the other.
+// readAhead reads the pages after the first, alternating between two: the caller is
+// done with one when it takes the other.
 func (h *History) readAhead() {
 	defer close(h.ahead)
 	var pages [2]pageReply
@@ -182,24 +182,22 @@ func (h *History) turnTo(page *pageReply) {
 	}
 }
 
-// Next returns the next event, and io.EOF after the last one. When its context
-// ends it returns the context's error and may be called again; every other
-// error stays.
+// Next returns the next event, and io.EOF after the last one. When its context ends it
+// returns the context's error and may be called again; every other error is permanent.
 func (h *History) Next(ctx context.Context) (e events.Event, err error) {
 	err = h.NextInto(ctx, &e)
 	return e, err
 }
 
-// NextInto is Next for many events, one after the other: it fills in an event of the
-// caller's, and puts the attributes into the map that the event has. On an error it
-// leaves the event as it is.
+// NextInto is Next for many events: it fills in the caller's event, and reuses the
+// event's map for the attributes. On an error the event is unchanged.
 func (h *History) NextInto(ctx context.Context, e *events.Event) error {
 	return h.take(ctx, func(sent *sentEvent) error { return sent.into(e, &h.page.copied) })
 }
 
-// NextLine is Next for programs that print events: it appends the event to dst as a line,
-// without the newline. It decodes only what has another form there, which takes less
-// time.
+// NextLine is Next for programs that print events: it appends the event to dst as a
+// line, without the newline. It is faster, because it decodes only what has another
+// form in the line.
 func (h *History) NextLine(ctx context.Context, dst []byte, as Line) (line []byte, err error) {
 	if h.clock == nil || h.clock.Zone() != as.zone() {
 		h.clock = eventline.NewClock(as.zone())
@@ -211,7 +209,7 @@ func (h *History) NextLine(ctx context.Context, dst []byte, as Line) (line []byt
 	return line, nil
 }
 
-// take hands the next event over.
+// take passes the next event to a function.
 func (h *History) take(ctx context.Context, take func(*sentEvent) error) error {
 	select {
 	case <-h.closed:
@@ -240,8 +238,8 @@ func (h *History) take(ctx context.Context, take func(*sentEvent) error) error {
 // the end of the history is yielded last.
 func (h *History) All(ctx context.Context) iter.Seq2[events.Event, error] { return all(ctx, h.Next) }
 
-// Cursor names the place after the last event that Next returned, or after
-// those that did not match up to the end of the page.
+// Cursor returns the cursor after the last event that Next returned, or, at the end of
+// a page, after those that did not match.
 func (h *History) Cursor() string {
 	switch h.next {
 	case 0:
@@ -271,9 +269,8 @@ func all(ctx context.Context, next func(context.Context) (events.Event, error)) 
 	}
 }
 
-// absolute returns a time that does not depend on when it is understood, so
-// that a call can be made again with it. What is not understood is left for
-// the service to refuse.
+// absolute returns a time that does not depend on when it is evaluated, so that a call
+// can be repeated with it. The service refuses what cannot be parsed.
 func absolute(bound events.Bound, value string, now time.Time) string {
 	if value == "" {
 		return ""

@@ -6,18 +6,18 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// Line is how NextLine prints an event. The zero value is the line of podman events, with
-// the time in UTC.
+// Line is the format of NextLine. The zero value is the line of podman events, with the
+// time in UTC.
 type Line struct {
-	// JSON is the line of eventsvc events --format json.
+	// JSON selects the line of eventsvc events --format json.
 	JSON bool
-	// Truncate cuts IDs to 12 characters. It changes nothing in JSON.
+	// Truncate cuts IDs to 12 characters. It does not affect JSON.
 	Truncate bool
 	// Zone is the time zone in which the time is printed; nil is UTC.
 	Zone *time.Location
 }
 
-// append appends the line of an event that has been decoded.
+// append appends the line of a decoded event.
 func (l Line) append(dst []byte, e *events.Event) []byte {
 	zoned := *e
 	zoned.Time = e.Time.In(l.zone())

@@ -9,23 +9,22 @@ import (
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
-// scan goes through a reply in one pass and without copying: strings share the memory
-// of the text unless they have escapes. It trusts the text to be JSON, and gives up on
-// whatever the service never writes, such as a member given twice; the caller then
-// asks encoding/json, whose answer counts. For valid JSON both agree, which a fuzz
-// test holds.
+// scan scans a reply in one pass and without copying: strings share the text's memory
+// unless they have escapes. It expects valid JSON, and gives up on anything that the
+// service never writes, such as a repeated member; the caller then uses encoding/json.
+// For valid JSON both agree, which a fuzz test checks.
 type scan struct {
 	jsonscan.Scanner        // of the bytes of text
-	text             string // must not change while what was read is in use
-	odd              bool   // gave up
+	text             string // must not change while results are in use
+	odd              bool   // it gave up
 }
 
 func newScan(text string) scan {
 	return scan{Scanner: jsonscan.Scanner{Text: unsafe.Slice(unsafe.StringData(text), len(text))}, text: text}
 }
 
-// maxDepth bounds the nesting of a value that is skipped, and maxDigits the numbers to
-// those that an int64 holds.
+// maxDepth bounds the nesting of a skipped value; maxDigits keeps numbers within an
+// int64.
 const (
 	maxDepth  = 64
 	maxDigits = 18
@@ -45,23 +44,23 @@ func (s *scan) peek() byte {
 	return s.Text[s.Pos]
 }
 
-// eat goes after the byte if it comes next.
+// eat skips the byte if it is next.
 func (s *scan) eat(c byte) bool {
 	s.Space()
 	return s.Byte(c)
 }
 
-// null skips null if it comes next.
+// null skips null if it is next.
 func (s *scan) null() bool {
 	s.Space()
 	return s.Word("null")
 }
 
-// atEnd reports whether nothing but white space is left, and nothing was odd.
+// atEnd reports whether only white space is left, and nothing was odd.
 func (s *scan) atEnd() bool { return s.peek() == 0 && s.Pos == len(s.Text) && !s.odd }
 
-// members yields the keys of an object, with the position before the
-// value, which the loop has to read. null is an object without members.
+// members yields the keys of an object, with the position before the value, which the
+// loop body has to read. null is an object without members.
 func (s *scan) members() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if s.null() {
@@ -88,7 +87,7 @@ func (s *scan) members() iter.Seq[string] {
 	}
 }
 
-// key returns the name of a member, and goes after its colon.
+// key returns the name of a member, and skips its colon.
 func (s *scan) key() string {
 	key := s.str()
 	if !s.eat(':') {
@@ -121,13 +120,13 @@ func (s *scan) elements() iter.Seq[int] {
 	}
 }
 
-// quoted is a string of the text, or what else a value is.
+// quoted is a string in the text, or any other value.
 type quoted struct {
 	jsonscan.Span // between its quotes
 	escaped       bool
 }
 
-// plain returns what a string says, from a copy of the text.
+// plain returns the text of a string, from a copy of the reply.
 func (q quoted) plain(c *copied) string {
 	if q.End == 0 {
 		return ""
@@ -139,7 +138,7 @@ func (q quoted) plain(c *copied) string {
 	return text
 }
 
-// quoted goes after a string.
+// quoted skips a string.
 func (s *scan) quoted() quoted {
 	s.Space()
 	span, escaped, ok := s.String()
@@ -161,7 +160,7 @@ func (s *scan) strOrNull() string {
 	return s.str()
 }
 
-// digits goes after a number without fraction and exponent.
+// digits skips a number without fraction and exponent.
 func (s *scan) digits() jsonscan.Span {
 	s.Space()
 	start, digits, ok := s.Number()
@@ -192,7 +191,7 @@ func (s *scan) boolOrNull() bool {
 	return false
 }
 
-// skip goes after a value.
+// skip skips a value.
 func (s *scan) skip() { s.skipDepth(0) }
 
 func (s *scan) skipDepth(depth int) {

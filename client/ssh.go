@@ -16,9 +16,9 @@ import (
 // bridgeCommand connects stdin and stdout to the service of a host.
 const bridgeCommand = "eventsvc bridge"
 
-// dialSSH understands HOST or HOST:COMMAND, as varlinkctl does in its ssh-exec:
-// addresses: the command, by default eventsvc bridge, is run there by ssh and
-// speaks Varlink on stdin and stdout.
+// dialSSH parses HOST or HOST:COMMAND, as in varlinkctl's ssh-exec: addresses: ssh runs
+// the command there, by default eventsvc bridge, which speaks Varlink on stdin and
+// stdout.
 func dialSSH(address string) (Dialer, error) {
 	host, command, _ := strings.Cut(address, ":")
 	if host == "" || strings.HasPrefix(host, "-") {
@@ -32,8 +32,8 @@ func dialSSH(address string) (Dialer, error) {
 	}, nil
 }
 
-// dialCommand starts a command with a socket as its stdin and stdout. Its
-// complaints go to stderr.
+// dialCommand starts a command with a socket as its stdin and stdout. Its error
+// messages go to stderr.
 func dialCommand(name string, arguments ...string) (net.Conn, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *commandConn) Close() error {
 	c.once.Do(func() {
 		kill := time.AfterFunc(commandPatience, func() { _ = c.command.Process.Kill() })
 		defer kill.Stop()
-		_ = c.command.Wait() // how it ended says nothing that its stderr has not said
+		_ = c.command.Wait() // its stderr has said why it failed
 	})
 	return err
 }

@@ -8,56 +8,54 @@ import (
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
-// StateQuery says which objects are wanted. The zero value means all of the
-// caller's own.
+// StateQuery selects objects. The zero value selects all of the caller's own.
 type StateQuery struct {
-	// Filters are strings as events.ParseFilters understands them. Those on event,
-	// health and exit-code are refused: they choose events, not objects.
+	// Filters are strings in the form that events.ParseFilters parses. Those on event,
+	// health and exit-code select by the present state.
 	Filters []string
-	// Since bounds the restarts that are counted, in the forms that
-	// events.ParseTime understands; empty means all that the store holds.
+	// Since bounds the restarts that are counted, in the forms that events.ParseTime
+	// parses; empty means all in the store.
 	Since string
-	// AllUsers returns the objects of every user that the caller may read.
+	// AllUsers selects the objects of every user that the caller may read.
 	AllUsers bool
 }
 
-// State is the present state of objects, as far as the events in the store tell.
+// State is the present state of objects, as far as the events in the store show it.
 type State struct {
-	// Objects are those that were created and not removed, in the order in which
-	// their state changed last.
+	// Objects are those that were created and not removed, in the order of their last
+	// change.
 	Objects []ObjectState
-	// Cursor is up to where events were looked at: give it as After to Subscribe or
-	// History, and no event is missed between the two calls.
+	// Cursor is up to where events were read: give it as After to Subscribe or History,
+	// and no event is missed between the two calls.
 	Cursor string
-	// Oldest is the time of the oldest event in the store, of what happened before
-	// nothing is known; zero if there is none.
+	// Oldest is the time of the oldest event in the store, before which nothing is
+	// known; zero if there is none.
 	Oldest time.Time
 }
 
-// ObjectState is the present state of one object. What the events do not tell is
-// zero.
+// ObjectState is the present state of one object. What the events do not show is zero.
 type ObjectState struct {
 	Type events.Type
-	// Status is the newest status that changed the state, and Since when that was.
+	// Status is the newest status that changed the state, and Since its time.
 	Status          events.Status
 	Since           time.Time
 	ID, Name, Image string
-	// ExitCode is that of a container whose Status is died, else nil.
+	// ExitCode is that of a container whose Status is died, otherwise nil.
 	ExitCode *int
 	// HealthStatus is the newest verdict since the container was started, and
-	// HealthSince when the verdict became that.
+	// HealthSince the time since which it has been the same.
 	HealthStatus string
 	HealthSince  time.Time
-	// Restarts counts how often the container was started again.
+	// Restarts is how often the container was restarted.
 	Restarts int
-	// UID is the user whose engine the object is in, and Host the host it is on,
-	// where the store knows them.
+	// UID is the user whose Podman has the object, and Host its host, where the store
+	// knows them.
 	UID  *uint32
 	Host string
 }
 
-// GetState returns the present state of objects, at most 1000: of more it is an
-// *events.FilterError.
+// GetState returns the present state of objects, at most 1000. If there are more, the
+// error is an *events.FilterError.
 func (c *Client) GetState(ctx context.Context, q StateQuery) (*State, error) {
 	parameters := struct {
 		Filters  []string `json:"filters,omitempty"`
@@ -81,7 +79,7 @@ func (c *Client) GetState(ctx context.Context, q StateQuery) (*State, error) {
 	return state, nil
 }
 
-// fromWire takes what the bindings read.
+// fromWire converts what the bindings decoded.
 func (o *ObjectState) fromWire(w *iopodmanevents.ObjectState) error {
 	*o = ObjectState{
 		ID: text(w.Id), Name: text(w.Name), Image: text(w.Image), HealthStatus: text(w.HealthStatus),

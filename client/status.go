@@ -13,11 +13,11 @@ type Status struct {
 	Version string
 	// Backend is the kind of store.
 	Backend events.EventerType
-	// Path of the log file or of the journal directory; empty for none, and
-	// for callers who may not read everything.
+	// Path of the log file or of the journal directory; empty if there is none, and for
+	// callers that may not read everything.
 	Path string
-	// Oldest and Newest are the times of the first and of the last event in
-	// the store, in the order of the store; zero if there is none.
+	// Oldest and Newest are the times of the first and the last event in the store, in
+	// the order of the store; zero if there is none.
 	Oldest, Newest time.Time
 	// EventsRead counts the events read from the store since the service
 	// started, EventsWritten those written through it.
@@ -26,9 +26,9 @@ type Status struct {
 	Subscribers int64
 	// Skipped counts the lines or entries that could not be decoded.
 	Skipped int64
-	// LastSkipped says where the last of them is, and why.
+	// LastSkipped is where the last of them is, and the reason.
 	LastSkipped string
-	// Fault is what keeps the store from being read or written now.
+	// Fault is why the store cannot be read or written now.
 	Fault string
 }
 

@@ -9,52 +9,51 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// DefaultHeartbeat is how often a Subscription asks for a sign of life.
+// DefaultHeartbeat is how often a Subscription requests a heartbeat.
 const DefaultHeartbeat = time.Minute
 
 // SubscribeOptions say what a subscription delivers. The zero value means every
 // event from now on.
 type SubscribeOptions struct {
-	// Filters are strings as events.ParseFilters understands them. A verdict that
-	// has not changed does not pass health=changed after a reconnection either.
+	// Filters are strings in the form that events.ParseFilters parses. With
+	// health=changed, an unchanged verdict does not pass after a reconnection either.
 	Filters []string
-	// Since and Until bound the time of the events, both exclusive, in the
-	// forms that events.ParseTime understands; empty means no bound. With one
-	// of them the subscription delivers past events first. Durations and "now"
-	// count from the call of Subscribe, by the clock of this host.
+	// Since and Until bound the time of the events, both exclusive, in the forms that
+	// events.ParseTime parses; empty means no bound. If one of them is set, the
+	// subscription begins with past events. Durations and "now" are relative to the
+	// call of Subscribe, by this host's clock.
 	Since, Until string
 	// After is a cursor: the subscription continues right after it.
 	After string
-	// FromStart delivers everything that the store holds first. It cannot be
-	// given together with After.
+	// FromStart begins with everything that the store holds. It excludes After.
 	FromStart bool
-	// AllUsers delivers the events of every user that the caller may read, and
-	// not only those of its own uid. A filter on uid does so too.
+	// AllUsers selects the events of every user that the caller may read, not only
+	// those of its own uid. So does a filter on uid.
 	AllUsers bool
 
-	// Heartbeat is how often the service has to give a sign of life, between
-	// one second and one hour; it also moves the place from which a filtered
-	// subscription resumes. Without any for three times as long the connection
-	// counts as lost. 0 means DefaultHeartbeat, negative means none.
+	// Heartbeat is how often the service has to send a heartbeat, between one second
+	// and one hour. It also moves the position from which a filtered subscription
+	// resumes. Without any for three times as long, the connection counts as lost. 0
+	// means DefaultHeartbeat, negative means none.
 	Heartbeat time.Duration
 
-	// The functions below may be nil. They are called by Subscribe and Next,
-	// in the goroutine of their caller.
+	// The functions below may be nil. Subscribe and Next call them, in their caller's
+	// goroutine.
 
-	// OnLost is called when the connection broke or could not be made again:
-	// why, and how long the subscription waits before it tries.
+	// OnLost is called when the connection broke or could not be made again, with the
+	// reason, and how long the subscription waits before its next attempt.
 	OnLost func(cause error, wait time.Duration)
-	// OnResumed is called when the subscription stands again, after that many
+	// OnResumed is called when the subscription is active again, after that many
 	// attempts.
 	OnResumed func(attempts int)
-	// OnMark is called when the place of the subscription has moved although no
-	// event came: at the start, when all past events have been delivered, and
-	// with each sign of life. Cursor returns it.
+	// OnMark is called when the position of the subscription has moved without an
+	// event: at the start, when all past events have been delivered, and with each
+	// heartbeat. Cursor returns the position.
 	OnMark func(cursor string)
-	// OnExpired is asked when the store no longer holds the place to resume
-	// from: true lets the subscription go on from the oldest event that the store
-	// holds when it asks again, which may repeat events that were delivered
-	// before; false, and a nil function, end the call with the error.
+	// OnExpired is called when the store no longer holds the position to resume from.
+	// If it returns true, the subscription continues from the oldest event that the
+	// store then holds, which may repeat events. If it returns false, or is nil, the
+	// call ends with the error.
 	OnExpired func(err *events.ExpiredError) bool
 }
 
@@ -76,9 +75,9 @@ const (
 	missedHeartbeats = 3
 )
 
-// Subscribe starts a subscription: once it returns, nothing is missed. The
-// context bounds only the start. The first connection has to succeed; later
-// ones are tried again until they do.
+// Subscribe starts a subscription: no event is missed once it has returned. The context
+// bounds only the start. The first connection has to succeed; later ones are tried
+// until they do.
 func (c *Client) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscription, error) {
 	now := time.Now()
 	s := &Subscription{
@@ -93,7 +92,7 @@ func (c *Client) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscripti
 		cursor: o.After,
 		closed: make(chan struct{}),
 	}
-	if parsed, err := filter.Parse(o.Filters); err == nil { // else the service says what is wrong
+	if parsed, err := filter.Parse(o.Filters); err == nil { // otherwise the service reports the error
 		s.changes = parsed.Repeats()
 	}
 	if o.Heartbeat >= 0 {
@@ -110,7 +109,7 @@ func (c *Client) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscripti
 	return s, nil
 }
 
-// start connects and waits until the subscription stands.
+// start connects and waits until the subscription is active.
 func (s *Subscription) start(ctx context.Context) error {
 	for {
 		err := s.stand(ctx)
@@ -123,10 +122,9 @@ func (s *Subscription) start(ctx context.Context) error {
 	}
 }
 
-// goesOn asks the user what to do about a cursor that the store cannot continue
-// from, and goes on from the oldest event that the store holds when the next
-// attempt is made, if that is the answer. What the error calls the oldest may be
-// gone by then.
+// goesOn asks the caller what to do about a cursor that has expired, and prepares to
+// continue from the oldest event at the next attempt, if that is the answer. The
+// error's Oldest may be gone by then.
 func (s *Subscription) goesOn(err error) bool {
 	var expired *events.ExpiredError
 	if !errors.As(err, &expired) || s.options.OnExpired == nil || !s.options.OnExpired(expired) {
@@ -136,7 +134,7 @@ func (s *Subscription) goesOn(err error) bool {
 	return true
 }
 
-// stand makes one attempt to connect and to subscribe where the subscription is.
+// stand makes one attempt to connect and to resume the subscription.
 func (s *Subscription) stand(ctx context.Context) (err error) {
 	cn, err := s.client.connect(ctx)
 	if err != nil {

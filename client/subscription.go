@@ -13,15 +13,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// The waits between attempts to connect again: doubled each time, and cut by up
-// to a half at random, so that many clients do not come back in step.
+// The waits before attempts to reconnect: doubled each time, and shortened at random by
+// up to a half, so that many clients do not reconnect at once.
 const (
 	firstWait = 50 * time.Millisecond
 	lastWait  = 5 * time.Second
 )
 
-// Subscription follows events, through restarts of the service. It is not safe
-// for concurrent use, but for Close.
+// Subscription follows events, through restarts of the service. It is not safe for
+// concurrent use, except for Close.
 type Subscription struct {
 	client   *Client
 	options  SubscribeOptions
@@ -29,15 +29,15 @@ type Subscription struct {
 	patience time.Duration
 
 	reply   subscribeReply
-	changes *filter.Changes // nil: without health=changed
-	cursor  string          // of the last reply, whose event the user has
+	changes *filter.Changes // nil: there is no filter health=changed
+	cursor  string          // of the last reply, whose event the caller has
 	live    bool
 	ended   bool // until has passed
 
-	outage   bool          // the connection was lost, and does not stand again
-	failures int           // in succession, since something came
+	outage   bool          // the connection was lost, and has not been restored
+	failures int           // consecutive, without a reply between them
 	pause    time.Duration // before the next attempt
-	expired  bool          // the cursor had expired, and no event came since
+	expired  bool          // the cursor had expired, and no event has arrived since
 
 	closed chan struct{}
 	mu     sync.Mutex
@@ -45,21 +45,19 @@ type Subscription struct {
 	done   bool  // closed is closed
 }
 
-// Next waits for the next event. It returns io.EOF once Until has passed. When
-// its context ends it returns the context's error; that and every other error
-// but ErrClosed leave the subscription where it is: Next may be called again,
-// and then tries to go on after the last event.
+// Next waits for the next event. It returns io.EOF once Until has passed. When its
+// context ends it returns the context's error. After that or any other error except
+// ErrClosed, Next may be called again, and continues after the last event.
 //
-// An *events.ExpiredError says that the service cannot continue there: see
+// For an *events.ExpiredError, which means that the service cannot continue there, see
 // SubscribeOptions.OnExpired.
 func (s *Subscription) Next(ctx context.Context) (e events.Event, err error) {
 	err = s.NextInto(ctx, &e)
 	return e, err
 }
 
-// NextInto is Next for many events, one after the other: it fills in an event of the
-// caller's, and puts the attributes into the map that the event has. On an error it
-// leaves the event as it is.
+// NextInto is Next for many events: it fills in the caller's event, and reuses the
+// event's map for the attributes. On an error the event is unchanged.
 func (s *Subscription) NextInto(ctx context.Context, e *events.Event) error {
 	for {
 		cn, done := s.connection()
@@ -91,7 +89,7 @@ func (s *Subscription) NextInto(ctx context.Context, e *events.Event) error {
 	}
 }
 
-// NextLine is Next for programs that print events, as that of History is.
+// NextLine is Next for programs that print events, like History.NextLine.
 func (s *Subscription) NextLine(ctx context.Context, dst []byte, as Line) ([]byte, error) {
 	var e events.Event
 	if err := s.NextInto(ctx, &e); err != nil {
@@ -100,7 +98,7 @@ func (s *Subscription) NextLine(ctx context.Context, dst []byte, as Line) ([]byt
 	return as.append(dst, &e), nil
 }
 
-// read takes in one reply and reports whether it has an event, which it fills in.
+// read reads one reply and reports whether it has an event, which it fills in.
 func (s *Subscription) read(ctx context.Context, cn *conn, e *events.Event) (got bool, err error) {
 	frame, err := cn.receive(ctx, s.patience)
 	if err != nil {
@@ -134,7 +132,7 @@ func (s *Subscription) read(ctx context.Context, cn *conn, e *events.Event) (got
 	return got, nil
 }
 
-// take fills in the event of the reply, unless it says again what the user knows.
+// take fills in the event of the reply, unless it repeats what the caller has.
 func (s *Subscription) take(e *events.Event) (taken bool, err error) {
 	if s.changes == nil {
 		return true, s.reply.event.into(e, new(copied))
@@ -147,8 +145,8 @@ func (s *Subscription) take(e *events.Event) (taken bool, err error) {
 	return true, nil
 }
 
-// repeats reports whether the event is a verdict of a health check that has not changed:
-// to a service that has restarted it is the first of the container.
+// repeats reports whether the event is an unchanged verdict of a health check: a
+// service that has restarted sends the container's first verdict again.
 func (s *Subscription) repeats(e *events.Event) bool {
 	if s.changes == nil {
 		return false
@@ -163,7 +161,7 @@ func (s *Subscription) repeats(e *events.Event) bool {
 	return !s.changes.Match(&v)
 }
 
-// resume connects again, as often as it takes.
+// resume reconnects, trying as often as necessary.
 func (s *Subscription) resume(ctx context.Context) error {
 	for {
 		if err := s.rest(ctx); err != nil {
@@ -186,15 +184,15 @@ func (s *Subscription) resume(ctx context.Context) error {
 	}
 }
 
-// failed decides what follows from an error: nil means to connect again. It
-// sets the pause before that.
+// failed decides how to handle an error; nil means to reconnect. It sets the pause
+// before that.
 func (s *Subscription) failed(err error) error {
 	if s.isClosed() {
 		return ErrClosed
 	}
 	if s.goesOn(err) {
-		// At once if an event came since the last time: a log that is rotated
-		// quickly loses more with every moment.
+		// At once if an event has arrived since the last time: a log that is rotated
+		// quickly loses more every moment.
 		if s.expired {
 			s.pause = firstWait
 		}
@@ -214,7 +212,7 @@ func (s *Subscription) failed(err error) error {
 	return nil
 }
 
-// rest waits for as long as the pause says.
+// rest waits for the pause.
 func (s *Subscription) rest(ctx context.Context) error {
 	if s.isClosed() {
 		return ErrClosed
@@ -236,22 +234,21 @@ func (s *Subscription) rest(ctx context.Context) error {
 	return nil
 }
 
-// Events returns the events as they come, for use with range. An error other
-// than the end of the subscription is yielded last.
+// Events returns the events as they arrive, for use with range. An error other than the
+// end of the subscription is yielded last.
 func (s *Subscription) Events(ctx context.Context) iter.Seq2[events.Event, error] {
 	return all(ctx, s.Next)
 }
 
-// Cursor names where the subscription is: after the last event that Next
-// returned, and after those that did not match. A later subscription resumes
-// from it.
+// Cursor returns the current position: after the last event that Next returned, and
+// after those that did not match. A later subscription can resume from it.
 func (s *Subscription) Cursor() string { return s.cursor }
 
 // Live reports whether all past events have been delivered.
 func (s *Subscription) Live() bool { return s.live }
 
-// Buffered reports whether Next would return, or move the cursor, without waiting
-// for the service.
+// Buffered reports whether Next would return, or move the cursor, without waiting for
+// the service.
 func (s *Subscription) Buffered() bool {
 	cn, _ := s.connection()
 	return s.ended || cn != nil && cn.in.ready()
@@ -285,7 +282,7 @@ func (s *Subscription) connection() (cn *conn, done bool) {
 	return s.conn, s.done
 }
 
-// adopt makes the connection that of the subscription, unless that is closed.
+// adopt makes cn the connection of the subscription, unless that is closed.
 func (s *Subscription) adopt(cn *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -296,7 +293,7 @@ func (s *Subscription) adopt(cn *conn) bool {
 	return true
 }
 
-// drop gives up the connection.
+// drop closes the connection.
 func (s *Subscription) drop(cn *conn) {
 	s.mu.Lock()
 	s.conn = nil

@@ -16,12 +16,11 @@ import (
 // interfaceName is the interface that this client calls.
 const interfaceName = "io.podman.events"
 
-// unknownWord is the member of the enums that stands for a word of a newer
-// libpod, which rawType or rawStatus has.
+// unknownWord is the member of the enums for a word of a newer libpod, which is in
+// rawType or rawStatus.
 const unknownWord = "unknown"
 
-// wireTypes and wireStatuses lead from the members of the enums to libpod's
-// words.
+// wireTypes and wireStatuses map the members of the enums to libpod's words.
 var (
 	wireTypes    = make(map[string]events.Type)
 	wireStatuses = make(map[string]events.Status)
@@ -36,14 +35,14 @@ func init() {
 	}
 }
 
-// words are the members of an event on the wire that need a look: the rest is
-// taken as it is.
+// words are the members of an event on the wire that have to be converted; the others
+// are used unchanged.
 type words struct {
 	kind, status, rawType, rawStatus, time string
 }
 
-// apply sets the type, status and time of the event. A word that neither the
-// enum nor libpod has, as a newer service may send it, is kept.
+// apply sets the type, status and time of the event. A word that is neither in the enum
+// nor known to libpod is kept: a newer service may send one.
 func (w *words) apply(e *events.Event) error {
 	e.Type, e.Status = libpodWord(w.kind, w.rawType, wireTypes), libpodWord(w.status, w.rawStatus, wireStatuses)
 	if ns, ok := nanos.Parse(unsafe.Slice(unsafe.StringData(w.time), len(w.time))); ok && strings.HasSuffix(w.time, "Z") {
@@ -55,8 +54,8 @@ func (w *words) apply(e *events.Event) error {
 	return errors.WithMessagef(err, "cannot understand the time of event %q", e.Cursor)
 }
 
-// libpodWord returns the word of libpod for that of an enum. Those of one word are the
-// same in both.
+// libpodWord returns libpod's word for a member of an enum. Single words are the same
+// in both.
 func libpodWord[T ~string](word, raw string, words map[string]T) T {
 	if word == unknownWord && raw != "" {
 		return T(raw)
@@ -69,7 +68,7 @@ func libpodWord[T ~string](word, raw string, words map[string]T) T {
 	return T(word)
 }
 
-// fromWire makes an event of what the bindings read.
+// fromWire converts an event decoded by the bindings.
 func fromWire(w *iopodmanevents.Event) (events.Event, error) {
 	e := events.Event{
 		ID: text(w.Id), Name: text(w.Name), Image: text(w.Image), Network: text(w.Network),
@@ -108,7 +107,7 @@ func number(n int64) *int {
 	return &i
 }
 
-// user returns the user with the number, nil if there can be none.
+// user returns the user with the number, nil if the number is not a uid.
 func user(n int64) *uint32 {
 	if n < 0 || n > math.MaxUint32 {
 		return nil
@@ -117,7 +116,7 @@ func user(n int64) *uint32 {
 	return &uid
 }
 
-// toWire makes what WriteEvent takes of an event. What it cannot carry is a
+// toWire converts an event for WriteEvent. If it cannot be expressed, the error is an
 // *events.FieldError.
 func toWire(e *events.Event) (iopodmanevents.NewEvent, error) {
 	var w iopodmanevents.NewEvent

@@ -47,7 +47,7 @@ const collectExample = `  eventsvc collect --from nats://nats.example.com --log 
   eventsvc collect --from users --log /var/lib/eventsvc-users/events.log
   eventsvc collect --from unix:/run/eventsvc/io.podman.events --from h7=ssh-exec:h7 --log events.log`
 
-// fromUsers is the source that is no address.
+// fromUsers is the source that is not an address.
 const fromUsers = "users"
 
 // collectFlags are the flags of eventsvc collect.
@@ -158,7 +158,7 @@ func (a *app) collect(ctx context.Context, f *collectFlags, flags *pflag.FlagSet
 	})
 }
 
-// sources returns what --from names.
+// sources returns the sources named by --from.
 func (f *collectFlags) sources(log *slog.Logger) ([]fleet.Source, error) {
 	var sources []fleet.Source
 	for i, from := range f.from {
@@ -199,10 +199,10 @@ func (f *collectFlags) sources(log *slog.Logger) ([]fleet.Source, error) {
 	return sources, nil
 }
 
-// serviceOf returns the service that a source names; is says that it names one.
+// serviceOf returns the service that a source names; is reports whether it names one.
 func serviceOf(from string) (service *fleet.FromService, is bool, err error) {
 	host, address, named := strings.Cut(from, "=")
-	if !named || strings.ContainsAny(host, ":/") { // the = of a path
+	if !named || strings.ContainsAny(host, ":/") { // the '=' is part of a path
 		host, address = "", from
 	}
 	scheme, _, _ := strings.Cut(address, ":")

@@ -27,7 +27,7 @@ type eventsFlags struct {
 
 	afterCursor string
 	cursorFile  string
-	lines       lineCount // the last of the past; allLines: as the other flags say
+	lines       lineCount // of past events; allLines: all that the other flags select
 	ifExpired   string
 	address     string
 }
@@ -99,7 +99,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
 	f.lines = allLines
 	flags.VarP(&f.lines, "lines", "n", "begin with the last `NUMBER` of matching events")
-	flags.Lookup("lines").DefValue = "" // of which the help says nothing
+	flags.Lookup("lines").DefValue = "" // not shown in the help
 	formatFlags(c, &f)
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
 	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and save\n"+
@@ -113,21 +113,21 @@ func (a *app) eventsCommand() *cobra.Command {
 	return c
 }
 
-// formatFlags adds the flags that say how events are printed.
+// formatFlags adds the flags for the output format.
 func formatFlags(c *cobra.Command, f *eventsFlags) {
 	c.Flags().StringVar(&f.format, "format", "", "`FORMAT` is json, short, or a Go template for each event")
 	c.Flags().BoolVar(&f.noTrunc, "no-trunc", true, "do not truncate IDs to 12 characters")
 	complete(c, "format", anyOf("json", "short", "{{."), cobra.ShellCompDirectiveNoSpace)
 }
 
-// expiredFlag adds the flag that says what to do about a cursor that has expired.
+// expiredFlag adds the flag for what to do when a cursor has expired.
 func expiredFlag(c *cobra.Command, f *eventsFlags) {
 	c.Flags().StringVar(&f.ifExpired, "if-expired", expiredStop, "what to do if the store no longer holds the place of the cursor:\n"+
 		"`ACTION` is stop (exit code 10), or oldest: continue from the oldest event")
 	complete(c, "if-expired", anyOf(expiredStop, expiredOldest), 0)
 }
 
-// checkExpired refuses an action that is none.
+// checkExpired refuses an unknown action.
 func (f *eventsFlags) checkExpired() error {
 	if f.ifExpired != expiredStop && f.ifExpired != expiredOldest {
 		return errors.Errorf("cannot use --if-expired %s: it must be %s or %s", f.ifExpired, expiredStop, expiredOldest)
@@ -135,7 +135,7 @@ func (f *eventsFlags) checkExpired() error {
 	return nil
 }
 
-// source is where events come from: a client.Subscription or client.History.
+// source is a client.Subscription or client.History.
 type source interface {
 	NextInto(ctx context.Context, e *events.Event) error
 	NextLine(ctx context.Context, dst []byte, as client.Line) ([]byte, error)
@@ -150,19 +150,19 @@ type eventsRun struct {
 	flags  *eventsFlags
 	out    *bufio.Writer
 	print  printer
-	stream bool                      // past events are not all
-	mark   func(cursor string) error // of a place without an event; nil: keep
-	place  *cursorFile               // nil: none
+	stream bool                      // not only past events
+	mark   func(cursor string) error // for a position without an event; nil: keep
+	place  *cursorFile               // nil: not used
 	cancel context.CancelCauseFunc
-	outage bool // has been reported
+	outage bool // an outage has been reported
 }
 
-// outputBuffer is how much output is gathered while more events are ready, in
+// outputBuffer is how much output is collected while more events are available, in
 // bytes.
 const outputBuffer = 64 << 10
 
 // pastGCPercent lets the heap of a run that only prints past events grow to five times
-// what is in use, a few pages: it collects a quarter as often, and then ends.
+// what is in use, a few pages: fewer collections, and then the process ends.
 const pastGCPercent = 400
 
 func (a *app) events(ctx context.Context, f *eventsFlags) error {
@@ -228,7 +228,7 @@ func (r *eventsRun) begin() (after string, err error) {
 	return r.flags.afterCursor, nil
 }
 
-// open starts to read where the flags say.
+// open starts to read as the flags say.
 func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (source, error) {
 	f := r.flags
 	if !r.stream {
@@ -257,8 +257,8 @@ func (r *eventsRun) open(ctx context.Context, c *client.Client, after string) (s
 	return s, nil
 }
 
-// past are past events, which go on from the oldest if the place is lost, at the
-// start or while they are read, and the user wants that.
+// past reads past events, and continues from the oldest if the position is lost, at the
+// start or in between, and the user wants that.
 type past struct {
 	run    *eventsRun
 	client *client.Client
@@ -328,7 +328,7 @@ func (r *eventsRun) copy(ctx context.Context, from source) error {
 	}
 }
 
-// nextEvent returns what prints the next event.
+// nextEvent returns the function that prints the next event.
 func (r *eventsRun) nextEvent(ctx context.Context, from source) func() error {
 	if as, ok := plainLine(r.flags, r.stdout); ok {
 		var line []byte
@@ -349,7 +349,7 @@ func (r *eventsRun) nextEvent(ctx context.Context, from source) func() error {
 	}
 }
 
-// keep flushes what has been printed, and then remembers how far that is.
+// keep flushes the output, and then stores the cursor.
 func (r *eventsRun) keep(cursor string) error {
 	if err := r.out.Flush(); err != nil {
 		return errors.Wrap(err, "cannot write the output")
@@ -372,7 +372,7 @@ func (r *eventsRun) resumed(int) {
 	r.outage = false
 }
 
-// goOn decides about a cursor that has expired.
+// goOn decides whether to continue after a cursor has expired.
 func (r *eventsRun) goOn(expired *events.ExpiredError) bool {
 	if r.flags.ifExpired != expiredOldest {
 		return false
@@ -381,7 +381,7 @@ func (r *eventsRun) goOn(expired *events.ExpiredError) bool {
 	return true
 }
 
-// explain adds what to do to an error.
+// explain adds advice to an error.
 func (r *eventsRun) explain(err error) error {
 	var expired *events.ExpiredError
 	if errors.As(err, &expired) {

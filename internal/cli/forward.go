@@ -23,7 +23,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-// natsFlags are the flags of all commands that speak to NATS.
+// natsFlags are the flags of all commands that use NATS.
 type natsFlags struct {
 	server   fleet.Server
 	logLevel string
@@ -32,7 +32,7 @@ type natsFlags struct {
 	check    bool
 }
 
-// add adds the flags; url is the name of the one that says where NATS is.
+// add adds the flags; url is the name of the flag for the address of NATS.
 func (f *natsFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.server.Creds, "creds", "", "authenticate with this credentials `FILE`")
@@ -53,8 +53,8 @@ func (f *natsFlags) addService(c *cobra.Command) {
 	complete(c, "log-level", anyOf(servicelog.Levels...), 0)
 }
 
-// readConfig lets the configuration file set what the command line did not, and
-// prints the result if that was asked for.
+// readConfig sets from the configuration file what the command line did not set, and
+// prints the result if that was requested.
 func (a *app) readConfig(f *natsFlags, flags *pflag.FlagSet) (log *slog.Logger, done bool, err error) {
 	set := &options{flags: flags, origins: map[string]string{}}
 	flags.VisitAll(func(o *pflag.Flag) {
@@ -84,14 +84,14 @@ func (a *app) readConfig(f *natsFlags, flags *pflag.FlagSet) (log *slog.Logger, 
 	return servicelog.New(program, a.stderr, level), f.check, nil
 }
 
-// warn prints what would keep a connection from being made now.
+// warn prints what would prevent a connection now.
 func (a *app) warn(server *fleet.Server) {
 	if err := server.Obstacle(); err != nil {
 		fmt.Fprintln(a.stdout, "warning:", visible.Text(err.Error()))
 	}
 }
 
-// checkURL refuses what is no address of NATS.
+// checkURL refuses an invalid address of NATS.
 func checkURL(flag, url string) error {
 	for _, one := range strings.Split(url, ",") {
 		if !strings.HasPrefix(one, "nats://") && !strings.HasPrefix(one, "tls://") {
@@ -215,7 +215,7 @@ func (a *app) forward(ctx context.Context, f *forwardFlags, flags *pflag.FlagSet
 	})
 }
 
-// isThere is 1 if there is a fault.
+// isThere returns 1 if there is a fault.
 func isThere(fault string) float64 {
 	if fault == "" {
 		return 0
@@ -223,14 +223,14 @@ func isThere(fault string) float64 {
 	return 1
 }
 
-// The times between two reports of progress, on a terminal and to systemd.
+// The intervals between reports of progress, on a terminal and to systemd.
 const (
 	progressEvery = time.Second
 	statusEvery   = 10 * time.Second
 )
 
 // runService runs until the context ends, and reports progress: to systemd, on a
-// terminal in one line that is written over, and as metrics.
+// terminal in one line that is overwritten, and as metrics.
 func (a *app) runService(ctx context.Context, log *slog.Logger, f *natsFlags, run func(context.Context) error,
 	progress func(every time.Duration) string, numbers func() []metrics.Number,
 ) error {

@@ -1,6 +1,6 @@
-// Package eventjson writes events as type Event of io.podman.events, the JSON
-// form in which both interfaces send them: the replies of Varlink and the streams of
-// D-Bus. It splices what stands in the line of the store, and knows neither bus.
+// Package eventjson writes events as type Event of io.podman.events, the JSON form in
+// which both interfaces send them: the replies of Varlink and the streams of D-Bus. It
+// splices the parts of the store's line, and knows neither bus.
 package eventjson
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/line"
 )
 
-// eventFields are the fields of Event that stand in the line as they are sent.
-// Strings are spliced in with their escapes.
+// eventFields are the fields of Event that are sent as they are in the line. Strings
+// are spliced in with their escapes.
 var eventFields = [...]struct {
 	member line.Member
 	prefix string
@@ -35,8 +35,8 @@ var eventFields = [...]struct {
 	{line.Attributes, `,"attributes":`, false},
 }
 
-// AppendEvent appends an event as type Event of the contract. It does not
-// allocate, but for what the slice grows.
+// AppendEvent appends an event as type Event of the contract. It allocates only to grow
+// the slice.
 func AppendEvent(dst []byte, r *feed.Record) []byte {
 	fields, text := &r.Fields, r.Line
 	dst = append(dst, `{"cursor":`...)
@@ -95,7 +95,7 @@ func appendRaw(dst []byte, prefix string, raw []byte, quote bool) []byte {
 	return dst
 }
 
-// isZero reports whether a number is 0, which is as good as absent.
+// isZero reports whether a number is 0, which counts as absent.
 func isZero(raw []byte) bool { return string(raw) == "0" || string(raw) == "-0" }
 
 // isEmpty reports whether an object has no members.
@@ -113,11 +113,11 @@ func AppendCursor[C ~string | ~[]byte](dst []byte, cursor C) []byte {
 	return append(dst, '"')
 }
 
-// AppendTime appends a time as the contract has it: RFC 3339 with nine fraction
-// digits, in UTC.
+// AppendTime appends a time in the contract's form: RFC 3339 with nine fraction digits,
+// in UTC.
 func AppendTime(dst []byte, t time.Time) []byte {
 	t = t.UTC()
-	// Package time is fast for this form alone; its Z gives way to the fraction.
+	// Package time is fast only for this form; the fraction then replaces its Z.
 	dst = t.AppendFormat(dst, time.RFC3339)
 	dst = append(dst[:len(dst)-1], '.')
 	const first = 100_000_000
@@ -127,7 +127,7 @@ func AppendTime(dst []byte, t time.Time) []byte {
 	return append(dst, 'Z')
 }
 
-// appendUTC is AppendTime for a time that stands in the line in UTC.
+// appendUTC is AppendTime for a time that is in UTC in the line.
 func appendUTC(dst, text []byte) []byte {
 	const seconds, nanoseconds = len("2006-01-02T15:04:05"), ".000000000Z"
 	dst = append(dst, text[:seconds]...)

@@ -10,12 +10,12 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-// shortID is the length that podman cuts an ID to where it truncates.
+// shortID is the length to which podman truncates an ID.
 const shortID = 12
 
-// AppendHuman appends the line that podman events prints, with the labels sorted, which
-// Podman prints in random order. With truncate the ID, which must have no escapes then, is
-// cut to 12 letters, without the algorithm of a digest.
+// AppendHuman appends the line that podman events prints, with the labels sorted
+// (Podman prints them in random order). With truncate the ID, which then must have no
+// escapes, is cut to 12 letters, without a digest's algorithm.
 func (l *Line) AppendHuman(dst []byte, c *Clock, truncate bool) []byte {
 	id := l.ID
 	if truncate {
@@ -93,7 +93,7 @@ func (l *Line) append(dst []byte, before, text string) []byte {
 	return append(dst, text...)
 }
 
-// appendIf appends a text after another, if it is there.
+// appendIf appends a text after another, unless it is empty.
 func (l *Line) appendIf(dst []byte, before, text string) []byte {
 	if text == "" {
 		return dst

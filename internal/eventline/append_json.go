@@ -12,8 +12,8 @@ import (
 
 // AppendJSON appends the line as JSON, without the newline: the members of Podman 5's
 // events --format json under their names, then those that only this service has. No two
-// of them differ in case alone, which readers such as encoding/json and PowerShell take
-// for the same: so there is no Time beside time. Attributes are {} where there are none,
+// names differ only in case, since readers such as encoding/json and PowerShell would
+// confuse them: so there is no Time beside time. Attributes are {} if there are none,
 // and never null.
 func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 	start := len(dst)
@@ -60,14 +60,14 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 	}
 	dst = l.appendText(dst, `"Host":"`, l.Host)
 	dst = l.appendText(dst, `"Cursor":"`, l.Cursor)
-	dst[len(dst)-1] = '}' // for the comma
+	dst[len(dst)-1] = '}' // replaces the comma
 	if visible.IsPlain(dst[start:]) {
 		return dst
 	}
 	return append(dst[:start], visible.JSON(dst[start:])...)
 }
 
-// appendText appends a member, given what is before its value.
+// appendText appends a member, given the text before its value.
 func (l *Line) appendText(dst []byte, before, text string) []byte {
 	if text == "" {
 		return dst

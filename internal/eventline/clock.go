@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Clock prints times in a time zone. Consecutive events are mostly of one day, so it
-// keeps the date and the offset from UTC. It is not safe for concurrent use.
+// Clock prints times in a time zone. Consecutive events are mostly of the same day, so
+// it keeps the date and the offset from UTC. It is not safe for concurrent use.
 type Clock struct {
 	zone *time.Location
 
 	from, to int64 // Unix seconds: the offset holds from the first to before the second
 	east     int64 // the offset, in seconds east of UTC
-	regular  bool  // the offset has whole minutes, and a name
+	regular  bool  // the offset is in whole minutes, and has a name
 	human    string
-	rfc3339  string // how the offset is spelt in each form
+	rfc3339  string // how the offset is spelled in each form
 
 	day  int64 // since 1970-01-01 in the zone
 	date []byte
@@ -48,8 +48,8 @@ func (c *Clock) appendRFC3339(dst []byte, t time.Time) []byte {
 	return t.In(c.zone).AppendFormat(dst, jsonForm)
 }
 
-// appendLocal appends date, separator and time of day. It returns false for what it
-// leaves to package time.
+// appendLocal appends date, separator and time of day. It returns false if package time
+// has to do it.
 func (c *Clock) appendLocal(dst []byte, t time.Time, separator byte) ([]byte, bool) {
 	const day = 24 * 60 * 60
 	seconds := t.Unix()
@@ -68,7 +68,7 @@ func (c *Clock) appendLocal(dst []byte, t time.Time, separator byte) ([]byte, bo
 		c.day, c.date = n, time.Unix(n*day, 0).UTC().AppendFormat(c.date[:0], time.DateOnly)
 	}
 	if len(c.date) != len(time.DateOnly) || c.date[0] == '0' || c.date[0] == '-' {
-		return dst, false // years that take more or less than four digits
+		return dst, false // years with more or fewer than four digits
 	}
 	of := int(seconds)
 	dst = append(append(dst, c.date...), separator)
@@ -77,7 +77,7 @@ func (c *Clock) appendLocal(dst []byte, t time.Time, separator byte) ([]byte, bo
 	return appendFraction(appendTwo(dst, of%60), t.Nanosecond()), true
 }
 
-// enter learns the offset that holds at a time, and until when.
+// enter looks up the offset at a time, and until when it applies.
 func (c *Clock) enter(t time.Time) {
 	t = t.In(c.zone)
 	name, east := t.Zone()
@@ -93,7 +93,7 @@ func (c *Clock) enter(t time.Time) {
 	c.human, c.rfc3339 = t.Format(" -0700 MST"), t.Format("Z07:00")
 }
 
-// appendFraction appends the fraction of a second without zeros at its end.
+// appendFraction appends the fraction of a second without trailing zeros.
 func appendFraction(dst []byte, nanoseconds int) []byte {
 	if nanoseconds == 0 {
 		return dst

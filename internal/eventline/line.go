@@ -1,9 +1,9 @@
-// Package eventline writes events as lines of eventsvc events: JSON, which has the
-// members of podman events --format json and some more, and text as podman events
-// prints it. Text that is JSON already is taken as it is, so that an event in a reply
-// can be printed without being decoded.
+// Package eventline writes events as lines of eventsvc events: as JSON, with the
+// members of podman events --format json and some more, and as text like podman events.
+// Text that is JSON already is copied unchanged, so that an event in a reply can be
+// printed without decoding it.
 //
-// It knows no Event: package events and the client make a Line of theirs.
+// It does not know the type Event: package events and the client make a Line of theirs.
 package eventline
 
 import "time"
@@ -16,13 +16,13 @@ type Line struct {
 	Time                                                                                   time.Time
 	Labels                                                                                 Labels
 
-	// Escaped says that the texts of the second group are as they stand between the
-	// quotes in JSON, and so are the labels.
+	// Escaped: the texts of the second group, and the labels, are in the form between
+	// the quotes in JSON.
 	Escaped bool
 }
 
 // Labels are the attributes; the zero value has none.
 type Labels struct {
 	Map  map[string]string
-	JSON string // instead, of an escaped line: an object of strings, whose names are in order and without escapes
+	JSON string // of an escaped line, instead: an object of strings, with names sorted and without escapes
 }

@@ -1,9 +1,9 @@
-// Package jsonscan goes through JSON text in one pass, without copying and without
-// reflection: the lines of Podman's log and the replies of the service are both read
-// with it. Which members there are is the matter of its users.
+// Package jsonscan scans JSON text in one pass, without copying and without reflection.
+// The lines of Podman's log and the replies of the service are both read with it. Its
+// users decide which members there are.
 //
-// It takes JSON as programs write it, and refuses the rest, right or wrong: its users
-// then ask encoding/json, whose answer counts.
+// It accepts JSON as programs write it, and refuses everything else, valid or not: its
+// users then call encoding/json, whose result counts.
 package jsonscan
 
 import (
@@ -12,14 +12,15 @@ import (
 	"unicode/utf8"
 )
 
-// Scanner is at a place in a text. A method that expects something returns false, and
-// may be anywhere after that, if it is not there in its plain form.
+// Scanner is at a position in a text. A method that expects something returns false if
+// it is not there in its plain form; the position is then undefined.
 type Scanner struct {
 	Text []byte
 	Pos  int
 }
 
-// Space skips white space, but for the newline, which no text on one line has.
+// Space skips white space, except the newline, which a text on one line does not
+// contain.
 func (s *Scanner) Space() {
 	if s.Pos < len(s.Text) && s.Text[s.Pos] <= ' ' {
 		s.spaces()
@@ -32,7 +33,7 @@ func (s *Scanner) spaces() {
 	}
 }
 
-// Byte goes after a byte, if it is the next one.
+// Byte skips a byte, if it is the next one.
 func (s *Scanner) Byte(c byte) bool {
 	if s.Pos < len(s.Text) && s.Text[s.Pos] == c {
 		s.Pos++
@@ -41,7 +42,7 @@ func (s *Scanner) Byte(c byte) bool {
 	return false
 }
 
-// Word goes after a word, if it comes next.
+// Word skips a word, if it is next.
 func (s *Scanner) Word(word string) bool {
 	rest := s.Text[s.Pos:]
 	if len(rest) < len(word) || string(rest[:len(word)]) != word {
@@ -51,10 +52,10 @@ func (s *Scanner) Word(word string) bool {
 	return true
 }
 
-// Name goes after the name of a member and its colon, if that is one of the names from
-// a place in their list on, and returns its place, or -1. The names are spelt as they
-// stand in the text, `"ID":`, in the order in which their writer has them: so each
-// place in the text is compared with few of them.
+// Name skips the name of a member and its colon, if it is one of names from the index
+// from on, and returns its index, or -1. The names are spelled as in the text, `"ID":`,
+// in the order in which their writer has them, so that each position is compared with
+// few of them.
 func (s *Scanner) Name(names []string, from int) int {
 	rest := s.Text[s.Pos:]
 	if len(rest) < 2 {
@@ -89,9 +90,8 @@ func (s *Scanner) String() (span Span, escaped, ok bool) {
 	i++
 	start := i
 	for {
-		// Eight bytes at a time: the first that is a quote, a backslash, a control
-		// character or not ASCII. What is borrowed from the bytes after it may mark
-		// those, too.
+		// Eight bytes at a time, up to the first that is a quote, a backslash, a
+		// control character or not ASCII. Borrowing may also mark bytes after it.
 		for i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])
 			quote, slash := x^(ones*'"'), x^(ones*'\\')
@@ -130,8 +130,8 @@ func (s *Scanner) String() (span Span, escaped, ok bool) {
 	}
 }
 
-// escapeLength returns the length of the escape that b begins with, 0 if it is
-// none that can be passed on as it is.
+// escapeLength returns the length of the escape at the start of b, 0 if it cannot be
+// passed on unchanged.
 func escapeLength(b []byte) int {
 	if len(b) < 2 {
 		return 0
