@@ -25,10 +25,7 @@ import (
 // that moves the same bytes through a server of its own. EVENTSVC_BENCH_EVENTS is how
 // many.
 func BenchmarkFleet(b *testing.B) {
-	events, _ := strconv.Atoi(os.Getenv("EVENTSVC_BENCH_EVENTS"))
-	if events == 0 {
-		events = 1_000_000
-	}
+	events := benchEvents(1_000_000)
 	load, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		b.Fatal(err)
@@ -57,7 +54,7 @@ func BenchmarkFleet(b *testing.B) {
 	metrics := filepath.Join(filepath.Dir(h.socket), "m")
 	log := filepath.Join(b.TempDir(), "events.log")
 	began = time.Now()
-	c := run(b, "env", "GOMEMLIMIT=18MiB", binary, "collect", "--from", s.url, "--log", log, "--log-max-size", "0", "--metrics", "unix:"+metrics)
+	c := run(b, collectArgs(s, log, metrics)...)
 	awaitNumber(b, metrics, "collect_events_total", func(n float64) bool { return int(n) == events })
 	row("catching up: collector into a log; the peer: ordered consumer, nothing written", rate(events, time.Since(began)), reader, 0.6)
 	socket := filepath.Join(filepath.Dir(h.socket), "fleet")
@@ -69,9 +66,7 @@ func BenchmarkFleet(b *testing.B) {
 	}
 	row("catching up: eventsvc events from the fleet's service, as JSON; the peer: as before, not decoded", rate(events, time.Since(began)), reader, 0)
 
-	// Latency.
-	latencies := h.latencies(socket, 1000)
-	fmt.Printf("| append to subscriber of the fleet's service, 100/s | p50 %.2f ms, p99 %.2f ms | | | p50 ≤ 1.5 ms |\n", latencies[500], latencies[990])
+	h.rowLatency(socket)
 	fmt.Printf("| memory of forward, of collect, at most | %.1f MB, %.1f MB | | | ≤ 32 MB each |\n", float64(forwarder.memory())/1000, float64(c.memory())/1000)
 	forwarder.end(syscall.SIGTERM)
 	c.end(syscall.SIGTERM)
@@ -113,6 +108,33 @@ func BenchmarkFleet(b *testing.B) {
 	row("100 hosts, from starting 100 forwarders on; the peer: 100 connections, PublishAsync without a fence", ours, publishAsync(b, startNATS(b), per), 0)
 }
 
+// BenchmarkFleetLatency is the row of the latency by itself: 'make bench-fleet
+// FLEET=Latency'.
+func BenchmarkFleetLatency(b *testing.B) {
+	events := benchEvents(1000)
+	s := startNATS(b)
+	h := newHost(b, "h0")
+	h.fill(events)
+	run(b, h.forwardArgs(s)...)
+	metrics, log := filepath.Join(filepath.Dir(h.socket), "m"), filepath.Join(b.TempDir(), "events.log")
+	stream(b, s)
+	run(b, collectArgs(s, log, metrics)...)
+	awaitNumber(b, metrics, "collect_events_total", func(n float64) bool { return int(n) == events })
+	socket := filepath.Join(filepath.Dir(h.socket), "fleet")
+	serve(b, socket, log, "--collected")
+	for range 3 {
+		h.rowLatency(socket)
+	}
+}
+
+// benchEvents is how many events the hosts have before.
+func benchEvents(usual int) int {
+	if n, _ := strconv.Atoi(os.Getenv("EVENTSVC_BENCH_EVENTS")); n > 0 {
+		return n
+	}
+	return usual
+}
+
 func rate(n int, took time.Duration) float64 { return float64(n) / took.Seconds() }
 
 func row(work string, ours, peer, target float64) {
@@ -125,6 +147,10 @@ func row(work string, ours, peer, target float64) {
 
 func (h *host) forwardArgs(s *server) []string {
 	return []string{"env", "GOMEMLIMIT=24MiB", binary, "forward", "--to", s.url, "--host", h.name, "--address", "unix:" + h.socket, "--create"}
+}
+
+func collectArgs(s *server, log, metrics string) []string {
+	return []string{"env", "GOMEMLIMIT=18MiB", binary, "collect", "--from", s.url, "--log", log, "--log-max-size", "0", "--metrics", "unix:" + metrics}
 }
 
 // onDisk is how large the server's store is, in bytes.
@@ -156,6 +182,13 @@ func (h *host) fill(n int) {
 	if err := w.Flush(); err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// rowLatency measures the latency and prints it.
+func (h *host) rowLatency(socket string) {
+	h.t.Helper()
+	all := h.latencies(socket, 1000)
+	fmt.Printf("| append to subscriber of the fleet's service, 100/s | p50 %.2f ms, p99 %.2f ms | | | p50 ≤ 1.5 ms |\n", all[500], all[990])
 }
 
 // latencies appends events, and returns for each how long it took to a subscriber, in
