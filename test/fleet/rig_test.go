@@ -141,8 +141,9 @@ func startNATS(t testing.TB, more ...string) *server {
 	return s
 }
 
-func (s *server) await(address string) {
-	s.t.Helper()
+// await waits until the process listens on a port.
+func (p *process) await(address string) {
+	p.t.Helper()
 	for range 2000 {
 		if c, err := net.Dial("tcp", address); err == nil {
 			_ = c.Close()
@@ -150,7 +151,7 @@ func (s *server) await(address string) {
 		}
 		time.Sleep(5 * time.Millisecond) // for the port, which nothing announces
 	}
-	s.t.Fatalf("nats-server does not answer\n%s", s.out)
+	p.t.Fatalf("%s does not answer\n%s", p.args[0], p.out)
 }
 
 // again starts it once more, after its end.

@@ -29,8 +29,8 @@ packages=(
 	tmux
 	# What scrapes the metrics, also as a text file, and checks the alert rules.
 	prometheus prometheus-node-exporter
-	# An MQTT client, for the events of a fleet.
-	mosquitto-clients
+	# An MQTT client, and what a host is reached by, for the events of a fleet.
+	mosquitto-clients openssh-server openssh-client
 	# What looks at the packages that "make packages" builds.
 	lintian rpm debhelper dpkg-dev groff-base mandoc appstream
 )
