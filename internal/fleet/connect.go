@@ -49,7 +49,11 @@ const (
 	pingInterval  = 5 * time.Second
 	// requestTimeout bounds the wait for one reply of the server.
 	requestTimeout = 5 * time.Second
+	// deniedWait is how long after a subscription was refused it is tried again.
+	deniedWait = 5 * time.Second
 )
+
+const rightsHint = "'eventsvc fleet init' prints the rights that a user needs"
 
 const reconnected = "connected to NATS again"
 
@@ -63,8 +67,9 @@ type attempts struct {
 	server *Server
 	log    *slog.Logger
 
-	mu   sync.Mutex
-	last string // guarded by mu
+	mu     sync.Mutex
+	last   string // guarded by mu, as the rest
+	denied bool   // the server has refused a subscription, and the connection is to be made again
 }
 
 func (a *attempts) failed(err error) {
@@ -84,6 +89,32 @@ func (a *attempts) begin() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.last = ""
+}
+
+// reported takes an error that the server sends by itself. It has removed a subscription
+// that the user has no right to (any more), and does not give it back with the right:
+// all of them are made again with the connection.
+func (a *attempts) reported(nc *nats.Conn, err error) {
+	if !nc.IsConnected() { // the attempt to connect has the same error
+		return
+	}
+	a.log.Warn("NATS reports an error", "error", err)
+	if !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(err.Error(), "for Subscription") {
+		return
+	}
+	a.server.notice(errors.Errorf("no answer can come: %v; %s", err, rightsHint))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.denied {
+		return
+	}
+	a.denied = true
+	time.AfterFunc(deniedWait, func() {
+		a.mu.Lock()
+		a.denied = false
+		a.mu.Unlock()
+		_ = nc.ForceReconnect() // unless it was closed
+	})
 }
 
 func (s *Server) notice(err error) {
@@ -136,11 +167,7 @@ func (s *Server) options(name, inbox string, log *slog.Logger) ([]nats.Option, e
 			log.Info(reconnected)
 			s.notice(nil)
 		}),
-		nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) {
-			if nc.IsConnected() { // else the attempt to connect has the same error
-				log.Warn("NATS reports an error", "error", err)
-			}
-		}),
+		nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) { tries.reported(nc, err) }),
 	}
 	if s.Creds != "" {
 		if _, err := os.ReadFile(s.Creds); err != nil {

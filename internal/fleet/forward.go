@@ -164,7 +164,7 @@ func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) er
 	if err != nil {
 		return err
 	}
-	f.note(func(p *Presence) { p.Cursor = from.cursor })
+	f.note(func(p *Presence) { p.Cursor, p.Waiting = from.cursor, 0 }) // what was waiting may be in the stream
 	local, err := client.New(f.Address)
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) er
 		if err != nil {
 			return err
 		}
-		f.note(func(p *Presence) { p.Waiting = len(batch) + read.waiting() })
+		f.note(func(p *Presence) { p.wait(len(batch) + read.waiting()) })
 		if err := f.publishEvents(ctx, p, batch); err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func (p *Presence) Late(now time.Time) time.Duration {
 	if p.EventTime.After(since) {
 		since = p.EventTime
 	}
-	if p.CaughtUp && p.Fault == "" || since.IsZero() {
+	if p.isCurrent() || since.IsZero() {
 		return 0
 	}
 	return max(0, now.Sub(since))
@@ -63,12 +63,26 @@ func (p *Presence) catchUp() {
 	p.CaughtUp, p.Current, p.Fault, p.Waiting = true, time.Now().UTC(), "", 0
 }
 
+// isCurrent reports whether all events are in the stream, as far as is known.
+func (p *Presence) isCurrent() bool { return p.CaughtUp && p.Fault == "" && p.Waiting == 0 }
+
+// wait notes that events wait.
+func (p *Presence) wait(events int) {
+	p.leave()
+	p.Waiting = events
+}
+
 // fail notes what keeps it from forwarding.
 func (p *Presence) fail(err error) {
-	if p.CaughtUp && p.Fault == "" {
+	p.leave()
+	p.Fault = err.Error()
+}
+
+// leave notes when it was current for the last time.
+func (p *Presence) leave() {
+	if p.isCurrent() {
 		p.Current = time.Now().UTC()
 	}
-	p.Fault = err.Error()
 }
 
 // say publishes the presence.

@@ -42,6 +42,7 @@ func isCode(err error, code int) bool {
 func request(ctx context.Context, nc *nats.Conn, m *nats.Msg, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	before := nc.LastError()
 	reply, err := nc.RequestMsgWithContext(ctx, m)
 	if errors.Is(err, nats.ErrNoResponders) {
 		if strings.HasPrefix(m.Subject, eventsPrefix) {
@@ -51,7 +52,7 @@ func request(ctx context.Context, nc *nats.Conn, m *nats.Msg, into any) error {
 		return errors.Errorf("cannot ask %s: this server, or the user's account, has no JetStream; enable it there", m.Subject)
 	}
 	if err != nil {
-		return errors.Wrapf(err, "no answer to %s", m.Subject)
+		return unanswered(nc, m.Subject, before, err)
 	}
 	if len(reply.Data) == 0 {
 		return nil // the first message of a batch is accepted so
@@ -66,6 +67,19 @@ func request(ctx context.Context, nc *nats.Conn, m *nats.Msg, into any) error {
 		return failed.Error
 	}
 	return errors.Wrapf(json.Unmarshal(reply.Data, into), "cannot understand the answer to %s", m.Subject)
+}
+
+// unanswered says why there is no answer. A server that refuses a message for want of
+// rights does not answer it, but sends an error by itself, for the connection.
+func unanswered(nc *nats.Conn, subject string, before, err error) error {
+	if errors.Is(err, nats.ErrReconnectBufExceeded) { // there is no such buffer
+		return errors.Errorf("cannot send %s: there is no connection to NATS", subject)
+	}
+	//nolint:errorlint // whether it is another one than before
+	if last := nc.LastError(); last != before && errors.Is(last, nats.ErrPermissionViolation) {
+		return errors.Errorf("no answer to %s: %v; %s", subject, last, rightsHint)
+	}
+	return errors.Wrapf(err, "no answer to %s", subject)
 }
 
 // publisher publishes the events of one host. It is not safe for concurrent use.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,5 +108,61 @@ func awaitHosts(t *testing.T, s *server, names ...string) {
 			t.Fatalf("hosts: %v\n%s", err, out)
 		}
 		time.Sleep(100 * time.Millisecond) // between two looks
+	}
+}
+
+// A host and a collector that lose their rights while they run say which they lack. Once
+// they have them again they go on: each event once, and the host without a fault though
+// nothing more happens.
+func TestFleet_rightsWithdrawn(t *testing.T) {
+	const publish, subscribe = `"containers.>", "$JS.API.>"`, `"_INBOX_h0.>", "_INBOX_collect.>"`
+	rights := filepath.Join(t.TempDir(), "rights.conf")
+	grant := func(publish, subscribe string) {
+		t.Helper()
+		text := `authorization { users = [ {user: admin, password: a}, {user: h0, password: h, permissions: { publish: [` +
+			publish + `], subscribe: [` + subscribe + `] } } ] }`
+		if err := os.WriteFile(rights, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grant(publish, subscribe)
+	s := startNATS(t, `include "`+relative(t, rights)+`"`)
+	as := func(user string) *server {
+		return &server{process: s.process, dir: s.dir, url: strings.Replace(s.url, "//", "//"+user+"@", 1)}
+	}
+	admin := as("admin:a")
+	h := newHost(t, "h0")
+	creating := run(t, binary, "forward", "--to", admin.url, "--host", "admin", "--address", "unix:"+h.socket, "--create", "--filter", "name=nothing")
+	stream(t, admin)
+	creating.end(syscall.SIGTERM)
+	metrics := filepath.Join(filepath.Dir(h.socket), "m")
+	c := startCollector(t, as("h0:h"))
+	forwarder := run(t, binary, "forward", "--to", as("h0:h").url, "--host", "h0", "--address", "unix:"+h.socket, "--metrics", "unix:"+metrics)
+	h.write(10)
+	is := func(want float64) func(float64) bool { return func(n float64) bool { return n == want } }
+	awaitNumber(t, metrics, "forward_events_total", is(10))
+	reload := func(publish, subscribe string) {
+		t.Helper()
+		reloads := strings.Count(s.out.String(), "Reloaded")
+		grant(publish, subscribe)
+		_ = s.cmd.Process.Signal(syscall.SIGHUP)
+		s.awaitTimes(reloads+1, "Reloaded")
+	}
+	for i, less := range [][2]string{{`"nothing"`, subscribe}, {publish, `"nothing"`}} {
+		reload(less[0], less[1])
+		h.write(1)
+		awaitNumber(t, metrics, "forward_lag_seconds", func(n float64) bool { return n > 0 })
+		awaitNumber(t, metrics, "forward_fault", is(1))
+		if i == 0 {
+			forwarder.awaitSaid("prints the rights that a user needs")
+		} else {
+			forwarder.awaitReconnected(1) // the right is missing still
+			c.awaitReconnected(1)
+		}
+		reload(publish, subscribe)
+		await(t, "stream", func() map[string]*got { return inStream(t, admin) }, h)
+		await(t, "log", func() map[string]*got { return inLog(t, c.log) }, h)
+		awaitNumber(t, metrics, "forward_fault", is(0))
+		awaitNumber(t, metrics, "forward_lag_seconds", is(0))
 	}
 }
