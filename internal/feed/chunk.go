@@ -61,7 +61,7 @@ func (c *chunk) in(format *Format) *frames {
 	f := &c.frames[format.index]
 	f.once.Do(func() {
 		f.ends = make([]int, len(c.records))
-		f.buf = make([]byte, 0, c.rawSize()*2+len(c.records)*frameSize)
+		f.buf = make([]byte, 0, c.rawSize()+2*len(c.records)*frameSize)
 		for i := range c.records {
 			f.buf = format.encode(f.buf, &c.records[i])
 			f.ends[i] = len(f.buf)

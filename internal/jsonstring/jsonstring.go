@@ -4,6 +4,7 @@ package jsonstring
 
 import (
 	"maps"
+	"math"
 	"math/bits"
 	"slices"
 	"unicode/utf8"
@@ -33,42 +34,82 @@ const hexDigits = "0123456789abcdef"
 // JavaScript's line separators are escaped, bytes that are not UTF-8 replaced by
 // U+FFFD.
 func Append(dst []byte, s string) []byte {
+	dst, _ = AppendWithin(dst, s, math.MaxInt)
+	return dst
+}
+
+// AppendWithin is Append for a string that escapes make no more than so many bytes
+// longer, or so. Of another one it appends a part and returns false.
+func AppendWithin(dst []byte, s string, most int) (_ []byte, ok bool) {
 	dst = append(dst, '"')
-	start := 0
-	for i := 0; ; {
-		if i += plainLength(s[i:]); i >= len(s) {
-			break
+	start := len(dst)
+	checked, valid := false, false
+	for i := 0; i < len(s); {
+		if len(dst)-start-i > most {
+			return dst, false
 		}
-		if s[i] < utf8.RuneSelf {
-			dst = append(dst, s[start:i]...)
-			// Where one character is to be escaped, others are near, such as the quotes
-			// of JSON.
-			for near := min(i+16, len(s)); i < near && s[i] < utf8.RuneSelf; i++ {
-				if c := s[i]; isPlain(c) {
+		n := plainLength(s[i:])
+		dst = append(dst, s[i:i+n]...)
+		i += n
+		// Where one character is to be escaped, others are near, such as the quotes of
+		// JSON.
+		for near := min(i+32, len(s)); i < near; {
+			c := s[i]
+			if c < utf8.RuneSelf {
+				switch e := escapes[c]; e {
+				case plain:
 					dst = append(dst, c)
-				} else {
-					dst = appendEscape(dst, c)
+				case hex:
+					dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+				default:
+					dst = append(dst, '\\', e)
 				}
+				i++
+				continue
 			}
-			start = i
-			continue
+			if !checked { // to decode each character takes long
+				checked, valid = true, utf8.ValidString(s[i:])
+			}
+			if valid && c != separators {
+				n := lengthOfOthers(s[i:])
+				dst = append(dst, s[i:i+n]...)
+				i += n
+				continue
+			}
+			text, size := decode(s[i:])
+			dst = append(dst, text...)
+			i += size
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, `\ufffd`...)
-			start = i + size
-		case r == '\u2028' || r == '\u2029':
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, `\u202`...)
-			dst = append(dst, hexDigits[r&0xf])
-			start = i + size
-		}
-		i += size
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
+	return append(dst, '"'), true
+}
+
+// lengthOfOthers returns how many bytes at the start of a valid string are not ASCII
+// and the same in JSON.
+func lengthOfOthers(s string) int {
+	i := 0
+	for i < len(s) && s[i] >= utf8.RuneSelf && s[i] != separators {
+		i++
+	}
+	return i
+}
+
+// separators is the byte that U+2028 and U+2029 begin with.
+const separators = '\xe2'
+
+// decode returns what the first character, which is not ASCII, becomes, and how many
+// bytes it has.
+func decode(s string) (text string, size int) {
+	switch r, size := utf8.DecodeRuneInString(s); {
+	case r == utf8.RuneError && size == 1:
+		return `\ufffd`, size
+	case r == '\u2028':
+		return `\u2028`, size
+	case r == '\u2029':
+		return `\u2029`, size
+	default:
+		return s[:size], size
+	}
 }
 
 // plainLength returns how many bytes at the start of a string are unchanged in JSON. It
@@ -94,24 +135,21 @@ func plainLength(s string) int {
 }
 
 // isPlain reports whether an ASCII character is unchanged in JSON.
-func isPlain(c byte) bool {
-	return c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
-}
+func isPlain(c byte) bool { return escapes[c] == plain }
 
-func appendEscape(dst []byte, c byte) []byte {
-	switch c {
-	case '\\', '"':
-		return append(dst, '\\', c)
-	case '\b':
-		return append(dst, `\b`...)
-	case '\f':
-		return append(dst, `\f`...)
-	case '\n':
-		return append(dst, `\n`...)
-	case '\r':
-		return append(dst, `\r`...)
-	case '\t':
-		return append(dst, `\t`...)
+// What stands in escapes for a character that has no letter after a backslash.
+const (
+	plain = 0 // it is the same in JSON
+	hex   = 1
+)
+
+// escapes has what comes after the backslash of a character of ASCII.
+var escapes = func() (e [utf8.RuneSelf]byte) {
+	for c := range byte(' ') {
+		e[c] = hex
 	}
-	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
-}
+	e['<'], e['>'], e['&'] = hex, hex, hex
+	e['"'], e['\\'] = '"', '\\'
+	e['\b'], e['\f'], e['\n'], e['\r'], e['\t'] = 'b', 'f', 'n', 'r', 't'
+	return e
+}()

@@ -40,6 +40,24 @@ func TestAppend_asEncodingJSON(t *testing.T) {
 	}
 }
 
+// Whatever is to be escaped, no more is appended than the bound and what is looked at
+// at a time.
+func TestAppendWithin_bound(t *testing.T) {
+	const most, atATime = 1000, 32 * len(`\u0000`)
+	for _, part := range stringSeeds()[1:] {
+		s := strings.Repeat(part, 1000)
+		want := Append(nil, s)
+		longer := len(want) - len(`""`) - len(s)
+		got, ok := AppendWithin(nil, s, most)
+		switch {
+		case ok && !bytes.Equal(got, want):
+			t.Errorf("%q is written as %.100q, want %.100q", part, got, want)
+		case ok && longer > most+atATime, !ok && (longer <= most || len(got) > len(s)+most+atATime):
+			t.Errorf("%q: escapes make it %d bytes longer, %v with %d bytes", part, longer, ok, len(got))
+		}
+	}
+}
+
 func FuzzAppend(f *testing.F) {
 	for _, s := range stringSeeds() {
 		f.Add(s)

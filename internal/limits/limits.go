@@ -126,14 +126,23 @@ const (
 	// object may have 256 KiB.
 	LabelsLength = 256 << 10
 	Labels       = 4096
+	// OddLabels is LabelsLength for those in a journal that are not as
+	// encoding/json writes them: to decode those takes five times as long.
+	OddLabels = 64 << 10
 )
 
-// JournalEntry bounds the bytes of those fields of a journal entry that are read, and
-// of those that would have to be decompressed, with 16 KiB added for each of the
-// latter: Podman's entries have few. Every local user can write entries, of any length:
-// one that takes the sender 50 kB may be 768 MB here. Longer entries are left out
-// unread.
-const JournalEntry = 2 << 20
+// Entries of a journal. Every local user can put one there, of any length: what takes
+// a sender 50 kB may be 768 MB here.
+const (
+	// JournalEntry is how many bytes the fields of an entry may have that are read,
+	// and those that would have to be decompressed, with 16 KiB more for each of
+	// these: Podman's entries have few. What is longer is left out unread.
+	JournalEntry = 1 << 20
+	// JournalEscapes is how many bytes longer the escapes of JSON may make a field
+	// that they make more than half as long again. A sender has no work with them,
+	// and a control character becomes six. JSON has a quote in eight characters.
+	JournalEscapes = 16 << 10
+)
 
 // Denials, and expired cursors, are logged individually up to DenialBurst, and then at
 // most once in each DenialPause: a refused client must not be able to fill the log.

@@ -31,6 +31,8 @@ type Values struct {
 	ErrorText, Inspect, PodID, Labels []byte // Labels: a JSON object of strings
 }
 
+var errLong = errors.Errorf("escapes make a field more than half as long again, and more than %d bytes longer", limits.JournalEscapes)
+
 // Build appends the line with these values, in the form in which Podman 5 writes it,
 // and fills in its fields without parsing the line again. On an error, which says why
 // the values are not an event, it appends nothing.
@@ -76,6 +78,9 @@ func Build(dst []byte, v *Values, f *Fields) ([]byte, error) {
 		b.place(Attributes, from)
 	}
 	b.b = append(b.b, '}')
+	if b.long {
+		return dst, errLong
+	}
 	if len(b.b)-b.start > MaxLine {
 		return dst, errors.Errorf("the event is longer than %d bytes", MaxLine)
 	}
@@ -122,12 +127,18 @@ func buildAttributes(labels []byte) ([]byte, error) {
 		return nil, ErrLabels
 	}
 	var f Fields
-	s := scanner{Scanner: jsonscan.Scanner{Text: labels}, f: &f}
+	s := scanner{Scanner: jsonscan.Scanner{Text: labels}, f: &f, cutting: true}
 	if s.attributes() && s.Pos == len(labels) {
-		if !f.Has(Attributes) {
+		switch {
+		case s.labels.End > 0:
+			return nil, ErrLabels
+		case !f.Has(Attributes):
 			return nil, nil
 		}
 		return labels, nil
+	}
+	if len(labels) > limits.OddLabels {
+		return nil, errors.Errorf("they are not in Podman's form, and longer than %d bytes", limits.OddLabels)
 	}
 	var m map[string]string
 	if err := json.Unmarshal(labels, &m); err != nil {
@@ -152,6 +163,7 @@ type builder struct {
 	b     []byte
 	start int // of the line, in b
 	f     *Fields
+	long  bool // escapes make a member too long
 }
 
 func (b *builder) place(m Member, from int) {
@@ -161,7 +173,7 @@ func (b *builder) place(m Member, from int) {
 // text appends a string member, with a comma after it. The name includes the opening
 // quote of the value.
 func (b *builder) text(m Member, name string, value []byte) {
-	if len(value) == 0 {
+	if len(value) == 0 || b.long {
 		return
 	}
 	b.b = append(b.b, name...)
@@ -172,7 +184,11 @@ func (b *builder) text(m Member, name string, value []byte) {
 		if bytes.IndexByte(value, 0) >= 0 {
 			value = bytes.ReplaceAll(value, []byte{0}, []byte("\ufffd"))
 		}
-		b.b = jsonstring.Append(b.b[:from-1], unsafe.String(unsafe.SliceData(value), len(value)))
+		text, ok := unsafe.String(unsafe.SliceData(value), len(value)), false
+		if b.b, ok = jsonstring.AppendWithin(b.b[:from-1], text, max(limits.JournalEscapes, len(text)/2)); !ok {
+			b.long = true
+			return
+		}
 		b.b = b.b[:len(b.b)-1]
 		if bytes.IndexByte(b.b[from:], '\\') >= 0 {
 			b.f.Escaped |= 1 << m

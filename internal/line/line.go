@@ -167,6 +167,12 @@ func (f *Fields) View(b []byte, v *filter.View) {
 	}
 }
 
+// When returns the time of the event.
+func (f *Fields) When(b []byte) time.Time {
+	t, _ := time.Parse(time.RFC3339, f.shared(b, TimeText))
+	return t
+}
+
 // Event decodes the line.
 func (f *Fields) Event(b []byte) events.Event {
 	if f.Extra {
@@ -182,7 +188,7 @@ func (f *Fields) Event(b []byte) events.Event {
 		HealthFailingStreak: f.Int(b, HealthStreak), Error: f.String(b, ErrorText),
 		Details: events.Details{ContainerInspectData: f.String(b, Inspect), PodID: f.String(b, PodID)},
 	}
-	e.Time, _ = time.Parse(time.RFC3339, f.shared(b, TimeText))
+	e.Time = f.When(b)
 	if f.Has(ExitCode) {
 		code := f.Int(b, ExitCode)
 		e.ContainerExitCode = &code

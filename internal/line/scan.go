@@ -210,13 +210,15 @@ func (s *scanner) attributes() bool {
 		return false
 	}
 	s.Space()
-	var names labelNames
+	var few [64]Span
+	names := labelNames{all: few[:0]}
 	if !s.Byte('}') {
 		for {
 			name, escaped, ok := s.String()
-			if !ok || !names.add(s.Text, name, escaped) {
+			if !ok {
 				return false
 			}
+			names.add(s.Text, name, escaped)
 			s.Space()
 			if !s.Byte(':') {
 				return false
@@ -241,35 +243,45 @@ func (s *scanner) attributes() bool {
 		return s.cutting
 	}
 	s.f.Spans[Attributes] = span
-	return !names.uncertain || names.differ(s.Text[start:s.Pos])
+	return names.differ(s.Text)
 }
 
 // labelNames detects a name that occurs twice, of which encoding/json takes the last.
 type labelNames struct {
 	n         int
-	names     [64]Span
-	uncertain bool // there are too many, or some with escapes: call differ
+	all       []Span // the first limits.Labels
+	unordered bool   // one is not greater than the one before, or has escapes
 }
 
-// add returns false for a name added before.
-func (l *labelNames) add(b []byte, name Span, escaped bool) bool {
-	l.n++
-	if escaped || l.n > len(l.names) {
-		l.uncertain = true
+func (l *labelNames) add(b []byte, name Span, escaped bool) {
+	if l.n++; l.n > limits.Labels {
+		return
+	}
+	if last := len(l.all) - 1; escaped || last >= 0 && bytes.Compare(textOf(b, l.all[last]), textOf(b, name)) >= 0 {
+		l.unordered = true
+	}
+	l.all = append(l.all, name)
+}
+
+func textOf(b []byte, s Span) []byte { return b[s.Start:s.End] }
+
+// differ reports whether no two names are the same once they are without escapes.
+// encoding/json, and so Podman, writes them in order.
+func (l *labelNames) differ(b []byte) bool {
+	if !l.unordered {
 		return true
 	}
-	text := b[name.Start:name.End]
-	for _, other := range l.names[:l.n-1] {
-		if other.End-other.Start == uint32(len(text)) && bytes.Equal(b[other.Start:other.End], text) {
+	names := make([][]byte, len(l.all))
+	for i, name := range l.all {
+		if names[i] = textOf(b, name); bytes.IndexByte(names[i], '\\') >= 0 {
+			names[i] = []byte(jsonstring.Unescape(names[i]))
+		}
+	}
+	slices.SortFunc(names, bytes.Compare)
+	for i := 1; i < len(names); i++ {
+		if bytes.Equal(names[i-1], names[i]) {
 			return false
 		}
 	}
-	l.names[l.n-1] = name
 	return true
-}
-
-// differ reports whether no two names of the object are equal once unescaped.
-func (l *labelNames) differ(object []byte) bool {
-	var decoded map[string]string
-	return json.Unmarshal(object, &decoded) == nil && len(decoded) == l.n
 }

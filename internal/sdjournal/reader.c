@@ -332,6 +332,11 @@ static int copy_fields(struct sdj_file *f, struct out *o) {
 	int r = sdj_each_field(&f->map, f->fd, f->at.seqnum, look_at_field, o);
 	if (r != 0 || !o->packed || (o->matches && o->found == all_names(o->wanted)))
 		return r;
+	// What the buffer has no room for is not decompressed in vain.
+	if (o->matches && o->size + o->compressed > (size_t) (before.end - before.at)) {
+		o->size += o->compressed;
+		return 0;
+	}
 	*o = before;
 	const void *data;
 	size_t length;

@@ -73,6 +73,9 @@ func (r *Record) View(v *filter.View) {
 	v.UID, v.Host = r.UID, r.Host
 }
 
+// When returns the time of the event, without decoding the rest.
+func (r *Record) When() time.Time { return r.Fields.When(r.Line) }
+
 // Event decodes the record.
 func (r *Record) Event() events.Event {
 	e := r.Fields.Event(r.Line)

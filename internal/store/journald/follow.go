@@ -3,6 +3,7 @@
 package journald
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/pkg/errors"
@@ -424,7 +425,8 @@ func (s *Store) decode(e *sdjournal.Entry, waited bool) found {
 	if !s.decoder.isEvent {
 		return f
 	}
-	_, lacking, err := s.decoder.record(nil, !s.ofHost(), &f.record)
+	line, lacking, err := s.decoder.record(s.scratch[:0], !s.ofHost(), &f.record)
+	s.scratch = line
 	if err != nil {
 		f.record = store.Record{}
 		s.noteSkip(&e.Place, err)
@@ -433,6 +435,7 @@ func (s *Store) decode(e *sdjournal.Entry, waited bool) found {
 	if lacking != nil {
 		s.noteSkip(&e.Place, lacking)
 	}
+	f.record.Line = bytes.Clone(f.record.Line) // of just its length
 	if waited {
 		f.id = identify(&s.decoder.values)
 	}

@@ -97,7 +97,7 @@ func (s *Store) findOldest(ctx context.Context) error {
 	var b store.Batch
 	switch err := r.Next(ctx, &b); {
 	case err == nil:
-		e.oldest, e.hasOldest = b.Records[0].Event().Time, true
+		e.oldest, e.hasOldest = b.Records[0].When(), true
 	case errors.Is(err, io.EOF):
 		e.noneTo, e.hasOldest = r.base.place, false
 	default:
@@ -130,7 +130,7 @@ func (s *Store) findNewest(ctx context.Context) error {
 	})
 	switch {
 	case err == nil:
-		e.newest, e.newestAt, e.hasNewest = rec.Event().Time, at.Realtime, true
+		e.newest, e.newestAt, e.hasNewest = rec.When(), at.Realtime, true
 	case !errors.Is(err, events.ErrEventNotFound):
 		return err
 	case known == nil:

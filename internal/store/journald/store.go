@@ -39,6 +39,7 @@ type Store struct {
 	h       *sdjournal.Reader // that follows
 	decoder decoder
 	entries []sdjournal.Entry
+	scratch []byte // for a line; no longer than one of limits.JournalEntry makes it
 
 	mu       sync.Mutex
 	closed   bool

@@ -67,12 +67,12 @@ func (p *past) span() (oldest, newest time.Time) {
 	var b store.Batch
 	if r, err := p.read(ctx, store.Start{}, store.Everything()); err == nil {
 		if r.nextSome(ctx, &b, 1) == nil {
-			oldest = b.Records[0].Event().Time
+			oldest = b.Records[0].When()
 		}
 		r.Close()
 	}
 	if last, err := p.last(ctx, store.Everything(), &b); err == nil {
-		newest = last.Event().Time
+		newest = last.When()
 	}
 	return oldest, newest
 }
