@@ -210,8 +210,7 @@ func (s *scanner) attributes() bool {
 		return false
 	}
 	s.Space()
-	var few [64]Span
-	names := labelNames{all: few[:0]}
+	var names labelNames
 	if !s.Byte('}') {
 		for {
 			name, escaped, ok := s.String()
@@ -249,18 +248,21 @@ func (s *scanner) attributes() bool {
 // labelNames detects a name that occurs twice, of which encoding/json takes the last.
 type labelNames struct {
 	n         int
-	all       []Span // the first limits.Labels
-	unordered bool   // one is not greater than the one before, or has escapes
+	few       [64]Span // the first, which take no memory of their own
+	more      []Span   // those after them, up to limits.Labels
+	last      Span
+	unordered bool // one is not greater than the one before, or has escapes
 }
 
 func (l *labelNames) add(b []byte, name Span, escaped bool) {
-	if l.n++; l.n > limits.Labels {
-		return
+	l.unordered = l.unordered || escaped || l.n > 0 && bytes.Compare(textOf(b, l.last), textOf(b, name)) >= 0
+	switch l.n++; {
+	case l.n <= len(l.few):
+		l.few[l.n-1] = name
+	case l.n <= limits.Labels:
+		l.more = append(l.more, name)
 	}
-	if last := len(l.all) - 1; escaped || last >= 0 && bytes.Compare(textOf(b, l.all[last]), textOf(b, name)) >= 0 {
-		l.unordered = true
-	}
-	l.all = append(l.all, name)
+	l.last = name
 }
 
 func textOf(b []byte, s Span) []byte { return b[s.Start:s.End] }
@@ -271,8 +273,9 @@ func (l *labelNames) differ(b []byte) bool {
 	if !l.unordered {
 		return true
 	}
-	names := make([][]byte, len(l.all))
-	for i, name := range l.all {
+	all := append(slices.Clone(l.few[:min(l.n, len(l.few))]), l.more...)
+	names := make([][]byte, len(all))
+	for i, name := range all {
 		if names[i] = textOf(b, name); bytes.IndexByte(names[i], '\\') >= 0 {
 			names[i] = []byte(jsonstring.Unescape(names[i]))
 		}
