@@ -3,6 +3,8 @@ package dbus
 import (
 	"encoding/json"
 	"io"
+	"strings"
+	"unicode"
 
 	"github.com/pkg/errors"
 
@@ -50,7 +52,7 @@ func (s *Server) spell(err error, peer *dbuswire.Peer, cursor string) *dbuswire.
 		return ready
 	}
 	f := s.faultOf(err, peer, cursor)
-	message := f.Message
+	message := spellNames(f)
 	switch f.Kind {
 	case core.CursorExpired:
 		message += ": give from_start, or after: " + f.Get("oldest")
@@ -58,6 +60,25 @@ func (s *Server) spell(err error, peer *dbuswire.Peer, cursor string) *dbuswire.
 		s.Refused(peer.Name(), message)
 	}
 	return &dbuswire.Error{Name: name(errorPrefix, f.Kind), Message: message}
+}
+
+// spellNames returns the message of a fault, in which the option or the field that it
+// is about is spelt as this interface spells it.
+func spellNames(f *core.Fault) string {
+	message := f.Message
+	for _, named := range []string{"parameter", "field"} {
+		var name strings.Builder
+		for _, r := range f.Get(named) {
+			if unicode.IsUpper(r) {
+				name.WriteByte('_')
+			}
+			name.WriteRune(unicode.ToLower(r))
+		}
+		if inContract := f.Get(named); name.String() != inContract {
+			message = strings.ReplaceAll(message, inContract, name.String())
+		}
+	}
+	return message
 }
 
 // lastLine returns the last line of a stream, which says why it ended.

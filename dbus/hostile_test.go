@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -234,6 +235,34 @@ func TestErrors_names(t *testing.T) {
 	r.feed.Close()
 	if _, err := try(c, "Subscribe", "t", []string{}, dict{}); nameOf(err) != errorPrefix+"ShuttingDown" {
 		t.Errorf("a feed that is closed: %v", err)
+	}
+}
+
+// An error names options and fields as this interface does.
+func TestErrors_spelling(t *testing.T) {
+	c := newRig(t, nil).client()
+	written := func(field string, value any) []any {
+		return []any{dict{"type": v("pod"), "status": v("create"), field: v(value)}}
+	}
+	for _, wrong := range []struct {
+		method string
+		body   []any
+		name   string
+	}{
+		{"GetEvents", []any{[]string{}, dict{"from_start": v(true), "after": v("x")}}, "from_start"},
+		{"OpenStream", []any{[]string{}, dict{"from_start": v(true), "after": v("x")}}, "from_start"},
+		{"Subscribe", []any{"t", []string{}, dict{"from_start": v(true), "after": v("x")}}, "from_start"},
+		{"GetEvents", []any{[]string{}, dict{"limit": v(uint32(0))}}, "limit"},
+		{"WriteEvent", written("exit_code", int64(1<<32)), "exit_code"},
+		{"WriteEvent", written("health_failing_streak", int64(-1)), "health_failing_streak"},
+		{"WriteEvent", written("timestamp_usec", int64(-1)), "timestamp_usec"},
+		{"WriteEvent", written("pod_id", strings.Repeat("x", 300<<10)), "pod_id"},
+		{"WriteEvent", written("health_log", strings.Repeat("x", 300<<10)), "health_log"},
+	} {
+		_, err := try(c, wrong.method, wrong.body...)
+		if err == nil || !strings.Contains(err.Error(), wrong.name) || regexp.MustCompile(`\b[a-z]+[A-Z]`).MatchString(err.Error()) {
+			t.Errorf("%s(%.100v): %v, want one that names %s", wrong.method, wrong.body, err, wrong.name)
+		}
 	}
 }
 

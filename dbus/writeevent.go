@@ -3,11 +3,7 @@ package dbus
 import (
 	"math"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
-
-	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/core"
@@ -38,12 +34,12 @@ func (k *call) writeEvent(d *dbuswire.Decoder) error {
 	}
 	event, err := k.server.core.ToWrite(k.caller(), in)
 	if err != nil {
-		return inSnakeCase(err)
+		return err
 	}
 	return k.atStore(func() error {
 		written := k.server.core.Write(k.server.Context(), []events.Event{event})[0]
 		if written.Err != nil {
-			return inSnakeCase(written.Err)
+			return written.Err
 		}
 		e := dbuswire.NewEncoder(nil)
 		e.Text(written.Cursor)
@@ -72,20 +68,4 @@ func newEvent(o dbuswire.Values) (*core.NewEvent, error) {
 	}
 	e.Time = new(time.UnixMicro(n).UTC().Format(time.RFC3339Nano))
 	return e, nil
-}
-
-// inSnakeCase spells the field in an error as this interface does.
-func inSnakeCase(err error) error {
-	var field *events.FieldError
-	if !errors.As(err, &field) {
-		return err
-	}
-	var name strings.Builder
-	for _, r := range field.Field {
-		if unicode.IsUpper(r) {
-			name.WriteByte('_')
-		}
-		name.WriteRune(unicode.ToLower(r))
-	}
-	return &events.FieldError{Field: name.String(), Reason: field.Reason}
 }
