@@ -102,7 +102,7 @@ func (f *FromJournal) begin(ctx context.Context, st store.Store, after string, s
 	if err := sink.Append(appendJournalPlace(text), Counts{Gaps: 1}); err != nil {
 		return nil, err
 	}
-	return st.Read(ctx, store.Start{After: expired.Oldest}, store.Everything())
+	return st.Read(ctx, store.Start{}, store.Everything()) // the oldest of then may be gone by now
 }
 
 // appendJournal appends a record of the journal, unless it gets too long.
