@@ -21,7 +21,8 @@ type cursorFile struct {
 // maxCursor is the length of a cursor in bytes, as the contract says.
 const maxCursor = 255
 
-// read returns the cursor in the file, "" if there is no file or it is empty.
+// read returns the cursor in the file, "" if there is no file or it is empty, as
+// journalctl(1) has it: mktemp(1) makes such a file. A crash does not.
 func (f *cursorFile) read() (string, error) {
 	path, err := resolve(f.path)
 	if err != nil {
@@ -98,6 +99,9 @@ func writeAndRename(beside, path, text string) error {
 		return err
 	}
 	_, err = file.WriteString(text)
+	if err == nil {
+		err = file.Sync() // else some file systems have an empty file after a power failure, which is no cursor
+	}
 	if closed := file.Close(); err == nil {
 		err = closed
 	}

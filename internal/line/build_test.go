@@ -2,6 +2,7 @@ package line
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -62,4 +63,50 @@ func FuzzBuild(f *testing.F) {
 			t.Errorf("built    %s\nPodman's %s", b, again)
 		}
 	})
+}
+
+// TestBuild_bounds tries each bound of what an entry of the journal may cost from both
+// sides.
+func TestBuild_bounds(t *testing.T) {
+	inspect := strings.Repeat(`{"Name":"value","List":["\"a\""],"Number":12345678}`, 16_000) // 800 kB
+	labels := func(n int, form string) string {
+		var b strings.Builder
+		for i := n; i > 0; i-- { // not in the order of encoding/json
+			fmt.Fprintf(&b, form, i)
+		}
+		return "{" + b.String()[1:] + "}"
+	}
+	for name, c := range map[string]struct {
+		inspect, labels, wrong string
+	}{
+		"inspect data":               {inspect: inspect},
+		"half of it quotes":          {inspect: strings.Repeat(`"a`, 500_000)},
+		"more than half quotes":      {inspect: strings.Repeat(`""a`, 300_000), wrong: errLong.Error()},
+		"3 kB of control characters": {inspect: strings.Repeat("\x01", 3_000)},
+		"4 kB of control characters": {inspect: strings.Repeat("\x01", 4_000), wrong: errLong.Error()},
+		"no text":                    {inspect: strings.Repeat("\xc3", 1_000_000), wrong: errLong.Error()},
+		"other letters":              {inspect: strings.Repeat("ü", 500_000)},
+		"4096 labels":                {labels: labels(4096, `,"%d":"x"`)},
+		"4097 labels":                {labels: labels(4097, `,"%d":"x"`), wrong: ErrLabels.Error()},
+		"odd labels":                 {labels: labels(2000, `,"%d":"\ud83d\ude00"`)},
+		"many odd labels":            {labels: labels(4000, `,"%d":"\ud83d\ude00"`), wrong: "not in Podman's form"},
+		"a label twice, others too":  {labels: labels(4000, `,"\u0061":"%020d"`), wrong: "not in Podman's form"},
+	} {
+		var f Fields
+		v := Values{Type: []byte("container"), Status: []byte("create"), Time: []byte("2026-11-27T12:00:00Z"), Inspect: []byte(c.inspect), Labels: []byte(c.labels)}
+		b, err := Build(nil, &v, &f)
+		switch {
+		case c.wrong != "":
+			if err == nil || !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("%s: %v, want %q", name, err, c.wrong)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		default:
+			var e events.Event
+			if err := json.Unmarshal(b, &e); err != nil || e.Details.ContainerInspectData != c.inspect || len(e.Attributes) != strings.Count(c.labels, ":") {
+				t.Errorf("%s: the line has %d bytes and %d labels (%v)", name, len(b), len(e.Attributes), err)
+			}
+		}
+	}
 }
