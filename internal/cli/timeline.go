@@ -139,7 +139,7 @@ func choosesStatus(filters []string) bool {
 
 // follow redraws whenever something has happened.
 func (r *timelineRun) follow(ctx context.Context, c *client.Client, since string) error {
-	painted, changed := time.Time{}, true
+	painted, changed := time.Now(), true
 	s, err := c.Subscribe(ctx, client.SubscribeOptions{
 		Filters: r.flags.filters, Since: since, AllUsers: r.flags.allUsers,
 		OnLost: func(cause error, _ time.Duration) {
@@ -180,9 +180,9 @@ func (r *timelineRun) follow(ctx context.Context, c *client.Client, since string
 		if now := time.Now(); s.Live() && !s.Buffered() && now.Sub(painted) >= leastRepaint || now.Sub(painted) >= mostRepaint {
 			painted = now
 			r.shown.Advance(now)
-			// If only time has passed, redraw only where that overwrites the last
-			// picture.
-			if !changed && !isTerminal(r.stdout) {
+			// If only time has passed, or the past is still being read, redraw only where
+			// that overwrites the last picture.
+			if !(changed && s.Live()) && !isTerminal(r.stdout) {
 				continue
 			}
 			changed = false

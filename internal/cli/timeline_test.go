@@ -130,6 +130,29 @@ func TestTimeline_follow(t *testing.T) {
 	<-done
 }
 
+// Into a pipe, the first picture that is printed has all of the past.
+func TestTimeline_followFirst(t *testing.T) {
+	r := newRig(t, "")
+	for i := range 20 {
+		r.crash(fmt.Sprint("web-", i), 4)
+	}
+	in, out := io.Pipe()
+	done := make(chan int)
+	go func() {
+		done <- Run(t.Context(), []string{"eventsvc", "timeline", "--follow", "--format", "json", "--address", r.address}, nil, out, io.Discard)
+	}()
+	var got struct{ Lanes []struct{ Name string } }
+	if err := json.NewDecoder(in).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Lanes) != 20 {
+		t.Errorf("the first picture has %d lanes", len(got.Lanes))
+	}
+	in.Close()
+	r.crash("last", 1) // which ends it
+	<-done
+}
+
 func TestTimeline_refuses(t *testing.T) {
 	r := newRig(t, "")
 	for name, test := range map[string]struct {
