@@ -18,6 +18,7 @@ import (
 const (
 	maxNames     = 500
 	maxExits     = 4 * maxNames // pairs of a name and an image
+	maxDied      = 10000        // names counted as other whose restarts are seen
 	maxNameBytes = 128
 	other        = "other"
 )
@@ -33,12 +34,12 @@ type containers struct {
 	mu    sync.Mutex
 	names map[string]*container
 	exits map[exit]*[classes]uint64
+	died  map[string]struct{} // by the container's own name: it ended, and has not started again
 }
 
 // container is what is known by a name.
 type container struct {
 	restarts uint64
-	died     bool
 	judged   bool // its health is known
 	healthy  bool
 }
@@ -89,7 +90,7 @@ func (c *containers) add(e *events.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	name := cut(e.Name)
-	this := c.names[name]
+	own, this := name, c.names[name]
 	if this == nil {
 		if e.Status == events.Remove {
 			return
@@ -107,12 +108,14 @@ func (c *containers) add(e *events.Event) {
 	case events.Start:
 		// Shown as 0 before it first fails, so that Prometheus sees the increase.
 		c.exitOf(name, cut(e.Image))
-		if this.died {
+		if _, died := c.died[own]; died {
 			this.restarts++
 		}
-		this.died = false
+		delete(c.died, own)
 	case events.Exited:
-		this.died = name != other
+		if name == own || len(c.died) < maxDied {
+			c.died[own] = struct{}{}
+		}
 		code := 0
 		if e.ContainerExitCode != nil {
 			code = *e.ContainerExitCode

@@ -80,6 +80,20 @@ func TestContainers_bounds(t *testing.T) {
 	if n := m.containers.exits[exit{other, other}][1]; n != 3000-maxNames+1 {
 		t.Errorf("other ended %d times", n)
 	}
+	m.Emitted([]feed.Record{happened(t, "c2000", events.Start, 0, ""), happened(t, "c2001", events.Start, 0, ""), happened(t, "c2001", events.Start, 0, "")}, false)
+	if n := m.containers.names[other].restarts; n != 2 {
+		t.Errorf("other restarted %d times", n)
+	}
+	for i := range 2 * maxDied {
+		m.Emitted([]feed.Record{happened(t, fmt.Sprint("d", i), events.Exited, 1, "")}, false)
+	}
+	if n := len(m.containers.died); n > maxDied+maxNames {
+		t.Errorf("%d names are kept of those that ended", n)
+	}
+	m.Emitted([]feed.Record{happened(t, "c1", events.Start, 0, ""), happened(t, "c1", events.Exited, 1, ""), happened(t, "c1", events.Start, 0, "")}, false)
+	if n := m.containers.names["c1"].restarts; n != 2 {
+		t.Errorf("c1 restarted %d times", n)
+	}
 	if text := cut(strings.Repeat("é", 2048)); len(text) > maxNameBytes+8 || !strings.HasSuffix(text, "+3968") {
 		t.Errorf("a long name is %d bytes: %s", len(text), text)
 	}
