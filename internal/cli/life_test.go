@@ -233,9 +233,11 @@ func TestServe_metricsSocket(t *testing.T) {
 	if _, err := os.Stat(shown); err == nil {
 		t.Error("the socket of the metrics is still there")
 	}
-	_, stderr, code := runIn(t.Context(), "serve", "--config", "/dev/null", "--listen", address, "--metrics", "tcp:9090")
-	checkCode(t, code, exitError)
-	if !strings.HasPrefix(stderr, "eventsvc: cannot serve metrics: ") {
-		t.Errorf("stderr is %q", stderr)
+	for _, wrong := range []string{"tcp:9090", "localhost:9401", ":9401", "127.0.0.1"} {
+		_, stderr, code := runIn(t.Context(), "serve", "--config", "/dev/null", "--listen", address, "--metrics", wrong)
+		checkCode(t, code, exitError)
+		if !strings.HasPrefix(stderr, "eventsvc: cannot serve metrics: ") || !strings.Contains(stderr, "or an IP address and a port such as 127.0.0.1:9401") {
+			t.Errorf("%s: stderr is %q", wrong, stderr)
+		}
 	}
 }

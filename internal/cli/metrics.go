@@ -35,6 +35,9 @@ func parseMetricsAddress(address string) (m daemon.MetricsAddress, err error) {
 		}
 		return m, nil
 	}
+	if !strings.HasPrefix(address, "unix:") {
+		return m, errors.Errorf("cannot listen on %q: give unix:PATH[,mode=0600], or an IP address and a port such as 127.0.0.1:9401 or [::1]:9401", address)
+	}
 	if m.Socket, err = varlinkwire.ParseAddress(address); err != nil {
 		return m, err
 	}
