@@ -145,12 +145,18 @@ func (p Picture) labels(lanes []*Lane) func(lane *Lane, columns int) string {
 	}
 }
 
+// year is a span whose times are nothing without their year.
+const year = 365 * 24 * time.Hour
+
 // dash is the span in words.
 func (p Picture) dash(from, to time.Time) string {
-	const day, clock = "Jan 2 15:04", "15:04"
+	day := "Jan 2 15:04"
+	if to.Sub(from) >= year {
+		day = "Jan 2 2006 15:04"
+	}
 	end := to.Format(day)
 	if from.YearDay() == to.YearDay() && from.Year() == to.Year() {
-		end = to.Format(clock)
+		end = to.Format("15:04")
 	}
 	return from.Format(day) + " to " + end
 }
@@ -174,6 +180,8 @@ func (p Picture) axis(from, to time.Time, bar int) string {
 	span := to.Sub(from)
 	layout := "15:04"
 	switch {
+	case span >= year:
+		layout = "Jan 2006"
 	case span > 4*24*time.Hour:
 		layout = "Jan _2"
 	case span > 24*time.Hour:
@@ -187,7 +195,7 @@ func (p Picture) axis(from, to time.Time, bar int) string {
 		step *= 2
 	}
 	for _, s := range steps {
-		if s >= least && (s >= 24*time.Hour || layout != "Jan _2") {
+		if s >= least && (s >= 24*time.Hour || span <= 4*24*time.Hour) {
 			step = s
 			break
 		}

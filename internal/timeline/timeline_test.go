@@ -265,6 +265,17 @@ func TestPicture_daylightSaving(t *testing.T) {
 	}
 }
 
+// Times of more than a year have their year.
+func TestPicture_years(t *testing.T) {
+	now := time.Date(2026, 11, 27, 18, 40, 0, 0, time.UTC)
+	shown := New(3*365*24*time.Hour, now)
+	shown.Add(&events.Event{Type: events.Container, Status: events.Start, Name: "web", Time: now.Add(-time.Hour)})
+	lines := Picture{Width: 100}.Draw(shown)
+	if !strings.HasPrefix(lines[0], "Nov 28 2023 18:40 to Nov 27 2026 18:40: ") || strings.Count(lines[1], " 202") < 2 {
+		t.Errorf("the picture is\n%s", strings.Join(lines, "\n"))
+	}
+}
+
 // Whatever the size of the terminal, no line is wider and the picture is not higher.
 func TestPicture_sizes(t *testing.T) {
 	for columns := minWidth; columns < 220; columns += 13 {
