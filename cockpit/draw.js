@@ -53,7 +53,9 @@ export function bar(lane, cell, from, to, mark, clock) {
 		}
 	}
 	close(to);
-	return make("div", { className: "bar", ariaHidden: "true" }, ...states, ...marks);
+	const element = make("div", { className: "bar" }, ...states, ...marks);
+	element.setAttribute("aria-hidden", true); // the cells beside it say the same
+	return element;
 }
 
 const STEPS = [5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880].map(minutes => minutes * 60000);

@@ -6,6 +6,7 @@ import { axis, bar, fill, language, make, visible } from "./draw.js";
 import * as table from "./table.js";
 
 const _ = cockpit.gettext, format = cockpit.format;
+const dark = matchMedia("(prefers-color-scheme: dark)");
 const $ = id => document.getElementById(id);
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 let lanes, stop = () => {}, live = false, scheduled = false, cost = 0, most = 12, taken = 0;
@@ -14,7 +15,7 @@ let paused = 0, held = []; // since when the page is as it is, and what came the
 // Cockpit's own choice of style goes before that of the browser.
 function theme() {
 	const style = localStorage.getItem("shell:style");
-	document.documentElement.style.colorScheme = ["dark", "light"].includes(style) ? style : "light dark";
+	document.documentElement.classList.toggle("dark", style === "dark" || (style !== "light" && dark.matches));
 }
 
 function say(id, words) {
@@ -191,6 +192,7 @@ function search() {
 }
 
 theme();
+dark.onchange = theme;
 for (const change of ["storage", "cockpit-style"])
 	window.addEventListener(change, theme);
 for (const id of ["span", "all", "filter"])
