@@ -157,7 +157,7 @@ function draw() {
 	fill($("lanes").tBodies[0], shown.map((lane, i) => {
 		const failures = lane.failures + lane.pullErrors;
 		const row = lane.row ??= make("tr", {}, make("th", { scope: "row" }, make("button", {
-			className: "name", dir: "auto", onclick() { $("search").value = lane.name; search() },
+			className: "name", dir: "ltr", onclick() { $("search").value = lane.name; search() },
 		})));
 		row.className = failing(lane) ? "bad" : "";
 		const name = row.querySelector("button");

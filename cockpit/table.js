@@ -64,7 +64,7 @@ function row(e) {
 	return make("tr", { event: e, className: isBad(e) ? "bad" : "" },
 		make("td", {}, time.format(e.timestampUSec / 1000)), make("td", {}, typeOf(e)),
 		make("td", {}, statusOf(e) + (e.healthStatus ? ": " + e.healthStatus : "")),
-		make("td", {}, make("button", { className: "expand", dir: "auto", onclick: toggle }, e.name || e.id?.slice(0, 12) || _("details"))),
+		make("td", {}, make("button", { className: "expand", dir: "ltr", onclick: toggle }, e.name || e.id?.slice(0, 12) || _("details"))),
 		make("td", {}, e.image), make("td", {}, e.exitCode));
 }
 
@@ -72,7 +72,7 @@ function details(e) {
 	const { rawType, rawStatus, timestampUSec, attributes, haystack, uid, ...fields } = e;
 	const all = [...Object.entries({ ...fields, type: typeOf(e), status: statusOf(e), user: uid }), ...Object.entries(attributes ?? {})];
 	const cell = make("td", { colSpan: 6 }, make("dl", {}, ...all.filter(([, value]) => value != null)
-		.flatMap(([key, value]) => [make("dt", {}, key), make("dd", { dir: "auto" }, value)])));
+		.flatMap(([key, value]) => [make("dt", {}, key), make("dd", { dir: "ltr" }, value)])));
 	if (e.type === "container" && e.name && cockpit.manifests?.podman) {
 		const there = "/podman#/?container=all&name=" + encodeURIComponent(e.name);
 		cell.append(make("button", { onclick: () => cockpit.jump(there, cockpit.transport.host) }, _("Show the container")));
