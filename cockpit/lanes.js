@@ -4,6 +4,7 @@
 
 const CELLS = 480, LANES = 1000, LEFT = 10000;
 const COUNTS = ["starts", "restarts", "deaths", "failures", "pullErrors", "updates", "failedUpdates", "unhealthy"];
+const NONE = Object.fromEntries(COUNTS.map(k => [k, 0]));
 
 // What a container did before an event, where that is its first, and after it; null:
 // the same, or it depends.
@@ -31,7 +32,7 @@ export class Lanes {
 		const at = e.timestampUSec / 1000, number = Math.floor(at / this.cell);
 		let lane = this.lanes.get(key);
 		if (!lane) {
-			lane = { key, name, image: "", host: e.host, uid: e.uid, pull: image, id: "", state: "unknown", before: "unknown", died: false, last: 0, cells: [], ...none(), exit: null };
+			lane = { key, name, image: "", host: e.host, uid: e.uid, pull: image, id: "", state: "unknown", before: "unknown", died: false, last: 0, cells: [], ...NONE, exit: null };
 			this.lanes.set(key, lane);
 			this.left.delete(key);
 		}
@@ -73,8 +74,6 @@ export class Lanes {
 	get dropped() { return this.left.size }
 }
 
-const none = () => Object.fromEntries(COUNTS.map(k => [k, 0]));
-
 function cellAt(lane, number) {
 	const cells = lane.cells;
 	let i = cells.length;
@@ -82,7 +81,7 @@ function cellAt(lane, number) {
 		i--;
 	if (i > 0 && cells[i - 1].at === number)
 		return cells[i - 1];
-	const cell = { at: number, after: "unknown", ...none(), codes: [] };
+	const cell = { at: number, after: "unknown", ...NONE, codes: [] };
 	cells.splice(i, 0, cell);
 	return cell;
 }

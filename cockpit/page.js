@@ -9,7 +9,7 @@ const _ = cockpit.gettext, format = cockpit.format;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const $ = id => document.getElementById(id);
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-let lanes, stop = () => {}, live = false, scheduled = false, cost = 0, most = 12, taken = 0;
+let lanes, stop = () => {}, live = false, scheduled, rested = 0, most = 12, taken = 0;
 let paused = 0, held = []; // since when the page is as it is, and what came then
 
 // Cockpit's own choice of style goes before that of the browser.
@@ -92,6 +92,9 @@ function begin() {
 		live(resumed) {
 			live = true;
 			state("live", resumed ? _("Live again, nothing was missed") : _("Live"));
+			clearTimeout(scheduled);
+			scheduled = undefined;
+			rested = 0;
 			schedule();
 		},
 		gap() {
@@ -128,17 +131,18 @@ function pause() {
 	schedule();
 }
 
-// While history comes in, seldom, and never most of the time: drawing must not hold it up.
+// Drawing, with the browser's own part of it, takes at most a fifth of the time. While history comes in it is rarer
+// still, so as not to hold that up.
 function schedule() {
-	if (scheduled)
-		return;
-	scheduled = true;
-	setTimeout(() => requestAnimationFrame(() => {
-		scheduled = false;
+	scheduled ??= setTimeout(requestAnimationFrame, Math.max(30, rested - performance.now()), () => {
+		scheduled = undefined;
 		const began = performance.now();
 		draw();
-		cost = performance.now() - began;
-	}), Math.max(live ? 30 : 250, 4 * cost));
+		setTimeout(() => {
+			const now = performance.now(), cost = now - began;
+			rested = now + (live ? 4 * cost : Math.max(1000, 9 * cost));
+		});
+	});
 }
 
 // mark says how a part of a lane is marked, and why.
