@@ -3,6 +3,8 @@ package test
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,9 +24,6 @@ import (
 
 // picturesVariable is a directory where TestCockpitPage puts pictures of the page.
 const picturesVariable = "EVENTSVC_PICTURES"
-
-// manyVariable is how many events of history it opens, for a measurement.
-const manyVariable = "EVENTSVC_PAGE_EVENTS"
 
 // The Cockpit page in a real browser: Debian's cockpit-ws and Chromium, the real
 // daemon, events of a real Podman. browser/page.js has the checks.
@@ -50,10 +48,7 @@ func TestCockpitPage(t *testing.T) {
 	}
 	p.run("--settle")
 
-	many := 100_000
-	if n, err := strconv.Atoi(os.Getenv(manyVariable)); err == nil {
-		many = n
-	}
+	many := min(counts(100_000, 1_000_000), 1_000_000)
 	drive := exec.Command("node", "page.js")
 	drive.Dir = "browser"
 	peers, err := filepath.Abs("peers")
@@ -97,20 +92,22 @@ func browserModules(t *testing.T) string {
 	return dir
 }
 
-// installPage puts the page where a bridge finds it, with the socket of the test
-// instead of the system's.
+// installPage puts the page where a bridge finds it, as its packages hold it, with the
+// socket of the test instead of the system's.
 func installPage(t *testing.T, dir, socket string) {
 	t.Helper()
-	if err := os.CopyFS(dir, os.DirFS("../cockpit")); err != nil {
+	stage, dest := t.TempDir(), t.TempDir()
+	output(t, "../dist/package/page.sh", filepath.Join(stage, "cockpit"))
+	output(t, "../dist/package/install.sh", stage, "dist/package/nfpm-cockpit.yaml", "rpm", "noarch", dest)
+	installed := filepath.Join(dest, "usr/share/cockpit/eventsvc")
+	t.Logf("the page: %d bytes of sources, %d installed", sizeOf(t, "../cockpit"), sizeOf(t, installed))
+	if err := os.CopyFS(dir, os.DirFS(installed)); err != nil {
 		t.Fatal(err)
 	}
 	portuguese := `cockpit.locale({"": {"plural-forms": n => n != 1, "language": "pt_BR", "language-direction": "ltr"},
 		"Timeline": [null, "Linha do tempo"], "restart": ["restarts", "reinício", "reinícios"]});`
-	if err := os.WriteFile(filepath.Join(dir, "po.pt_BR.js"), []byte(portuguese), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	source := filepath.Join(dir, "source.js")
-	text, err := os.ReadFile(source)
+	compress(t, filepath.Join(dir, "po.pt_BR.js.gz"), []byte(portuguese))
+	text, err := os.ReadFile("../cockpit/source.js")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,9 +115,35 @@ func installPage(t *testing.T, dir, socket string) {
 	if bytes.Equal(changed, text) {
 		t.Fatal("source.js does not name the socket of the system")
 	}
-	if err := os.WriteFile(source, changed, 0o644); err != nil {
+	compress(t, filepath.Join(dir, "source.js.gz"), changed)
+}
+
+// compress writes a file of the page.
+func compress(t *testing.T, path string, text []byte) {
+	t.Helper()
+	var packed bytes.Buffer
+	out := gzip.NewWriter(&packed)
+	_, err := out.Write(text)
+	if err := errors.Join(err, out.Close(), os.WriteFile(path, packed.Bytes(), 0o644)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// sizeOf returns how many bytes the files of a directory have.
+func sizeOf(t *testing.T, dir string) (sum int64) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		info, err := file.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += info.Size()
+	}
+	return sum
 }
 
 // keepRunning starts a daemon, again whenever it ends, until there is a file PID.over,
@@ -277,6 +300,9 @@ func story(t *testing.T, log string) {
 	}
 }
 
+// oddNames are what a page must neither interpret nor be broken by. browser/page.js knows them.
+var oddNames = []string{strings.Repeat("n", 4096), "שלום \u202eevil", "<b>bold</b><script>attacked=1</script>", "bell\a and \x1b[31mred"}
+
 // manyEvents returns a file with lines of Podman's log, of the last 50 minutes: a
 // few of each odd kind.
 func manyEvents(t *testing.T, count int) string {
@@ -298,11 +324,8 @@ func manyEvents(t *testing.T, count int) string {
 			code := i / 2 % 50 / 49
 			e.Status, e.ContainerExitCode = events.Exited, &code
 		}
-		switch i {
-		case count - 2:
-			e.Name, e.Attributes = strings.Repeat("n", 4096), map[string]string{"odd": "1"}
-		case count - 4:
-			e.Name, e.Attributes = "שלום \u202eevil", map[string]string{"odd": "1"}
+		if n := (count - i) / 2; i%2 == 0 && n <= len(oddNames) {
+			e.Name, e.Attributes = oddNames[n-1], map[string]string{"odd": "1"}
 		}
 		line, err := e.AppendJSON(nil)
 		if err != nil {

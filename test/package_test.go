@@ -36,6 +36,29 @@ func TestPackages_metainfo(t *testing.T) {
 	}
 }
 
+// The packages have the page as the test in the browser has it: compressed, but for the manifest.
+func TestPackages_page(t *testing.T) {
+	testkit.Need(t, "gcc")
+	testkit.Need(t, "dpkg-deb")
+	want, got := t.TempDir(), t.TempDir()
+	output(t, "../dist/package/page.sh", want)
+	output(t, "dpkg-deb", "-x", globOne(t, buildPackages(t, "0.1.0~test1"), "cockpit-eventsvc_*.deb"), got)
+	output(t, "diff", "-r", want, filepath.Join(got, "usr/share/cockpit/eventsvc"))
+	sources, err := filepath.Glob("../cockpit/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range sources {
+		name := filepath.Base(source)
+		if name != "manifest.json" {
+			name += ".gz"
+		}
+		if _, err := os.Stat(filepath.Join(want, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestPackages_reproducible(t *testing.T) {
 	testkit.Need(t, "gcc")
 	first := buildPackages(t, "0.1.0~test1")

@@ -73,8 +73,7 @@ for arch in "$@"; do
 	"$nfpm" package --config "$work/$arch/rpm.yaml" --packager rpm --target "$out/" >&2
 done
 
-# The Cockpit page, the same everywhere. cockpit/ holds nothing but its files.
-cp -r cockpit "$work/cockpit"
+# The Cockpit page, the same everywhere.
 mkdir "$work/cockpit-doc"
 changelog cockpit-eventsvc | gzip -9n >"$work/cockpit-doc/changelog.gz"
 find "$work/cockpit" "$work/cockpit-doc" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

@@ -116,6 +116,7 @@ documentation() {
 }
 
 common
+dist/package/page.sh "$stages/cockpit"
 documentation >"$stages/documentation"
 for arch in "$@"; do
 	build "$arch"
