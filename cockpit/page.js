@@ -76,6 +76,7 @@ function begin() {
 	say("filter-error");
 	$("filter").removeAttribute("aria-invalid");
 	state("busy", _("Connecting…"));
+	rested = performance.now() + 250; // most pages are live by then, and show no zeros before
 	stop = follow({ filters: $("filter").value.match(/\S+/g) ?? [], since: $("span").value, allUsers: $("all").checked }, {
 		status(s) {
 			help();
