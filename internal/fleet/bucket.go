@@ -2,8 +2,8 @@ package fleet
 
 import "time"
 
-// bucket bounds what is done for one user: at once some bytes, and then so many
-// for each second.
+// bucket limits the work for one user: some bytes at once, and then so many each
+// second.
 type bucket struct {
 	most, each float64
 	used       float64
@@ -16,7 +16,7 @@ func (b *bucket) take(n int) {
 	b.last = now
 }
 
-// wait returns how long to wait until more may be done.
+// wait returns how long to wait until more is allowed.
 func (b *bucket) wait() time.Duration {
 	over := b.used - b.most - b.each*time.Since(b.last).Seconds()
 	if over <= 0 {

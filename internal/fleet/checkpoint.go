@@ -14,8 +14,8 @@ type checkpoint struct {
 	cursor string // of the last event, "": the stream knows nothing of the host
 }
 
-// readCheckpoint asks the stream for the last message of the host. If age has
-// removed all its messages, the cursor is that which the host's presence had.
+// readCheckpoint reads the host's last message from the stream. If all its messages
+// have been removed by age, the cursor is the one in the host's presence.
 func readCheckpoint(ctx context.Context, nc *nats.Conn, host string) (checkpoint, error) {
 	m, err := lastMessage(ctx, nc, EventsStream, host, hostSubject(host))
 	if err != nil {
@@ -39,9 +39,9 @@ func readCheckpoint(ctx context.Context, nc *nats.Conn, host string) (checkpoint
 	return checkpoint{}, nil
 }
 
-// lastMessage returns the last message with the subject, nil if there is none. It
-// reads by a consumer whose name and filter are part of what it asks the server,
-// so that a host can be given the right to ask for its own messages and no others.
+// lastMessage returns the last message with the subject, nil if there is none. It uses
+// a consumer whose name and filter are part of the request to the server, so that a
+// host can be given the right to request only its own messages.
 func lastMessage(ctx context.Context, nc *nats.Conn, stream, host, subject string) (*nats.Msg, error) {
 	name := host + "-cp"
 	var deleted struct{}

@@ -10,11 +10,11 @@ import (
 	"github.com/pkg/errors"
 )
 
-// Source is where a collector gets lines from.
+// Source is a source of lines for a collector.
 type Source interface {
-	// Collect appends lines to the log, each with its origin and with what the
-	// source needs to know where it left off, until something goes wrong. It is
-	// then called again, and goes on by what is in the log.
+	// Collect appends lines to the log, each with its origin and with what the source
+	// needs to resume, until something fails. It is then called again, and resumes from
+	// what is in the log.
 	Collect(ctx context.Context, sink *Sink) error
 }
 
@@ -24,11 +24,12 @@ type Sink struct {
 	ended     bool // guarded by the collector's mu
 }
 
-// errEnded is what a part of a source gets that has not ended with its round.
+// errEnded is returned to a part of a source that is still running after the end of its
+// round.
 var errEnded = errors.New("cannot write to the log: the round has ended")
 
-// Collector collects lines from sources into a log. It is safe for concurrent use
-// by its sources.
+// Collector collects lines from sources into a log. Its sources may use it
+// concurrently.
 type Collector struct {
 	log *slog.Logger
 
@@ -42,19 +43,19 @@ type Collector struct {
 type Counts struct {
 	Events  uint64 // written to the log
 	Gaps    uint64 // reported in the log
-	Proofs  uint64 // how often the place in a stream was proved
-	Refused uint64 // messages and lines that are no events
-	// Lag is how old the newest event was when it was written, at Time, and Behind
-	// how many messages the source then held that were not collected yet.
+	Proofs  uint64 // how often the position in a stream was proved
+	Refused uint64 // messages and lines that are not events
+	// Lag is the age of the newest event when it was written, at Time; Behind is how
+	// many messages the source then held that were not collected yet.
 	Lag    time.Duration
 	Time   time.Time
 	Behind uint64
-	// Fault is what keeps a source from being collected now; "": nothing does.
+	// Fault is why a source cannot be collected now; "": it can.
 	Fault string
 }
 
-// Late returns how old what was collected last is by now, if there is more or if it
-// cannot be known; else 0.
+// Late returns the age of the last collected event if there is more to collect, or if
+// that is unknown; otherwise 0.
 func (n *Counts) Late(now time.Time) time.Duration {
 	if n.Behind == 0 && n.Fault == "" {
 		return 0
@@ -67,7 +68,7 @@ func NewCollector(file *Log, log *slog.Logger) *Collector {
 	return &Collector{file: file, log: log, counts: Counts{Time: time.Now()}, faults: map[*Sink]string{}}
 }
 
-// Counts returns what was done so far.
+// Counts returns the counts so far.
 func (c *Collector) Counts() Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,7 +146,7 @@ func (s *Sink) Append(lines []byte, done Counts) error {
 	return nil
 }
 
-// Fault notes what keeps the source from being collected; nil: nothing does.
+// Fault records why the source cannot be collected; nil: it can.
 func (s *Sink) Fault(err error) {
 	s.collector.mu.Lock()
 	defer s.collector.mu.Unlock()
@@ -171,20 +172,20 @@ func (s *Sink) Tail(most int64, see func(line []byte) bool) error {
 	return s.collector.file.Tail(most, see)
 }
 
-// KeepBy has what keep returns kept beside the log, from time to time, for Kept. It
-// must speak of no line that is not in the log.
+// KeepBy registers a function whose results are stored beside the log, from time to
+// time, for Kept. They must not refer to lines that are not in the log.
 func (s *Sink) KeepBy(keep func() ([]byte, error)) {
 	s.collector.mu.Lock()
 	defer s.collector.mu.Unlock()
 	s.collector.file.keep = keep
 }
 
-// Kept returns what was kept last, nil if nothing was.
+// Kept returns what was last stored, nil if there is nothing.
 func (s *Sink) Kept() ([]byte, error) {
 	s.collector.mu.Lock()
 	defer s.collector.mu.Unlock()
 	return s.collector.file.Kept()
 }
 
-// errAgain ends a round so that the place is proved again.
+// errAgain ends a round so that the position is proved again.
 var errAgain = errors.New("the connection was made again")

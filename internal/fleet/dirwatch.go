@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dirWatch reports that something has happened in a directory, once, until it is
-// armed again: so what a user does there costs one report for each look.
+// dirWatch reports a change in a directory, once, until it is armed again. So whatever
+// a user does there, it is reported once for each time that the log is read.
 type dirWatch struct {
 	file *os.File
 	fd   int
@@ -21,7 +21,7 @@ type dirWatch struct {
 
 	mu     sync.Mutex
 	users  map[int32]map[uint32]struct{} // by watch descriptor: a directory has one; guarded by mu
-	arming map[uint32]int                // users for whom a watch is being asked for; guarded by mu
+	arming map[uint32]int                // users for whom a watch is being added; guarded by mu
 }
 
 const watchMask = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE_SELF |
@@ -44,10 +44,9 @@ func (w *dirWatch) armPath(path string, uid uint32) {
 	}
 }
 
-// arm watches a directory for a user. Without a watch, which the kernel may refuse,
-// the log is looked at from time to time. It is called with the user's rights. The
-// kernel asks the file system whether the user may read the directory, and that may
-// not answer: no other user waits for it.
+// arm watches a directory for a user. If the kernel refuses the watch, the log is
+// polled. It is called with the user's rights. The kernel asks the file system whether
+// the user may read the directory, which may hang: no other user waits for that.
 func (w *dirWatch) arm(dir int, uid uint32) {
 	w.mu.Lock()
 	w.arming[uid]++
@@ -67,7 +66,7 @@ func (w *dirWatch) arm(dir int, uid uint32) {
 	w.users[int32(wd)][uid] = struct{}{}
 }
 
-// run takes reports until close.
+// run handles reports until close.
 func (w *dirWatch) run() {
 	buffer := make([]byte, 16<<10)
 	for {
@@ -81,7 +80,7 @@ func (w *dirWatch) run() {
 			w.mu.Lock()
 			users := slices.Collect(maps.Keys(w.users[wd]))
 			delete(w.users, wd)
-			users = slices.AppendSeq(users, maps.Keys(w.arming)) // it may be one of theirs, which is not noted yet
+			users = slices.AppendSeq(users, maps.Keys(w.arming)) // it may be for one of them, whose watch is not recorded yet
 			w.mu.Unlock()
 			for _, uid := range users {
 				w.wake(uid)

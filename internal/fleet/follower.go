@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// follower follows the logs of one user: that which Podman writes by default, and
-// that which the user's containers.conf names.
+// follower follows the logs of one user: the one that Podman writes by default, and the
+// one named in the user's containers.conf.
 type follower struct {
 	from    *FromUsers
 	sink    *Sink
@@ -49,7 +49,7 @@ func (u *follower) run(ctx context.Context) {
 		if more && pause == looksApart {
 			continue
 		}
-		select { // also what happens in quick succession is looked at once
+		select { // changes in quick succession are read together
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return
@@ -65,7 +65,7 @@ func (u *follower) run(ctx context.Context) {
 	}
 }
 
-// look looks at one log. wait is how long the user has to wait for the next.
+// look reads one log. wait is how long the user has to wait for the next read.
 func (u *follower) look(ctx context.Context, l *userLog) (more bool, wait time.Duration) {
 	if wait := max(l.read.wait(), l.wrote.wait()); wait > 0 {
 		return true, wait
@@ -77,7 +77,7 @@ func (u *follower) look(ctx context.Context, l *userLog) (more bool, wait time.D
 	case <-ctx.Done():
 		return false, 0
 	}
-	// Others do not wait for a file system that does not answer.
+	// Other users do not wait for a file system that hangs.
 	slow := time.AfterFunc(slowCall, func() { u.from.turns <- newTurn() })
 	more, err := l.look(next, fault)
 	if slow.Stop() {
@@ -89,13 +89,13 @@ func (u *follower) look(ctx context.Context, l *userLog) (more bool, wait time.D
 	l.turn = nil
 	if err != nil {
 		l.note(err)
-		l.close() // its file system may be gone; what is at the path then is looked at anew
+		l.close() // its file system may be gone; the path is opened again
 		return true, usersEvery
 	}
 	return more, 0
 }
 
-// findLogs finds out which logs the user has.
+// findLogs determines which logs the user has.
 func (u *follower) findLogs(ctx context.Context) {
 	a := *u.account.Load()
 	if len(u.logs) > 0 && u.logs[0].account == a && time.Since(u.configured) < rarelyEvery {
@@ -125,7 +125,7 @@ func (u *follower) findLogs(ctx context.Context) {
 	for _, path := range paths {
 		logs = append(logs, u.log(a, path))
 	}
-	for _, l := range u.logs { // what is no longer named
+	for _, l := range u.logs { // no longer named
 		if len(logs) > 1 && l == logs[1] || l == logs[0] {
 			continue
 		}
@@ -134,7 +134,7 @@ func (u *follower) findLogs(ctx context.Context) {
 	u.logs = logs
 }
 
-// log returns the log at the path, the one that is followed already if there is.
+// log returns the log at the path, the existing one if it is already followed.
 func (u *follower) log(a account, path string) *userLog {
 	for _, l := range u.logs {
 		if l.path == path {
@@ -148,7 +148,7 @@ func (u *follower) log(a account, path string) *userLog {
 	}
 }
 
-// note logs why the user's containers.conf names no log, once.
+// note logs, once, why the user's containers.conf names no log.
 func (u *follower) note(fault error, a account) {
 	text := ""
 	if fault != nil && a.hasRuntime {

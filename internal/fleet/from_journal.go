@@ -15,8 +15,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// FromJournal collects the events that Podman has written to the journal, of all
-// users. The user of an event is the one that journald has recorded.
+// FromJournal collects the events of all users that Podman has written to the journal.
+// The user of an event is the one that journald recorded.
 type FromJournal struct {
 	// Open opens the journal. It is called for each round, and the store is closed
 	// at its end.
@@ -24,11 +24,11 @@ type FromJournal struct {
 	Log  *slog.Logger
 }
 
-// journalPlaceMark begins the place of a line from the journal, whose cursor is the
+// journalPlaceMark begins the place of a line from the journal. Its cursor is the
 // line's own.
 const journalPlaceMark = placeMember + `journal"}`
 
-// journalEvery is how often the journal is looked at without being asked to.
+// journalEvery is how often the journal is polled.
 const journalEvery = 2 * time.Second
 
 // Collect collects until the journal cannot be read.
@@ -70,7 +70,7 @@ func (f *FromJournal) Collect(ctx context.Context, sink *Sink) error {
 			}
 			continue
 		case err != nil:
-			return err // an expired place too: the next round reports it
+			return err // if the position has expired, the next round reports it
 		}
 		var done Counts
 		lines = lines[:0]
@@ -83,8 +83,8 @@ func (f *FromJournal) Collect(ctx context.Context, sink *Sink) error {
 	}
 }
 
-// begin begins to read after a cursor, or reports that the journal no longer holds
-// what follows it.
+// begin begins to read after a cursor, or reports that the journal no longer holds what
+// follows it.
 func (f *FromJournal) begin(ctx context.Context, st store.Store, after string, sink *Sink) (store.Reading, error) {
 	reading, err := st.Read(ctx, store.Start{After: after}, store.Everything())
 	var expired *events.ExpiredError
@@ -105,7 +105,7 @@ func (f *FromJournal) begin(ctx context.Context, st store.Store, after string, s
 	return st.Read(ctx, store.Start{}, store.Everything()) // the oldest of then may be gone by now
 }
 
-// appendJournal appends a record of the journal, unless it gets too long.
+// appendJournal appends a record of the journal, unless it becomes too long.
 func appendJournal(lines []byte, r *store.Record, done *Counts) []byte {
 	text := r.Line
 	if r.Fields.Extra {
@@ -132,8 +132,8 @@ func appendJournalPlace(lines []byte) []byte {
 	return append(append(lines[:len(lines)-1], journalPlaceMark...), '\n')
 }
 
-// lastCursor returns the cursor of the last line that ends with the mark, "" if
-// there is none.
+// lastCursor returns the cursor of the last line that ends with the mark, "" if there
+// is none.
 func lastCursor(sink *Sink, mark string) (cursor string, err error) {
 	end := []byte(mark)
 	err = sink.Tail(math.MaxInt64, func(text []byte) bool {

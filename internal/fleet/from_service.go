@@ -15,18 +15,18 @@ import (
 	"github.com/eventsvc/eventsvc/internal/line"
 )
 
-// FromService collects the events of another service, of all users that may be
+// FromService collects the events of another service, of all users whose events may be
 // read there.
 type FromService struct {
-	// Address is that of the service, as the client has it.
+	// Address is the address of the service, as for the client.
 	Address string
-	// Host is the name of the service's host; "": this one. An event that the
-	// service itself has from elsewhere keeps its own.
+	// Host is the name of the service's host; "": this one. An event that the service
+	// has collected elsewhere keeps its own host.
 	Host string
 	Log  *slog.Logger
 }
 
-// mark ends the lines of this source, with the cursor of the service before it.
+// mark returns what lines of this source end with, after the service's cursor.
 func (f *FromService) mark() string {
 	return placeMember + "service:" + strconv.FormatUint(xxhash.Sum64String(f.Host+"="+f.Address), 16) + `"}`
 }
@@ -43,7 +43,7 @@ func (f *FromService) Collect(ctx context.Context, sink *Sink) error {
 	}
 	defer service.Close()
 	var lost *events.ExpiredError
-	begun := false // later a gap ends the round: the next begins at the end of the log, and reports it
+	begun := false // a later gap ends the round: the next begins at the end of the log, and reports it
 	s, err := service.Subscribe(ctx, client.SubscribeOptions{
 		AllUsers: true, After: after, FromStart: after == "",
 		OnExpired: func(e *events.ExpiredError) bool { lost = e; return !begun },
@@ -94,8 +94,8 @@ func (f *FromService) Collect(ctx context.Context, sink *Sink) error {
 	}
 }
 
-// appendEvent appends the line of an event. The service may be any program, so what
-// goes into the line unescaped is checked.
+// appendEvent appends the line of an event. The service may be any program, so what is
+// written unescaped is checked.
 func (f *FromService) appendEvent(lines []byte, e *events.Event) ([]byte, error) {
 	host := f.Host
 	if e.Host != "" {
@@ -108,7 +108,7 @@ func (f *FromService) appendEvent(lines []byte, e *events.Event) ([]byte, error)
 		return nil, errors.Errorf("cannot use the cursor %.80q", e.Cursor)
 	}
 	plain := *e
-	plain.Extra = nil // members that no interface shows could pretend an origin
+	plain.Extra = nil // unknown members could fake an origin
 	start := len(lines)
 	lines, err := plain.AppendJSON(lines)
 	if err != nil {

@@ -22,18 +22,19 @@ type FromStream struct {
 
 // How a stream is read.
 const (
-	// pulledMessages and pulledBytes bound what is asked for ahead.
+	// pulledMessages and pulledBytes bound what is requested in advance.
 	pulledMessages = 512
 	pulledBytes    = 1 << 20
-	// mostSubject is more than a server takes of a subject, which counts too, in bytes.
+	// mostSubject is more than the longest subject that a server accepts, which counts
+	// too, in bytes.
 	mostSubject = 64 << 10
 	// mostAppended is about how much is written to the log at once.
 	mostAppended = 256 << 10
-	// tailBytes bounds how far back in the log is looked for what the stream
-	// and the log have in common, once the stream is not what it was.
+	// tailBytes bounds how far back the log is searched for what it has in common with
+	// the stream, when the stream has changed.
 	tailBytes = 64 << 20
-	// proofEvery is how often it is made sure that the stream was not put back
-	// after what was read.
+	// proofEvery is how often to check that the stream was not reset to a state before
+	// what was read.
 	proofEvery = 30 * time.Second
 )
 
@@ -41,12 +42,11 @@ const (
 type start struct {
 	created time.Time
 	seq     uint64 // the first message to be read
-	last    uint64 // of the stream when it was looked at
-	// lost says that the stream no longer holds what follows this message; 0: it
-	// does.
+	last    uint64 // of the stream, when it was checked
+	// lost: the stream no longer holds what follows this message; 0: it does.
 	lost uint64
-	// known are the events that are in the log though they are after seq, because
-	// the stream was put back to an older state and they were sent again.
+	// known are the events that are in the log although they are after seq, because the
+	// stream was reset to an older state and they were sent again.
 	known map[uint64]struct{}
 }
 
@@ -77,7 +77,7 @@ func (f *FromStream) Collect(ctx context.Context, sink *Sink) error {
 	}
 }
 
-// round proves the place and reads on from there.
+// round proves the position and reads from there.
 func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Sink, again <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -95,7 +95,8 @@ func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Si
 	if err != nil {
 		return errors.Wrap(err, "cannot read the stream")
 	}
-	// By number too: with a bound in bytes alone the library makes room for a million messages.
+	// Limit the number, too: with only a limit in bytes the library allocates room for
+	// a million messages.
 	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(pulledMessages, f.pulled(js)))
 	if err != nil {
 		return errors.Wrap(err, "cannot read the stream")
@@ -112,24 +113,25 @@ func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Si
 	return f.read(ctx, stream, sink, g, again)
 }
 
-// pulled bounds what is asked for ahead, in bytes. It has room for the longest message,
-// which the server would otherwise never send.
+// pulled returns the bound in bytes of what is requested in advance. It has room for
+// the longest message, which the server would otherwise never send.
 func (f *FromStream) pulled(js jetstream.JetStream) int {
 	return max(pulledBytes, int(js.Conn().MaxPayload())+mostSubject)
 }
 
-// dropConsumer removes an ordered consumer from the server, which would remember it
-// for minutes and has room for a limited number.
+// dropConsumer removes an ordered consumer from the server, which would otherwise keep
+// it for minutes, and can hold only a limited number.
 func dropConsumer(ctx context.Context, stream jetstream.Stream, consumer jetstream.Consumer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if i := consumer.CachedInfo(); i != nil {
-		_ = stream.DeleteConsumer(ctx, i.Name) // a server that is away forgets it later
+		_ = stream.DeleteConsumer(ctx, i.Name) // if the server is unreachable, it forgets the consumer later
 	}
 }
 
-// gather adds the lines of messages until something goes wrong. After the last that the
-// stream has it appends them itself, which is quicker for each than another goroutine.
+// gather adds the lines of messages until something fails. After the stream's last
+// message it appends them itself, which is faster for a single message than another
+// goroutine.
 func (f *FromStream) gather(ctx context.Context, messages jetstream.MessagesContext, g *gathering, sink *Sink) error {
 	for {
 		m, err := messages.Next()
@@ -146,7 +148,7 @@ func (f *FromStream) gather(ctx context.Context, messages jetstream.MessagesCont
 	}
 }
 
-// read appends what is gathered.
+// read appends what was gathered.
 func (f *FromStream) read(ctx context.Context, stream jetstream.Stream, sink *Sink, g *gathering, again <-chan struct{}) error {
 	proof := time.NewTicker(proofEvery)
 	defer proof.Stop()
@@ -177,7 +179,7 @@ func (f *FromStream) add(lines []byte, m jetstream.Msg, at *start, done *Counts)
 	seq := md.Sequence.Stream
 	lost := at.lost
 	if seq > at.seq {
-		lost = at.seq - 1 // age or a limit of the stream has passed this reader
+		lost = at.seq - 1 // the stream has removed messages, by age or limit, that this reader had not read
 	}
 	if lost > 0 || seq > at.seq && at.seq == 1 {
 		report, err := lineLost(EventsStream, lost, seq, at.created, time.Now())
@@ -206,8 +208,8 @@ func (f *FromStream) add(lines []byte, m jetstream.Msg, at *start, done *Counts)
 	return appendPlace(lines, data, place{created: at.created.UnixNano(), seq: seq}), nil
 }
 
-// check reports whether a message is an event of the host that its subject names,
-// for which the server checks the rights of the sender.
+// check reports whether a message is an event of the host in its subject; the server
+// checks that the sender may use the subject.
 func (f *FromStream) check(subject string, data []byte) (host, cursor string, ok bool) {
 	rest, found := strings.CutPrefix(subject, eventsPrefix)
 	host, _, dotted := strings.Cut(rest, ".")

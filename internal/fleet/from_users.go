@@ -14,10 +14,11 @@ import (
 	"github.com/eventsvc/eventsvc/internal/config"
 )
 
-// FromUsers collects the log files of all users of this host, as they come and go.
-// A user's files are hostile input. They are opened with that user's rights, by no
-// link; only regular files of the user are read; and how much is read and written
-// for each user is bounded. The user of an event is the one whose log it is in.
+// FromUsers collects the log files of all users of this host, as users are added and
+// removed. A user's files are hostile input. They are opened with that user's rights,
+// without following links; only regular files of the user are read; and how much is
+// read and written for each user is bounded. The user of an event is the owner of its
+// log.
 type FromUsers struct {
 	Log *slog.Logger
 
@@ -26,37 +27,37 @@ type FromUsers struct {
 	turns   chan *turn
 	release config.Release
 	fail    context.CancelCauseFunc // ends the round
-	list    chan struct{}           // of capacity 1: the users are to be listed
+	list    chan struct{}           // of capacity 1: list the users
 
 	mu        sync.Mutex
-	places    map[logKey]filePlace // guarded by mu, as the rest
+	places    map[logKey]filePlace // guarded by mu, like the rest
 	followers map[uint32]*follower // by user
 	warnings  int                  // since warnedAt
 	unsaid    int
 	warnedAt  time.Time
 }
 
-// turn is the memory of a look at a log.
+// turn is the memory for reading a log.
 type turn struct{ in, out []byte }
 
 const (
-	// mostTurns is how many logs are looked at a time.
+	// mostTurns is how many logs are read at a time.
 	mostTurns = 4
 	// keptTurn bounds the memory that a turn keeps, in bytes.
 	keptTurn = 512 << 10
-	// usersEvery is how often the users are listed without being asked to, and the log of one who has a
-	// runtime directory is looked at without being asked to; rarelyEvery the log of
-	// another, and each containers.conf.
+	// usersEvery is the interval at which the users are listed, and at which the log of
+	// a user with a runtime directory is polled; rarelyEvery is that of the logs of
+	// other users, and of each containers.conf.
 	usersEvery  = 2 * time.Second
 	rarelyEvery = 30 * time.Second
-	// looksApart is the least time between two looks that find nothing.
+	// looksApart is the least time between two reads that find nothing.
 	looksApart = 10 * time.Millisecond
-	// mostWarnings is how many lines about users are logged in warnEvery.
+	// mostWarnings is how many messages about users are logged in warnEvery.
 	mostWarnings = 20
 	warnEvery    = 10 * time.Second
 
-	// How many bytes of a user's log are read, and of the collected log written for
-	// the user, at once, and then each second. What is not read waits in the user's log.
+	// How many bytes of a user's log are read, and of the collected log written for the
+	// user, at once, and then each second. The rest waits in the user's log.
 	readAtOnce, readEachSecond   = 64 << 20, 16 << 20
 	wroteAtOnce, wroteEachSecond = 64 << 20, 1 << 20
 )
@@ -66,7 +67,7 @@ func (f *FromUsers) Collect(ctx context.Context, sink *Sink) error {
 	if os.Geteuid() != 0 {
 		return errors.New("cannot collect from users: only root may take each one's rights; run it as a service of the system")
 	}
-	f = &FromUsers{Log: f.Log} // what has not ended of the last round must not touch this one
+	f = &FromUsers{Log: f.Log} // what is still running of the last round must not affect this one
 	places, err := readPlaces(sink)
 	if err != nil {
 		return err
@@ -119,8 +120,8 @@ func (f *FromUsers) Collect(ctx context.Context, sink *Sink) error {
 	}
 }
 
-// waitFor waits for the followers, but not for one whose user's file system does not
-// answer: only the end of the process ends that.
+// waitFor waits for the followers, except for one whose user's file system hangs: that
+// one ends only with the process.
 func (f *FromUsers) waitFor(running *sync.WaitGroup) {
 	ended := make(chan struct{})
 	go func() {
@@ -134,10 +135,10 @@ func (f *FromUsers) waitFor(running *sync.WaitGroup) {
 	}
 }
 
-// newTurn returns the memory of a look at a log.
+// newTurn returns memory for reading a log.
 func newTurn() *turn { return &turn{in: make([]byte, fileChunk)} }
 
-// follow notes what is known of a user. begun says that the user is new.
+// follow updates the follower of a user. begun reports that the user is new.
 func (f *FromUsers) follow(uid uint32, a account, sink *Sink) (u *follower, begun bool) {
 	f.mu.Lock()
 	u = f.followers[uid]
@@ -158,10 +159,10 @@ func (f *FromUsers) follow(uid uint32, a account, sink *Sink) (u *follower, begu
 	return u, begun
 }
 
-// listing stands for the list of users where else a user stands: it is no uid.
+// listing stands for the list of users in place of a user: it is not a uid.
 const listing = math.MaxUint32
 
-// wake has the logs of a user looked at, or the users listed.
+// wake makes the logs of a user be read, or the users be listed.
 func (f *FromUsers) wake(uid uint32) {
 	if uid == listing {
 		signal(f.list)
@@ -175,8 +176,7 @@ func (f *FromUsers) wake(uid uint32) {
 	}
 }
 
-// place returns where a log was left off; known is false if none of it was
-// collected.
+// place returns up to where a log was collected; known is false if none of it was.
 func (f *FromUsers) place(key logKey) (p filePlace, known bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -184,7 +184,7 @@ func (f *FromUsers) place(key logKey) (p filePlace, known bool) {
 	return p, known
 }
 
-// setPlace notes the place of a line that is in the collected log.
+// setPlace records the place of a line in the collected log.
 func (f *FromUsers) setPlace(key logKey, p filePlace) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -198,7 +198,7 @@ func (f *FromUsers) encodePlaces() ([]byte, error) {
 	return encodePlaces(places)
 }
 
-// warn logs what a user has done, unless there was a lot of it just now.
+// warn logs what a user has done, unless there were many such messages just now.
 func (f *FromUsers) warn(text string, l *userLog, more ...any) {
 	f.mu.Lock()
 	now := time.Now()

@@ -7,32 +7,32 @@ import (
 )
 
 // gathering is lines that were received and are not in the log yet. One goroutine adds
-// to it while another writes, so that each write has all that came during the one
-// before.
+// to it while another writes, so that each write contains everything that arrived
+// during the previous one.
 type gathering struct {
-	ready chan struct{} // of capacity 1: there is something to take
-	room  chan struct{} // of capacity 1: something was taken
+	ready chan struct{} // of capacity 1: there is something to write
+	room  chan struct{} // of capacity 1: there is room again
 
 	writing sync.Mutex
-	broken  error // of the last write: what follows must not be written; guarded by writing
+	broken  error // error of the last write: what follows must not be written; guarded by writing
 
 	mu    sync.Mutex
-	at    start // where the next message is expected; guarded by mu, as the rest
+	at    start // where the next message is expected; guarded by mu, like the rest
 	lines []byte
-	spare []byte // what was taken last, to be used again
+	spare []byte // taken last, to be reused
 	done  Counts
-	err   error // why nothing more comes
+	err   error // why no more follow
 }
 
-// keptGathered bounds the memory that is used again, in bytes.
+// keptGathered bounds the memory that is reused, in bytes.
 const keptGathered = 4 * mostAppended
 
 func newGathering(at start) *gathering {
 	return &gathering{at: at, ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// add has a function append lines, and waits for room if many are not written yet.
-// last says that the source has no more now.
+// add lets a function append lines, and waits for room if many are not written yet.
+// last: the source has no more now.
 func (g *gathering) add(ctx context.Context, add func(lines []byte, at *start, done *Counts) ([]byte, error)) (last bool, err error) {
 	g.mu.Lock()
 	g.lines, err = add(g.lines, &g.at, &g.done)
@@ -54,7 +54,7 @@ func (g *gathering) add(ctx context.Context, add func(lines []byte, at *start, d
 	}
 }
 
-// fail says that nothing more comes.
+// fail records that no more follow.
 func (g *gathering) fail(err error) {
 	g.mu.Lock()
 	g.err = err
@@ -62,7 +62,7 @@ func (g *gathering) fail(err error) {
 	signal(g.ready)
 }
 
-// write appends what was added since the last write. An error may be that of fail.
+// write appends what was added since the last write. The error may be that of fail.
 func (g *gathering) write(sink *Sink) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
@@ -83,7 +83,7 @@ func (g *gathering) write(sink *Sink) error {
 	return failed
 }
 
-// isBefore reports whether the place is not after the end of the stream, which was
+// isBefore reports whether the place is not after the end of the stream that was
 // created then.
 func (g *gathering) isBefore(last uint64, created time.Time) bool {
 	g.mu.Lock()

@@ -12,12 +12,11 @@ import (
 	"github.com/pkg/errors"
 )
 
-// goneAfter is how long after its last sign a host counts as gone.
+// goneAfter is how long after its last presence message a host counts as gone.
 const goneAfter = 2*presenceEvery + time.Minute
 
-// State says in a word how a host is: "gone" if it has given no sign, "fault" if
-// something keeps it from forwarding, "behind" if it has events that are not in the
-// stream yet, or "ok".
+// State describes a host in a word: "gone" if its presence is too old, "fault" if it
+// cannot forward, "behind" if it has events that are not in the stream yet, or "ok".
 func (p *Presence) State(now time.Time) string {
 	switch {
 	case now.Sub(p.Time) > goneAfter:
@@ -30,7 +29,7 @@ func (p *Presence) State(now time.Time) string {
 	return "ok"
 }
 
-// Hosts returns what each host has last said of itself, by name.
+// Hosts returns the latest presence of each host, sorted by name.
 func Hosts(ctx context.Context, server Server, log *slog.Logger) ([]Presence, error) {
 	ctx, cancel := context.WithTimeout(ctx, 6*requestTimeout)
 	defer cancel()
@@ -65,7 +64,7 @@ func Hosts(ctx context.Context, server Server, log *slog.Logger) ([]Presence, er
 			var p Presence
 			if json.Unmarshal(m.Data(), &p) == nil && m.Subject() == hostsPrefix+p.Host {
 				if md, err := m.Metadata(); err == nil {
-					p.Time = md.Timestamp.UTC() // by one clock for all hosts
+					p.Time = md.Timestamp.UTC() // the server's clock, for all hosts
 				}
 				hosts = append(hosts, p)
 			}

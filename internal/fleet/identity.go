@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// identities calls functions with the rights that a user has in the file system,
-// on threads that are for nothing else: fsuid, fsgid and groups belong to a thread.
-// While a thread has the fsuid of a user the kernel takes away from it the
-// capabilities that pass over file modes, and gives them back afterwards.
+// identities calls functions with a user's rights in the file system, on dedicated
+// threads: fsuid, fsgid and groups belong to a thread. While a thread has the fsuid of
+// a user, the kernel removes the capabilities that override file modes, and restores
+// them afterwards.
 type identities struct {
 	slots chan struct{}
 	idle  chan chan call
@@ -25,12 +25,12 @@ type call struct {
 }
 
 const (
-	// mostCalls is how many calls run at a time, and mostIdle how many threads wait
-	// for one.
+	// mostCalls is how many calls run at a time, and mostIdle how many threads wait for
+	// one.
 	mostCalls = 4
 	mostIdle  = 2
-	// slowCall is after how long a call no longer counts: a file system that does
-	// not answer costs its user's events alone.
+	// slowCall is after how long a call no longer counts towards mostCalls: a file
+	// system that hangs delays only its user's events.
 	slowCall = 2 * time.Second
 )
 
@@ -38,8 +38,8 @@ func newIdentities() *identities {
 	return &identities{slots: make(chan struct{}, mostCalls), idle: make(chan chan call, mostIdle)}
 }
 
-// as calls f as the user, and returns its error. When the context ends it returns
-// that error without waiting for f.
+// as calls f as the user, and returns its error. If the context ends first, it returns
+// the context's error without waiting for f.
 func (i *identities) as(ctx context.Context, uid, gid uint32, f func() error) error {
 	select {
 	case i.slots <- struct{}{}:
@@ -69,10 +69,10 @@ func (i *identities) as(ctx context.Context, uid, gid uint32, f func() error) er
 	}
 }
 
-// serve is one thread. It ends with the goroutine, which never gives it back.
+// serve is one thread. It ends with the goroutine, which stays locked to it.
 func (i *identities) serve(calls chan call) {
 	runtime.LockOSThread()
-	// The service's own groups are no user's. The wrapper would change all threads.
+	// Drop the service's own groups. The wrapper would change all threads.
 	_, _, failed := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
 	for c := range calls {
 		var err error
@@ -98,14 +98,14 @@ func (i *identities) serve(calls chan call) {
 	}
 }
 
-// become changes whose rights the thread has in the file system.
+// become sets the thread's user and group in the file system.
 func become(uid, gid int) error {
 	for _, change := range []struct {
 		set func(int) (int, error)
 		to  int
 	}{{unix.SetfsgidRetGid, gid}, {unix.SetfsuidRetUid, uid}} {
 		_, _ = change.set(change.to)
-		if now, _ := change.set(-1); now != change.to { // it reports no error otherwise
+		if now, _ := change.set(-1); now != change.to { // it does not report an error
 			return errors.Errorf("cannot take the rights of user %d: the capabilities CAP_SETUID and CAP_SETGID are needed", uid)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/aside"
 )
 
-// Log is the log of a collector: lines of Podman's form, each with its origin. The
-// file and those that it was set aside as are named as a log of eventsvc's own. One
-// process writes to it; it is not safe for concurrent use.
+// Log is the log of a collector: lines in Podman's form, each with its origin. The
+// file, and those set aside, are named like eventsvc's own log. Only one process writes
+// to it; it is not safe for concurrent use.
 type Log struct {
 	path string
 	most int64 // size at which it is set aside, in bytes; 0: never
@@ -21,23 +21,23 @@ type Log struct {
 	lock *os.File
 	size int64
 
-	since int64 // bytes appended since keep was asked
+	since int64 // bytes appended since keep was called
 	keep  func() ([]byte, error)
 }
 
-// keptSuffix ends the name of the file that has what sources keep.
+// keptSuffix is the suffix of the file in which sources store their state.
 const keptSuffix = ".places"
 
 // logMode lets the collector and the service of its user read the log.
 const logMode = 0o600
 
-// OpenLog opens the log for appending, and makes it if it is not there. The log
-// and what is kept aside of it stay within maxSize bytes; 0: no bound. A collector
-// that has the log open already is an error.
+// OpenLog opens the log for appending, and creates it if it is missing. The log and the
+// files set aside stay within maxSize bytes; 0: no bound. If another collector has the
+// log open, that is an error.
 func OpenLog(path string, maxSize int64) (*Log, error) {
-	l := &Log{path: path, most: maxSize / (aside.Kept + 1), since: keepEvery} // how much was appended before is not known
+	l := &Log{path: path, most: maxSize / (aside.Kept + 1), since: keepEvery} // how much was appended before is unknown
 	var err error
-	// Not the lock of the log, which its other writers take: held all the time.
+	// Not the lock that the log's other writers take: this one is held all the time.
 	l.lock, err = os.OpenFile(path+".collect.lock", os.O_CREATE|os.O_RDWR, logMode)
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot open the log")
@@ -67,8 +67,7 @@ func (l *Log) open() error {
 	return l.endLine()
 }
 
-// endLine takes back a line that was written in part: what was not acknowledged
-// comes again.
+// endLine removes a partly written line: what was not acknowledged is sent again.
 func (l *Log) endLine() error {
 	whole, err := lastNewline(l.file, l.size)
 	if err != nil || whole == l.size {
@@ -98,7 +97,7 @@ func lastNewline(f io.ReaderAt, size int64) (int64, error) {
 	return 0, nil
 }
 
-// Append writes whole lines in one go, all or none of them.
+// Append writes whole lines at once, all or none of them.
 func (l *Log) Append(lines []byte) error {
 	if l.since += int64(len(lines)); l.keep != nil && l.since > keepEvery {
 		if err := l.keepBeside(); err != nil {
@@ -132,8 +131,8 @@ func (l *Log) setAside() error {
 	return l.open()
 }
 
-// keepBeside stores what a source keeps, which speaks of lines that are in the log:
-// so the log has to be on the disk before.
+// keepBeside stores the state of a source. The state refers to lines in the log, so the
+// log has to be on the disk first.
 func (l *Log) keepBeside() error {
 	data, err := l.keep()
 	if err != nil {
@@ -160,7 +159,7 @@ func (l *Log) keepBeside() error {
 	return errors.Wrap(err, "cannot keep places")
 }
 
-// Kept returns what was kept last, nil if nothing was.
+// Kept returns what was last stored, nil if there is nothing.
 func (l *Log) Kept() ([]byte, error) {
 	data, err := os.ReadFile(l.path + keptSuffix)
 	if errors.Is(err, os.ErrNotExist) {
@@ -169,8 +168,8 @@ func (l *Log) Kept() ([]byte, error) {
 	return data, errors.Wrap(err, "cannot read places")
 }
 
-// Tail calls see with the lines from the newest on, until it returns false, at
-// most some bytes of them. A line is valid during the call.
+// Tail calls see with the lines from the newest on, until it returns false, for at most
+// so many bytes. A line is valid during the call.
 func (l *Log) Tail(most int64, see func(line []byte) bool) error {
 	paths := []string{l.path}
 	for n := 1; n <= aside.Kept; n++ {

@@ -24,20 +24,20 @@ const (
 	batchCommitHeader  = "Nats-Batch-Commit"
 )
 
-// truncatedLabel is what an event has whose inspect data, health log or labels
-// were left out because the stream takes no message that long.
+// truncatedLabel is the label of an event whose inspect data, health log or labels were
+// left out because the stream accepts no longer message.
 const truncatedLabel = "io.podman.events.truncated"
 
-// hostSubject is the subject of all events of a host. It is what the fence looks
-// at, so that every writer of a host has to use exactly this string.
+// hostSubject is the subject of all events of a host. The fence compares it, so every
+// writer of a host has to use exactly this string.
 func hostSubject(host string) string { return eventsPrefix + host + ".>" }
 
-// newMessage returns the message of an event of the host: the line of Podman's log
+// newMessage returns the message for an event of the host: the line of Podman's log
 // with its origin, and the headers of a CloudEvent in binary mode. A consumer that
-// forwards the event, the bytes are the same.
+// forwards the event can use the same bytes.
 func newMessage(host string, e *events.Event) (*nats.Msg, error) {
 	plain := *e
-	plain.Extra = nil // members that no interface shows could pretend an origin
+	plain.Extra = nil // unknown members could fake an origin
 	text, err := plain.AppendJSON(make([]byte, 0, 512))
 	if err != nil {
 		return nil, errors.WithMessage(err, "cannot encode an event")
@@ -49,7 +49,7 @@ func newMessage(host string, e *events.Event) (*nats.Msg, error) {
 	kind, status := string(e.Type), string(e.Status)
 	m := nats.NewMsg(eventsPrefix + host + "." + token(kind) + "." + token(status))
 	m.Data = line.AppendOrigin(text, host, uid, e.Cursor)
-	// The names of CloudEvents are lower case, and kept so.
+	// The names of CloudEvents are lower case, and must stay so.
 	m.Header[cursorHeader] = []string{e.Cursor}
 	m.Header["ce-specversion"] = []string{"1.0"}
 	m.Header["ce-id"] = []string{e.Cursor}
@@ -63,8 +63,8 @@ func newMessage(host string, e *events.Event) (*nats.Msg, error) {
 	return m, nil
 }
 
-// newFitting is newMessage for an event whose message may be longer than the
-// stream takes, in bytes: it leaves out what is long.
+// newFitting is newMessage for an event whose message may be longer than the stream
+// accepts, in bytes: it leaves out long parts.
 func newFitting(host string, e *events.Event, most int) (*nats.Msg, error) {
 	m, err := newMessage(host, e)
 	if err != nil || m.Size() <= most {
@@ -92,15 +92,15 @@ func newFitting(host string, e *events.Event, most int) (*nats.Msg, error) {
 	return newMessage(host, &short)
 }
 
-// longestWord bounds each member of an event that is still too long without its
-// long parts, in bytes.
+// longestWord bounds each member, in bytes, of an event that is still too long without
+// its long parts.
 const longestWord = 256
 
 // lostStatus is the status of the event that reports a gap.
 const lostStatus = "events-lost"
 
-// newLost returns the event that stands for those that are lost between two
-// cursors. Its own cursor is that from which reading goes on.
+// newLost returns the event that reports events lost between two cursors. Its own
+// cursor is the one from which reading continues.
 func newLost(host, after, oldest string, now time.Time) events.Event {
 	e := events.Event{
 		Type: events.System, Status: lostStatus, Time: now, Name: host, Cursor: oldest,
@@ -112,8 +112,8 @@ func newLost(host, after, oldest string, now time.Time) events.Event {
 	return e
 }
 
-// fence lets the server take the message only if the sequence is still that of the
-// last message of its host.
+// fence makes the server accept the message only if the host's last message still has
+// this sequence.
 func fence(m *nats.Msg, host string, last uint64) {
 	m.Header[fenceHeader] = []string{strconv.FormatUint(last, 10)}
 	m.Header[fenceSubjectHeader] = []string{hostSubject(host)}

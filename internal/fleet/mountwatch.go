@@ -5,8 +5,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountWatch reports that something was mounted or unmounted: a runtime directory is a
-// mount of its own, on a directory that is made before.
+// mountWatch reports mounts and unmounts: a runtime directory is a mount of its own, on
+// a directory that is created before.
 type mountWatch struct{ mounts, stop int }
 
 func newMountWatch() (*mountWatch, error) {

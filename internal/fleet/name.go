@@ -20,10 +20,10 @@ const (
 	hostsPrefix  = "containers.hosts."
 )
 
-// maxHost is the longest name of a host, in bytes.
+// maxHost is the maximum length of a host's name, in bytes.
 const maxHost = 64
 
-// CheckHost returns an error unless the name can stand for a host in a subject.
+// CheckHost returns an error unless the name can be used for a host in a subject.
 func CheckHost(host string) error {
 	switch {
 	case host == "":
@@ -36,11 +36,10 @@ func CheckHost(host string) error {
 	return nil
 }
 
-// machineIDFile is what machine-id(5) describes.
+// machineIDFile is described in machine-id(5).
 const machineIDFile = "/etc/machine-id"
 
-// MachineID returns the machine ID, by which a host is named unless it is given
-// another name.
+// MachineID returns the machine ID, which is the default name of a host.
 func MachineID() (string, error) {
 	text, err := os.ReadFile(machineIDFile)
 	if err != nil {
@@ -53,12 +52,12 @@ func MachineID() (string, error) {
 	return id, nil
 }
 
-// maxToken bounds a word in a subject, in bytes: a server takes no subject longer than
-// its control line, 4 KiB, and ends the connection of a client that uses one.
+// maxToken bounds a word in a subject, in bytes: a server accepts no subject longer
+// than its control line, 4 KiB, and disconnects a client that uses one.
 const maxToken = 64
 
-// token returns a word as a token of a subject, which has no dots, wildcards or
-// blanks. A long one is cut.
+// token turns a word into a token of a subject, which has no dots, wildcards or blanks.
+// A long one is truncated.
 func token(word string) string {
 	if word == "" {
 		return "_"

@@ -10,10 +10,11 @@ import (
 	"github.com/eventsvc/eventsvc/internal/line"
 )
 
-// place is where a line comes from: which stream, by when that was created, and the
-// sequence of its message there. The rest of the line is the message itself, so the
+// place is where a line comes from: which stream, identified by its creation time, and
+// the sequence of its message there. The rest of the line is the message itself, so the
 // line proves the place. It is the last member of a line:
-// ,"Place":"NANOSECONDS.SEQUENCE".
+//
+//	,"Place":"NANOSECONDS.SEQUENCE"
 type place struct {
 	created int64 // nanoseconds since the epoch
 	seq     uint64
@@ -30,8 +31,8 @@ func appendPlace(dst, message []byte, p place) []byte {
 	return append(dst, "\"}\n"...)
 }
 
-// cutPlace takes a line apart: the message, without the brace at its end, and the
-// place. ok is false for a line of another source.
+// cutPlace splits a line into the message, without the brace at its end, and the place.
+// ok is false for a line of another source.
 func cutPlace(text []byte) (message []byte, p place, ok bool) {
 	at := bytes.LastIndex(text, []byte(placeMember))
 	if at < 0 {
@@ -50,7 +51,7 @@ func isOf(message, stream []byte) bool {
 	return len(stream) == len(message)+1 && bytes.HasPrefix(stream, message)
 }
 
-// eventKey stands for an event of a host, by its cursor there.
+// eventKey identifies an event of a host, by its cursor there.
 func eventKey(host, cursor string) uint64 { return xxhash.Sum64String(host + "/" + cursor) }
 
 // lineLost returns the line of an event that reports a gap in the stream.

@@ -14,14 +14,14 @@ import (
 // collected is a line of the log that came from a stream.
 type collected struct {
 	place
-	message []byte // without the brace at its end; nil but for the newest
+	message []byte // without the brace at its end; nil except for the newest
 	key     uint64
 }
 
-// prove finds out where in the stream the log ends. A sequence alone proves
-// nothing: a stream that was put back to an older state, or made again, gives the
-// same numbers to other messages, and would wait in silence for one that it has not
-// reached. So the message at the place has to be that of the log's last line.
+// prove finds where in the stream the log ends. A sequence alone proves nothing: a
+// stream that was reset to an older state, or recreated, gives the same numbers to
+// other messages, and a reader would silently wait for a number that it has not
+// reached. So the message at that position has to be that of the log's last line.
 func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Sink) (jetstream.Stream, start, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*requestTimeout)
 	defer cancel()
@@ -39,7 +39,7 @@ func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Si
 		return nil, start{}, err
 	}
 	if len(tail) == 0 {
-		if state.FirstSeq > 1 { // what a first reader finds is no gap
+		if state.FirstSeq > 1 { // what a first reader does not find is not a gap
 			at.seq = state.FirstSeq
 		}
 		return stream, at, nil
@@ -84,9 +84,9 @@ func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Si
 	return stream, at, nil
 }
 
-// lostWith returns the last collected sequence of a stream that was deleted and made
-// again: what the old one held after it is gone, and hosts do not send it again. 0: it
-// is the same stream.
+// lostWith returns the last collected sequence of a stream that was deleted and
+// recreated: what the old one held after it is gone, and hosts do not send it again. 0:
+// it is the same stream.
 func lostWith(newest collected, created int64) uint64 {
 	if newest.created == created {
 		return 0
@@ -94,9 +94,9 @@ func lostWith(newest collected, created int64) uint64 {
 	return newest.seq
 }
 
-// common returns the place in the tail of the last line that the stream has at
-// the same sequence, -1 if there is none. What was put back has kept its beginning,
-// so that it can be searched by halves.
+// common returns the index in the tail of the last line that the stream has at the same
+// sequence, -1 if there is none. A stream that was reset has kept its beginning, so a
+// binary search works.
 func (f *FromStream) common(ctx context.Context, stream jetstream.Stream, tail []collected, created int64, state jetstream.StreamState) (int, error) {
 	var candidates []int
 	least := uint64(0)
@@ -121,7 +121,7 @@ func (f *FromStream) common(ctx context.Context, stream jetstream.Stream, tail [
 	return candidates[n-1], nil
 }
 
-// isAt reports whether the stream has the line's message at its place.
+// isAt reports whether the stream has the line's message at its position.
 func (f *FromStream) isAt(ctx context.Context, stream jetstream.Stream, c collected) (bool, error) {
 	m, err := stream.GetMsg(ctx, c.seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -137,8 +137,8 @@ func (f *FromStream) isAt(ctx context.Context, stream jetstream.Stream, c collec
 	return ok && eventKey(host, cursor) == c.key, nil
 }
 
-// ahead returns the events that are in the log although their place in the stream
-// is after that of the log's last line: it was put back since they were collected.
+// ahead returns the events that are in the log although their position in the stream is
+// after that of the log's last line: the stream was reset since they were collected.
 func ahead(tail []collected) map[uint64]struct{} {
 	newest := tail[len(tail)-1]
 	for _, c := range tail {

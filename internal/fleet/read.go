@@ -7,7 +7,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// reading reads events ahead of what is done with them, up to one batch.
+// reading reads events ahead of their processing, up to one batch.
 type reading struct {
 	events chan events.Event
 	cancel context.CancelFunc
@@ -38,7 +38,7 @@ func readAhead(ctx context.Context, s *client.Subscription) *reading {
 	return r
 }
 
-// next waits for an event and returns it with those that are there as well.
+// next waits for an event and returns it with others that are available.
 func (r *reading) next(ctx context.Context) ([]events.Event, error) {
 	var batch []events.Event
 	select {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// WriteConfig writes a configuration of nats-server for hosts: each may publish
-// its own events and presence, and read back its own last message; the user
-// "collect" may read the streams, and "admin" may do everything.
+// WriteConfig writes a configuration of nats-server for hosts: each may publish its own
+// events and presence, and read back its own last message; the user "collect" may read
+// the streams, and "admin" may do everything.
 func WriteConfig(w io.Writer, hosts []string) error {
 	var b strings.Builder
 	b.WriteString(`# nats-server configuration for a fleet of eventsvc. Add listen, tls and cluster. Passwords are made for this file: keep it
@@ -35,7 +35,7 @@ func userLine(user string, publish []string) string {
 		user, rand.Text(), strings.Join(publish, `", "`), user)
 }
 
-// hostRights are the subjects that a forwarder publishes to.
+// hostRights returns the subjects to which a forwarder publishes.
 func hostRights(host string) []string {
 	rights := []string{hostSubject(host), hostsPrefix + host}
 	for stream, subject := range map[string]string{EventsStream: hostSubject(host), HostsStream: hostsPrefix + host} {
@@ -45,7 +45,7 @@ func hostRights(host string) []string {
 	return rights
 }
 
-// collectorRights are those of a collector and of 'eventsvc hosts'.
+// collectorRights returns the subjects of a collector and of 'eventsvc hosts'.
 func collectorRights() []string {
 	var rights []string
 	for _, stream := range []string{EventsStream, HostsStream} {

@@ -10,9 +10,8 @@ import (
 	"github.com/pkg/errors"
 )
 
-// CreateStreams makes the streams EVENTS and HOSTS, unless they are there: what is
-// there is left as it is. The messages of EVENTS are removed after maxAge; 0:
-// never.
+// CreateStreams creates the streams EVENTS and HOSTS if they are missing; existing ones
+// are unchanged. The messages of EVENTS are removed after maxAge; 0: never.
 func CreateStreams(ctx context.Context, nc *nats.Conn, replicas int, maxAge time.Duration) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -37,7 +36,7 @@ func CreateStreams(ctx context.Context, nc *nats.Conn, replicas int, maxAge time
 	return nil
 }
 
-// checkOwn returns an error unless a stream can have the events of hosts.
+// checkOwn returns an error unless a stream accepts the events of hosts.
 func checkOwn(c *jetstream.StreamConfig) error {
 	if c.Mirror != nil || len(c.Sources) > 0 {
 		return nil

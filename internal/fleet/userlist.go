@@ -22,8 +22,8 @@ const (
 )
 
 const (
-	// firstUser and lastUser bound the uids in /etc/passwd that are taken for
-	// people's (login.defs(5)); those with a runtime directory count in any case.
+	// firstUser and lastUser bound the uids in /etc/passwd that count as people's
+	// (login.defs(5)); users with a runtime directory always count.
 	firstUser = 1000
 	lastUser  = 60000
 	// mostUsers bounds how many users are followed.
@@ -34,19 +34,18 @@ const (
 type account struct {
 	uid, gid uint32
 	home     string
-	// hasRuntime says that the user has a runtime directory, being logged in or
-	// lingering.
+	// hasRuntime: the user has a runtime directory, being logged in or lingering.
 	hasRuntime bool
-	// runtime is the device of that directory: another one is mounted on it when
-	// the user logs in.
+	// runtime is the device of that directory: another one is mounted on it when the
+	// user logs in.
 	runtime uint64
 }
 
-// listUsers returns root, the people in /etc/passwd and the users that have a
-// runtime directory, by uid.
+// listUsers returns root, the people in /etc/passwd and the users with a runtime
+// directory, by uid.
 func listUsers() map[uint32]account {
 	all := map[uint32]account{}
-	if file, err := os.Open(passwdFile); err == nil { // without it there are those with a runtime directory
+	if file, err := os.Open(passwdFile); err == nil { // otherwise only users with a runtime directory
 		defer file.Close()
 		for lines := bufio.NewScanner(file); lines.Scan(); {
 			// name:password:uid:gid:comment:home:shell
@@ -61,7 +60,7 @@ func listUsers() map[uint32]account {
 			}
 		}
 	}
-	entries, _ := os.ReadDir(runtimeDirs) // absent: no user is logged in
+	entries, _ := os.ReadDir(runtimeDirs) // absent if no user is logged in
 	for _, entry := range entries {
 		uid, err := strconv.ParseUint(entry.Name(), 10, 32)
 		if err != nil || uid == math.MaxUint32 {
@@ -72,7 +71,8 @@ func listUsers() map[uint32]account {
 			a = lookUp(uint32(uid))
 		}
 		a.hasRuntime = true
-		// What the kernel knows already: a user may have mounted what does not answer.
+		// Only what the kernel has cached: a user may have mounted a file system that
+		// hangs.
 		var stat unix.Statx_t
 		const flags = unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT | unix.AT_STATX_DONT_SYNC
 		if unix.Statx(unix.AT_FDCWD, filepath.Join(runtimeDirs, entry.Name()), flags, 0, &stat) == nil {
@@ -83,8 +83,8 @@ func listUsers() map[uint32]account {
 	return all
 }
 
-// lookUp finds a user in the user database; one without an entry, who may be gone
-// already, has no group and no home.
+// lookUp finds a user in the user database; one without an entry, which may have been
+// removed, has no group and no home.
 func lookUp(uid uint32) account {
 	a := account{uid: uid, gid: uid}
 	found, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
@@ -97,25 +97,25 @@ func lookUp(uid uint32) account {
 	return a
 }
 
-// logPath returns where Podman writes the log file of the user, by the user's own
-// containers.conf. It has to be called as the user: the files on the way are the
-// user's, and may be anything.
+// logPath returns the path of the user's log file, according to the user's own
+// containers.conf. Call it as the user: the files on the path are the user's, and may
+// be anything.
 func (a account) logPath(release config.Release) (string, error) {
 	env := config.Environment{UID: int(a.uid), Home: a.home, Podman: func() (config.Release, bool) {
-		return release, true // what is configured counts, whichever Podman there is
+		return release, true // the configuration applies, whichever Podman is installed
 	}}
 	found, err := config.DiscoverBackend(env, config.File)
 	return found.Path, err
 }
 
-// openedLog is a log file, and which directory it was found in.
+// openedLog is an open log file, and the directory in which it was found.
 type openedLog struct {
 	*os.File
 	dir dirID
 }
 
-// dirID tells a directory from one that was made in its place later, for which the
-// file system may take the same number.
+// dirID distinguishes a directory from a later one at the same path, to which the file
+// system may give the same number.
 type dirID struct {
 	dev, ino uint64
 	born     unix.StatxTimestamp
@@ -127,10 +127,9 @@ func idOf(dir int) (dirID, error) {
 	return dirID{unix.Mkdev(stat.Dev_major, stat.Dev_minor), stat.Ino, stat.Btime}, os.NewSyscallError("statx", err)
 }
 
-// openLog opens a log and calls at before with the directory that it is in, or with
-// the last on its path that there is. It has
-// to be called as the user; it follows no link, opens nothing but a regular file of
-// the user, and waits for nothing.
+// openLog opens a log and calls at before that with the directory that it is in, or
+// with the last existing one on its path. Call it as the user. It follows no link,
+// opens only a regular file of the user, and does not block.
 func (a account) openLog(path string, at func(dir int)) (*openedLog, error) {
 	var id dirID
 	f, err := open(path, func(dir int) (err error) {
@@ -152,7 +151,7 @@ func (a account) openLog(path string, at func(dir int)) (*openedLog, error) {
 	case stat.Uid != a.uid:
 		return nil, errNotOwn
 	}
-	// What was looked at, whatever the name is by now. A lease would block.
+	// The file that was checked, whatever the name is by now. A lease would block.
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(f), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("open", err)
@@ -160,7 +159,7 @@ func (a account) openLog(path string, at func(dir int)) (*openedLog, error) {
 	return &openedLog{os.NewFile(uintptr(fd), path), id}, nil
 }
 
-// What a log that is not read is.
+// Errors for logs that are not read.
 var (
 	errLink       = errors.New("a part of its path is a symbolic link, which is not followed")
 	errNotRegular = errors.New("it is not a regular file")
@@ -168,7 +167,7 @@ var (
 )
 
 // open opens a path below root step by step, each name from the directory before:
-// there is openat2(2) for this, which RestrictSUIDSGID= of systemd takes away.
+// openat2(2) would do this, but systemd's RestrictSUIDSGID= blocks it.
 func open(path string, look func(dir int) error) (int, error) {
 	at, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -180,7 +179,7 @@ func open(path string, look func(dir int) error) (int, error) {
 		if i < len(names)-1 {
 			next, err = unix.Openat(at, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		}
-		if errors.Is(err, unix.ENOENT) { // it may be made, and removed, at any time: that is watched for first
+		if errors.Is(err, unix.ENOENT) { // it may be created and removed at any time, so watch first
 			if err := look(at); err != nil {
 				_ = unix.Close(at)
 				return -1, err

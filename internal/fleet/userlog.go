@@ -15,7 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/line"
 )
 
-// userLog is the log file of a user, as far as it is collected. It is used by one
+// userLog is a user's log file, with the state of its collection. It is used by one
 // goroutine.
 type userLog struct {
 	account account
@@ -25,34 +25,34 @@ type userLog struct {
 	sink    *Sink
 
 	file *openedLog // nil: there is none
-	off  int64      // where reading goes on
-	tail []byte     // what stands before off, at most tailLength bytes
-	// passing says that off is within a line that is too long to be looked at.
+	off  int64      // where to continue
+	tail []byte     // the bytes before off, at most tailLength
+	// passing: off is inside a line that is too long to be read.
 	passing bool
-	// ended says that the last file was read to its end and then removed, so that the
-	// next is no continuation of it.
+	// ended: the last file was read to its end and then removed, so the next does not
+	// continue it.
 	ended bool
 	read  bucket // bytes of the user's file
 	wrote bucket // bytes of the collected log
-	turn  *turn  // while it looks
+	turn  *turn  // while it reads
 	fault string
 }
 
 const (
-	// tailLength is how much before the place is compared with the file each time,
-	// so that a log rewritten in place is noticed.
+	// tailLength is how much before the position is compared with the file each time,
+	// to detect a log rewritten in place.
 	tailLength = 128
 	// fileChunk is how much of a user's file is read at once.
 	fileChunk = 64 << 10
-	// mostSearched bounds where a place is looked for in a file that has taken the
-	// place of another, in bytes: Podman rotates at 1 MB unless it is told otherwise.
+	// mostSearched bounds the search for a position in a file that replaced another, in
+	// bytes: Podman rotates at 1 MB by default.
 	mostSearched = 256 << 20
-	// roomOfOrigin is how much longer a line gets.
+	// roomOfOrigin is how much longer a line becomes.
 	roomOfOrigin = 512
 )
 
-// look collects what is new, given what is at the path. It closes next, if it does
-// not go on in it. more says that there is more already.
+// look collects what is new, given the file at the path. It closes next unless it
+// continues in it. more: there is more already.
 func (l *userLog) look(next *openedLog, fault error) (more bool, err error) {
 	defer func() {
 		if next != nil {
@@ -60,8 +60,8 @@ func (l *userLog) look(next *openedLog, fault error) (more bool, err error) {
 		}
 	}()
 	if l.file != nil {
-		// What is at the path was looked at first, so that a file that was replaced is
-		// read to its end here.
+		// The path was checked first, so a file that was replaced is read to its end
+		// here.
 		if more, err = l.collect(); more || err != nil {
 			return more, err
 		}
@@ -86,8 +86,8 @@ func (l *userLog) look(next *openedLog, fault error) (more bool, err error) {
 	return true, l.begin()
 }
 
-// open opens what is at the path, and has its directory watched first; nil: there
-// is nothing, or what must not be read.
+// open opens the file at the path, and first has its directory watched; nil: there is
+// none, or it must not be read.
 func (l *userLog) open(ctx context.Context) (file *openedLog, fault error) {
 	opened := make(chan *openedLog, 1)
 	err := l.from.ids.as(ctx, l.account.uid, l.account.gid, func() error {
@@ -105,7 +105,7 @@ func (l *userLog) open(ctx context.Context) (file *openedLog, fault error) {
 	return file, err
 }
 
-// note logs why a log is not read, once.
+// note logs, once, why a log is not read.
 func (l *userLog) note(fault error) {
 	text := ""
 	if fault != nil {
@@ -137,8 +137,8 @@ func isRemoved(f *openedLog) bool {
 	return unix.Fstat(int(f.Fd()), &stat) == nil && stat.Nlink == 0
 }
 
-// begin finds out where to go on in a file that was opened, or was rewritten in
-// place: after the last collected line, if it is there.
+// begin determines where to continue in a file that was opened, or rewritten in place:
+// after the last collected line, if it is there.
 func (l *userLog) begin() error {
 	l.off, l.tail, l.passing = 0, nil, false
 	place, known := l.from.place(l.key)
@@ -166,8 +166,8 @@ func (l *userLog) begin() error {
 	return err
 }
 
-// reportGap reports that events of the user may be lost, once: the place of the
-// report is the start of the file.
+// reportGap reports, once, that events of the user may be lost: the place of the report
+// is the start of the file.
 func (l *userLog) reportGap(after filePlace) error {
 	e := events.Event{Type: events.System, Status: lostStatus, Time: time.Now(), Name: l.path}
 	e.Attributes = map[string]string{"after": strconv.FormatInt(after.offset, 10), "oldest": "0"}
@@ -185,8 +185,8 @@ func (l *userLog) reportGap(after filePlace) error {
 	return nil
 }
 
-// isUncut reports whether nothing in the file says that Podman has taken the older
-// half of it away.
+// isUncut reports whether nothing in the file shows that Podman has removed its older
+// half.
 func (l *userLog) isUncut() (bool, error) {
 	mark := []byte(events.Rotate)
 	buffer := l.turn.in[:fileChunk]
@@ -207,7 +207,7 @@ func (l *userLog) isUncut() (bool, error) {
 	return false, nil
 }
 
-// collect reads on and appends, at most one chunk. more says that there is more.
+// collect reads and appends at most one chunk. more: there is more.
 func (l *userLog) collect() (more bool, err error) {
 	same, err := l.isUnchanged()
 	if err != nil {
@@ -253,8 +253,8 @@ func (l *userLog) collect() (more bool, err error) {
 	return true, nil
 }
 
-// append appends to the collected log. Where it fails, some of the lines may be in the
-// log: the next round finds out.
+// append appends to the collected log. If it fails, some of the lines may be in the
+// log: the next round determines which.
 func (l *userLog) append(lines []byte, done Counts) error {
 	err := l.sink.Append(lines, done)
 	if err != nil {
@@ -263,14 +263,14 @@ func (l *userLog) append(lines []byte, done Counts) error {
 	return err
 }
 
-// advance goes on behind data, which begins at the place.
+// advance moves the position to the end of data, which begins at it.
 func (l *userLog) advance(data []byte) {
 	l.off += int64(len(data))
 	l.tail = append(l.tail[:0], data[max(0, len(data)-tailLength):]...)
 }
 
-// next returns what follows in the file up to a chunk that has a newline, or up to
-// the longest line; nothing if there is no whole line yet.
+// next returns the next part of the file, up to a chunk that contains a newline, or up
+// to the longest line; nothing if there is no whole line yet.
 func (l *userLog) next() ([]byte, error) {
 	for size := fileChunk; ; size = min(8*size, line.MaxLine+1) {
 		if cap(l.turn.in) < size {
@@ -291,7 +291,7 @@ func (l *userLog) next() ([]byte, error) {
 	}
 }
 
-// passHole goes to the end of a hole, in which there is no newline.
+// passHole moves to the end of a hole, in which there is no newline.
 func (l *userLog) passHole() error {
 	off, err := unix.Seek(int(l.file.Fd()), l.off, unix.SEEK_DATA)
 	switch {
@@ -310,7 +310,8 @@ func (l *userLog) passHole() error {
 	return nil
 }
 
-// isUnchanged reports whether what stands before the place is what was read there.
+// isUnchanged reports whether the bytes before the position are those that were read
+// there.
 func (l *userLog) isUnchanged() (bool, error) {
 	if len(l.tail) == 0 {
 		i, err := l.file.Stat()
@@ -324,7 +325,7 @@ func (l *userLog) isUnchanged() (bool, error) {
 	return n == len(before) && bytes.Equal(before, l.tail), errors.Wrap(err, "cannot read the log of a user")
 }
 
-// convert makes lines of the collected log of lines of the user's.
+// convert turns lines of the user's log into lines of the collected log.
 func (l *userLog) convert(data []byte) (lines []byte, place filePlace, done Counts) {
 	lines = l.turn.out[:0]
 	off := l.off
@@ -337,7 +338,7 @@ func (l *userLog) convert(data []byte) (lines []byte, place filePlace, done Coun
 		at := filePlace{offset: off, hash: hashLine(text)}
 		var f line.Fields
 		found, _, err := line.Find(text, &f)
-		if found != nil && f.Extra { // members that no interface shows could pretend an origin
+		if found != nil && f.Extra { // unknown members could fake an origin
 			e := f.Event(found)
 			e.Extra = nil
 			found, err = e.AppendJSON(nil)
@@ -365,7 +366,7 @@ func (l *userLog) convert(data []byte) (lines []byte, place filePlace, done Coun
 // hashLine is never that of the start of a file.
 func hashLine(text []byte) uint64 { return xxhash.Sum64(text) | 1 }
 
-// find returns the offset after the line of the place: where it was, or else its
+// find returns the offset after the line of the place: at its old offset, otherwise its
 // last occurrence.
 func (l *userLog) find(p filePlace) (off int64, found bool, err error) {
 	if p.hash == 0 || l.endsAt(p) {

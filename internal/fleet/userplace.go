@@ -12,14 +12,14 @@ import (
 	"github.com/eventsvc/eventsvc/internal/line"
 )
 
-// filePlace is where in a user's log a collected line stands. It ends the line as
-// ,"Place":"file:LOG.OFFSET.HASH", in hexadecimal but for the offset.
+// filePlace is the position of a collected line in a user's log. It ends the line as
+// ,"Place":"file:LOG.OFFSET.HASH", in hexadecimal except for the offset.
 type filePlace struct {
 	offset int64 // after the line
 	hash   uint64
 }
 
-// logKey names a log of a user among those that are collected.
+// logKey identifies a user's log among those that are collected.
 type logKey struct {
 	uid  uint32
 	path uint64 // hash of the path
@@ -27,7 +27,7 @@ type logKey struct {
 
 func newLogKey(uid uint32, path string) logKey { return logKey{uid, xxhash.Sum64String(path)} }
 
-// filePlaceMark can be no place in a stream, which has no colon.
+// filePlaceMark cannot be a place in a stream, which has no colon.
 const filePlaceMark = placeMember + "file:"
 
 // appendFilePlace appends a line, which has an origin, with its place and a newline.
@@ -41,8 +41,8 @@ func appendFilePlace(dst []byte, key logKey, p filePlace) []byte {
 	return append(dst, "\"}\n"...)
 }
 
-// cutFilePlace returns which log a collected line is of, and where it stands there.
-// ok is false for a line of another source.
+// cutFilePlace returns the log of a collected line, and its position there. ok is false
+// for a line of another source.
 func cutFilePlace(text []byte) (key logKey, p filePlace, ok bool) {
 	at := bytes.LastIndex(text, []byte(filePlaceMark))
 	if at < 0 {
@@ -62,7 +62,7 @@ func cutFilePlace(text []byte) (key logKey, p filePlace, ok bool) {
 	return key, p, uid >= 0 && errs == [3]error{}
 }
 
-// keptPlace is one line of what is kept beside the log (Sink.Keep).
+// keptPlace is one line of the state stored beside the log (Sink.KeepBy).
 type keptPlace struct {
 	UID    uint32
 	Path   uint64
@@ -70,13 +70,13 @@ type keptPlace struct {
 	Hash   uint64
 }
 
-// keepEvery is after how many bytes of the log the places are kept beside it, so
-// that a user who was quiet since needs no search of the whole log: less than
+// keepEvery is after how many bytes of the log the places are stored, so that a user
+// who has been quiet since does not require a search of the whole log: less than
 // tailBytes, which is searched in any case.
 const keepEvery = tailBytes / 2
 
-// readPlaces returns where each log of a user was left off: by its last line in the
-// end of the collected log, else by what was kept.
+// readPlaces returns up to where each user's log was collected: from its last line in
+// the end of the collected log, otherwise from the stored state.
 func readPlaces(sink *Sink) (map[logKey]filePlace, error) {
 	places := map[logKey]filePlace{}
 	kept, err := sink.Kept()
@@ -111,7 +111,7 @@ func readPlaces(sink *Sink) (map[logKey]filePlace, error) {
 	return places, nil
 }
 
-// encodePlaces is what readPlaces reads back.
+// encodePlaces returns the state that readPlaces reads.
 func encodePlaces(places map[logKey]filePlace) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

@@ -11,8 +11,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// Auto-update is another process, which may run for a second a day: what it did
-// is counted by its events.
+// Auto-update is another process, which may run for a second a day: its results are
+// counted from its events.
 var (
 	runsDesc     = describe("autoupdate_runs_total", "Runs of auto-update that ended.")
 	resultsDesc  = describe("autoupdate_results_total", "Outcomes of containers, of those that were not unchanged.", "result")
@@ -21,10 +21,10 @@ var (
 	requestsDesc = describe("autoupdate_registry_requests_total", "Requests to registries, without those of pulls.")
 )
 
-// attribute begins the attributes of auto-update's events.
+// attribute is the prefix of the attributes of auto-update's events.
 const attribute = "io.podman.autoupdate."
 
-// results are the words of outcomes; an event may have been written by anyone.
+// results are the valid outcomes; any user may have written the event.
 var results = []string{"pending", "updated", "rolled-back", "failed", "held", "deferred", other}
 
 var (
@@ -32,7 +32,7 @@ var (
 	autoUpdateCode = filter.CodeOfStatus(events.AutoUpdate)
 )
 
-// autoUpdates are what runs of auto-update did since the service began.
+// autoUpdates counts the results of auto-update since the service began.
 type autoUpdates struct {
 	mu       sync.Mutex
 	results  map[string]uint64
@@ -42,7 +42,7 @@ type autoUpdates struct {
 	ms       uint64
 }
 
-// count takes in new events.
+// count counts new events.
 func (a *autoUpdates) count(records []feed.Record) {
 	for i := range records {
 		f := &records[i].Fields
@@ -73,8 +73,8 @@ func (a *autoUpdates) add(e *events.Event) {
 	}
 }
 
-// noResults is each word with 0: shown before it first happens, so that Prometheus
-// sees the increase.
+// noResults returns each word with 0: shown before its first occurrence, so that
+// Prometheus sees the increase.
 func noResults() map[string]uint64 {
 	all := make(map[string]uint64)
 	for _, word := range results {

@@ -8,7 +8,8 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prefix+name, help, labels, nil)
 }
 
-// What is read from others, or from plain numbers, when metrics are read.
+// Numbers that are read from other parts of the service, or from plain fields, when
+// metrics are read.
 var (
 	eventsDesc   = describe("events_total", "New events read from the store.", "type", "status")
 	writtenDesc  = describe("events_written_total", "Events written through the service.")
@@ -36,7 +37,7 @@ func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 // interfaces are shown even if no client uses them.
 var interfaces = []string{"varlink", "legacy", "dbus", "dbus-stream", "dbus-broadcast"}
 
-// Collect asks every part for its numbers.
+// Collect reads the numbers of every part.
 func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, n uint64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)

@@ -13,8 +13,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// The bounds of what is counted by name. A process that runs containers chooses names and
-// images: beyond so many a new one counts as other.
+// The bounds of what is counted by name. Names and images are chosen by the processes
+// that run containers: beyond these bounds, new ones count as "other".
 const (
 	maxNames     = 500
 	maxExits     = 4 * maxNames // pairs of a name and an image
@@ -29,7 +29,7 @@ var (
 	healthDesc   = describe("health", "The last verdict of a container's health check: 1 healthy, 0 unhealthy.", "name")
 )
 
-// containers are what happened to containers since the service began.
+// containers counts events of containers since the service began.
 type containers struct {
 	mu    sync.Mutex
 	names map[string]*container
@@ -37,7 +37,7 @@ type containers struct {
 	died  map[string]struct{} // by the container's own name: it ended, and has not started again
 }
 
-// container is what is known by a name.
+// container is the counts of one name.
 type container struct {
 	restarts uint64
 	judged   bool // its health is known
@@ -46,7 +46,7 @@ type container struct {
 
 type exit struct{ name, image string }
 
-// The classes of exit codes, as shells and Podman use them.
+// The classes of exit codes, as used by shells and Podman.
 const classes = 4
 
 var classWords = [classes]string{"0", "1-125", "126-127", "128+"}
@@ -71,7 +71,7 @@ var (
 	healthCode    = filter.CodeOfStatus(events.HealthStatus)
 )
 
-// count takes in new events. Those that say nothing here are not decoded.
+// count counts new events. It does not decode those that are not counted.
 func (c *containers) count(records []feed.Record) {
 	for i := range records {
 		f := &records[i].Fields
@@ -106,7 +106,7 @@ func (c *containers) add(e *events.Event) {
 	}
 	switch e.Status {
 	case events.Start:
-		// Shown as 0 before it first fails, so that Prometheus sees the increase.
+		// Shown as 0 before its first failure, so that Prometheus sees the increase.
 		c.exitOf(name, cut(e.Image))
 		if _, died := c.died[own]; died {
 			this.restarts++
@@ -166,7 +166,7 @@ func (c *containers) collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// cut bounds the length of a label's value.
+// cut truncates the value of a label.
 func cut(text string) string {
 	if len(text) <= maxNameBytes {
 		return text

@@ -1,13 +1,12 @@
-// Package metrics counts what the service does, and shows it to Prometheus.
+// Package metrics counts what the service does, and serves the numbers to Prometheus.
 //
-// It promises that counting costs the way of an event next to nothing: what the
-// parts of the service count anyhow is asked for when metrics are read, and the
-// rest is added to plain numbers, once for each event however many read it (see
-// Emitted). Without an option that asks for
-// it none of this is there.
+// It promises that counting costs an event next to nothing: numbers that the parts of
+// the service have anyway are read when metrics are read, and the others are plain
+// fields, incremented once for each event, however many subscribers get it (see
+// Emitted). All of this exists only if an option enables it.
 //
-// It knows the feed, whose Observer it is. What it asks of the interfaces and of
-// access is said by the functions in Sources; it must not know those packages.
+// It knows the feed, whose Observer it is. The functions in Sources provide the numbers
+// of the interfaces and of access; it must not know those packages.
 package metrics
 
 import (
@@ -21,25 +20,25 @@ import (
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
 
-// Sources are where the numbers are that others count. All are asked whenever
-// metrics are read; nil: that part is not there.
+// Sources provide the numbers that other parts count. They are called whenever metrics
+// are read; nil: that part does not exist.
 type Sources struct {
-	// Status is the state of the store.
+	// Status returns the state of the store.
 	Status func() feed.Status
-	// Subscribers are counted by the interface that they come through.
+	// Subscribers returns the number of subscribers by interface.
 	Subscribers func() map[string]int
-	// Denials are counted by what was denied.
+	// Denials returns the number of denials by action.
 	Denials func() map[string]uint64
-	// Connections are those of Varlink: that are open, and that were admitted
-	// and refused since the service began.
+	// Connections returns the number of Varlink connections that are open, and that
+	// were admitted and refused since the service began.
 	Connections func() (open int, admitted, refused uint64)
-	// Calls are those of D-Bus.
+	// Calls returns the numbers of D-Bus calls.
 	Calls func() (taken, refused uint64)
 }
 
-// The buckets of the histograms, in seconds. Writing an event takes some tens
-// of microseconds, or as long as a disk takes; an event is seen within a
-// millisecond, unless its writer stamped it long before it wrote it.
+// The buckets of the histograms, in seconds. Writing an event takes some tens of
+// microseconds, or as long as the disk; an event is seen within a millisecond, unless
+// its writer set its time long before it wrote it.
 var (
 	writeBuckets = prometheus.ExponentialBuckets(16e-6, 4, 9)
 	ageBuckets   = prometheus.ExponentialBuckets(100e-6, 4, 10)
@@ -101,19 +100,19 @@ func buildInfo(version string) prometheus.Collector {
 	return build
 }
 
-// inTurn are collectors that are asked one after the other. A registry asks its
-// collectors in as many goroutines as it sees fit, and go_goroutines then counts
-// up to four that are only there to count.
+// inTurn are collectors that are called in sequence. A registry calls its collectors in
+// as many goroutines as it likes, and go_goroutines then counts up to four that only
+// exist for this.
 type inTurn []prometheus.Collector
 
-// Describe sends the descriptions of all.
+// Describe sends all descriptions.
 func (list inTurn) Describe(to chan<- *prometheus.Desc) {
 	for _, c := range list {
 		c.Describe(to)
 	}
 }
 
-// Collect sends the numbers of all.
+// Collect sends all numbers.
 func (list inTurn) Collect(to chan<- prometheus.Metric) {
 	for _, c := range list {
 		c.Collect(to)
@@ -151,7 +150,7 @@ func (m *Metrics) Wrote(_ int, took time.Duration, err error) {
 	m.writes.Observe(took.Seconds())
 }
 
-// words returns the words for codes. Code 0 is every word that is not known.
+// words returns the words for codes. Code 0 is every unknown word.
 func words(typeCode, statusCode int) (typeWord, statusWord string) {
 	typeWord, statusWord = filter.TypeCode(typeCode).Varlink(), filter.StatusCode(statusCode).Varlink()
 	if typeCode > 0 {

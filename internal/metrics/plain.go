@@ -5,7 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Number is one number of a program that is no service: a counter, whose name ends
+// Number is one number of a program that is not the service: a counter, whose name ends
 // in _total, or a gauge.
 type Number struct {
 	Name, Help string
@@ -13,11 +13,11 @@ type Number struct {
 	Value      float64
 }
 
-// plain are the numbers of a program, of one moment.
+// plain returns the present numbers of a program.
 type plain func() []Number
 
-// NewPlain returns the metrics of a program of this version. Numbers returns what it
-// counts, always by the same names.
+// NewPlain returns the metrics of a program of this version. numbers returns its
+// numbers, always with the same names.
 func NewPlain(version string, numbers func() []Number) (*Metrics, error) {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	return m, m.registry.Register(inTurn{

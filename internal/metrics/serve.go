@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// The bounds of those who look. A scraper keeps one connection, and needs one
-// request at a time.
+// The bounds of HTTP clients. A scraper keeps one connection, and makes one request at
+// a time.
 const (
 	maxConnections = 16
 	maxAtOnce      = 4
@@ -63,7 +63,7 @@ type slotted struct {
 	give func()
 }
 
-// Close gives the slot back.
+// Close releases the slot.
 func (c *slotted) Close() error {
 	defer c.give()
 	return c.Conn.Close()

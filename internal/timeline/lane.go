@@ -14,11 +14,11 @@ type State uint8
 
 // The states of a container.
 const (
-	Unknown State = iota // nothing is known of that time
+	Unknown State = iota // nothing is known about that time
 	Stopped
 	Running
 	Paused
-	Unhealthy // running, and its health check fails
+	Unhealthy // running, with a failing health check
 )
 
 var stateWords = [...]string{"unknown", "stopped", "running", "paused", "unhealthy"}
@@ -28,7 +28,7 @@ func (s State) String() string { return stateWords[s] }
 // MarshalText returns the word of the state.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Counts are what happened to a container, in some time.
+// Counts counts the events of a container in some time.
 type Counts struct {
 	// Starts and Deaths count the container's processes, Restarts the starts
 	// that followed a death, Failures the deaths with an exit code other than 0.
@@ -45,7 +45,7 @@ type Counts struct {
 	Unhealthy int `json:"unhealthy"`
 }
 
-// add adds what happened as often as times says, -1 takes it back.
+// add adds o, or subtracts it if times is -1.
 func (c *Counts) add(o *Counts, times int) {
 	c.Starts += times * o.Starts
 	c.Restarts += times * o.Restarts
@@ -57,7 +57,7 @@ func (c *Counts) add(o *Counts, times int) {
 	c.Unhealthy += times * o.Unhealthy
 }
 
-// marks are what happened in one cell.
+// marks are the events in one cell.
 type marks struct {
 	Counts
 	unhealthy, paused, running bool // in that state for a part of it
@@ -76,39 +76,39 @@ func (m *marks) saw(s State) {
 	m.unhealthy = m.unhealthy || s == Unhealthy
 }
 
-// cell is a part of a lane in which something happened.
+// cell is a part of a lane with at least one event.
 type cell struct {
 	at    int64 // its number: time divided by the length of a cell
-	after State // at its end
+	after State // at the end of the cell
 	marks
 }
 
-// Lane is one container, by name, or one image that could not be pulled. The
-// counts are of the time that the timeline shows.
+// Lane is one container, by name, or one image that could not be pulled. The counts are
+// for the time span that the timeline shows.
 type Lane struct {
 	Name  string  `json:"name"`
 	Image string  `json:"image,omitempty"`
 	Host  string  `json:"host,omitempty"`
 	UID   *uint32 `json:"uid,omitempty"`
-	// State is the last one; Unknown for an image.
+	// State is the latest state; Unknown for an image.
 	State State `json:"state"`
 	Counts
-	// LastExitCode is that of the last death; nil: none is known.
+	// LastExitCode is that of the last death; nil: unknown.
 	LastExitCode *int `json:"lastExitCode,omitempty"`
-	// LastEvent is when something last happened.
+	// LastEvent is the time of the last event.
 	LastEvent time.Time `json:"lastEvent"`
 
-	image  bool   // that could not be pulled
+	image  bool   // one that could not be pulled
 	id     string // of the last container of that name
 	before State  // of the oldest cell
-	died   bool   // a start is a restart
+	died   bool   // the next start is a restart
 	cells  []cell
 }
 
-// updateResult is the attribute with what became of an auto-update.
+// updateResult is the attribute with the result of an auto-update.
 const updateResult = "io.podman.autoupdate.result"
 
-// apply takes in an event of the lane, in a cell that is its own.
+// apply adds an event of the lane, which belongs to the cell.
 func (l *Lane) apply(e *events.Event, c *cell) {
 	var n Counts
 	state := l.State
@@ -178,8 +178,8 @@ func (l *Lane) become(state State, c *cell) {
 	c.saw(state)
 }
 
-// takeOver goes on with what a container did under its old name, which there is no
-// more.
+// takeOver continues with the events of a container under its old name, which no longer
+// exists.
 func (l *Lane) takeOver(old *Lane, number int64) {
 	l.assume(Stopped)
 	l.died, l.LastExitCode = old.died, old.LastExitCode
@@ -189,15 +189,15 @@ func (l *Lane) takeOver(old *Lane, number int64) {
 	old.become(Stopped, old.at(number))
 }
 
-// assume says what the container was doing before the first event that shows it.
+// assume sets the container's state before the first event that shows it.
 func (l *Lane) assume(state State) {
 	if l.State == Unknown {
 		l.before = state
 	}
 }
 
-// at returns the cell with a number. Events may come a little out of the order of
-// their times, so it is nearly always the last.
+// at returns the cell with a number. Events may arrive slightly out of order, so it is
+// nearly always the last.
 func (l *Lane) at(number int64) *cell {
 	i, found := len(l.cells), false
 	if i > 0 && l.cells[i-1].at >= number {
@@ -209,7 +209,7 @@ func (l *Lane) at(number int64) *cell {
 	return &l.cells[i]
 }
 
-// forget drops what happened before a cell, and what was counted of it.
+// forget drops the cells before a number, and subtracts their counts.
 func (l *Lane) forget(number int64) {
 	n := 0
 	for n < len(l.cells) && l.cells[n].at < number {
@@ -223,19 +223,19 @@ func (l *Lane) forget(number int64) {
 	l.cells = slices.Delete(l.cells, 0, n)
 }
 
-// Failing reports whether the lane needs a look now: it is unhealthy, or it stands
-// still after a failure.
+// Failing reports whether the lane needs attention now: it is unhealthy, or has stopped
+// after a failure.
 func (l *Lane) Failing() bool {
 	return l.State == Unhealthy ||
 		l.State == Stopped && l.Failures > 0 && l.LastExitCode != nil && *l.LastExitCode != 0
 }
 
-// trouble is how much went wrong.
+// trouble returns a measure of the failures.
 func (l *Lane) trouble() int {
 	return l.Failures + l.PullErrors + l.FailedUpdates + l.Unhealthy
 }
 
-// byTrouble puts what needs a look first.
+// byTrouble sorts lanes that need attention first.
 func byTrouble(a, b *Lane) int {
 	failing := func(l *Lane) int {
 		if l.Failing() {
@@ -253,7 +253,7 @@ func byTrouble(a, b *Lane) int {
 // shown reports whether the lane has something to show.
 func (l *Lane) shown() bool { return len(l.cells) > 0 || l.State > Stopped }
 
-// owner is the user of the container, -1: none is known.
+// owner returns the user of the container, -1: unknown.
 func (l *Lane) owner() int64 {
 	if l.UID == nil {
 		return -1

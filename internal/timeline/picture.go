@@ -8,10 +8,10 @@ import (
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
-// Paint paints a text; kind says what it stands for.
+// Paint adds colours to a text; kind is what the text means.
 type Paint func(kind Kind, text string) string
 
-// Kind is what a piece of a picture stands for.
+// Kind is what a piece of a picture means.
 type Kind uint8
 
 // The kinds of pieces.
@@ -23,19 +23,20 @@ const (
 	Bad
 )
 
-// Picture is a form in which a timeline is drawn.
+// Picture is the format in which a timeline is drawn.
 type Picture struct {
-	// Width is that of a line, in columns, and Height the most lines, 0: any.
+	// Width is the width of a line, in columns, and Height the maximum number of lines,
+	// 0: any.
 	Width, Height int
 	// Note is a sentence below the picture; "": none.
 	Note string
-	// UTF8 allows letters outside ASCII.
+	// UTF8 allows characters outside ASCII.
 	UTF8 bool
-	// Paint paints pieces; nil: it does not.
+	// Paint adds colours; nil: none.
 	Paint Paint
 }
 
-// letters are what a column of a lane is drawn with.
+// letters are the characters with which a column of a lane is drawn.
 type letters struct {
 	state                                     [Unhealthy + 1]string
 	restart, ended, failure                   string
@@ -53,14 +54,14 @@ var (
 	}
 )
 
-// The columns of numbers right of each lane.
+// The columns with numbers, to the right of each lane.
 const (
 	numbersNarrow = "  starts deaths fails  exit"
 	numbersWide   = "  starts restarts deaths fails  exit"
 	narrowFrom    = 50 // a narrower picture has no numbers
 	wideFrom      = 100
 	minWidth      = 20
-	minLanes      = 3 // of a low picture, before it has a legend
+	minLanes      = 3 // a low picture has at least so many, rather than a legend
 )
 
 // Draw returns the lines of the picture.
@@ -90,7 +91,7 @@ func (p Picture) Draw(t *Timeline) []string {
 		}
 	}
 	if len(lanes) > room || left > 0 {
-		room = max(room-1, 1) // below them is how many more there are
+		room = max(room-1, 1) // the last line says how many more there are
 		left += max(0, len(lanes)-room)
 		lanes = lanes[:min(len(lanes), room)]
 	}
@@ -124,8 +125,8 @@ func (p Picture) Draw(t *Timeline) []string {
 	return append(lines, below...)
 }
 
-// labels returns what names a lane in so many columns: its name, and its user and
-// host where these lanes have several.
+// labels returns a function that labels a lane in so many columns: with its name, and
+// its user and host if these lanes have several.
 func (p Picture) labels(lanes []*Lane) func(lane *Lane, columns int) string {
 	users, hosts := false, false
 	for _, l := range lanes {
@@ -140,15 +141,15 @@ func (p Picture) labels(lanes []*Lane) func(lane *Lane, columns int) string {
 		if hosts && l.Host != "" {
 			of += " host=" + p.name(l.Host)
 		}
-		of = p.cut(of, max(columns-5, 0)) // some of the name is there in any case
+		of = p.cut(of, max(columns-5, 0)) // some of the name is shown in any case
 		return p.cut(p.name(l.Name), columns-visible.Width(of)) + of
 	}
 }
 
-// year is a span whose times are nothing without their year.
+// Times in a span of a year or more are shown with their year.
 const year = 365 * 24 * time.Hour
 
-// dash is the span in words.
+// dash returns the time span in words.
 func (p Picture) dash(from, to time.Time) string {
 	day := "Jan 2 15:04"
 	if to.Sub(from) >= year {
@@ -168,14 +169,14 @@ func (p Picture) letters() *letters {
 	return &asciiLetters
 }
 
-// steps are the distances of marks on the axis that people count in.
+// steps are the intervals at which the axis may be marked.
 var steps = []time.Duration{
 	time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute,
 	15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 	48 * time.Hour, 7 * 24 * time.Hour, 14 * 24 * time.Hour, 28 * 24 * time.Hour,
 }
 
-// axis is the line of times above the lanes.
+// axis draws the line of times above the lanes.
 func (p Picture) axis(from, to time.Time, bar int) string {
 	span := to.Sub(from)
 	layout := "15:04"
@@ -200,7 +201,7 @@ func (p Picture) axis(from, to time.Time, bar int) string {
 			break
 		}
 	}
-	// Steps are those of a clock on the wall, also where it is put forward or back.
+	// Steps are in local time, even when the clock is put forward or back.
 	y, m, d := from.Date()
 	var b strings.Builder
 	for n := 0; ; n++ {
@@ -243,7 +244,7 @@ func (p Picture) bar(t *Timeline, l *Lane, columns int) string {
 	}
 	var b strings.Builder
 	run, painted := "", Plain
-	for i := range all { // what looks the same is painted at once
+	for i := range all { // adjacent pieces of the same kind are painted together
 		kind, letter := p.column(&all[i], ends[i])
 		if kind != painted && run != "" {
 			b.WriteString(p.Paint(painted, run))
@@ -254,7 +255,7 @@ func (p Picture) bar(t *Timeline, l *Lane, columns int) string {
 	return b.String() + p.Paint(painted, run)
 }
 
-// column draws the worst of what happened in a column.
+// column returns the worst of what happened in a column.
 func (p Picture) column(m *marks, end State) (Kind, string) {
 	l := p.letters()
 	switch {
@@ -282,7 +283,7 @@ func (p Picture) column(m *marks, end State) (Kind, string) {
 	return Dim, l.state[end]
 }
 
-// numbers are the columns right of a lane.
+// numbers returns the columns to the right of a lane.
 func (p Picture) numbers(l *Lane) string {
 	if p.Width < narrowFrom {
 		return ""
@@ -312,7 +313,7 @@ func (p Picture) legend() []string {
 	})
 }
 
-// wrap joins words to lines that fit.
+// wrap joins words into lines that fit.
 func (p Picture) wrap(between string, words []string) []string {
 	var lines []string
 	line := ""
@@ -330,7 +331,7 @@ func (p Picture) wrap(between string, words []string) []string {
 	return append(lines, p.fit(line))
 }
 
-// name is the name of a lane with nothing in it that could disturb the picture.
+// name returns the name of a lane without characters that would disturb the picture.
 func (p Picture) name(name string) string {
 	if !p.UTF8 {
 		quoted := strconv.QuoteToASCII(name)

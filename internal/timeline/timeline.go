@@ -10,23 +10,22 @@ import (
 
 // The bounds of a timeline.
 const (
-	// MaxLanes is how many containers are kept. Of more, the half without trouble
-	// whose last event is longest ago is left out, and counted.
+	// MaxLanes is how many containers are kept. If there are more, the half without
+	// failures whose last events are oldest is left out, and counted.
 	MaxLanes = 1000
 	// MaxDropped is how many of those left out are counted.
 	MaxDropped = 10_000
-	// Cells is into how many parts the time is divided.
+	// Cells is the number of parts into which the time span is divided.
 	Cells = 480
 )
 
-// statuses are those of the events that a lane is made of.
+// statuses are the statuses of events that appear in lanes.
 var statuses = []events.Status{
 	events.Create, events.Init, events.Start, events.Restore, events.Exited, events.Remove, events.Checkpoint, events.Pause,
 	events.Unpause, events.HealthStatus, events.PullError, events.AutoUpdate, events.Rename,
 }
 
-// Filters choose the events that a timeline shows, in the grammar of every
-// interface.
+// Filters select the events that a timeline shows, in the grammar of every interface.
 func Filters() []string {
 	filters := make([]string, len(statuses))
 	for i, status := range statuses {
@@ -35,8 +34,8 @@ func Filters() []string {
 	return filters
 }
 
-// Timeline is what happened to containers in the time that ends now. It is not
-// safe for concurrent use.
+// Timeline is what happened to containers in a time span that ends now. It is not safe
+// for concurrent use.
 type Timeline struct {
 	span time.Duration
 	cell time.Duration
@@ -46,14 +45,14 @@ type Timeline struct {
 	dropped map[key]int64 // the cells of their last events
 }
 
-// key is what makes a lane.
+// key identifies a lane.
 type key struct {
 	image      bool
 	host, name string
 	uid        int64
 }
 
-// New returns the timeline of a span that ends at a time. See Advance.
+// New returns a timeline of a span that ends at a time. See Advance.
 func New(span time.Duration, end time.Time) *Timeline {
 	t := &Timeline{span: max(span, Cells), lanes: make(map[key]*Lane), dropped: make(map[key]int64)}
 	t.cell = t.span / Cells
@@ -61,10 +60,10 @@ func New(span time.Duration, end time.Time) *Timeline {
 	return t
 }
 
-// Span returns the time that is shown.
+// Span returns the time span that is shown.
 func (t *Timeline) Span() (from, to time.Time) { return t.end.Add(-t.span), t.end }
 
-// Advance moves the end of the span on, and forgets what has left it.
+// Advance moves the end of the span, and drops what is no longer in it.
 func (t *Timeline) Advance(end time.Time) {
 	t.end = end
 	first := t.number(end.Add(-t.span))
@@ -83,7 +82,7 @@ func (t *Timeline) Advance(end time.Time) {
 // number returns the number of the cell of a time.
 func (t *Timeline) number(at time.Time) int64 { return at.UnixNano() / int64(t.cell) }
 
-// Add takes in the next event, in the order of the store.
+// Add adds the next event, in the order of the store.
 func (t *Timeline) Add(e *events.Event) {
 	from, _ := t.Span()
 	if e.Time.Before(from) {
@@ -119,7 +118,7 @@ func (t *Timeline) Add(e *events.Event) {
 	}
 }
 
-// keyOf returns the lane of an event, and false for one that belongs to none.
+// keyOf returns the lane of an event; ok is false if it belongs to none.
 func keyOf(e *events.Event) (k key, ok bool) {
 	k = key{host: e.Host, name: e.Name, uid: -1}
 	if e.UID != nil {
@@ -137,7 +136,7 @@ func keyOf(e *events.Event) (k key, ok bool) {
 	return k, k.name != ""
 }
 
-// drop leaves out half of the lanes, so that it is rarely called.
+// drop leaves out half of the lanes at once, so that it is rarely called.
 func (t *Timeline) drop() {
 	type entry struct {
 		key  key
@@ -156,8 +155,7 @@ func (t *Timeline) drop() {
 	}
 }
 
-// Lanes returns the lanes of which something happened in the span, those with
-// trouble first.
+// Lanes returns the lanes with events in the span, those with failures first.
 func (t *Timeline) Lanes() []*Lane {
 	list := make([]*Lane, 0, len(t.lanes))
 	for _, lane := range t.lanes {
@@ -169,11 +167,11 @@ func (t *Timeline) Lanes() []*Lane {
 	return list
 }
 
-// Dropped returns how many lanes of the span were left out, because there were too
-// many; more than MaxDropped are not counted.
+// Dropped returns how many lanes of the span were left out because there were too many;
+// at most MaxDropped are counted.
 func (t *Timeline) Dropped() int { return len(t.dropped) }
 
-// Summary says in one line how it is.
+// Summary describes the situation in one line.
 func (t *Timeline) Summary() string {
 	var failing, failures, restarts, pulls int
 	lanes := t.Lanes()
