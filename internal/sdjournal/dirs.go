@@ -14,23 +14,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where journald keeps the journal of this host.
+// The directories in which journald keeps this host's journal.
 var hostRoots = []string{"/run/log/journal", "/var/log/journal"}
 
-// dirs watches which files a journal has. libsystemd would tell by inotify, but
-// it opens files that it is notified of one after the other: what was written to
-// one that it does not know yet would be passed over.
+// dirs watches which files a journal has. libsystemd could tell by inotify, but it
+// opens the reported files one by one: what was written to one that it does not know
+// yet would be skipped.
 type dirs struct {
 	roots []string
-	host  bool // the journal of this host: only directories of its machine ID belong to it
+	host  bool // this host's journal: only directories with its machine ID belong to it
 	known map[string]listing
 }
 
-// listing is what a directory holds.
+// listing is the contents of a directory.
 type listing struct {
 	id, changed [2]uint64 // of the directory
 	files       map[string]uint64
-	fault       error // why they cannot be listed, nil: they are
+	fault       error // why it cannot be listed, nil if it can
 }
 
 func newDirs(directory string) *dirs {
@@ -40,12 +40,11 @@ func newDirs(directory string) *dirs {
 	return &dirs{roots: []string{directory}}
 }
 
-// clockGrain is how long a directory can change without its time changing.
+// clockGrain is how long a directory can change without a change of its timestamp.
 const clockGrain = 100 * time.Millisecond
 
-// check looks at the directories. changed reports whether files came or went since
-// they were looked at last, vanished whether one went and did not only get
-// another name.
+// check lists the directories again. changed reports whether files were added or
+// removed since the last time, vanished whether one was removed and not only renamed.
 func (d *dirs) check() (changed, vanished bool) {
 	if d.quiet() {
 		return false, false
@@ -79,8 +78,8 @@ func (d *dirs) check() (changed, vanished bool) {
 	return changed, vanished
 }
 
-// quiet reports whether no directory has changed: that is nearly always so, and
-// asked often.
+// quiet reports whether no directory has changed. That is nearly always so, and it is
+// called often.
 func (d *dirs) quiet() bool {
 	if d.known == nil {
 		return false
@@ -100,8 +99,8 @@ func (d *dirs) quiet() bool {
 	return true
 }
 
-// fault returns why a directory cannot be listed: what is not listed would seem
-// not to be there.
+// fault returns why a directory cannot be listed: otherwise its files would seem not to
+// exist.
 func (d *dirs) fault() error {
 	for _, l := range d.known {
 		if l.fault != nil {
@@ -111,7 +110,7 @@ func (d *dirs) fault() error {
 	return nil
 }
 
-// lacks reports whether a file is not there any more, under whatever name.
+// lacks reports whether a file no longer exists under any name.
 func lacks(now, old map[string]listing) bool {
 	there := make(map[[2]uint64]bool)
 	for _, l := range now {
@@ -129,7 +128,7 @@ func lacks(now, old map[string]listing) bool {
 	return false
 }
 
-// paths returns the directories that may hold files of the journal.
+// paths returns the directories that may contain files of the journal.
 func (d *dirs) paths(known map[string]listing) []string {
 	var all []string
 	for _, root := range d.roots {
@@ -156,8 +155,8 @@ func (d *dirs) paths(known map[string]listing) []string {
 	return all
 }
 
-// journalFiles returns the journal files in a directory, with their inodes. One that
-// cannot be looked at is an error: it would seem not to be there.
+// journalFiles returns the journal files in a directory, with their inodes. If one
+// cannot be checked, that is an error: it would seem not to exist.
 func journalFiles(dir string) (files map[string]uint64, err error) {
 	files = make(map[string]uint64)
 	entries, err := os.ReadDir(dir)
@@ -180,8 +179,8 @@ func journalFiles(dir string) (files map[string]uint64, err error) {
 	return files, err
 }
 
-// isMachineID reports whether a directory has the name of one that holds journals,
-// and not that of a namespace, say.
+// isMachineID reports whether the name of a directory is a machine ID, and so contains
+// journals, and not, for example, a namespace's.
 func isMachineID(name string) bool {
 	digits := strings.ReplaceAll(name, "-", "")
 	return len(digits) == 32 && (len(name) == 32 || len(name) == 36) && strings.Trim(digits, "0123456789abcdefABCDEF") == ""
@@ -193,8 +192,8 @@ var machineID = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(b))
 })
 
-// path returns the directory of the journal, for messages: of those of this host
-// the one that lasts, if it is used.
+// path returns the directory of the journal, for messages: of this host's two, the
+// persistent one, if it is used.
 func (d *dirs) path() string {
 	if !d.host {
 		return d.roots[0]

@@ -22,24 +22,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFile is a file of a journal that a reader has open.
+// openFile is a journal file that a reader has open.
 type openFile struct {
 	path string
 	id   fileID
 }
 
-// fileID is what a file is recognized by while there is one who has it open.
+// fileID identifies a file while any reader has it open.
 type fileID struct{ dev, ino uint64 }
 
-// deniedFile is a file of a journal that may not be read, and why.
+// deniedFile is a journal file that may not be read, and the reason.
 type deniedFile struct {
 	path  string
 	err   error
-	since time.Time // that is so at least since then
+	since time.Time // at least since then
 }
 
-// waitingFile is a file of a journal that could not be opened: one that journald
-// is just making, that belongs to another user, or that is none.
+// waitingFile is a journal file that could not be opened: journald is just creating it,
+// it belongs to another user, or it is not a journal file.
 type waitingFile struct {
 	path string
 	was  look
@@ -52,7 +52,7 @@ type look struct {
 	head               [headerSize]byte
 }
 
-// lookAt looks at a file, also at one that cannot be opened.
+// lookAt checks a file, even one that cannot be opened.
 func lookAt(path string) (l look) {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil {
@@ -61,7 +61,7 @@ func lookAt(path string) (l look) {
 	l = look{ino: st.Ino, size: uint64(st.Size), mode: st.Mode}
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
-		l.changed = uint64(st.Ctim.Nano()) // its permissions may have
+		l.changed = uint64(st.Ctim.Nano()) // its permissions may have changed
 		return l
 	}
 	defer unix.Close(fd)
@@ -69,7 +69,7 @@ func lookAt(path string) (l look) {
 	return l
 }
 
-// anyChanged reports whether one of the files may be opened by now.
+// anyChanged reports whether one of the files may be readable by now.
 func anyChanged(waiting []waitingFile) bool {
 	for i := range waiting {
 		if lookAt(waiting[i].path) != waiting[i].was {
@@ -79,9 +79,9 @@ func anyChanged(waiting []waitingFile) bool {
 	return false
 }
 
-// openAll opens the files that the reader's directories list, each by itself, so
-// that none is left out unnoticed: what cannot be opened now, and may be later,
-// is waited for.
+// openAll opens the files in the reader's directories, each individually, so that none
+// is left out unnoticed: files that cannot be opened now, but may be later, are
+// recorded.
 func (h *Reader) openAll() error {
 	for dir, l := range h.dirs.known {
 		for name := range l.files {
@@ -90,7 +90,7 @@ func (h *Reader) openAll() error {
 			err := h.openOne(path)
 			switch {
 			case err == nil:
-			case errors.Is(err, unix.ENOENT): // it has just got another name, which the directories show
+			case errors.Is(err, unix.ENOENT): // it has just been renamed, which the directories show
 			case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, ErrStale):
 				return err
 			default:
@@ -138,9 +138,9 @@ func (h *Reader) openOne(path string) error {
 	return nil
 }
 
-// damage remembers which files of a journal are damaged. libsystemd gives up a
-// file when it finds one to be; but it also does when journald is just changing
-// the place that it looks at, and then only opening it again helps.
+// damage records which files of a journal are damaged. libsystemd gives up a file that
+// it finds damaged. It also does so when journald is just changing the place that it
+// reads; then only reopening the file helps.
 type damage struct {
 	mu    sync.Mutex
 	tries map[fileID]int
@@ -149,7 +149,7 @@ type damage struct {
 	last  string            // where, for people
 }
 
-// damageTries is how often a file is opened again that libsystemd gives up.
+// damageTries is how often a file is reopened that libsystemd has given up.
 const damageTries = 5
 
 func (d *damage) tolerates(id fileID) bool {
@@ -158,7 +158,7 @@ func (d *damage) tolerates(id fileID) bool {
 	return d.tries[id] >= damageTries
 }
 
-// note notes that libsystemd gave up a file.
+// note records that libsystemd gave up a file.
 func (d *damage) note(f openFile, log *slog.Logger) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -170,7 +170,7 @@ func (d *damage) note(f openFile, log *slog.Logger) {
 	}
 }
 
-// lacks notes that a file has so many entries less than it says.
+// lacks records that a file has so many entries fewer than it says.
 func (d *damage) lacks(f openFile, n uint64, log *slog.Logger) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -185,8 +185,7 @@ func (d *damage) lacks(f openFile, n uint64, log *slog.Logger) {
 	log.Warn("a file of the journal is damaged: entries in it cannot be read", "file", f.path, "entries", n)
 }
 
-// skipped returns how many entries cannot be read, and where the last of them
-// are.
+// skipped returns how many entries cannot be read, and where the last of them are.
 func (d *damage) skipped() (n uint64, last string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -196,7 +195,7 @@ func (d *damage) skipped() (n uint64, last string) {
 	return n, d.last
 }
 
-// leaveOut says once that a file is left out. An empty one is just being made.
+// leaveOut logs once that a file is left out. An empty one is just being created.
 func (d *damage) leaveOut(path string, size uint64, reason error, log *slog.Logger) {
 	if size < headerSize {
 		return
@@ -212,8 +211,8 @@ func (d *damage) leaveOut(path string, size uint64, reason error, log *slog.Logg
 	}
 }
 
-// Readable returns nil if there is a file that can be read, or why not. An empty
-// directory that collects journals is one without entries.
+// Readable returns nil if there is a file that can be read, otherwise why not. An empty
+// directory for collected journals counts as a journal without entries.
 func (h *Reader) Readable() error {
 	switch {
 	case len(h.files) > 0:
@@ -226,9 +225,9 @@ func (h *Reader) Readable() error {
 	return nil
 }
 
-// Denied returns why files of the journal are left out, as this process may not
-// read them, nil if there are none. On a host a user who may not read the journal of
-// the system is to have its own files alone: the others are only counted.
+// Denied returns why files of the journal are left out because this process may not
+// read them, nil if there are none. On a host, a user that may not read the system's
+// journal is meant to read only its own files: the others are only counted.
 func (h *Reader) Denied() (others int, err error) {
 	isSystem := func(f openFile) bool { return lineageOf(filepath.Base(f.path)) == systemLineage }
 	readsAll := !h.dirs.host || os.Geteuid() == 0 || slices.ContainsFunc(h.files, isSystem)
@@ -251,6 +250,6 @@ func (h *Reader) Denied() (others int, err error) {
 	return others, err
 }
 
-// aclGrace is how long a file may not be readable yet: journald makes one for a user
-// first, and lets the user read it then.
+// aclGrace is how long a new file may be unreadable: journald creates a user's file
+// first, and then lets the user read it.
 const aclGrace = time.Second

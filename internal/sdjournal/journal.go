@@ -25,11 +25,11 @@ type Journal struct {
 	damage    damage
 }
 
-// tries is how often something is tried again that journald, removing files, comes
-// in the way of.
+// tries is how often an operation is repeated that fails because journald removes
+// files.
 const tries = 20
 
-// Supported returns nil if libsystemd can be loaded, or why not.
+// Supported returns nil if libsystemd can be loaded, otherwise why not.
 func Supported() error { return load() }
 
 // Open returns the journal. It opens no file yet.
@@ -57,27 +57,26 @@ func Open(o Options) (*Journal, error) {
 	return &Journal{directory: o.Directory, only: o.Only, maxEntry: o.MaxEntry, log: o.Logger, boot: bootID()}, nil
 }
 
-// OfHost reports whether the journal is that of this host, which one journald
-// writes.
+// OfHost reports whether the journal is this host's, which only journald writes.
 func (j *Journal) OfHost() bool { return j.directory == "" }
 
-// Boot returns the ID of the boot that this host is in.
+// Boot returns the ID of this host's present boot.
 func (j *Journal) Boot() [16]byte { return j.boot }
 
 // Path returns its directory, for messages.
 func (j *Journal) Path() string { return newDirs(j.directory).path() }
 
-// Lacking returns how many entries cannot be read, as far as is known, as files are
+// Lacking returns how many entries are known to be unreadable because files are
 // damaged, and where the last of them are.
 func (j *Journal) Lacking() (n uint64, last string) { return j.damage.skipped() }
 
-// matchOf returns a match as C takes it.
+// matchOf returns a match in the form for C.
 func matchOf(field string) (m C.struct_sdj_match) {
 	m.length = C.size_t(copy(unsafe.Slice((*byte)(unsafe.Pointer(&m.data)), len(m.data)), field))
 	return m
 }
 
-// bootID returns the ID of this boot as journald has it.
+// bootID returns the ID of this boot in journald's form.
 func bootID() (id [16]byte) {
 	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	n := 0

@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// header is what the head of a journal file says of it (systemd's
-// JOURNAL_FILE_FORMAT, which is stable).
+// header is the header of a journal file (systemd's JOURNAL_FILE_FORMAT, which is
+// stable).
 type header struct {
 	source           [16]byte // of the sequence numbers
 	tailSeq, headSeq uint64
 	headTime         uint64 // µs since the epoch, 0: it has no entries
-	begins           bool   // its numbers do not go on from those of another file
+	begins           bool   // its numbers do not continue those of another file
 }
 
 const headerSize = 208
 
-// readHeader reads the head of a journal file.
+// readHeader reads the header of a journal file.
 func readHeader(f io.ReaderAt) (h header, ok bool) {
 	var b [headerSize]byte
 	if _, err := f.ReadAt(b[:], 0); err != nil || string(b[:8]) != "LPKSHHRH" {
@@ -35,36 +35,36 @@ func readHeader(f io.ReaderAt) (h header, ok bool) {
 	return h, true
 }
 
-// Reach is how far the journal of this host reaches back, by its files.
-// Vacuuming removes the oldest files first, so what came after the head of the
-// oldest file of a lineage is all there, as far as that lineage goes.
+// Reach is how far the journal of this host reaches back, according to its files.
+// Vacuuming removes the oldest files first, so everything after the header of a
+// lineage's oldest file is there, as far as that lineage is concerned.
 //
-// A lineage is the files that took each other's place by rotation: the system's,
-// and those of each user. The head of the system's always counts, as it is not
-// known what was before it. That of a user's does if there were others in
-// front: if it goes on with the numbers of one, or if one was seen to vanish.
-// Else it is that of a user who was new.
+// A lineage is the files that replaced each other by rotation: the system's, and those
+// of each user. The header of the system's always counts, because it is not known what
+// was before it. That of a user's counts if there were earlier files: if it continues
+// the numbers of one, or if one was seen to be removed. Otherwise it is the first file
+// of a new user.
 type Reach struct {
 	known  bool
-	header header // of the oldest file of the system, or of the user whose files are all that can be read
-	behind uint64 // what came after this time is all there, in the lineages of users
-	Seen   uint64 // when all that there was had been read, in µs since the epoch
+	header header // of the oldest file of the system, or of the user whose files are the only readable ones
+	behind uint64 // everything after this time is there, in the lineages of users
+	Seen   uint64 // when everything had been read, in µs since the epoch
 	files  map[fileID]listedFile
-	Older  int // counts when there appeared files that hold what is older than what had been seen
+	Older  int // counts how often files appeared with entries older than what had been read
 
 	active  *os.File // the file that journald wrote to
 	tailSeq uint64   // of its last entry that was read
 	source  [16]byte
 }
 
-// listedFile is what is known of a file by its path alone.
+// listedFile is what a file's path alone shows.
 type listedFile struct {
 	lineage  string
-	volatile bool   // it lies in /run
+	volatile bool   // it is in /run
 	headTime uint64 // as in its header
 }
 
-// lineageOf returns what files of one lineage have in common.
+// lineageOf returns what the names of files in one lineage have in common.
 func lineageOf(name string) string {
 	lineage, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(name, "~"), ".journal"), "@")
 	return lineage
@@ -72,8 +72,8 @@ func lineageOf(name string) string {
 
 const systemLineage = "system"
 
-// Look reads the heads of the files that a reader has. It reports whether the oldest is younger
-// than what has been read, so that older ones may have come and gone.
+// Look reads the headers of a reader's files. It reports whether the oldest is newer
+// than what has been read, so that older ones may have been added and removed.
 func (o *Reach) Look(r *Reader) (younger bool) {
 	d := r.dirs
 	if !d.host {
@@ -86,7 +86,8 @@ func (o *Reach) Look(r *Reader) (younger bool) {
 		if !ok {
 			continue
 		}
-		// A file that gets another name while a directory is listed can be missing in the list.
+		// A file that is renamed while a directory is listed may be missing from the
+		// list.
 		if changed, _ := now.check(); !changed {
 			o.judge(heads, files)
 			break
@@ -95,9 +96,8 @@ func (o *Reach) Look(r *Reader) (younger bool) {
 	return o.Seen != 0 && !o.Reaches(o.Seen)
 }
 
-// read reads the heads of the files that are listed, and returns those of the
-// oldest file of each lineage. It returns false if a file has got another name
-// since.
+// read reads the headers of the listed files, and returns those of the oldest file of
+// each lineage. It returns false if a file has been renamed since.
 func (o *Reach) read(d *dirs) (heads map[string]header, files map[fileID]listedFile, ok bool) {
 	o.Close()
 	heads = make(map[string]header)
@@ -130,14 +130,14 @@ func (o *Reach) read(d *dirs) (heads map[string]header, files map[fileID]listedF
 	return heads, files, true
 }
 
-// judge finds out from the heads of the lineages what is there.
+// judge determines from the headers of the lineages what is there.
 func (o *Reach) judge(heads map[string]header, files map[fileID]listedFile) {
 	o.header, o.known = heads[systemLineage]
 	for lineage, h := range heads {
 		if lineage == systemLineage {
 			continue
 		}
-		// Newer journalds number all files alike: then nothing is to be learned from the numbers.
+		// Newer journalds number all files alike: then the numbers show nothing.
 		if o.known && !h.begins && h.source != o.header.source {
 			o.behind = max(o.behind, h.headTime)
 		}
@@ -168,8 +168,8 @@ func (o *Reach) judge(heads map[string]header, files map[fileID]listedFile) {
 	o.files = files
 }
 
-// NoteTail notes the last entry of the file that journald writes to. It is
-// asked before that is read to its end.
+// NoteTail records the last entry of the file that journald writes to. Call it before
+// that is read to its end.
 func (o *Reach) NoteTail() {
 	o.tailSeq = 0
 	if o.active == nil {
@@ -180,13 +180,13 @@ func (o *Reach) NoteTail() {
 	}
 }
 
-// Continues reports whether the oldest file begins with the entry that followed
-// the last one that was read of the file before.
+// Continues reports whether the oldest file begins with the entry that followed the
+// last one read of the previous file.
 func (o *Reach) Continues(before *Reach) bool {
 	return before.tailSeq != 0 && o.behind <= before.Seen && o.header.source == before.source && o.header.headSeq <= before.tailSeq+1
 }
 
-// KeepTail takes what NoteTail noted in another.
+// KeepTail copies what another's NoteTail recorded.
 func (o *Reach) KeepTail(of *Reach) { o.source, o.tailSeq = of.source, of.tailSeq }
 
 // Close closes the file that it has open.
@@ -197,8 +197,8 @@ func (o *Reach) Close() {
 	}
 }
 
-// Reaches reports whether nothing that came after the time has been vacuumed, as
-// far as the files tell.
+// Reaches reports whether nothing from after the time has been vacuumed, as far as the
+// files show.
 func (o *Reach) Reaches(realtime uint64) bool {
 	return (!o.known || o.header.headTime <= realtime) && o.behind <= realtime
 }

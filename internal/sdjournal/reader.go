@@ -23,7 +23,7 @@ import (
 
 // load loads libsystemd, once.
 var load = sync.OnceValue(func() error {
-	runtime.LockOSThread() // dlerror is of the thread
+	runtime.LockOSThread() // dlerror belongs to the thread
 	defer runtime.UnlockOSThread()
 	if reason := C.sdj_load(); reason != nil {
 		return errors.Errorf("cannot load libsystemd: %s; install the package libsystemd0 (systemd-libs)", C.GoString(reason))
@@ -31,49 +31,49 @@ var load = sync.OnceValue(func() error {
 	return nil
 })
 
-// The bounds of one crossing into C, so that none takes long and no caller waits
-// for one on the way to the end.
+// The bounds of one call into C, so that none takes long, and no caller waits for long
+// on the way to the end.
 const (
 	fillSize = 256 << 10
 )
 
-// Fields are fields of entries that are read. It is made once and kept for ever.
+// Fields are the fields of entries to read. Make one once and keep it: its memory is
+// never freed.
 type Fields struct{ beginnings *C.char }
 
-// NewFields returns the fields that begin with one of these, as "_UID=" or, for all
+// NewFields returns the fields with one of these prefixes, such as "_UID=" or, for all
 // of a program, "PODMAN_".
 func NewFields(beginnings ...string) *Fields {
 	return &Fields{C.CString(strings.Join(beginnings, "\x00") + "\x00")}
 }
 
-// Reader is a journal that is open. All of it is done by one thread of its own, as
-// libsystemd asks; the methods may be called by one goroutine at a time.
+// Reader is an open journal. Everything is done by one thread of its own, as libsystemd
+// requires; the methods may be called by one goroutine at a time.
 type Reader struct {
 	journal *Journal
 	j       *C.struct_sdj_journal
 	do      chan func()
 	done    chan struct{}
 	buf     []byte
-	next    *Place // to seek at the next fill, nil for none: both take one way to the thread
+	next    *Place // where to seek at the next fill, nil: nowhere; so both need only one switch to the thread
 	boot    [16]byte
-	dirs    *dirs // as they were when it was opened, or when it was used last
-	// moved says that files came, went, or got other names since it was opened:
-	// it does not know those that came.
+	dirs    *dirs // as they were when it was opened, or last used
+	// moved: files were added, removed or renamed since it was opened; it does not know
+	// the added ones.
 	moved bool
 	stale bool
 
 	files   []openFile    // in the order in which they were opened
-	waiting []waitingFile // that could not be opened
+	waiting []waitingFile // files that could not be opened
 	denied  []deniedFile  // those of them that this process may not read, by path
 }
 
-// ErrStale is returned by a reader under which journald has removed a file.
-// journald gives the space back at once, so that what is read there means
-// nothing any more.
+// ErrStale is returned by a reader under which journald has removed a file. journald
+// frees its space at once, so that what is read there is meaningless.
 var ErrStale = errors.New("cannot read the journal: files of it are being removed; try again")
 
-// Reader opens the journal. A file that gets another name just then would be left
-// out, so it is opened until nothing changes meanwhile.
+// Reader opens the journal. A file that is renamed meanwhile would be left out, so it
+// is reopened until nothing changes.
 func (j *Journal) Reader() (h *Reader, err error) {
 	for range tries {
 		if h, err = j.open(); err != nil {
@@ -89,7 +89,7 @@ func (j *Journal) Reader() (h *Reader, err error) {
 
 func (j *Journal) open() (*Reader, error) {
 	h := &Reader{journal: j, do: make(chan func()), done: make(chan struct{}), dirs: newDirs(j.directory)}
-	h.dirs.check() // first, so that what changes while it opens the files is noticed
+	h.dirs.check() // first, so that changes while it opens the files are noticed
 	if err := h.dirs.fault(); err != nil {
 		return nil, err
 	}
@@ -108,8 +108,8 @@ func (j *Journal) open() (*Reader, error) {
 	return h, nil
 }
 
-// Check notes what has become of the files. What was read before is to be
-// believed if it returns nil, else the error is ErrStale.
+// Check checks what has happened to the files. If it returns nil, what was read before
+// is valid; otherwise the error is ErrStale.
 func (h *Reader) Check() error {
 	changed, vanished := h.dirs.check()
 	h.moved = h.moved || changed || anyChanged(h.waiting)
@@ -119,7 +119,7 @@ func (h *Reader) Check() error {
 	return nil
 }
 
-// work runs what is done with the journal, on one thread.
+// work runs everything that is done with the journal, on one thread.
 func (h *Reader) work() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -129,7 +129,7 @@ func (h *Reader) work() {
 	}
 }
 
-// on runs the function on the thread of the journal and waits for it.
+// on runs the function on the journal's thread and waits for it.
 func (h *Reader) on(f func()) {
 	ran := make(chan struct{})
 	h.do <- func() {
@@ -139,7 +139,7 @@ func (h *Reader) on(f func()) {
 	<-ran
 }
 
-// Close frees the journal and its thread.
+// Close closes the journal and ends its thread.
 func (h *Reader) Close() {
 	h.on(func() {
 		C.sdj_close(h.j)
@@ -151,7 +151,7 @@ func (h *Reader) Close() {
 
 func errno(r C.int) error { return syscall.Errno(-r) }
 
-// call runs something that returns a negative error number.
+// call runs a function that returns a negative error number.
 func (h *Reader) call(doing string, f func() C.int) error {
 	var r C.int
 	h.on(func() { r = f() })
@@ -161,12 +161,12 @@ func (h *Reader) call(doing string, f func() C.int) error {
 	return nil
 }
 
-// Matches are what the journal itself looks for: an entry has to match each group,
-// and of a group one of the alternatives. The matches of an alternative are of one
-// field, and one of them has to be there. A match is NAME=VALUE.
+// Matches are matched by the journal itself: an entry has to match each group, and in a
+// group one of the alternatives. The matches of an alternative are of one field, and
+// the entry must have one of them. A match is NAME=VALUE.
 type Matches [][][]string
 
-// Match lets the reader see only entries that match.
+// Match restricts the reader to entries that match.
 func (h *Reader) Match(all Matches) error {
 	if len(all) == 1 && len(all[0]) == 1 && len(all[0][0]) == 1 && all[0][0][0] == h.journal.only {
 		h.j.of_only = 1
@@ -193,25 +193,26 @@ func (h *Reader) Match(all Matches) error {
 	})
 }
 
-// SeekHead goes to before the first entry.
+// SeekHead seeks to before the first entry.
 func (h *Reader) SeekHead() error {
 	h.next = nil
 	return h.call("seek in", func() C.int { return C.sdj_seek_head(h.j) })
 }
 
-// SeekTail goes to after the last entry.
+// SeekTail seeks to after the last entry.
 func (h *Reader) SeekTail() error {
 	h.next = nil
 	return h.call("seek in", func() C.int { return C.sdj_seek_tail(h.j) })
 }
 
-// Seek goes to a place, or where it would be: it is the next either way.
+// Seek seeks to an entry, or to where it would be: in either case that is what Next
+// returns.
 func (h *Reader) Seek(p *Place) {
 	at := *p
 	h.next = &at
 }
 
-// seekNow does what Seek has promised.
+// seekNow does what Seek has postponed.
 func (h *Reader) seekNow() C.int {
 	if h.next == nil {
 		return 0
@@ -226,23 +227,23 @@ func (h *Reader) seekNow() C.int {
 	return C.sdj_seek_cursor(h.j, text, past)
 }
 
-// Entry is an entry of the journal in the memory of its reader.
+// Entry is an entry of the journal in the reader's memory.
 type Entry struct {
 	Place  Place
 	Fields []byte // for CutField
-	Fault  error  // why there are none
+	Fault  error  // why there are no fields
 }
 
 var errDamagedEntry = errors.New("the entry is damaged, or compressed in a way that libsystemd cannot read here")
 
-// Next reads the next entries into the slice, at most so many, with these fields;
-// nil: only their places. They are valid until the next call. There may be fewer,
-// or none; end reports whether there are no more.
+// Next reads the next entries into the slice, at most so many, with these fields; nil:
+// only their places. They are valid until the next call. There may be fewer, or none;
+// end reports whether there are no more.
 func (h *Reader) Next(entries []Entry, most int, fields *Fields) (all []Entry, end bool, err error) {
 	return h.fill(entries, false, most, fields)
 }
 
-// Previous is Next the other way.
+// Previous is Next backwards.
 func (h *Reader) Previous(entries []Entry, most int, fields *Fields) (all []Entry, end bool, err error) {
 	return h.fill(entries, true, most, fields)
 }
@@ -306,7 +307,7 @@ func (h *Reader) reportLacking() {
 	}
 }
 
-// parseEntries finds the entries in a buffer that ev_fill filled.
+// parseEntries parses the entries in a buffer that ev_fill filled.
 func (h *Reader) parseEntries(entries []Entry, b []byte) []Entry {
 	for len(b) > 0 {
 		head := (*C.struct_sdj_entry)(unsafe.Pointer(unsafe.SliceData(b)))
@@ -330,7 +331,7 @@ func (h *Reader) parseEntries(entries []Entry, b []byte) []Entry {
 	return entries
 }
 
-// CutField returns the first of the fields of an entry, and those after it.
+// CutField returns the first field of an entry, and those after it.
 func CutField(fields []byte) (name, value, rest []byte) {
 	const head = 4
 	end := head + int(binary.NativeEndian.Uint32(fields))
@@ -338,7 +339,7 @@ func CutField(fields []byte) (name, value, rest []byte) {
 	return name, value, fields[end:]
 }
 
-// cutFields returns the bytes of so many fields.
+// cutFields returns the bytes of n fields.
 func cutFields(b []byte, n int) []byte {
 	size := 0
 	for range n {
@@ -352,8 +353,8 @@ func cutFields(b []byte, n int) []byte {
 // was made by journald before version 246.
 var ErrUnlisted = errors.New("cannot list the values of the field")
 
-// Unique calls found with each distinct value of a field, until it returns
-// false. The values are those of all entries, whatever matches are set.
+// Unique calls found with each distinct value of a field, until it returns false. The
+// values are those of all entries, whatever matches are set.
 func (h *Reader) Unique(field string, found func(value []byte) bool) error {
 	if h.buf == nil {
 		h.buf = make([]byte, fillSize)
@@ -391,6 +392,6 @@ func (h *Reader) Unique(field string, found func(value []byte) bool) error {
 	}
 }
 
-// Moved reports whether files came, went, or got other names since it was opened,
-// as Check has found: those that came are not read by it.
+// Moved reports whether Check has found that files were added, removed or renamed since
+// the reader was opened: it does not read the added ones.
 func (h *Reader) Moved() bool { return h.moved }

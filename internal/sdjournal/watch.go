@@ -20,22 +20,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch wakes a follower when the journal may hold something new. Its methods may
-// be called side by side, but for Wait, Refresh and Close, which are the
-// follower's.
+// Watch wakes a follower when the journal may have new entries. Its methods may be
+// called concurrently, except for Wait, Refresh and Close, which only the follower may
+// call.
 type Watch struct {
 	w       *C.struct_sdj_watch
 	changed *os.File // an eventfd
 	dirs    *dirs
-	waiting []waitingFile // that could not be opened
+	waiting []waitingFile // files that could not be opened
 
 	mu     sync.Mutex
 	rounds uint64
-	round  chan struct{} // closed with the next one; nil: no caller waits
+	round  chan struct{} // closed by the next iteration; nil: no caller waits
 }
 
-// Watch starts to look, once it is poked to, every so often whether the journal may
-// hold something new.
+// Watch returns a Watch. Once it is poked, it checks at this interval whether the
+// journal may have new entries.
 func (j *Journal) Watch(interval time.Duration) (*Watch, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
@@ -50,13 +50,13 @@ func (j *Journal) Watch(interval time.Duration) (*Watch, error) {
 	return w, nil
 }
 
-// Wait returns when one should look, or was poked.
+// Wait returns when the journal should be read, or Poke was called.
 func (w *Watch) Wait() {
 	var count [8]byte
 	_, _ = w.changed.Read(count[:])
 }
 
-// Refresh has the thread look at the files that there are now.
+// Refresh makes the thread watch the present files.
 func (w *Watch) Refresh() {
 	changed, _ := w.dirs.check()
 	if !changed && !anyChanged(w.waiting) {
@@ -84,7 +84,8 @@ func (w *Watch) Refresh() {
 	C.sdj_watch_set(w.w, unsafe.SliceData(files), C.int(len(files)), unsafe.SliceData(dirs), C.int(len(dirs)))
 }
 
-// Poke wakes the follower by way of the thread, and says whether that is to look.
+// Poke makes the thread wake the follower, and sets whether the thread checks for new
+// entries.
 func (w *Watch) Poke(active bool) {
 	var on C.int
 	if active {
@@ -106,7 +107,7 @@ func (w *Watch) Close() {
 	_ = w.changed.Close()
 }
 
-// WentRound is called by the follower when it has looked.
+// WentRound is called by the follower at the end of each iteration.
 func (w *Watch) WentRound() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -117,8 +118,8 @@ func (w *Watch) WentRound() {
 	}
 }
 
-// Round returns a channel that is closed when the follower has gone round once
-// more.
+// Round returns a channel that is closed when the follower has completed one more
+// iteration.
 func (w *Watch) Round() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()

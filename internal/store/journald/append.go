@@ -17,28 +17,28 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// The bounds of a write: how long journald may take, and how often it is looked
-// whether it has.
+// The bounds of a write: how long journald may take, and how often to check whether the
+// event has arrived.
 const (
 	writeTimeout = 10 * time.Second
 	writePoll    = 300 * time.Microsecond
 )
 
-// pending is an event that was sent to journald and has not been seen in the
-// journal yet.
+// pending is an event that was sent to journald and has not been seen in the journal
+// yet.
 type pending struct {
 	id     string
 	event  *events.Event
-	result *store.Written // of the caller
-	cursor string         // once it has been seen
+	result *store.Written // the caller's
+	cursor string         // set once it has been seen
 }
 
-// identify returns what an event that was sent is recognized by.
+// identify returns what a sent event is recognized by.
 func identify(v *line.Values) string {
 	return strings.Join([]string{string(v.Time), string(v.Type), string(v.Status), string(v.ID), string(v.Name)}, "\x00")
 }
 
-// answer gives the oldest of the equal events that are waited for its cursor.
+// answer gives its cursor to the oldest pending event that is equal to it.
 func (s *Store) answer(f *found) {
 	waiting := s.pending[f.id]
 	if len(waiting) == 0 {
@@ -63,8 +63,8 @@ func (s *Store) forget(p *pending) {
 	}
 }
 
-// Append sends events to journald as Podman does, and returns when they are in
-// the journal. journald has no transactions: any of several may be missing.
+// Append sends events to journald as Podman does, and returns when they are in the
+// journal. journald has no transactions: any of several events may be missing.
 func (s *Store) Append(ctx context.Context, batch []events.Event) []store.Written {
 	results := make([]store.Written, len(batch))
 	var sent []*pending
@@ -91,7 +91,7 @@ func (s *Store) Append(ctx context.Context, batch []events.Event) []store.Writte
 	return results
 }
 
-// check returns what keeps an event from being sent.
+// check returns why an event cannot be sent.
 func (s *Store) check(e *events.Event) error {
 	if s.directory != "" {
 		return &events.UnavailableError{Backend: events.Journald, Reason: "cannot write event: the journal in " + s.directory +
@@ -117,12 +117,12 @@ func fail(sent []*pending, err error) {
 	}
 }
 
-// expect notes what is going to be sent.
+// expect adds the events that are about to be sent.
 func (s *Store) expect(sent []*pending) error {
-	if err := s.Look(); err != nil { // so that what is sent comes soon after the mark
+	if err := s.Look(); err != nil { // so that what is sent is soon after the mark
 		return err
 	}
-	s.forward.Lock() // no jump is under way
+	s.forward.Lock() // no jump is in progress
 	defer s.forward.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,9 +143,9 @@ func (s *Store) forgetAll(sent []*pending) {
 	}
 }
 
-// send hands the events to journald, one after the other, and returns how many it
-// has taken. If journald takes none, as one that is stopped, a goroutine waits
-// for it, and one only: the next writer finds the way barred.
+// send sends the events to journald in order, and returns how many it has accepted. If
+// journald accepts none, because it is stopped, one goroutine waits for it: meanwhile
+// further writers fail.
 func (s *Store) send(ctx context.Context, sent []*pending, deadline <-chan time.Time) (count int, err error) {
 	const stuck = "cannot write event: journald does not take it; is systemd-journald running?"
 	select {
@@ -179,8 +179,8 @@ func (s *Store) send(ctx context.Context, sent []*pending, deadline <-chan time.
 	}
 }
 
-// await returns once everything that was sent is in the journal, or cannot be
-// expected there any more.
+// await returns once everything that was sent is in the journal, or is no longer
+// expected there.
 func (s *Store) await(sent []*pending, deadline <-chan time.Time) {
 	poll := time.NewTicker(writePoll)
 	defer poll.Stop()
@@ -203,7 +203,7 @@ func (s *Store) await(sent []*pending, deadline <-chan time.Time) {
 }
 
 // settle sets the results of what is in the journal, and reports whether that is
-// all. If there is an error, it is the result of the others.
+// everything. If there is an error, it is the result of the others.
 func (s *Store) settle(sent []*pending, err error) (all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,7 +248,7 @@ func podmanFields(e *events.Event) (journal.Priority, map[string]string) {
 	if len(e.Attributes) > 0 {
 		fields["PODMAN_LABELS"] = string(jsonstring.AppendMap(nil, e.Attributes))
 	}
-	// Podman's readers of these types ask for fields that may be empty.
+	// Podman's readers require these fields for these types, even if they are empty.
 	switch e.Type {
 	case events.Image, events.Volume, events.Machine:
 		fields["PODMAN_NAME"] = e.Name

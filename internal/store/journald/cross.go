@@ -12,7 +12,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/sdjournal"
 )
 
-// reopen opens the journal again, with the files that it has now.
+// reopen opens the journal again, with its present files.
 func (s *Store) reopen() error {
 	h, err := s.openPodman()
 	if err != nil {
@@ -28,8 +28,8 @@ func (s *Store) reopen() error {
 	return nil
 }
 
-// openJournal opens the journal. One without a file that can be read is an error: it
-// would seem to be one without entries.
+// openJournal opens the journal. If none of its files can be read, that is an error: it
+// would seem to have no entries.
 func (s *Store) openJournal() (*sdjournal.Reader, error) {
 	h, err := s.journal.Reader()
 	if err != nil {
@@ -42,8 +42,8 @@ func (s *Store) openJournal() (*sdjournal.Reader, error) {
 	return h, nil
 }
 
-// Check returns why the journal in the directory, "" for that of this host, cannot
-// be read now, or not in whole.
+// Check returns why the journal in the directory, "" for this host's, cannot be read
+// now, or only in part.
 func Check(directory string) error {
 	st, err := Open(Options{Directory: directory})
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Store) openPodman() (*sdjournal.Reader, error) {
 	return h, nil
 }
 
-// explain says what to do about files that may not be read.
+// explain adds advice about files that may not be read.
 func explain(err error) error {
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		return errors.WithMessage(err, "cannot read the journal; run eventsvc as root, or as a user in the group systemd-journal")
@@ -78,7 +78,8 @@ func explain(err error) error {
 	return err
 }
 
-// partly returns why the journal that is followed is not read in whole, nil if it is.
+// partly returns why the followed journal is read only in part, nil if it is read in
+// full.
 func (s *Store) partly() error {
 	if s.h == nil {
 		return nil
@@ -87,8 +88,8 @@ func (s *Store) partly() error {
 	return explain(err)
 }
 
-// cross goes on with the files that the journal has now. Those that only got
-// another name are read to their end first, if that is not too far.
+// cross continues with the journal's present files. Those that were only renamed are
+// read to their end first, if that is not too far.
 func (s *Store) cross(looked uint64) error {
 	before := s.oldest
 	var rest []found
@@ -133,8 +134,8 @@ func (s *Store) cross(looked uint64) error {
 	return nil
 }
 
-// oldestAfter looks how far the files reach back that the journal has now, and
-// reports whether something may have gone unread.
+// oldestAfter determines how far the journal's present files reach back, and reports
+// whether something may not have been read.
 func (s *Store) oldestAfter(before *sdjournal.Reach, looked uint64) (lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,16 +14,15 @@ import (
 	"github.com/eventsvc/eventsvc/internal/sdjournal"
 )
 
-// A cursor of this store names an entry by its key, which journald's own cursor
-// has too, without the number that an entry gets again when it is copied to
-// another file:
+// A cursor of this store names an entry by its key, as journald's own cursor does, but
+// without the number, which changes when an entry is copied to another file:
 //
 //	j KIND KEY CHECK [.TWIN]
 //
-// KIND is one letter; KEY is the ID of the boot, the two clocks and the hash, 40
-// bytes in base64; CHECK is two letters over all the rest, which tell a mangled
-// cursor from one whose entry is gone. TWIN numbers entries that are equal in
-// all of this, which only imported journals hold.
+// KIND is one letter. KEY is the ID of the boot, the two clocks and the hash, 40 bytes
+// in base64. CHECK is two letters over all the rest; they distinguish a mangled cursor
+// from one whose entry is gone. TWIN numbers entries that are equal in all of this,
+// which only imported journals contain.
 type cursor struct {
 	kind byte
 	key  sdjournal.Key
@@ -64,7 +63,7 @@ func appendCursor(dst []byte, kind byte, k *sdjournal.Key, twin uint32) []byte {
 	return dst
 }
 
-// check returns two letters over the cursor before them, and the twin.
+// check returns two letters over the part before them, and the twin.
 func check(head []byte, twin uint32) [checkLength]byte {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	d := xxhash.NewWithSeed(uint64(twin))
@@ -73,7 +72,7 @@ func check(head []byte, twin uint32) [checkLength]byte {
 	return [checkLength]byte{letters[sum&63], letters[sum>>6&63]}
 }
 
-// parseCursor understands a cursor that appendCursor made; any other is an
+// parseCursor parses a cursor made by appendCursor; for any other text the error is an
 // *events.CursorError.
 func parseCursor(text string) (cursor, error) {
 	var c cursor
@@ -94,7 +93,7 @@ func parseCursor(text string) (cursor, error) {
 		c.twin = uint32(n)
 	}
 	raw, err := base64Cursor.Strict().DecodeString(head[2:])
-	if want := check([]byte(head), c.twin); err != nil || len(raw) != keySize || sum != string(want[:]) { // base64 leaves out line ends
+	if want := check([]byte(head), c.twin); err != nil || len(raw) != keySize || sum != string(want[:]) { // the decoder ignores line breaks
 		return fail("it is damaged; give it as this service sent it")
 	}
 	c.kind = head[1]

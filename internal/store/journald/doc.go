@@ -1,19 +1,19 @@
-// Package journald is the store in the systemd journal, where Podman writes its
-// events on most hosts: entries of the identifier "podman" with fields PODMAN_*.
+// Package journald is the store in the systemd journal, where Podman writes its events
+// on most hosts: entries with the identifier "podman" and fields PODMAN_*.
 //
-// It promises that what it reads is what Podman wrote, in the order of the
-// journal, each event once, across rotation, vacuum, a flush to /var and
-// restarts of journald; and that what Append returned for is in the journal.
-// What has been vacuumed away is reported (*events.ExpiredError, Emission.Lost).
+// It promises that it returns what Podman wrote, in the order of the journal, each
+// event once, across rotation, vacuum, a flush to /var and restarts of journald; and
+// that the events for which Append returned success are in the journal. What has been
+// vacuumed is reported (*events.ExpiredError, Emission.Lost).
 //
-// It is built with the tag systemd and cgo. libsystemd is loaded when a journal
-// is opened, so that such a program starts on hosts without it. Built otherwise,
-// Open says what is missing.
+// It is built with the tag systemd and cgo. libsystemd is loaded when a journal is
+// opened, so that the program also starts on hosts without it. In other builds, Open
+// returns an error that says what is missing.
 //
-// The files are read by package sdjournal, which knows nothing of Podman. An entry
-// is what journald stores; an event is made of most entries of podman. The mark is
-// the place up to which the store has been followed: whatever comes later in the
-// order than the mark was written after it.
+// Package sdjournal, which knows nothing of Podman, reads the files. An entry is what
+// journald stores; most entries of podman are events. The mark is the position up to
+// which the store has been followed: everything after it in the journal's order was
+// written later.
 package journald
 
 import (
@@ -23,14 +23,14 @@ import (
 
 // Options say which journal to open and how.
 type Options struct {
-	// Directory is a directory with journal files, as systemd-journal-remote
-	// makes them; its events carry the name of the host and it is not written
-	// to. Empty: the journal of this host.
+	// Directory is a directory with journal files, as created by
+	// systemd-journal-remote; its events have the name of their host, and it is
+	// read-only. Empty: the journal of this host.
 	Directory string
-	// Interval is how often a journal that is followed is looked at: journald
-	// itself announces what is new every 250 ms; 0: DefaultInterval.
+	// Interval is how often a followed journal is checked: journald itself announces
+	// new entries only every 250 ms; 0: DefaultInterval.
 	Interval time.Duration
-	// Logger takes what the store has to say about itself; nil: it is dropped.
+	// Logger gets the store's log messages; nil: they are dropped.
 	Logger *slog.Logger
 }
 

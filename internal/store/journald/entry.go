@@ -14,7 +14,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// decoder makes events of entries. What it finds refers to the entry.
+// decoder turns entries into events. Its results refer to the entry.
 type decoder struct {
 	values  line.Values
 	uid     []byte
@@ -23,8 +23,8 @@ type decoder struct {
 	isEvent bool
 }
 
-// read finds the values of an event in the fields of an entry. Of a field that
-// is there more than once the first counts.
+// read finds the values of an event in the fields of an entry. If a field is repeated,
+// the first counts.
 func (d *decoder) read(fields []byte) {
 	d.values, d.uid, d.host, d.isEvent = line.Values{}, nil, nil, false
 	for len(fields) > 0 {
@@ -37,7 +37,7 @@ func (d *decoder) read(fields []byte) {
 	d.isEvent = d.values.Type != nil || d.values.Status != nil || d.values.Time != nil
 }
 
-// target returns where the value of a field goes, nil for nowhere.
+// target returns where to store the value of a field, nil to ignore it.
 func (d *decoder) target(name []byte) *[]byte {
 	v := &d.values
 	switch string(name) {
@@ -79,10 +79,9 @@ func (d *decoder) target(name []byte) *[]byte {
 	return nil
 }
 
-// record appends the line of what was read to the buffer and makes the record.
-// An error says why the entry is no event though it says that it is one. Labels
-// that are no labels, or too many, cost the event only those: lacking says why
-// it has none.
+// record appends the line of what was read to the buffer and makes the record. The
+// error says why the entry is not an event although it has the fields of one. Invalid
+// labels, or too many, are left out of the event: lacking says why.
 func (d *decoder) record(buffer []byte, named bool, rec *store.Record) (all []byte, lacking, err error) {
 	start := len(buffer)
 	buffer, err = line.Build(buffer, &d.values, &rec.Fields)
@@ -104,8 +103,8 @@ func (d *decoder) record(buffer []byte, named bool, rec *store.Record) (all []by
 	return buffer, lacking, nil
 }
 
-// user returns the user who sent the entry, as journald learned it from the
-// kernel; negative: not known.
+// user returns the user that sent the entry, as the kernel reported to journald;
+// negative: unknown.
 func (d *decoder) user() int64 {
 	uid, err := strconv.ParseUint(string(d.uid), 10, 32)
 	if err != nil {
@@ -114,7 +113,7 @@ func (d *decoder) user() int64 {
 	return int64(uid)
 }
 
-// maxHosts bounds the names of hosts that are kept.
+// maxHosts bounds the host names that are kept.
 const maxHosts = 4096
 
 func (d *decoder) hostname() string {
@@ -129,7 +128,7 @@ func (d *decoder) hostname() string {
 	return name
 }
 
-// The fields that events are made of, and those that the index is.
+// The fields for events, and for the index.
 var (
 	eventFields = sdjournal.NewFields("PODMAN_", "ERROR=", "_UID=", "_HOSTNAME=")
 	indexFields = sdjournal.NewFields("PODMAN_TIME=", "PODMAN_ID=", "PODMAN_NAME=", "PODMAN_NETWORK_NAME=", "PODMAN_IMAGE=", "_UID=")

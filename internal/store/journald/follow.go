@@ -12,8 +12,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// Attend says whether a subscriber wants to know at once what is new. While none
-// does the journal is not looked at, but by those who call Look.
+// Attend sets whether a subscriber wants new events at once. While none does, only
+// calls of Look read the journal.
 func (s *Store) Attend(wanted bool) {
 	if wanted {
 		s.fresh.Store(true)
@@ -22,15 +22,15 @@ func (s *Store) Attend(wanted bool) {
 	s.wakeUp()
 }
 
-// wakeUp has the follower go round once more.
+// wakeUp makes the follower do one more iteration.
 func (s *Store) wakeUp() {
 	if w := s.watch.Load(); w != nil {
 		w.Poke(s.attended.Load())
 	}
 }
 
-// follow looks at the journal when there may be something new, while a subscriber
-// wants that.
+// follow reads the journal when there may be something new, while a subscriber wants
+// that.
 func (s *Store) follow(w *sdjournal.Watch) {
 	defer s.done.Done()
 	defer w.Close()
@@ -44,10 +44,10 @@ func (s *Store) follow(w *sdjournal.Watch) {
 			return
 		default:
 		}
-		for more := s.attended.Load(); more; w.WentRound() { // a slice at a time: it is alive
+		for more := s.attended.Load(); more; w.WentRound() { // a slice at a time shows that it is alive
 			more, _ = s.advance()
 		}
-		s.forward.Lock() // a holder that never gives it back is not alive
+		s.forward.Lock() // if the holder never releases it, it is not alive
 		s.mu.Lock()
 		s.mu.Unlock() //nolint:staticcheck // it is empty on purpose
 		s.forward.Unlock()
@@ -55,10 +55,10 @@ func (s *Store) follow(w *sdjournal.Watch) {
 	}
 }
 
-// Look gives the sink what is new, up to the end of the journal as it is now. If
-// no subscriber attends, new events are passed over.
+// Look hands the sink what is new, up to the present end of the journal. If no
+// subscriber attends, new events are skipped.
 func (s *Store) Look() error {
-	var end mark // of what is new; not known: all there is
+	var end mark // of what is new; not known: everything
 	for {
 		more, err := s.advance()
 		if !more || err != nil {
@@ -96,7 +96,7 @@ func (s *Store) tail() (m mark, err error) {
 		return err
 	})
 	if errors.Is(err, sdjournal.ErrStale) {
-		return m, nil // the next slice says why, if it cannot go on either
+		return m, nil // if the next slice cannot continue either, it reports why
 	}
 	if err == nil && len(s.entries) > 0 {
 		m = mark{place: s.entries[0].Place, known: true}
@@ -104,8 +104,8 @@ func (s *Store) tail() (m mark, err error) {
 	return m, err
 }
 
-// advance gives the sink one slice of what is new, and reports whether there may
-// be more. In between others get their turn.
+// advance hands the sink one slice of what is new, and reports whether there may be
+// more. Between slices others get the lock.
 func (s *Store) advance() (more bool, err error) {
 	s.forward.Lock()
 	defer s.forward.Unlock()
@@ -131,8 +131,8 @@ func (s *Store) advance() (more bool, err error) {
 	return false, unavailable(err)
 }
 
-// retries is how often something is tried again that journald, removing files,
-// comes in the way of.
+// retries is how often an operation is repeated that fails because journald removes
+// files.
 const retries = 20
 
 func retry(f func() error) (err error) {
@@ -144,14 +144,14 @@ func retry(f func() error) (err error) {
 	return err
 }
 
-// The bounds of a slice, in bytes of lines: others wait for it. Where files get
-// other names it is better to be at their end first.
+// The bounds of a slice, in bytes of lines: others wait for it. When files are renamed,
+// a larger slice avoids a second pass.
 const (
 	sliceSize = 1 << 20
 	crossSize = 16 << 20
 )
 
-// slice, like all that it calls, is for the holder of forward.
+// slice, like everything it calls, requires forward to be held.
 func (s *Store) slice() (more bool, err error) {
 	if !s.expects() && (s.fresh.Swap(false) || !s.attended.Load()) {
 		return false, s.jump()
@@ -167,7 +167,7 @@ func (s *Store) expects() bool {
 	return len(s.pending) > 0
 }
 
-// jump sets the mark at the end of the journal.
+// jump sets the mark to the end of the journal.
 func (s *Store) jump() error {
 	if s.h == nil || s.h.Check() != nil || s.h.Moved() {
 		if err := s.reopen(); err != nil {
@@ -199,7 +199,7 @@ func (s *Store) jump() error {
 	return nil
 }
 
-// countTwins returns how many entries before the one have its key.
+// countTwins returns how many entries before this one have its key.
 func countTwins(h *sdjournal.Reader, p *sdjournal.Place) (n uint32, err error) {
 	h.Seek(p)
 	for {
@@ -227,17 +227,16 @@ func (s *Store) setMark(p sdjournal.Place) {
 	s.ring[s.mark.pos%ringSize] = s.mark
 }
 
-// tell gives the sink what is new.
+// tell hands the sink what is new.
 func (s *Store) tell(records []store.Record, lost bool) {
 	if s.sink != nil {
 		s.sink(store.Emission{Records: records, Pos: s.mark.storePos(), Cursor: s.mark.cursor(), Lost: lost})
 	}
 }
 
-// beyond reports whether an entry is after the mark. On this host an entry of
-// the mark's boot is exactly if it was taken later, whatever copies of older
-// ones a flush to /var has made, and an entry of another boot only if that is
-// the present one.
+// beyond reports whether an entry is after the mark. On this host, an entry of the
+// mark's boot is if it was taken later, whatever copies of older entries a flush to
+// /var has made. An entry of another boot is only if that is the present boot.
 func (s *Store) beyond(p *sdjournal.Place, m *mark) bool {
 	if !m.known {
 		return true
@@ -258,15 +257,14 @@ func (s *Store) beyond(p *sdjournal.Place, m *mark) bool {
 	return p.Compare(q) > 0
 }
 
-// step gives the sink the next slice of what is new, and reports whether there
-// may be more.
+// step hands the sink the next slice of what is new, and reports whether there may be
+// more.
 //
-// The files of a journal are read one after the other while journald writes to
-// them: nothing may be found in one, then an entry in the next, when something
-// before that has been written to the first. So the end is found first, and
-// only what is before it is read, in a second pass, when all of it is there:
-// journald writes one entry after the other, and makes a file before it writes
-// to it.
+// The files of a journal are read in sequence while journald writes to them: nothing
+// may be found in one file, then an entry in the next, although an earlier one has
+// meanwhile been written to the first. So first an end is found, and then, in a second
+// pass, only what is before it is read. By then all of that is there, because journald
+// writes one entry at a time, and creates a file before it writes to it.
 func (s *Store) step() (more bool, err error) {
 	if s.h == nil {
 		before := s.oldest
@@ -306,8 +304,8 @@ func (s *Store) step() (more bool, err error) {
 	return true, nil
 }
 
-// noteSeen notes when all that there was had been read. As long as there is no
-// entry of podman, the time at which there was none moves on.
+// noteSeen records when everything had been read. As long as there is no entry of
+// podman, the time at which there was none moves on.
 func (s *Store) noteSeen(at uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -328,11 +326,10 @@ func (s *Store) seekMark(h *sdjournal.Reader) error {
 
 // peek finds an end for the next step: the last of some entries after the mark.
 //
-// It seeks again each time, which costs some microseconds: a reader that has
-// come to the end of a file looks at it again only when the file has more
-// entries than it had then. journald counts an entry before it links it to the
-// lists in which it is found; who comes in between would not see it until the
-// next one.
+// It seeks each time, which takes some microseconds: a reader at the end of a file
+// checks it again only when the file has more entries than before. journald counts an
+// entry before it links it into the lists in which it is found, so a reader that checks
+// in between would not see it until the next one.
 func (s *Store) peek() (end sdjournal.Place, found bool, err error) {
 	if err := s.seekMark(s.h); err != nil {
 		return end, false, err
@@ -356,16 +353,15 @@ func (s *Store) peek() (end sdjournal.Place, found bool, err error) {
 	}
 }
 
-// found is a record with its place; one without a line is of an entry that is
-// no event.
+// found is a record with its place; without a line, the entry is not an event.
 type found struct {
 	place  sdjournal.Place
 	record store.Record
-	id     string // of what Append waits for
+	id     string // of an event that Append waits for
 }
 
-// readTo reads the entries from the mark to an end, nil for all there are, or to
-// where they have so many bytes. It returns how far it came.
+// readTo reads the entries from the mark to an end, nil for all, or until they have so
+// many bytes. It returns how far it got.
 func (s *Store) readTo(h *sdjournal.Reader, end *sdjournal.Place, most int) (all []found, reached sdjournal.Place, err error) {
 	if err := s.seekMark(h); err != nil {
 		return nil, reached, err
@@ -406,7 +402,7 @@ func (s *Store) readTo(h *sdjournal.Reader, end *sdjournal.Place, most int) (all
 	}
 }
 
-// size returns the bytes of the lines.
+// size returns the total size of the lines.
 func size(all []found) (n int) {
 	for i := range all {
 		n += len(all[i].record.Line)
@@ -414,7 +410,7 @@ func size(all []found) (n int) {
 	return n
 }
 
-// decode makes a record of an entry, with memory of its own.
+// decode makes a record of an entry, in its own memory.
 func (s *Store) decode(e *sdjournal.Entry, waited bool) found {
 	f := found{place: e.Place}
 	if e.Fault != nil {
@@ -443,8 +439,8 @@ func (s *Store) decode(e *sdjournal.Entry, waited bool) found {
 	return f
 }
 
-// deliver gives the sink what was found, in order, and moves the mark to the
-// end, or to the last of it.
+// deliver hands the sink what was found, in order, and moves the mark to the end, or to
+// the last of it.
 func (s *Store) deliver(all []found, end *sdjournal.Place, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,34 +13,33 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// block sums up a run of entries: it begins with an entry and ends with the
-// next block.
+// block summarizes a run of entries, from its first entry to the next block.
 type block struct {
 	start  sdjournal.Place
 	newest int64 // time of an event in it, in nanoseconds since the epoch
 	count  int   // of entries
 }
 
-// index is what is known of the events of this host's journal without reading
-// them again. It grows when it is asked for.
+// index is what is known about the events in this host's journal without reading them
+// again. It is extended on demand.
 //
-// Its blocks say where to begin for what is younger than some time. Podman's
-// clock of an event and journald's of its entry are two, and an event can be
-// given any time, so no margin between them would be safe. The IDs, names
-// and images are for finding what begins with something, which the journal cannot.
+// Its blocks tell where to begin for events newer than some time. Podman's clock for
+// the event and journald's for the entry differ, and an event can have any time, so no
+// fixed margin between them would be safe. The IDs, names and images are for searches
+// by prefix, which the journal does not support.
 type index struct {
 	mu          sync.Mutex
 	blocks      []block
-	end         sdjournal.Place // what is after it is not in the index yet
+	end         sdjournal.Place // up to which entries are in the index
 	hasEnd      bool
-	older       int                            // as in oldest, when it was begun
+	older       int                            // as in oldest, when it was started
 	values      map[string]map[string]struct{} // by field
 	size        int                            // of the values, in bytes
-	unknownUser bool                           // there is an entry that does not say whose it is
+	unknownUser bool                           // there is an entry without a user
 }
 
-// maxIndex bounds the memory for IDs, names and images. Beyond it they are looked for in
-// all events.
+// maxIndex bounds the memory for IDs, names and images. Beyond it all events are
+// searched.
 const maxIndex = 16 << 20
 
 func (x *index) close() {
@@ -53,7 +52,7 @@ func (x *index) clear() {
 	x.blocks, x.hasEnd, x.values, x.size, x.unknownUser = nil, false, nil, 0, false
 }
 
-// note keeps a value of a field.
+// note records a value of a field.
 func (x *index) note(field string, value []byte) {
 	if len(value) == 0 || x.size > maxIndex {
 		return
@@ -74,8 +73,8 @@ func (x *index) note(field string, value []byte) {
 	}
 }
 
-// beginning returns the values of a field that begin with something; ok is false
-// if there are more than so many, or not all are known.
+// beginning returns the values of a field with a prefix; ok is false if there are more
+// than so many, or not all are known.
 func (x *index) beginning(field, prefix string, most int) (values []string, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -92,7 +91,7 @@ func (x *index) beginning(field, prefix string, most int) (values []string, ok b
 	return values, true
 }
 
-// everyUserKnown reports whether every entry says whose it is.
+// everyUserKnown reports whether every entry has a user.
 func (r *reading) everyUserKnown(ctx context.Context) (bool, error) {
 	if !r.s.ofHost() {
 		return false, nil
@@ -105,7 +104,7 @@ func (r *reading) everyUserKnown(ctx context.Context) (bool, error) {
 	return !r.s.index.unknownUser, nil
 }
 
-// extendIndex brings the index up to the mark of a pass.
+// extendIndex extends the index up to the mark of a pass.
 func (r *reading) extendIndex(ctx context.Context) error {
 	x := &r.s.index
 	x.mu.Lock()
@@ -113,11 +112,11 @@ func (r *reading) extendIndex(ctx context.Context) error {
 	return x.extend(ctx, r)
 }
 
-// skipBySince moves the start of a reading to the first block that holds events
-// that are young enough.
+// skipBySince moves the start of a reading to the first block with events that are new
+// enough.
 func (r *reading) skipBySince(ctx context.Context) error {
 	if r.query.Since == store.NoSince || !r.s.ofHost() {
-		return nil // elsewhere entries can come to lie before what is in the index
+		return nil // in other journals, entries may be added before those in the index
 	}
 	x := &r.s.index
 	x.mu.Lock()
@@ -139,8 +138,8 @@ func (r *reading) skipBySince(ctx context.Context) error {
 	return nil
 }
 
-// extend reads what has come since the last time, or everything if journals have
-// appeared that are older than what has been read.
+// extend reads what is new since the last time, or everything if journals have appeared
+// that are older than what has been read.
 func (x *index) extend(ctx context.Context, r *reading) error {
 	s, base := r.s, &r.base
 	if x.older < r.older {
@@ -170,7 +169,7 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 		}
 		if entries, last, err = h.Next(entries, sdjournal.MaxEntries, indexFields); err != nil {
 			if !begun {
-				x.clear() // only from its head a file shows what it lacks
+				x.clear() // only the header of a file shows what is missing
 			}
 			return err
 		}
@@ -205,7 +204,7 @@ func (x *index) extend(ctx context.Context, r *reading) error {
 	return nil
 }
 
-// leastBlock is how many entries a block has to sum up to be one of its own.
+// leastBlock is how many entries a block of its own has at least.
 const leastBlock = sdjournal.MaxEntries / 2
 
 func (x *index) add(b block, n int) {

@@ -12,7 +12,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// Last finds the newest record that answers the query, from the end backwards.
+// Last finds the newest record that matches the query, searching backwards from the
+// end.
 func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (rec *store.Record, err error) {
 	err = retry(func() error {
 		rec, _, err = s.last(ctx, query, b, nil)
@@ -24,8 +25,8 @@ func (s *Store) Last(ctx context.Context, query store.Query, b *store.Batch) (re
 	return rec, asked(err)
 }
 
-// last also returns where the record is. It looks for none that is not behind the
-// mark, if there is one.
+// last also returns where the record is. It does not search beyond the mark, if there
+// is one.
 func (s *Store) last(ctx context.Context, query store.Query, b *store.Batch, behind *mark) (rec *store.Record, at sdjournal.Place, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, at, err

@@ -15,18 +15,18 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// ofPodman lets everything pass that can be an event.
+// ofPodman matches everything that can be an event.
 var ofPodman = sdjournal.Matches{{{"SYSLOG_IDENTIFIER=podman"}}}
 
-// ranks are how few entries a match on a field leaves, the fewest first.
+// ranks orders fields by how few entries match, the fewest first.
 var ranks = map[string]int{
 	"PODMAN_ID": 1, "PODMAN_NAME": 2, "PODMAN_NETWORK_NAME": 2, "PODMAN_IMAGE": 3, "PODMAN_EXIT_CODE": 4,
 	"PODMAN_HEALTH_STATUS": 4, "PODMAN_EVENT": 5, "PODMAN_TYPE": 6,
 }
 
-// choose returns what the journal is to look for: the group that leaves the
-// fewest entries. To look for two things at once costs the journal a search for
-// each, at every entry; to look at an entry too many costs less.
+// choose returns the group that leaves the fewest entries. Only that is matched in the
+// journal: each further group costs a search at every entry, and reading an unnecessary
+// entry costs less.
 func choose(all sdjournal.Matches) sdjournal.Matches {
 	best, least := -1, len(ranks)
 	for i, group := range all {
@@ -36,7 +36,7 @@ func choose(all sdjournal.Matches) sdjournal.Matches {
 			if r, ok := ranks[field]; ok {
 				rank = max(rank, r)
 			} else {
-				rank = len(ranks) // others have those, too
+				rank = len(ranks) // other hosts have those, too
 			}
 		}
 		if rank < least {
@@ -49,24 +49,23 @@ func choose(all sdjournal.Matches) sdjournal.Matches {
 	return all[best : best+1]
 }
 
-// The bounds of looking up what begins with something.
+// The bounds of searches by prefix.
 const (
-	maxAlternatives = 64      // values that are looked for; beyond it all entries are looked at
-	maxValues       = 1 << 18 // values that are looked through
+	maxAlternatives = 64      // values that are matched; beyond it all entries are read
+	maxValues       = 1 << 18 // values that are listed
 )
 
-// push turns a query into what the journal can look for. It lets pass at least
-// what the query does. none says that nothing can pass. lookedUp says that the
-// matches hold what was in the journal when they were made: new entries may
-// need others.
+// push turns a query into matches of the journal, which let through at least what the
+// query does. none: nothing can match. lookedUp: the matches depend on the values in
+// the journal when they were made, so new entries may need others.
 //
-// beginning lists the values of a field that begin with something, and allKnown
-// reports whether every entry says whose it is.
+// beginning lists the values of a field with a prefix, and allKnown reports whether
+// every entry has a user.
 func push(q *store.Query, beginning lister, allKnown func() (bool, error), directory bool) (all sdjournal.Matches, none, lookedUp bool, err error) {
 	p := pusher{list: beginning, directory: directory}
 	if q.UID != store.AnyUID {
 		known := true
-		if q.UnknownUser { // the journal cannot look for a field that is missing
+		if q.UnknownUser { // the journal cannot match a missing field
 			p.lookedUp = true
 			if known, err = allKnown(); err != nil {
 				return nil, false, false, err
@@ -118,7 +117,7 @@ type pusher struct {
 	lookedUp  bool
 }
 
-// addWords adds a group of one field, and reports whether nothing can match it.
+// addWords adds a group for one field, and reports whether nothing can match it.
 func (p *pusher) addWords(field string, values []string) (none bool) {
 	var alternative []string
 	for _, value := range values {
@@ -130,7 +129,7 @@ func (p *pusher) addWords(field string, values []string) (none bool) {
 	return len(alternative) == 0
 }
 
-// add adds the filters of one key, if the journal can look for all of them.
+// add adds the filters of one key, if the journal can match all of them.
 func (p *pusher) add(terms []filter.Term) error {
 	byField := make(map[string][]string)
 	exact := func(field, value string) { byField[field] = append(byField[field], field+"="+value) }
@@ -149,7 +148,7 @@ func (p *pusher) add(terms []filter.Term) error {
 			exact(field, t.Value)
 			return true, nil
 		}
-		// An event has U+FFFD where the entry has bytes that are no text.
+		// An event has U+FFFD where the entry has bytes that are not valid text.
 		if strings.Contains(t.Value, "\ufffd") {
 			return nil
 		}
@@ -170,7 +169,7 @@ func (p *pusher) add(terms []filter.Term) error {
 		case "exit-code":
 			exact("PODMAN_EXIT_CODE", t.Value)
 		case "uid":
-			// As the journal has it: a filter may have zeros in front.
+			// As in the journal: a filter may have leading zeros.
 			if uid, err := strconv.ParseUint(t.Value, 10, 32); err == nil {
 				exact("_UID", strconv.FormatUint(uid, 10))
 			}
@@ -217,12 +216,11 @@ func (p *pusher) add(terms []filter.Term) error {
 	return nil
 }
 
-// idLength is the length of an ID of libpod. Nothing is longer.
+// idLength is the length of a libpod ID. Nothing is longer.
 const idLength = 64
 
-// beginning returns the values of a field that begin with something. The journal
-// cannot look for those, but it can list the values there are. ok is false if
-// there are too many.
+// beginning returns the values of a field with a prefix. The journal cannot match a
+// prefix, but it can list the existing values. ok is false if there are too many.
 func (p *pusher) beginning(field, prefix string) (values []string, ok bool, err error) {
 	if field == "PODMAN_ID" && len(prefix) == idLength && strings.Trim(prefix, "0123456789abcdef") == "" {
 		return []string{prefix}, true, nil
@@ -231,12 +229,12 @@ func (p *pusher) beginning(field, prefix string) (values []string, ok bool, err 
 	return p.list(field, prefix)
 }
 
-// lister returns the values of a field that begin with something; ok is false if
-// there are too many.
+// lister returns the values of a field with a prefix; ok is false if there are too
+// many.
 type lister func(field, prefix string) (values []string, ok bool, err error)
 
-// listed returns what lists the values for a reading: the index of this host's
-// journal, or the journal itself, which takes its time.
+// listed returns the lister for a reading: the index of this host's journal, or the
+// journal itself, which is slower.
 func (r *reading) listed(ctx context.Context, h *sdjournal.Reader) lister {
 	if r.s.ofHost() {
 		return func(field, prefix string) ([]string, bool, error) {

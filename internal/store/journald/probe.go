@@ -8,15 +8,15 @@ import (
 	"github.com/pkg/errors"
 )
 
-// Probe has the thread that watches the journal wake the follower, and waits
-// until that has gone round: it has looked at the journal, if there are
-// subscribers, and could take its locks.
+// Probe makes the thread that watches the journal wake the follower, and waits until
+// the follower has completed an iteration: it has read the journal, if there are
+// subscribers, and was able to take its locks.
 func (s *Store) Probe(ctx context.Context) error {
 	w := s.watch.Load()
 	if w == nil {
 		return nil
 	}
-	// Two rounds, as one may have been under way.
+	// Two iterations, since one may have been in progress.
 	for range 2 {
 		next := w.Round()
 		s.wakeUp()

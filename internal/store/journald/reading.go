@@ -14,24 +14,24 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// reading is one reader's way through the journal. Files that are removed
-// meanwhile stay open for it.
+// reading reads the journal for one reader. Files that are removed meanwhile stay open
+// for it.
 type reading struct {
 	s     *Store
 	query store.Query
 	most  int    // entries at a time
-	seen  uint64 // when all before base had been read, in µs since the epoch
+	seen  uint64 // when everything before base had been read, in µs since the epoch
 	base  mark
 	older int // as in oldest
 	h     *sdjournal.Reader
 
 	from      sdjournal.Place // where this pass begins
-	hasFrom   bool            // else it begins with the oldest entry
+	hasFrom   bool            // otherwise it begins with the oldest entry
 	inclusive bool            // the entry at from is part of it
-	before    sdjournal.Place // the last entry that was looked at
+	before    sdjournal.Place // the last entry that was read
 	hasBefore bool
-	lookedUp  bool // the reader looks for values that the journal had when it was opened
-	none      bool // nothing can answer the query
+	lookedUp  bool // the reader matches values that the journal had when it was opened
+	none      bool // nothing can match the query
 	done      bool // the mark has been reached
 	atEnd     bool // io.EOF was returned for it
 	origin    string
@@ -68,7 +68,7 @@ func (s *Store) newReading(ctx context.Context, start store.Start, query store.Q
 	return r, nil
 }
 
-// look sets the base of a pass: what is after it comes in the next.
+// look sets the base of a pass: what is after it belongs to the next.
 func (r *reading) look() error {
 	s := r.s
 	if err := s.Look(); err != nil {
@@ -104,8 +104,8 @@ func (r *reading) open(ctx context.Context) error {
 	return nil
 }
 
-// asked wraps an error of the journal for those who asked. One that trying again
-// can help with stays as it is, and so does what says all.
+// asked wraps an error of the journal for the caller. Errors that a retry may fix, and
+// those that are complete, are returned unchanged.
 func asked(err error) error {
 	var expired *events.ExpiredError
 	var wrapped *events.UnavailableError
@@ -116,7 +116,7 @@ func asked(err error) error {
 	return unavailable(err)
 }
 
-// openMatching opens the journal for the entries that can answer the query.
+// openMatching opens the journal for the entries that can match the query.
 func (r *reading) openMatching(ctx context.Context) error {
 	h, err := r.s.openJournal()
 	if err != nil {
@@ -140,7 +140,7 @@ func (r *reading) openMatching(ctx context.Context) error {
 	return nil
 }
 
-// finish notes that the mark has been reached.
+// finish records that the mark has been reached.
 func (r *reading) finish() {
 	r.done, r.atEnd = true, false
 	if r.base.known && (!r.hasFrom || r.inclusive || r.s.beyond(&r.base.place, &mark{place: r.from, known: true})) {
@@ -149,7 +149,7 @@ func (r *reading) finish() {
 	r.before, r.hasBefore = r.from, r.hasFrom
 }
 
-// Next fills the batch with the next records that answer the query.
+// Next fills the batch with the next records that match the query.
 func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 	b.Records, b.Arena, b.Buffer = b.Records[:0], b.Arena[:0], b.Buffer[:0]
 	for len(b.Records) == 0 {
@@ -169,7 +169,7 @@ func (r *reading) Next(ctx context.Context, b *store.Batch) error {
 			}
 			continue
 		}
-		err := sdjournal.ErrStale // who failed before tries again
+		err := sdjournal.ErrStale // if an earlier call has failed, try again
 		if r.h != nil {
 			err = r.step(b)
 		}
@@ -202,8 +202,8 @@ func (r *reading) again(ctx context.Context) (more bool, err error) {
 	return true, retry(func() error { return r.open(ctx) })
 }
 
-// recover goes on after files of the journal were removed. What came after the
-// last entry that was looked at has to be there still.
+// recover continues after files of the journal were removed. What followed the last
+// entry that was read must still be there.
 func (r *reading) recover(ctx context.Context) error {
 	r.closeReader()
 	if err := r.look(); err != nil {
@@ -228,7 +228,7 @@ func (r *reading) step(b *store.Batch) error {
 	if r.entries, end, err = r.h.Next(r.entries, r.most, eventFields); err != nil {
 		return err
 	}
-	// A process that asks for one event need not read one of a million entries at a time.
+	// A process that asks for one event need not read so many entries at a time.
 	r.most = min(sdjournal.MaxEntries, 4*r.most)
 	b.Records = slices.Grow(b.Records, len(r.entries))
 	for i := range r.entries {
@@ -251,8 +251,8 @@ func (r *reading) step(b *store.Batch) error {
 	return nil
 }
 
-// takes reports whether an entry is after the one before, and numbers it if it
-// has the same key.
+// takes reports whether an entry is after the previous one, and numbers it if it has
+// the same key.
 func (r *reading) takes(p *sdjournal.Place) bool {
 	if r.hasFrom {
 		if c := p.Compare(&r.from); c < 0 || c == 0 && !r.inclusive {
@@ -277,8 +277,8 @@ func (r *reading) takes(p *sdjournal.Place) bool {
 	return true
 }
 
-// decodeTo appends the record of an entry to the batch, if it is an event that
-// answers the query. An error says why it is none, or what it lacks.
+// decodeTo appends the record of an entry to the batch, if it is an event that matches
+// the query. The error says why it is not an event, or what it lacks.
 func (s *Store) decodeTo(b *store.Batch, e *sdjournal.Entry, d *decoder, q *store.Query) error {
 	if e.Fault != nil {
 		return e.Fault
@@ -302,8 +302,8 @@ func (s *Store) decodeTo(b *store.Batch, e *sdjournal.Entry, d *decoder, q *stor
 	return lacking
 }
 
-// Pos returns the position reached: that of the mark, once all before it
-// has been read. Before that there are none.
+// Pos returns the current position: the mark's, once everything before it has been
+// read. Before that there is none.
 func (r *reading) Pos() store.Pos {
 	if !r.done {
 		return store.Pos{}
@@ -311,7 +311,7 @@ func (r *reading) Pos() store.Pos {
 	return r.base.storePos()
 }
 
-// Cursor names the position reached.
+// Cursor returns the cursor of the current position.
 func (r *reading) Cursor() (string, error) {
 	switch {
 	case r.done:
@@ -323,7 +323,7 @@ func (r *reading) Cursor() (string, error) {
 	case r.origin == "":
 		err := retry(func() error {
 			first, ok, err := r.s.first()
-			// Without an entry everything that comes is after it.
+			// Without an entry, everything that follows is after it.
 			r.origin = string(appendCursor(nil, kindOrigin, &sdjournal.Key{Realtime: max(r.seen, r.base.origin)}, 0))
 			if ok {
 				r.origin = string(appendCursor(nil, kindBefore, &first.Key, 0))
@@ -344,5 +344,5 @@ func (r *reading) closeReader() {
 	}
 }
 
-// Close frees what the reading holds.
+// Close frees the reading's resources.
 func (r *reading) Close() { r.closeReader() }

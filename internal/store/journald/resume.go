@@ -34,8 +34,8 @@ func (r *reading) begin(ctx context.Context, start store.Start) error {
 	return nil
 }
 
-// markAt returns the mark that a position stands for, if it is still known and
-// nothing after it can be missing.
+// markAt returns the mark of a position, if it is still known and nothing after it can
+// be missing.
 func (s *Store) markAt(pos store.Pos) (m mark, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,15 +50,15 @@ func (s *Store) markAt(pos store.Pos) (m mark, ok bool) {
 	return m, pos == m.storePos() && s.oldest.Reaches(at)
 }
 
-// holdsSince reports whether nothing that came after a time, in µs since the
-// epoch, has been vacuumed, as far as the files tell.
+// holdsSince reports whether nothing from after a time, in µs since the epoch, has been
+// vacuumed, as far as the files show.
 func (s *Store) holdsSince(realtime uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return realtime == 0 || s.oldest.Reaches(realtime)
 }
 
-// expired is the error for a place that is gone.
+// expired returns the error for a position that is gone.
 func (s *Store) expired() error {
 	r, err := s.newReading(context.Background(), store.Start{}, store.Everything())
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *reading) resolve(ctx context.Context, c *cursor) error {
 	m := s.mark
 	s.mu.Unlock()
 	if !reaches && c.kind == kindAfter && m.known && m.place.Key == c.key && m.place.Twin == c.twin {
-		// It is the last there was, and is gone, but nothing has come after it.
+		// It was the last entry, and is gone, but nothing has followed it.
 		r.from, r.hasFrom = m.place, true
 		return nil
 	}
@@ -107,10 +107,9 @@ func (r *reading) resolve(ctx context.Context, c *cursor) error {
 	return nil
 }
 
-// find finds the entry that a cursor names, nil if it is not there. The journal
-// is asked where it should be. If it is not there, it is looked for in all of
-// it: the clocks of a journal that was put together from several need not be in
-// order.
+// find finds the entry that a cursor names, nil if it is gone. It first seeks to where
+// it should be. If it is not there, the whole journal is searched: in a journal merged
+// from several, the clocks need not be in order.
 func (s *Store) find(ctx context.Context, c *cursor) (*sdjournal.Place, error) {
 	h, err := s.openPodman()
 	if err != nil {
@@ -129,8 +128,8 @@ func (s *Store) find(ctx context.Context, c *cursor) (*sdjournal.Place, error) {
 	return findKey(ctx, h, c, 0)
 }
 
-// findKey looks for the entry that a cursor names among the next entries, so
-// many at the most, 0: all. nil: it is not there.
+// findKey searches for the entry that a cursor names among the next entries, at most so
+// many, 0: all. nil: it is not there.
 func findKey(ctx context.Context, h *sdjournal.Reader, c *cursor, most int) (*sdjournal.Place, error) {
 	var entries []sdjournal.Entry
 	var twin uint32

@@ -15,21 +15,21 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// ends remembers the oldest and the newest event. Podman says more than events in
-// the journal, as each call to its API: to pass over that each time takes long.
+// ends caches the oldest and the newest event. Podman also logs messages that are not
+// events, such as each call to its API, and skipping them each time takes long.
 type ends struct {
 	mu sync.Mutex
 
-	first     sdjournal.Key // of the oldest entry of podman, to which the following belongs
+	first     sdjournal.Key // of the oldest entry of podman, for which the following fields are valid
 	hasFirst  bool          // there is one
 	oldest    time.Time
 	hasOldest bool
-	noneTo    sdjournal.Place // if not: up to here there is no event
+	noneTo    sdjournal.Place // if not: there is no event up to here
 
 	newest    time.Time
-	newestAt  uint64 // when journald took it, in µs since the epoch
+	newestAt  uint64 // when journald received it, in µs since the epoch
 	hasNewest bool
-	newestTo  mark // up to here it is the newest
+	newestTo  mark // it is the newest up to here
 }
 
 // Status returns the state of the store.
@@ -78,7 +78,7 @@ func (s *Store) findOldest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	same := ok && e.hasFirst && first.Key == e.first && s.ofHost() // elsewhere what is older may come later
+	same := ok && e.hasFirst && first.Key == e.first && s.ofHost() // in other journals, older entries may be added later
 	if !ok || same && e.hasOldest {
 		e.hasFirst, e.hasOldest = ok, ok
 		return nil

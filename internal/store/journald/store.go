@@ -25,18 +25,18 @@ type Store struct {
 	journal   *sdjournal.Journal
 	index     index
 	ends      ends
-	sending   chan struct{} // holds one while an entry is sent to journald
+	sending   chan struct{} // has one element while an entry is sent to journald
 
-	attended atomic.Bool // a subscriber wants to know at once what is new
-	fresh    atomic.Bool // attended, but not looked at since
+	attended atomic.Bool // a subscriber wants new events at once
+	fresh    atomic.Bool // attended, but not read since
 	watch    atomic.Pointer[sdjournal.Watch]
 	stop     chan struct{}
 	done     sync.WaitGroup
 
-	// forward is held by the one that moves the mark on. Only then mu is taken, for
-	// as long as it takes to note something: no call waits for what is decoded.
+	// forward is held while the mark is moved. mu is only taken with it, and briefly,
+	// to record something: no call waits for decoding.
 	forward sync.Mutex
-	h       *sdjournal.Reader // that follows
+	h       *sdjournal.Reader // of the follower
 	decoder decoder
 	entries []sdjournal.Entry
 	scratch []byte // for a line; no longer than one of limits.JournalEntry makes it
@@ -44,8 +44,8 @@ type Store struct {
 	mu       sync.Mutex
 	closed   bool
 	sink     store.Sink
-	oldest   sdjournal.Reach // what the journal reached back to when it was looked at last
-	mark     mark            // written by the holder of forward alone
+	oldest   sdjournal.Reach // how far the journal reached back when it was last checked
+	mark     mark            // written only by the holder of forward
 	ring     [ringSize]mark
 	pending  map[string][]*pending
 	read     uint64
@@ -57,24 +57,24 @@ type Store struct {
 	fault    error
 }
 
-// mark is a place up to which the store has been followed.
+// mark is a position up to which the store has been followed.
 type mark struct {
-	pos    int64 // counts the marks and records since the store was opened
+	pos    int64 // numbers the marks and records since the store was opened
 	place  sdjournal.Place
-	known  bool   // there is an entry at sdjournal.Place; else there was none at all
+	known  bool   // there is an entry at sdjournal.Place; otherwise there was none at all
 	origin uint64 // if not: when that was, in µs since the epoch
 }
 
-// ringSize is how many positions are remembered. Who comes with an older one
-// has to come with its cursor.
+// ringSize is how many positions are remembered. For an older one, its cursor is
+// needed.
 const ringSize = 4096
 
-// generation is that of every position of this store.
+// generation is the generation of every position of this store.
 const generation = 1
 
 func (m *mark) storePos() store.Pos { return store.Pos{Generation: generation, Offset: m.pos} }
 
-// cursor names the mark.
+// cursor returns the cursor of the mark.
 func (m *mark) cursor() string {
 	if !m.known {
 		return string(appendCursor(nil, kindOrigin, &sdjournal.Key{Realtime: m.origin}, 0))
@@ -82,8 +82,7 @@ func (m *mark) cursor() string {
 	return string(appendCursor(nil, kindAfter, &m.place.Key, m.place.Twin))
 }
 
-// Supported reports whether the journal can be read: nil, or why not and what to
-// do.
+// Supported returns nil if the journal can be read, otherwise why not and what to do.
 func Supported() error { return sdjournal.Supported() }
 
 // Open opens the journal for following, reading and appending.
@@ -107,8 +106,7 @@ func Open(o Options) (store.Store, error) {
 	return s, nil
 }
 
-// ofHost reports whether the journal is that of this host, which one journald
-// writes.
+// ofHost reports whether the journal is this host's, which only journald writes.
 func (s *Store) ofHost() bool { return s.journal.OfHost() }
 
 // Type returns events.Journald.
@@ -117,7 +115,7 @@ func (s *Store) Type() events.EventerType { return events.Journald }
 // Path returns the directory of the journal.
 func (s *Store) Path() string { return s.journal.Path() }
 
-// Follow begins to tell the sink what is new.
+// Follow begins to hand the sink new events.
 func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 	w, err := s.journal.Watch(s.interval)
 	if err != nil {
@@ -141,7 +139,7 @@ func (s *Store) Follow(sink store.Sink) (store.Pos, string, error) {
 	return s.mark.storePos(), s.mark.cursor(), nil
 }
 
-// Close ends following and frees what the store holds.
+// Close stops following and frees the store's resources.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -166,8 +164,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// setFault remembers what keeps the journal from being read, nil for nothing,
-// and says so once.
+// setFault records why the journal cannot be read, nil if it can, and logs a change
+// once.
 func (s *Store) setFault(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,16 +178,16 @@ func (s *Store) setFault(err error) {
 	s.fault = err
 }
 
-// unavailable wraps an error of the journal for those who asked.
+// unavailable wraps an error of the journal for the caller.
 func unavailable(err error) error {
 	return &events.UnavailableError{Backend: events.Journald, Reason: err.Error()}
 }
 
-// maxSkips bounds the entries that are remembered, so that one is counted once
-// however often it is read.
+// maxSkips bounds the entries that are remembered, so that one is counted once however
+// often it is read.
 const maxSkips = 1 << 16
 
-// noteSkip counts an entry that could not be decoded, or not in whole, once.
+// noteSkip counts an entry that could not be decoded, or only in part, once.
 func (s *Store) noteSkip(p *sdjournal.Place, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,7 +195,7 @@ func (s *Store) noteSkip(p *sdjournal.Place, reason error) {
 		return
 	}
 	if len(s.skips) >= maxSkips {
-		clear(s.skips) // rather count one twice than none any more
+		clear(s.skips) // rather count one twice than stop counting
 	}
 	s.skips[p.Key] = struct{}{}
 	s.skipped++
