@@ -8,7 +8,7 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
-	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 )
 
 // Log is the log of a collector: lines in Podman's form, each with its origin. The
@@ -35,7 +35,7 @@ const logMode = 0o600
 // files set aside stay within maxSize bytes; 0: no bound. If another collector has the
 // log open, that is an error.
 func OpenLog(path string, maxSize int64) (*Log, error) {
-	l := &Log{path: path, most: maxSize / (aside.Kept + 1), since: keepEvery} // how much was appended before is unknown
+	l := &Log{path: path, most: maxSize / (rotated.Kept + 1), since: keepEvery} // how much was appended before is unknown
 	var err error
 	// Not the lock that the log's other writers take: this one is held all the time.
 	l.lock, err = os.OpenFile(path+".collect.lock", os.O_CREATE|os.O_RDWR, logMode)
@@ -124,7 +124,7 @@ func (l *Log) Append(lines []byte) error {
 
 // setAside renames the log and begins a new one.
 func (l *Log) setAside() error {
-	if err := aside.Set(l.path, os.Rename); err != nil {
+	if err := rotated.Rotate(l.path, os.Rename); err != nil {
 		return errors.Wrap(err, "cannot set the log aside")
 	}
 	_ = l.file.Close()
@@ -172,8 +172,8 @@ func (l *Log) Kept() ([]byte, error) {
 // so many bytes. A line is valid during the call.
 func (l *Log) Tail(most int64, see func(line []byte) bool) error {
 	paths := []string{l.path}
-	for n := 1; n <= aside.Kept; n++ {
-		paths = append(paths, aside.Path(l.path, n))
+	for n := 1; n <= rotated.Kept; n++ {
+		paths = append(paths, rotated.Path(l.path, n))
 	}
 	for _, path := range paths {
 		f, err := os.Open(path)

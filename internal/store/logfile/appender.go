@@ -12,8 +12,8 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/aside"
 	"github.com/eventsvc/eventsvc/internal/messageid"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -60,7 +60,7 @@ func newAppender(path string, d disk, f *follower, y *syncer, o *Options) *appen
 		follower: f, syncs: y, turn: make(chan struct{}, 1), closing: make(chan struct{}),
 	}
 	if o.MaxSize > 0 {
-		a.maxSize = max(1, o.MaxSize/(aside.Kept+1))
+		a.maxSize = max(1, o.MaxSize/(rotated.Kept+1))
 	}
 	return a
 }

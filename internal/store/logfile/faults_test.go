@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -27,10 +27,10 @@ var everyCall = []string{
 func logLines(t *testing.T, path string) []string {
 	t.Helper()
 	var all []byte
-	for n := aside.Kept; n >= 0; n-- {
+	for n := rotated.Kept; n >= 0; n-- {
 		name := path
 		if n > 0 {
-			name = aside.Path(path, n)
+			name = rotated.Path(path, n)
 		}
 		b, err := os.ReadFile(name)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {

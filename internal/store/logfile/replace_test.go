@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -202,7 +202,7 @@ func TestReplace_setAsideByAnother(t *testing.T) {
 	}
 	w.follower.mu.Lock()
 	defer w.follower.mu.Unlock()
-	if len(w.chain.present) > aside.Kept+1 {
+	if len(w.chain.present) > rotated.Kept+1 {
 		t.Errorf("%d files are held", len(w.chain.present))
 	}
 }

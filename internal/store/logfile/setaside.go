@@ -3,7 +3,7 @@ package logfile
 import (
 	"path/filepath"
 
-	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 )
 
 // realPath returns where eventsvc's own log lies: the target of the links, if the path
@@ -18,8 +18,8 @@ func realPath(path string) string {
 // openKept opens the files set aside earlier, as the older part of the chain.
 func (f *follower) openKept() {
 	path := realPath(f.path)
-	for n := aside.Kept; n >= 1; n-- {
-		g, err := openGeneration(f.disk, aside.Path(path, n))
+	for n := rotated.Kept; n >= 1; n-- {
+		g, err := openGeneration(f.disk, rotated.Path(path, n))
 		if err != nil {
 			f.setFault(ignoreMissing(err))
 			continue
@@ -45,8 +45,8 @@ func (f *follower) aside() int {
 		return 0
 	}
 	path := realPath(f.path)
-	for n := 1; n <= aside.Kept; n++ {
-		if id, _, err := f.disk.at(aside.Path(path, n)); err == nil && id == f.chain.current.file {
+	for n := 1; n <= rotated.Kept; n++ {
+		if id, _, err := f.disk.at(rotated.Path(path, n)); err == nil && id == f.chain.current.file {
 			return n
 		}
 	}
@@ -59,6 +59,6 @@ func (f *follower) isNextAside(number int, g *generation) bool {
 	if number == 1 {
 		return true
 	}
-	id, _, err := f.disk.at(aside.Path(realPath(f.path), number-1))
+	id, _, err := f.disk.at(rotated.Path(realPath(f.path), number-1))
 	return err == nil && id == g.file
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/pkg/errors"
 
-	"github.com/eventsvc/eventsvc/internal/aside"
 	"github.com/eventsvc/eventsvc/internal/messageid"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 )
 
 // settleTime is how long a rotation that is not atomic is given to finish filling the
@@ -115,7 +115,7 @@ func (f *follower) succeed(g *generation) (done, more bool, err error) {
 		f.successions.note(f.log, f.path, g)
 	}
 	f.syncs.syncSuccessor(g)
-	f.chain.keep(aside.Kept + 1)
+	f.chain.keep(rotated.Kept + 1)
 	f.emitPlace(g.lost)
 	return true, false, nil
 }

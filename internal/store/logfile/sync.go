@@ -9,8 +9,8 @@ import (
 
 	"github.com/pkg/errors"
 
-	"github.com/eventsvc/eventsvc/internal/aside"
 	"github.com/eventsvc/eventsvc/internal/messageid"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 )
 
 // Sync says when written events survive a failure of the power or the kernel. Killing
@@ -217,7 +217,7 @@ func (y *syncer) former(f *os.File) {
 	if y.todo.written == f {
 		y.todo.written = nil
 	}
-	if len(y.todo.former) > aside.Kept { // the disk is slower than rotation, and the oldest file is gone
+	if len(y.todo.former) > rotated.Kept { // the disk is slower than rotation, and the oldest file is gone
 		_ = y.todo.former[0].Close()
 		y.todo.former = y.todo.former[1:]
 	}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/events"
-	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -87,7 +87,7 @@ func (w *watched) waiting() int {
 func TestSync_rotation(t *testing.T) {
 	d := new(faulty)
 	w := open(t, filepath.Join(t.TempDir(), "own.log"), Options{disk: d, Sync: SyncInterval, MaxSize: 4 << 10})
-	for n := 0; d.count("rename") < aside.Kept; n++ {
+	for n := 0; d.count("rename") < rotated.Kept; n++ {
 		if err := w.write(n); err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/eventsvc/eventsvc/internal/aside"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 )
 
 // dying is a disk on which one file cannot be read any more.
@@ -84,7 +84,7 @@ func TestUnreadable_forever(t *testing.T) {
 		d.kill(path)
 		appendTo(t, path, lineOf(3)) // which cannot be read any more
 		if own {
-			if err := os.Rename(path, aside.Path(path, 1)); err != nil {
+			if err := os.Rename(path, rotated.Path(path, 1)); err != nil {
 				t.Fatal(err)
 			}
 		}

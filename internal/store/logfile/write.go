@@ -7,8 +7,8 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
-	"github.com/eventsvc/eventsvc/internal/aside"
 	"github.com/eventsvc/eventsvc/internal/messageid"
+	"github.com/eventsvc/eventsvc/internal/rotated"
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
@@ -210,7 +210,7 @@ func (a *appender) writeWhole(out []byte, size int64) (int, error) {
 // Nothing is rewritten, so a reader of one of the files can continue.
 func (a *appender) setAside() error {
 	path := realPath(a.path)
-	if err := aside.Set(path, a.disk.rename); err != nil {
+	if err := rotated.Rotate(path, a.disk.rename); err != nil {
 		return errors.Wrap(err, "cannot set the log aside")
 	}
 	f, err := a.disk.open(path, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, fileMode)
