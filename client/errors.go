@@ -30,7 +30,7 @@ var (
 type permissionError struct{}
 
 func (permissionError) Error() string {
-	return "permission denied by the service: root, the user of the service and whom the administrator allows may do this, " +
+	return "permission denied by the service: only root, the service's user and users that the administrator allows may do this, " +
 		"and writing is not allowed through a read-only socket"
 }
 

@@ -16,7 +16,7 @@ func TestIdle_lastClientGone(t *testing.T) {
 		eventually(t, "one connection is left", func() bool { return r.open() == 1 })
 		select {
 		case <-idle:
-			t.Fatal("it is told while a client is there")
+			t.Fatal("Idle is called while a client is connected")
 		default:
 		}
 		b.alive()

@@ -276,7 +276,7 @@ func TestFrame_unfinishedRequestsOfAUser(t *testing.T) {
 			refused++
 		}
 	}
-	eventually(t, "somebody is refused", func() bool {
+	eventually(t, "a client is refused", func() bool {
 		for _, c := range clients {
 			_ = c.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
 			if got, err := c.tryReceive(); err == nil {

@@ -1,5 +1,5 @@
 // The real client is no peer that this project can install, so its test is
-// built only where somebody has one:
+// built only on request, for those that have one:
 //
 //	EVENTSVC_PODMAN_REMOTE=/path/to/podman-remote go test -tags podmanremote ./test -run RealOldClient
 

@@ -55,13 +55,13 @@ type Settings struct {
 	ByKey map[string]Setting
 }
 
-// SettingsFiles returns the existing files of eventsvc's own configuration, in the
+// settingsFiles returns the existing files of eventsvc's own configuration, in the
 // order in which they are read: eventsvc.toml of the first of /etc/eventsvc,
 // /run/eventsvc, /usr/local/lib/eventsvc and /usr/lib/eventsvc that has one, and then
 // the drop-ins of all of them, eventsvc.toml.d/*.toml, sorted by name, where earlier
 // directories hide files of the same name. For a user other than root, only
 // $XDG_CONFIG_HOME/eventsvc (~/.config/eventsvc) is used.
-func SettingsFiles(env Environment) ([]string, error) {
+func settingsFiles(env Environment) ([]string, error) {
 	dirs, err := settingsDirs(env)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func SettingsFiles(env Environment) ([]string, error) {
 }
 
 // HookFiles returns the existing files of hooks: hooks.d/*.toml in the directories of
-// SettingsFiles, sorted by name, where earlier directories hide files of the same name.
+// settingsFiles, sorted by name, where earlier directories hide files of the same name.
 func HookFiles(env Environment) ([]string, error) {
 	dirs, err := settingsDirs(env)
 	if err != nil {
@@ -106,14 +106,14 @@ func settingsDirs(env Environment) ([]string, error) {
 	return dirs, nil
 }
 
-// ReadSettings reads eventsvc's own configuration: the files of SettingsFiles, or only
+// ReadSettings reads eventsvc's own configuration: the files of settingsFiles, or only
 // the named one, which must exist. An unknown key, an invalid value and an unreadable
 // file are errors that name the file and the line.
 func ReadSettings(env Environment, named string, keys map[string]Key) (*Settings, error) {
 	s := &Settings{Files: []string{named}, ByKey: map[string]Setting{}}
 	if named == "" {
 		var err error
-		if s.Files, err = SettingsFiles(env); err != nil {
+		if s.Files, err = settingsFiles(env); err != nil {
 			return nil, err
 		}
 	}

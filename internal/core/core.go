@@ -37,7 +37,7 @@ func New(f *feed.Feed, p *access.Policy, log *slog.Logger) *Core {
 	if p == nil {
 		p = access.NewPolicy(access.Allowed{}, access.Allowed{}, log)
 	}
-	c := &Core{Guard: NewGuard(log), feed: f, access: p, log: log}
+	c := &Core{Guard: newGuard(log), feed: f, access: p, log: log}
 	p.OnChange(c.recheck)
 	return c
 }

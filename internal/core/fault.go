@@ -131,8 +131,8 @@ func (c *Core) FaultOf(err error, peer *access.Peer, cursor string) *Fault {
 			f.Parameters = []Parameter{{"cursor", cursor}}
 		}
 		return f
-	case errors.Is(err, ErrPanicked):
-		return &Fault{Kind: Failed, Message: ErrPanicked.Error()}
+	case errors.Is(err, errPanicked):
+		return &Fault{Kind: Failed, Message: errPanicked.Error()}
 	}
 	return c.unavailable(err, peer)
 }

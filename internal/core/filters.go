@@ -8,9 +8,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
-// ParseFilters parses filters within the bounds of CheckFilters. The error is a
+// parseFilters parses filters within the bounds of CheckFilters. The error is a
 // *filter.Error.
-func ParseFilters(filters []string) (*filter.Filters, error) {
+func parseFilters(filters []string) (*filter.Filters, error) {
 	if err := CheckFilters(filters); err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ type Parameters struct {
 // Query turns the parameters into a query. The error is a *filter.Error, an
 // *events.TimeError, an *events.CursorError or a *Fault.
 func (p *Parameters) Query(now time.Time) (Query, error) {
-	filters, err := ParseFilters(p.Filters)
+	filters, err := parseFilters(p.Filters)
 	if err != nil {
 		return Query{}, err
 	}

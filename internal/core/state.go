@@ -29,7 +29,7 @@ func (c *Core) State(ctx context.Context, who *Caller, p Parameters) (*State, er
 			return nil, err
 		}
 	}
-	if _, err := ParseFilters(p.Filters); err != nil {
+	if _, err := parseFilters(p.Filters); err != nil {
 		return nil, err
 	}
 	choice, err := state.NewChoice(p.Filters)

@@ -253,7 +253,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("it did not come to be that %s", what)
+			t.Fatalf("timed out waiting until %s", what)
 		}
 	}
 }

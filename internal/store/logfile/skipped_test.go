@@ -24,6 +24,6 @@ func TestSkipped_logBounded(t *testing.T) {
 	defer w.follower.mu.Unlock()
 	told := strings.Count(said.String(), "left out a line")
 	if told < skipBurst || told > 10*skipBurst { // should it take longer than one pause
-		t.Errorf("the log is told of %d lines", told)
+		t.Errorf("%d lines are logged", told)
 	}
 }
