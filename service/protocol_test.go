@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/internal/limits"
-
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 

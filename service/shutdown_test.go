@@ -11,7 +11,6 @@ import (
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
-
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 

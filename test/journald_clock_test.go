@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/eventsvc/eventsvc/client"
-
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 

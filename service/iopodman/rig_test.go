@@ -21,7 +21,6 @@ import (
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/service"
 	"github.com/eventsvc/eventsvc/service/iopodman"
-
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
