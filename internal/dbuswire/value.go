@@ -64,7 +64,7 @@ func (v *Value) Integer(least, most int64) (int64, bool) {
 // Values are the entries of a call's dictionary of type a{sv}.
 type Values map[string]Value
 
-// AnyInteger, in a table of options, means every integer type.
+// AnyInteger means every integer type in a table of options.
 const AnyInteger = "integer"
 
 // Options reads a dictionary of options; what is its name in errors. The table has the

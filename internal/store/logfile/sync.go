@@ -21,9 +21,9 @@ const (
 	// SyncNever leaves it to the kernel, which writes to the disk within about half a
 	// minute, as Podman does.
 	SyncNever Sync = iota
-	// SyncInterval: at most SyncPeriod after the event was acknowledged.
+	// SyncInterval is at most SyncPeriod after the event was acknowledged.
 	SyncInterval
-	// SyncAlways: before the event is acknowledged. Events written at the same time
+	// SyncAlways is before the event is acknowledged. Events written at the same time
 	// share the wait.
 	SyncAlways
 )
