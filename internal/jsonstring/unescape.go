@@ -82,7 +82,7 @@ func hexRune(raw string) (r rune, ok bool) {
 		default:
 			return 0, false
 		}
-		r = r<<4 | rune(c)
+		r = r<<4 | c
 	}
 	return r, true
 }

@@ -184,7 +184,8 @@ func (b *builder) text(m Member, name string, value []byte) {
 		if bytes.IndexByte(value, 0) >= 0 {
 			value = bytes.ReplaceAll(value, []byte{0}, []byte("\ufffd"))
 		}
-		text, ok := unsafe.String(unsafe.SliceData(value), len(value)), false
+		var ok bool
+		text := unsafe.String(unsafe.SliceData(value), len(value))
 		if b.b, ok = jsonstring.AppendWithin(b.b[:from-1], text, max(limits.JournalEscapes, len(text)/2)); !ok {
 			b.long = true
 			return
