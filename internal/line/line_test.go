@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,6 +151,23 @@ func BenchmarkScan(b *testing.B) {
 	for b.Loop() {
 		for _, l := range all {
 			Scan(l, &f)
+		}
+	}
+}
+
+// A label that comes twice is noticed among any number of them, in any order.
+func TestScan_labelTwice(t *testing.T) {
+	for _, n := range []int{1, 63, 64, 65, 4000} {
+		var names strings.Builder
+		for i := n; i > 0; i-- {
+			fmt.Fprintf(&names, `"%d":"",`, i)
+		}
+		for label, want := range map[string]bool{`"0":""`: true, `"1":"again"`: false, `"\u0031":"again"`: false, `"\u0061":""`: true} {
+			var f Fields
+			b := `{"Status":"a","Time":"2026-01-01T00:00:00Z","Type":"b","Attributes":{` + names.String() + label + `}}`
+			if got := Scan([]byte(b), &f); got != want {
+				t.Errorf("%d labels and %s: %v, want %v", n, label, got, want)
+			}
 		}
 	}
 }
