@@ -222,6 +222,37 @@ func TestReader_longEntry(t *testing.T) {
 	}
 }
 
+// TestReader_compressedBeyondBuffer: a compressed field for which the buffer has no room,
+// or no room beside other entries, is read whole with a call of its own.
+func TestReader_compressedBeyondBuffer(t *testing.T) {
+	dir := t.TempDir()
+	var x export
+	sizes := []int{100, 100 << 10, 100 << 10, 100 << 10, 300 << 10, 10, 900 << 10, 900 << 10, 200 << 10, 10, 5000}
+	for _, size := range sizes {
+		x.entry(only, "LONG="+strings.Repeat("0", size))
+	}
+	x.into(t, filepath.Join(dir, "system.journal"))
+	_, r := open(t, Options{Directory: dir, Only: only, MaxEntry: 1 << 20})
+	if err := r.SeekHead(); err != nil {
+		t.Fatal(err)
+	}
+	long := NewFields("LONG=")
+	var entries []Entry
+	var got []int
+	for end, err := false, error(nil); !end; {
+		if entries, end, err = r.Next(entries, MaxEntries, long); err != nil {
+			t.Fatal(err)
+		}
+		for i := range entries {
+			_, value, _ := CutField(entries[i].Fields)
+			got = append(got, len(value))
+		}
+	}
+	if !slices.Equal(got, sizes) {
+		t.Errorf("the fields have %d bytes, want %d", got, sizes)
+	}
+}
+
 // TestReader_damagedFile: of what is lost in a damaged file libsystemd says nothing.
 func TestReader_damagedFile(t *testing.T) {
 	dir := t.TempDir()
