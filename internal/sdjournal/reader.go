@@ -261,6 +261,8 @@ func (h *Reader) fill(entries []Entry, back bool, most int, fields *Fields) (all
 		goBack = 1
 	}
 	entries = entries[:0]
+	// Where one was long the next are not to be as many as have room in its buffer.
+	buf := h.buf[:fillSize]
 	for {
 		var out C.struct_sdj_fill
 		var r C.int
@@ -269,7 +271,7 @@ func (h *Reader) fill(entries []Entry, back bool, most int, fields *Fields) (all
 				return
 			}
 			r = C.sdj_fill(h.j, goBack, C.uint32_t(most), wanted, C.size_t(h.journal.maxEntry),
-				unsafe.Pointer(unsafe.SliceData(h.buf)), C.size_t(len(h.buf)), &out)
+				unsafe.Pointer(unsafe.SliceData(buf)), C.size_t(len(buf)), &out)
 		})
 		if err := h.Check(); err != nil {
 			return entries, false, err
@@ -277,14 +279,17 @@ func (h *Reader) fill(entries []Entry, back bool, most int, fields *Fields) (all
 		if r < 0 {
 			return entries, false, h.fault(r)
 		}
-		if out.entries == 0 && out.end == 0 && int(out.need) > len(h.buf) {
-			h.buf = make([]byte, int(out.need)*5/4)
+		if need := int(out.need); out.entries == 0 && out.end == 0 && need > len(buf) {
+			if need > len(h.buf) {
+				h.buf = make([]byte, need*5/4)
+			}
+			buf = h.buf[:need]
 			continue
 		}
 		if out.end != 0 {
 			h.reportLacking()
 		}
-		return h.parseEntries(entries, h.buf[:out.used]), out.end != 0, nil
+		return h.parseEntries(entries, buf[:out.used]), out.end != 0, nil
 	}
 }
 
