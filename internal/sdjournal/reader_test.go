@@ -228,6 +228,7 @@ func TestReader_compressedBeyondBuffer(t *testing.T) {
 	dir := t.TempDir()
 	var x export
 	sizes := []int{100, 100 << 10, 100 << 10, 100 << 10, 300 << 10, 10, 900 << 10, 900 << 10, 200 << 10, 10, 5000}
+	sizes = append(sizes, slices.Repeat([]int{5000}, 200)...)
 	for _, size := range sizes {
 		x.entry(only, "LONG="+strings.Repeat("0", size))
 	}
@@ -243,9 +244,14 @@ func TestReader_compressedBeyondBuffer(t *testing.T) {
 		if entries, end, err = r.Next(entries, MaxEntries, long); err != nil {
 			t.Fatal(err)
 		}
+		sum, longest := 0, 0
 		for i := range entries {
 			_, value, _ := CutField(entries[i].Fields)
 			got = append(got, len(value))
+			sum, longest = sum+len(value), max(longest, len(value))
+		}
+		if sum-longest > fillSize { // also after a longer one
+			t.Errorf("%d entries of %d bytes were read at a time", len(entries), sum)
 		}
 	}
 	if !slices.Equal(got, sizes) {
