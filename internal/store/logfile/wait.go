@@ -17,8 +17,9 @@ const (
 
 // waiter is one of the two threads that wait for reports of the kernel: one for names
 // that appear, the other for writes. A report wakes one of them. If the one for writes
-// is waiting, it is that one, so that the woken thread itself reads the write. Each
-// takes all reports, and wakes the other if some are for that.
+// is waiting, it is that one, so that the woken thread itself reads the write; the other
+// does not wait for reports meanwhile. Each takes all reports, and wakes the other if
+// some are for that.
 type waiter struct {
 	epoll int  // the instance it waits on
 	wake  int  // an eventfd
@@ -49,16 +50,32 @@ func (me *waiter) add(fd int, events uint32) error {
 	return unix.EpollCtl(me.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 }
 
-// addInstance makes both wait for an inotify instance. The kernel tries them in the
-// order in which they were added, and with EPOLLEXCLUSIVE stops at the first that
-// waits.
+// addInstance makes both wait for an inotify instance.
 func (w *watcher) addInstance(fd int) error {
 	for _, me := range []*waiter{&w.writes, &w.arrivals} {
-		if err := me.add(fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
+		if err := me.add(fd, unix.EPOLLIN); err != nil {
 			return err
 		}
 	}
+	w.apart = false
 	return nil
+}
+
+// keepApart sets whether the waiter for arrivals leaves the instance to the other.
+// EPOLLEXCLUSIVE would not do: the watch of the file ends with its report, which is a
+// second report, and one that finds the other thread woken already goes on to this one.
+// It is called with the mutex held.
+func (w *watcher) keepApart(apart bool) {
+	if w.fd < 0 || w.apart == apart {
+		return
+	}
+	change := unix.EpollEvent{Fd: int32(w.fd)}
+	if !apart {
+		change.Events = unix.EPOLLIN
+	}
+	if unix.EpollCtl(w.arrivals.epoll, unix.EPOLL_CTL_MOD, w.fd, &change) == nil {
+		w.apart = apart
+	}
 }
 
 // waitForArrivals returns when the path may name another file. isTime is set if only
@@ -132,6 +149,9 @@ func (w *watcher) take(me *waiter) (ready bool, timeout int) {
 	defer w.mu.Unlock()
 	w.drain(me)
 	ready, me.due = me.due, false
+	if me == &w.writes && !w.closed {
+		w.keepApart(!ready)
+	}
 	timeout = -1
 	switch {
 	case w.faults[0] != nil || w.faults[1] != nil:

@@ -31,6 +31,7 @@ type watcher struct {
 
 	mu      sync.Mutex
 	fd      int                 // the inotify instance, -1: none
+	apart   bool                // only the waiter for writes waits for it
 	buf     []byte              // for drain: on the stack of each goroutine that reads it would stay
 	watched map[int32][]pathDir // by watch descriptor
 	file    int32               // of the followed file, 0: it is not watched
