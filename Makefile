@@ -129,7 +129,7 @@ bench: ## measure the daemon beside grep, Podman and plain varlink/go, and print
 bench-autoupdate: ## measure auto-update beside podman's own (root, the peers of test-peers)
 	EVENTSVC_LONG=2 EVENTSVC_REQUIRE_PEERS=1 $(GO) test -count=1 -v -tags '$(TAGS)' -run '^TestAutoUpdate$$/^Bench$$' ./test
 
-bench-fleet: build ## measure forwarding and collecting beside bare programs of nats.go (test/peers/nats.sh); FLEET=Latency: that alone
+bench-fleet: build ## measure forwarding and collecting beside bare programs of nats.go (test/peers/nats.sh); FLEET=Latency, FLEET=Hosts: one row
 	test/peers/nats.sh >/dev/null
 	$(GO) test -count=1 -tags '$(TAGS)' -run '^$$' -bench '^BenchmarkFleet$(FLEET)$$' -benchtime 1x -timeout 30m ./test/fleet
 

@@ -27,7 +27,7 @@ func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Si
 	defer cancel()
 	stream, err := js.Stream(ctx, EventsStream)
 	if err != nil {
-		return nil, start{}, errors.Wrap(err, "cannot find the stream "+EventsStream+"; 'eventsvc forward --create' makes it, or 'eventsvc fleet init' says how")
+		return nil, start{}, errors.Errorf("cannot find the stream %s: %v; 'eventsvc forward --create' makes it", EventsStream, err)
 	}
 	if err := checkOwn(&stream.CachedInfo().Config); err != nil {
 		return nil, start{}, err

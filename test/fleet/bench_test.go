@@ -82,17 +82,26 @@ func BenchmarkFleet(b *testing.B) {
 	fmt.Printf("| one host, fenced batches, three copies | %.0f/s | | | |\n", rate(events/10, time.Since(began)))
 	forwarder.end(syscall.SIGTERM)
 
-	// A hundred hosts.
+	rowHosts(b, max(10, events/1000))
+}
+
+// BenchmarkFleetHosts is the row of a hundred hosts by itself: 'make bench-fleet
+// FLEET=Hosts'.
+func BenchmarkFleetHosts(b *testing.B) { rowHosts(b, max(10, benchEvents(1_000_000)/1000)) }
+
+// rowHosts measures a hundred hosts with so many events each.
+func rowHosts(b *testing.B, each int) {
+	b.Helper()
 	const hosts = 100
-	each := max(10, events/1000)
-	s = startNATS(b)
+	s := startNATS(b)
 	var all []*host
 	for i := range hosts {
 		h := newHost(b, fmt.Sprintf("h%d", i))
 		h.fill(each)
 		all = append(all, h)
 	}
-	began = time.Now()
+	var js jetstream.JetStream
+	began := time.Now()
 	for i, h := range all {
 		run(b, h.forwardArgs(s)...)
 		if i == 0 {
@@ -100,7 +109,7 @@ func BenchmarkFleet(b *testing.B) {
 		}
 	}
 	awaitStream(b, js, hosts*each)
-	ours = rate(hosts*each, time.Since(began))
+	ours := rate(hosts*each, time.Since(began))
 	per := make([][]*nats.Msg, hosts)
 	for i, m := range readStream(b, js, hosts*each) {
 		per[i%hosts] = append(per[i%hosts], m)

@@ -217,3 +217,37 @@ func TestForward_twoMachinesWithOneName(t *testing.T) {
 		}
 	}
 }
+
+// A stream that takes shorter messages than the server lets the short ones pass whole,
+// and cuts the others: single events and batches, and one that arrives among them.
+func TestForward_streamTakesShortMessages(t *testing.T) {
+	s := startNATS(t)
+	h := newHost(t, "h0")
+	forwarder := h.forward(s)
+	js, events := stream(t, s)
+	forwarder.end(syscall.SIGTERM)
+	config := events.CachedInfo().Config
+	config.MaxMsgSize = 4 << 10
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	long := map[int]bool{0: true, 150: true, 151: true, 299: true}
+	for i := range 300 {
+		if long[i] {
+			h.append(eventLine(h.written, strings.Repeat("x", 64<<10)))
+			continue
+		}
+		h.write(1)
+	}
+	forwarder.start()
+	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
+	for i := range h.written {
+		m, err := events.GetMsg(t.Context(), uint64(i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(m.Data), "io.podman.events.truncated"); got != long[i] {
+			t.Errorf("event %d of %d bytes: truncated %v", i, len(m.Data), got)
+		}
+	}
+}
