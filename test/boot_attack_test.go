@@ -77,7 +77,7 @@ func (m *machine) limitMemory(pid string) (used func() string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	group, err := os.MkdirTemp(groups, "evboot") //nolint:usetesting // of another file system
+	group, err := os.MkdirTemp(groups, "evboot")
 	if err != nil {
 		m.t.Fatal(err)
 	}

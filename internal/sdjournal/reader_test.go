@@ -240,7 +240,8 @@ func TestReader_compressedBeyondBuffer(t *testing.T) {
 	long := NewFields("LONG=")
 	var entries []Entry
 	var got []int
-	for end, err := false, error(nil); !end; {
+	for end := false; !end; {
+		var err error
 		if entries, end, err = r.Next(entries, MaxEntries, long); err != nil {
 			t.Fatal(err)
 		}
