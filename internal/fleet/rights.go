@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // WriteConfig writes a configuration of nats-server for hosts: each may publish its own
@@ -14,6 +16,14 @@ func WriteConfig(w io.Writer, hosts []string) error {
 	var b strings.Builder
 	b.WriteString(`# nats-server configuration for a fleet of eventsvc. Add listen, tls and cluster. Passwords are made for this file: keep it
 # private, or replace each by an nkey.
+#
+# The streams are made by 'eventsvc forward --create' as admin, or with the nats CLI as admin (three servers: --replicas 3):
+#
+`)
+	for _, c := range streamConfigs(1, 0) {
+		b.WriteString("#   " + cliLine(&c) + "\n")
+	}
+	b.WriteString(`
 jetstream { store_dir: "/var/lib/nats" }
 accounts { FLEET { jetstream: enabled, users: [
 `)
@@ -28,6 +38,21 @@ accounts { FLEET { jetstream: enabled, users: [
 	b.WriteString("] } }\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// cliLine returns the command of the nats CLI that creates a stream.
+func cliLine(c *jetstream.StreamConfig) string {
+	line := fmt.Sprintf("nats stream add %s --subjects '%s' --storage file --replicas %d", c.Name, strings.Join(c.Subjects, ","), c.Replicas)
+	if c.MaxMsgsPerSubject > 0 {
+		line += fmt.Sprintf(" --max-msgs-per-subject %d", c.MaxMsgsPerSubject)
+	}
+	if c.Compression == jetstream.S2Compression {
+		line += " --compression s2"
+	}
+	if c.AllowAtomicPublish {
+		line += " --allow-batch"
+	}
+	return line + " --allow-direct --deny-delete --defaults"
 }
 
 func userLine(user string, publish []string) string {

@@ -3,13 +3,23 @@
 # Go; prints its path.
 #
 #   test/peers/nats.sh
+#   test/peers/nats.sh --cli    the nats CLI instead
 set -euo pipefail
 
-version=v2.15.3
 bin=${EVENTSVC_PEERS:-/var/cache/eventsvc-peers}/bin
 
-if [[ "$("$bin/nats-server" --version 2>/dev/null || true)" != "nats-server: $version" ]]; then
-	mkdir -p "$bin"
-	(cd / && GOBIN=$bin CGO_ENABLED=0 GOFLAGS='' go install "github.com/nats-io/nats-server/v2@$version") >&2
+# build NAME MODULE VERSION
+build() {
+	if [[ "$(cat "$bin/$1.version" 2>/dev/null || true)" != "$3" || ! -x $bin/$1 ]]; then
+		mkdir -p "$bin"
+		(cd / && GOBIN=$bin CGO_ENABLED=0 GOFLAGS='' go install "$2@$3") >&2
+		echo "$3" >"$bin/$1.version"
+	fi
+	echo "$bin/$1"
+}
+
+if [[ ${1:-} == --cli ]]; then
+	build nats github.com/nats-io/natscli/nats v0.5.1
+else
+	build nats-server github.com/nats-io/nats-server/v2 v2.15.3
 fi
-echo "$bin/nats-server"
