@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -181,7 +182,7 @@ func (a *app) rootCommand() *cobra.Command {
 		if hint := foreignFlag(err.Error(), c.Flags()); hint != "" {
 			return errors.Errorf("%v; %s", err, hint)
 		}
-		return errors.Errorf("%v; see '%s --help'", err, c.CommandPath())
+		return errors.Errorf("%v; see '%s --help'", invalidValue(err), c.CommandPath())
 	})
 	root.AddCommand(
 		a.serveCommand(), a.eventsCommand(), a.timelineCommand(), a.waitCommand(), a.execCommand(), a.webhookCommand(), a.writeCommand(), a.stateCommand(), a.statusCommand(), a.bridgeCommand(), a.demoCommand(), a.forwardCommand(), a.collectCommand(), a.hostsCommand(), a.fleetCommand(),
@@ -189,6 +190,23 @@ func (a *app) rootCommand() *cobra.Command {
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesLong},
 	)
 	return root
+}
+
+// invalidValue says in the user's words which values a flag for a number or a bool takes.
+func invalidValue(err error) error {
+	var invalid *pflag.InvalidValueError
+	var parsing *strconv.NumError
+	if !errors.As(err, &invalid) || !errors.As(err, &parsing) {
+		return err
+	}
+	wanted := "a whole number"
+	switch {
+	case invalid.GetFlag().Value.Type() == "bool":
+		wanted = "true or false"
+	case errors.Is(parsing, strconv.ErrRange):
+		wanted = "a smaller number"
+	}
+	return errors.Errorf("cannot use --%s=%s: it must be %s", invalid.GetFlag().Name, invalid.GetValue(), wanted)
 }
 
 // runBare is eventsvc without a command. If it was started with sockets, as by
