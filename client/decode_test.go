@@ -375,3 +375,20 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// Each member of the enums becomes libpod's word, also where the two differ.
+func TestLibpodWord_all(t *testing.T) {
+	for _, want := range events.Types() {
+		if got := libpodWord(want.Varlink(), "", wireTypes); got != want {
+			t.Errorf("%s becomes %s", want.Varlink(), got)
+		}
+	}
+	for _, want := range events.Statuses() {
+		if got := libpodWord(want.Varlink(), "", wireStatuses); got != want {
+			t.Errorf("%s becomes %s", want.Varlink(), got)
+		}
+	}
+	if got := libpodWord(unknownWord, "newer-word", wireTypes); got != "newer-word" {
+		t.Errorf("a newer word becomes %s", got)
+	}
+}

@@ -49,7 +49,7 @@ func TestCockpitPage(t *testing.T) {
 	p.run("--settle")
 
 	many := 100_000
-	if os.Getenv("EVENTSVC_LONG") == "2" {
+	if byHand() {
 		many = 1_000_000
 	}
 	drive := exec.Command("node", "page.js")

@@ -101,6 +101,9 @@ func counts(short, ci int) int {
 	return ci
 }
 
+// byHand reports whether tests run that take too long for CI: EVENTSVC_LONG=2.
+func byHand() bool { return os.Getenv("EVENTSVC_LONG") == "2" }
+
 // random returns a source whose seed is printed.
 func random(t *testing.T) *rand.Rand {
 	t.Helper()

@@ -79,7 +79,7 @@ func lastMessage(ctx context.Context, nc *nats.Conn, stream, host, subject strin
 	defer cancel()
 	m, err := replies.NextMsgWithContext(ctx)
 	if err != nil {
-		return nil, errors.Wrap(err, "no answer with the last message")
+		return nil, errors.Wrap(err, "cannot get the last message")
 	}
 	if status := m.Header.Get("Status"); status != "" { // removed meanwhile, or the server is not ready
 		return nil, errors.Errorf("the server has no last message: %s %s", status, m.Header.Get("Description"))

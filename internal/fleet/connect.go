@@ -102,7 +102,7 @@ func (a *attempts) reported(nc *nats.Conn, err error) {
 	if !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(err.Error(), "for Subscription") {
 		return
 	}
-	a.server.notice(errors.Errorf("no answer can come: %v; %s", err, rightsHint))
+	a.server.notice(errors.Errorf("cannot get answers from NATS: %v; %s", err, rightsHint))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.denied {

@@ -77,9 +77,9 @@ func unanswered(nc *nats.Conn, subject string, before, err error) error {
 	}
 	//nolint:errorlint // whether it is another one than before
 	if last := nc.LastError(); last != before && errors.Is(last, nats.ErrPermissionViolation) {
-		return errors.Errorf("no answer to %s: %v; %s", subject, last, rightsHint)
+		return errors.Errorf("cannot send %s: there is no answer: %v; %s", subject, last, rightsHint)
 	}
-	return errors.Wrapf(err, "no answer to %s", subject)
+	return errors.Wrapf(err, "cannot send %s: there is no answer", subject)
 }
 
 // publisher publishes the events of one host. It is not safe for concurrent use.

@@ -74,15 +74,8 @@ func TestForward_hostileWords(t *testing.T) {
 // collect nothing, and go on once it is away.
 func TestFleet_foreignStream(t *testing.T) {
 	s := startNATS(t)
-	nc, err := nats.Connect(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc, js := s.connect(t)
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"orders.>"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/eventsvc/eventsvc/internal/fleet"
@@ -42,10 +41,7 @@ func TestFleetInit_streamsByCLI(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", line, err, out)
 		}
 	}
-	nc, err := nats.Connect(byUs.url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc, _ := byUs.connect(t)
 	defer nc.Close()
 	if err := fleet.CreateStreams(t.Context(), nc, 1, 0); err != nil {
 		t.Fatal(err)
@@ -60,15 +56,8 @@ func TestFleetInit_streamsByCLI(t *testing.T) {
 // configOf returns the configuration of a stream, without what a program only notes.
 func configOf(t *testing.T, s *server, stream string) jetstream.StreamConfig {
 	t.Helper()
-	nc, err := nats.Connect(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc, js := s.connect(t)
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 	defer stop()
 	found, err := js.Stream(ctx, stream)

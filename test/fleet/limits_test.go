@@ -8,22 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 // stream returns the stream of events, once a forwarder has made it.
 func stream(t testing.TB, s *server) (jetstream.JetStream, jetstream.Stream) {
 	t.Helper()
-	nc, err := nats.Connect(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc, js := s.connect(t)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for range 2000 {
 		if found, err := js.Stream(t.Context(), "EVENTS"); err == nil {
 			return js, found

@@ -141,6 +141,20 @@ func startNATS(t testing.TB, more ...string) *server {
 	return s
 }
 
+// connect returns a connection of the test's own, which it has to close.
+func (s *server) connect(t testing.TB) (*nats.Conn, jetstream.JetStream) {
+	t.Helper()
+	nc, err := nats.Connect(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nc, js
+}
+
 // await waits until the process listens on a port.
 func (p *process) await(address string) {
 	p.t.Helper()
@@ -283,15 +297,8 @@ type got struct {
 // inStream reads the whole stream by its own client.
 func inStream(t testing.TB, s *server) map[string]*got {
 	t.Helper()
-	nc, err := nats.Connect(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc, js := s.connect(t)
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	stream, err := js.Stream(t.Context(), "EVENTS")
 	if err != nil {
 		return nil
