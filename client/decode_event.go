@@ -56,7 +56,7 @@ type sentEvent struct {
 	reply  string                    // overwritten by the next one
 	whole  jsonscan.Span             // the event
 	values [len(eventMembers)]quoted // {}: absent
-	usual  bool                      // the attributes are as Podman writes them: sorted, and none is null
+	usual  bool                      // as the service writes it: type and status without escapes, the attributes sorted, none null
 	odd    *events.Event             // if encoding/json had to decode it
 }
 
@@ -99,7 +99,12 @@ func (e *sentEvent) scan(s *scan) {
 		case memberTimestamp, memberExitCode, memberHealthStreak, memberUID:
 			e.values[member].Span = s.digits()
 		case memberAttributes:
-			e.values[member].Span, e.usual = s.labels()
+			var usual bool
+			e.values[member].Span, usual = s.labels()
+			e.usual = e.usual && usual
+		case memberType, memberStatus, memberRawType, memberRawStatus:
+			e.values[member] = s.quoted()
+			e.usual = e.usual && !e.values[member].escaped
 		default:
 			e.values[member] = s.quoted()
 		}
@@ -133,28 +138,32 @@ func (e *sentEvent) into(into *events.Event, c *copied) error {
 		return nil
 	}
 	c.of(e)
-	event, err := e.words(c)
+	value := func(member int) string { return e.values[member].plain(c) }
+	at, err := parseTime(value(memberTime))
 	if err != nil {
 		return err
 	}
-	value := func(member int) string { return e.values[member].plain(c) }
-	event.ID, event.Name, event.Image = value(memberID), value(memberName), value(memberImage)
-	event.Network, event.PodID, event.Host = value(memberNetwork), value(memberPodID), value(memberHost)
-	event.HealthStatus, event.HealthLog = value(memberHealthStatus), value(memberHealthLog)
-	event.Error, event.ContainerInspectData, event.Cursor = value(memberError), value(memberInspect), value(memberCursor)
-	if code := value(memberExitCode); code != "" {
-		event.ContainerExitCode = number(integer(code))
+	into.Time = at
+	into.Type = libpodWord(value(memberType), value(memberRawType), wireTypes)
+	into.Status = libpodWord(value(memberStatus), value(memberRawStatus), wireStatuses)
+	into.ID, into.Name, into.Image = value(memberID), value(memberName), value(memberImage)
+	into.Network, into.Host, into.Cursor = value(memberNetwork), value(memberHost), value(memberCursor)
+	into.HealthStatus, into.HealthLog, into.Error = value(memberHealthStatus), value(memberHealthLog), value(memberError)
+	attributes := into.Attributes
+	into.Details = events.Details{PodID: value(memberPodID), ContainerInspectData: value(memberInspect)}
+	into.ContainerExitCode, into.UID, into.HealthFailingStreak, into.Extra = nil, nil, 0, nil
+	if code, some := e.integer(memberExitCode); some {
+		into.ContainerExitCode = number(code)
 	}
-	if streak := value(memberHealthStreak); streak != "" {
-		event.HealthFailingStreak = int(integer(streak))
+	if streak, some := e.integer(memberHealthStreak); some {
+		into.HealthFailingStreak = int(streak)
 	}
-	if uid := value(memberUID); uid != "" {
-		event.UID = user(integer(uid))
+	if uid, some := e.integer(memberUID); some {
+		into.UID = user(uid)
 	}
 	if e.values[memberAttributes].End > 0 {
-		event.Attributes = e.attributes(into.Attributes, c)
+		into.Attributes = e.attributes(attributes, c)
 	}
-	*into = event
 	return nil
 }
 
@@ -177,7 +186,7 @@ func (e *sentEvent) appendLine(dst []byte, as Line, clock *eventline.Clock) ([]b
 		}
 		return as.append(dst, &read), nil
 	}
-	some, err := e.words(&reply)
+	at, err := parseTime(e.raw(memberTime))
 	if err != nil {
 		return dst, err
 	}
@@ -186,14 +195,15 @@ func (e *sentEvent) appendLine(dst []byte, as Line, clock *eventline.Clock) ([]b
 		ID:       e.raw(memberID), Image: e.raw(memberImage), Name: e.raw(memberName), Network: e.raw(memberNetwork),
 		HealthStatus: e.raw(memberHealthStatus), HealthLog: e.raw(memberHealthLog), Error: e.raw(memberError),
 		Inspect: e.raw(memberInspect), PodID: e.raw(memberPodID), Host: e.raw(memberHost), Cursor: e.raw(memberCursor),
-		Status: string(some.Status), Type: string(some.Type), Time: some.Time, Labels: eventline.Labels{JSON: e.raw(memberAttributes)},
-		Escaped: true,
+		Type:   string(libpodWord(e.raw(memberType), e.raw(memberRawType), wireTypes)),
+		Status: string(libpodWord(e.raw(memberStatus), e.raw(memberRawStatus), wireStatuses)),
+		Time:   at, Labels: eventline.Labels{JSON: e.raw(memberAttributes)}, Escaped: true,
 	}
-	if streak := e.raw(memberHealthStreak); integer(streak) != 0 {
-		line.Streak = streak
+	if streak, _ := e.integer(memberHealthStreak); streak != 0 {
+		line.Streak = e.raw(memberHealthStreak)
 	}
-	if uid := e.raw(memberUID); uid != "" && user(integer(uid)) != nil {
-		line.UID = uid
+	if uid, some := e.integer(memberUID); some && isUser(uid) {
+		line.UID = e.raw(memberUID)
 	}
 	if as.JSON {
 		return line.AppendJSON(dst, clock), nil
@@ -207,20 +217,13 @@ func (e *sentEvent) raw(member int) string {
 	return e.reply[span.Start:span.End]
 }
 
-// words returns an event with only type, status and time set.
-func (e *sentEvent) words(c *copied) (some events.Event, err error) {
-	value := func(member int) string { return e.values[member].plain(c) }
-	w := words{
-		kind: value(memberType), status: value(memberStatus), rawType: value(memberRawType), rawStatus: value(memberRawStatus),
-		time: value(memberTime),
+// integer returns the value of a number, whose digits scan has checked.
+func (e *sentEvent) integer(member int) (n int64, some bool) {
+	if e.values[member].End == 0 {
+		return 0, false
 	}
-	return some, w.apply(&some)
-}
-
-// integer returns the value of digits that scan has checked.
-func integer(digits string) int64 {
-	n, _ := strconv.ParseInt(digits, 10, 64)
-	return n
+	n, _ = strconv.ParseInt(e.raw(member), 10, 64)
+	return n, true
 }
 
 // attributes decodes the attributes into a map; nil: a new one.

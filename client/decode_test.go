@@ -153,13 +153,26 @@ func read(reply payload) (got taken, err error) {
 	var c copied
 	sent := sentEvents(reply)
 	for i := range sent {
-		var e events.Event
+		e := usedEvent()
 		if err := sent[i].into(&e, &c); err != nil {
 			return got, err
 		}
 		got.events = append(got.events, e)
 	}
 	return got, nil
+}
+
+// usedEvent returns an event with every field set, of which nothing may be left in the
+// one that is read into it.
+func usedEvent() (e events.Event) {
+	n, uid := 1, uint32(2)
+	e = events.Event{
+		ContainerExitCode: &n, ID: "a", Image: "b", Name: "c", Network: "d", Status: "e", Time: time.Unix(1, 1), Type: "f",
+		HealthStatus: "g", HealthLog: "h", HealthFailingStreak: 3, Error: "i",
+		Details: events.Details{ContainerInspectData: "j", PodID: "k", Attributes: map[string]string{"l": "m"}},
+		Extra:   map[string]json.RawMessage{"n": nil}, UID: &uid, Host: "o", Cursor: "p",
+	}
+	return e
 }
 
 func sentEvents(reply payload) []sentEvent {

@@ -80,7 +80,7 @@ func (c *Client) GetState(ctx context.Context, q StateQuery) (*State, error) {
 }
 
 // fromWire converts what the bindings decoded.
-func (o *ObjectState) fromWire(w *iopodmanevents.ObjectState) error {
+func (o *ObjectState) fromWire(w *iopodmanevents.ObjectState) (err error) {
 	*o = ObjectState{
 		ID: text(w.Id), Name: text(w.Name), Image: text(w.Image), HealthStatus: text(w.HealthStatus),
 		Restarts: int(w.Restarts), Host: text(w.Host),
@@ -91,18 +91,10 @@ func (o *ObjectState) fromWire(w *iopodmanevents.ObjectState) error {
 	if w.Uid != nil {
 		o.UID = user(*w.Uid)
 	}
-	var e events.Event
-	some := words{kind: string(w.Type), status: string(w.Status), time: w.Since}
-	if err := some.apply(&e); err != nil {
+	o.Type, o.Status = libpodWord(string(w.Type), "", wireTypes), libpodWord(string(w.Status), "", wireStatuses)
+	if o.Since, err = parseTime(w.Since); err != nil || w.HealthSince == nil {
 		return err
 	}
-	o.Type, o.Status, o.Since = e.Type, e.Status, e.Time
-	if w.HealthSince == nil {
-		return nil
-	}
-	var err error
-	if o.HealthSince, err = time.Parse(time.RFC3339Nano, *w.HealthSince); err != nil {
-		return notUnderstood(err)
-	}
-	return nil
+	o.HealthSince, err = parseTime(*w.HealthSince)
+	return err
 }

@@ -6,8 +6,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/pkg/errors"
-
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/nanos"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
@@ -35,27 +33,21 @@ func init() {
 	}
 }
 
-// words are the members of an event on the wire that have to be converted; the others
-// are used unchanged.
-type words struct {
-	kind, status, rawType, rawStatus, time string
-}
-
-// apply sets the type, status and time of the event. A word that is neither in the enum
-// nor known to libpod is kept: a newer service may send one.
-func (w *words) apply(e *events.Event) error {
-	e.Type, e.Status = libpodWord(w.kind, w.rawType, wireTypes), libpodWord(w.status, w.rawStatus, wireStatuses)
-	if ns, ok := nanos.Parse(unsafe.Slice(unsafe.StringData(w.time), len(w.time))); ok && strings.HasSuffix(w.time, "Z") {
-		e.Time = time.Unix(0, ns).UTC()
-		return nil
+// parseTime parses a time in a reply.
+func parseTime(text string) (time.Time, error) {
+	if ns, ok := nanos.Parse(unsafe.Slice(unsafe.StringData(text), len(text))); ok && strings.HasSuffix(text, "Z") {
+		return time.Unix(0, ns).UTC(), nil
 	}
-	var err error
-	e.Time, err = time.Parse(time.RFC3339Nano, w.time)
-	return errors.WithMessagef(err, "cannot understand the time of event %q", e.Cursor)
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		err = notUnderstood(err)
+	}
+	return t, err
 }
 
-// libpodWord returns libpod's word for a member of an enum. Single words are the same
-// in both.
+// libpodWord returns libpod's word for a member of an enum, given the raw word beside
+// it. Single words are the same in both. A word that is neither in the enum nor known to
+// libpod is kept: a newer service may send one.
 func libpodWord[T ~string](word, raw string, words map[string]T) T {
 	if word == unknownWord && raw != "" {
 		return T(raw)
@@ -69,8 +61,8 @@ func libpodWord[T ~string](word, raw string, words map[string]T) T {
 }
 
 // fromWire converts an event decoded by the bindings.
-func fromWire(w *iopodmanevents.Event) (events.Event, error) {
-	e := events.Event{
+func fromWire(w *iopodmanevents.Event) (e events.Event, err error) {
+	e = events.Event{
 		ID: text(w.Id), Name: text(w.Name), Image: text(w.Image), Network: text(w.Network),
 		HealthStatus: text(w.HealthStatus), HealthLog: text(w.HealthLog), Error: text(w.Error),
 		Details: events.Details{ContainerInspectData: text(w.ContainerInspectData), PodID: text(w.PodId)},
@@ -88,11 +80,10 @@ func fromWire(w *iopodmanevents.Event) (events.Event, error) {
 	if w.Uid != nil {
 		e.UID = user(*w.Uid)
 	}
-	some := words{
-		kind: string(w.Type), status: string(w.Status), rawType: text(w.RawType), rawStatus: text(w.RawStatus),
-		time: w.Time,
-	}
-	return e, some.apply(&e)
+	e.Type = libpodWord(string(w.Type), text(w.RawType), wireTypes)
+	e.Status = libpodWord(string(w.Status), text(w.RawStatus), wireStatuses)
+	e.Time, err = parseTime(w.Time)
+	return e, err
 }
 
 func text(s *string) string {
@@ -109,12 +100,14 @@ func number(n int64) *int {
 
 // user returns the user with the number, nil if the number is not a uid.
 func user(n int64) *uint32 {
-	if n < 0 || n > math.MaxUint32 {
+	if !isUser(n) {
 		return nil
 	}
 	uid := uint32(n)
 	return &uid
 }
+
+func isUser(n int64) bool { return n >= 0 && n <= math.MaxUint32 }
 
 // toWire converts an event for WriteEvent. If it cannot be expressed, the error is an
 // *events.FieldError.

@@ -108,10 +108,8 @@ func appendFraction(dst []byte, nanoseconds int) []byte {
 // appendNine appends nine digits.
 func appendNine(dst []byte, n int) []byte {
 	dst = append(dst, byte('0'+n/100_000_000))
-	for unit := 1_000_000; unit > 0; unit /= 100 {
-		dst = appendTwo(dst, n/unit%100)
-	}
-	return dst
+	dst = appendTwo(appendTwo(dst, n/1_000_000%100), n/10_000%100)
+	return appendTwo(appendTwo(dst, n/100%100), n%100)
 }
 
 func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
