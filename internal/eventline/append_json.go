@@ -25,7 +25,7 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 	dst = l.appendText(dst, `"Image":"`, l.Image)
 	dst = l.appendText(dst, `"Name":"`, l.Name)
 	dst = l.appendText(dst, `"network":"`, l.Network)
-	dst = append(jsonstring.Append(append(dst, `"Status":`...), l.Status), `,"time":`...)
+	dst = append(l.appendWord(append(dst, `"Status":`...), l.Status), `,"time":`...)
 	from := len(dst)
 	dst = strconv.AppendInt(dst, l.Time.Unix(), 10)
 	seconds := dst[from:]
@@ -36,7 +36,7 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 		dst = appendNine(append(dst, seconds...), l.Time.Nanosecond())
 	}
 	dst = append(dst, `,"Type":`...)
-	dst = append(jsonstring.Append(dst, l.Type), ',')
+	dst = append(l.appendWord(dst, l.Type), ',')
 	dst = l.appendText(dst, `"health_status":"`, l.HealthStatus)
 	dst = l.appendText(dst, `"health_log":"`, l.HealthLog)
 	if l.Streak != "" {
@@ -65,6 +65,14 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 		return dst
 	}
 	return append(dst[:start], visible.JSON(dst[start:])...)
+}
+
+// appendWord appends a type or status.
+func (l *Line) appendWord(dst []byte, word string) []byte {
+	if l.Escaped {
+		return append(append(append(dst, '"'), word...), '"')
+	}
+	return jsonstring.Append(dst, word)
 }
 
 // appendText appends a member, given the text before its value.

@@ -17,7 +17,7 @@ type Line struct {
 	Labels                                                                                 Labels
 
 	// Escaped: the texts of the second group, and the labels, are in the form between
-	// the quotes in JSON.
+	// the quotes in JSON. Status and Type then need no escapes.
 	Escaped bool
 }
 

@@ -59,14 +59,16 @@ func JSON(line []byte) []byte {
 // IsPlain reports whether text contains only printable ASCII, as nearly all does.
 func IsPlain[T string | []byte](text T) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	i, odd := 0, uint64(0)
+	odd := func(x uint64) uint64 { return x | (x - ones*' ') | (x + ones) }
+	i, any := 0, uint64(0)
 	for ; i+32 <= len(text); i += 32 { // eight bytes at a time, four times
 		b := text[i : i+32]
-		w, x, y, z := eight(b[:8]), eight(b[8:16]), eight(b[16:24]), eight(b[24:])
-		odd |= (w | (w - ones*' ') | (w + ones)) | (x | (x - ones*' ') | (x + ones)) |
-			(y | (y - ones*' ') | (y + ones)) | (z | (z - ones*' ') | (z + ones))
+		any |= odd(eight(b[:8])) | odd(eight(b[8:16])) | odd(eight(b[16:24])) | odd(eight(b[24:]))
 	}
-	if odd&highs != 0 {
+	for ; i+8 <= len(text); i += 8 {
+		any |= odd(eight(text[i : i+8]))
+	}
+	if any&highs != 0 {
 		return false
 	}
 	for ; i < len(text); i++ {
