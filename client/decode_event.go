@@ -43,11 +43,12 @@ var eventMembers = [...]string{
 }
 
 // eventNames are the names as they are spelled in a reply.
-var eventNames = func() (names []string) {
+var eventNames = func() jsonscan.Names {
+	var names []string
 	for _, member := range eventMembers {
 		names = append(names, `"`+member+`":`)
 	}
-	return names
+	return jsonscan.NewNames(names...)
 }()
 
 // sentEvent is an event in a reply: the positions of its members. It is decoded when

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Scanner is at a position in a text. A method that expects something returns false if
@@ -52,19 +53,40 @@ func (s *Scanner) Word(word string) bool {
 	return true
 }
 
+// Names are the names of members in the order in which their writer has them.
+type Names []name
+
+type name struct {
+	text        string // as in the text, with what is up to the value: `"ID":`
+	first, mask uint64 // its first eight bytes, and which of them it has
+}
+
+// NewNames returns names, given as they are spelled in a text, such as `"ID":`.
+func NewNames(texts ...string) (names Names) {
+	for _, text := range texts {
+		n := name{text: text}
+		for i := range min(len(text), 8) {
+			n.first |= uint64(text[i]) << (8 * i)
+			n.mask |= 0xff << (8 * i)
+		}
+		names = append(names, n)
+	}
+	return names
+}
+
 // Name skips the name of a member and its colon, if it is one of names from the index
-// from on, and returns its index, or -1. The names are spelled as in the text, `"ID":`,
-// in the order in which their writer has them, so that each position is compared with
-// few of them.
-func (s *Scanner) Name(names []string, from int) int {
+// from on, and returns its index, or -1. In the order of their writer, few have to be
+// compared. In the last eight bytes of a text it finds none.
+func (s *Scanner) Name(names Names, from int) int {
 	rest := s.Text[s.Pos:]
-	if len(rest) < 2 {
+	if len(rest) < 8 {
 		return -1
 	}
-	first := rest[1]
+	start := binary.LittleEndian.Uint64(rest)
 	for n := from; n < len(names); n++ {
-		if name := names[n]; name[1] == first && len(rest) >= len(name) && string(rest[:len(name)]) == name {
-			s.Pos += len(name)
+		name := &names[n]
+		if start&name.mask == name.first && (len(name.text) <= 8 || len(rest) >= len(name.text) && string(rest[8:len(name.text)]) == name.text[8:]) {
+			s.Pos += len(name.text)
 			return n
 		}
 	}
@@ -84,7 +106,7 @@ type Span struct{ Start, End uint32 }
 // and escapes of surrogates and NUL.
 func (s *Scanner) String() (span Span, escaped, ok bool) {
 	b, i := s.Text, s.Pos
-	if i >= len(b) || b[i] != '"' {
+	if uint(i) >= uint(len(b)) || b[i] != '"' {
 		return span, false, false
 	}
 	i++
@@ -92,23 +114,25 @@ func (s *Scanner) String() (span Span, escaped, ok bool) {
 	for {
 		// Eight bytes at a time, up to the first that is a quote, a backslash, a
 		// control character or not ASCII. Borrowing may also mark bytes after it.
-		for i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
+		for i <= len(b)-8 {
+			x := *(*uint64)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))
 			quote, slash := x^(ones*'"'), x^(ones*'\\')
 			special := (x | (x - ones*' ') | (quote - ones) | (slash - ones)) & highs
 			if special != 0 {
-				i += bits.TrailingZeros64(special) / 8
+				i += bits.TrailingZeros64(special) >> 3
 				break
 			}
 			i += 8
 		}
-		if i >= len(b) {
+		if uint(i) >= uint(len(b)) {
 			return span, false, false
 		}
-		switch c := b[i]; {
-		case c == '"':
+		c := b[i]
+		if c == '"' {
 			s.Pos = i + 1
 			return Span{uint32(start), uint32(i)}, escaped, true
+		}
+		switch {
 		case c == '\\':
 			n := escapeLength(b[i:])
 			if n == 0 {

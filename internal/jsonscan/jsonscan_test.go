@@ -39,12 +39,14 @@ func TestNumber_asJSON(t *testing.T) {
 }
 
 func TestName_inOrderOnly(t *testing.T) {
-	names := []string{`"ID":`, `"Image":`, `"Name":`}
+	texts := []string{`"ID":`, `"Image":`, `"Name":`, `"ContainerExitCode":`}
+	names := NewNames(texts...)
 	for text, want := range map[string][2]int{ // with what from is: the place
-		`"ID":1`: {0, 0}, `"Name":`: {1, 2}, `"ID": 1`: {1, -1}, `"Id":1`: {0, -1}, `"Ima`: {0, -1}, `"`: {0, -1},
+		`"ID":"1"}`: {0, 0}, `"Name":"a"`: {1, 2}, `"ID": "1"`: {1, -1}, `"Id":"1"}`: {0, -1}, `"Image"`: {0, -1}, `"`: {0, -1},
+		`"ContainerExitCode":`: {0, 3}, `"ContainerExitCode"`: {0, -1}, `"ContainerExitcode":1`: {0, -1}, `"ID":1}`: {0, -1},
 	} {
 		s := Scanner{Text: []byte(text)}
-		if got := s.Name(names, want[0]); got != want[1] || got >= 0 && s.Pos != len(names[got]) {
+		if got := s.Name(names, want[0]); got != want[1] || got >= 0 && s.Pos != len(texts[got]) {
 			t.Errorf("%s from %d: %d, then at %d", text, want[0], got, s.Pos)
 		}
 	}

@@ -88,7 +88,7 @@ func (s *scanner) scan() bool {
 // member reads a name and its value.
 func (s *scanner) member() bool {
 	var m Member
-	if n := s.Name(memberNames[:], int(s.next)); n >= 0 {
+	if n := s.Name(scanNames, int(s.next)); n >= 0 {
 		m = Member(n)
 		s.Space()
 	} else {
@@ -154,6 +154,8 @@ var memberNames = [numMembers]string{
 	HealthLog: `"health_log":`, HealthStreak: `"health_failing_streak":`, ErrorText: `"error":`,
 	Inspect: `"ContainerInspectData":`, PodID: `"PodID":`, Attributes: `"Attributes":`,
 }
+
+var scanNames = jsonscan.NewNames(memberNames[:]...)
 
 func memberOf(name []byte) (Member, bool) {
 	for m, known := range memberNames {
