@@ -41,6 +41,7 @@ func (f *handler) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall, f
 	defer p.Close()
 	frame := pages.Get().(*page)
 	defer frame.release()
+	defer call.Widen(false)
 	for {
 		frame.begin()
 		end, err := p.Next(frame)
@@ -48,6 +49,7 @@ func (f *handler) GetEvents(ctx context.Context, c iopodmanevents.VarlinkCall, f
 			return f.fail(call, err, p.Cursor())
 		}
 		end.Last = end.Last || !call.More()
+		call.Widen(!end.Last)
 		if err := call.WriteFrame(frame.end(end)); err != nil {
 			return err
 		}

@@ -69,6 +69,11 @@ const (
 	// blocked the sixteenth.
 	PastMemoryPerUID = 2 * PastReadersPerUID * PastBatch
 	PastBatch        = 4 << 20
+	// WideSocket is how many bytes the socket of a client may hold while a reply of
+	// several pages is sent to it, as far as net.core.wmem_max allows. It is as much as
+	// a page, so that the next page is made while the client reads one. At most
+	// PastReadersPerUID replies of a user are under way.
+	WideSocket = PageBytes
 	// WriteTimeout is how long a client may read none of what is sent to it. It is
 	// generous because a person who reads a stream in a pager stops reading now and
 	// then; a stalled client costs no more than its connection.

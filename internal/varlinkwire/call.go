@@ -75,6 +75,12 @@ func (c *Call) WriteFrame(frame []byte) error {
 	return c.conn.out.writeOne(frame)
 }
 
+// Widen makes the client's socket hold limits.WideSocket unread bytes, or what it held
+// before. A reply of many frames is sent faster then: while the client reads one, the
+// next is made. It should be narrow again before the last frame is sent, so that sockets
+// hold as much only as long as replies are under way.
+func (c *Call) Widen(wide bool) { c.conn.widen(wide) }
+
 // ReplyError sends an error reply. Unlike varlink/go's ReplyError, it also sends those
 // of org.varlink.service. parameters is a struct for encoding/json, or nil.
 func (c *Call) ReplyError(name string, parameters any) error {

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
+	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 // conn is a connection. One goroutine reads its calls, handles them in sequence, and
@@ -23,6 +26,7 @@ type conn struct {
 	in       frameReader
 	out      frameWriter
 	later    later
+	narrow   int // the usual size of the socket's buffer while it is wide, else 0
 
 	stopAt atomic.Pointer[time.Time] // set when the connection has to end: until when it may write
 
@@ -47,6 +51,19 @@ func (s *Server) newConn(sock *net.UnixConn, readOnly bool) (*conn, error) {
 	c.out = frameWriter{raw: raw, startClock: c.startWriteClock, stopClock: c.stopWriteClock}
 	c.out.flushFunc = c.out.flush
 	return c, nil
+}
+
+// widen changes how much the socket holds. If it cannot, writes just wait more often.
+func (c *conn) widen(wide bool) {
+	switch {
+	case wide == (c.narrow > 0):
+	case wide:
+		_ = c.out.raw.Control(func(fd uintptr) { c.narrow, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF) })
+		_ = c.sock.SetWriteBuffer(limits.WideSocket)
+	default:
+		_ = c.sock.SetWriteBuffer(c.narrow / 2) // the kernel doubles what it is given
+		c.narrow = 0
+	}
 }
 
 // serve handles calls until the client is done or disconnects, sends something that is
