@@ -8,6 +8,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
 
@@ -84,7 +85,7 @@ func other(s *scan, key string, known ...string) {
 func (env *envelope) scan(s *scan, into payload) {
 	var once seen
 	for key := range s.members() {
-		switch key {
+		switch key := s.plain(key); key {
 		case "parameters":
 			once.twice(s, 0)
 			s.peek()
@@ -113,13 +114,16 @@ type subscribeReply struct {
 	ready, live, hasEvent bool
 	event                 sentEvent
 	cursor                string
+	spans                 []jsonscan.Span // of the labels
 }
 
 func (r *subscribeReply) scan(s *scan) {
-	*r = subscribeReply{}
+	*r = subscribeReply{spans: r.spans}
+	s.spans = r.spans[:0]
+	defer func() { r.spans = s.spans }()
 	var once seen
 	for key := range s.members() {
-		switch key {
+		switch key := s.plain(key); key {
 		case "ready":
 			once.twice(s, 0)
 			r.ready = s.boolOrNull()
@@ -167,6 +171,7 @@ type pageReply struct {
 	memory   []byte // contains its events; from a frame that was handed over
 	copies   bool   // the text is copied from the frame, which is overwritten
 	events   []sentEvent
+	spans    []jsonscan.Span // of their labels
 	copied   copied
 	cursor   string
 	complete bool
@@ -179,9 +184,11 @@ func (r *pageReply) scan(s *scan) {
 		own.Pos = s.Pos
 		*s = own
 	}
+	s.spans = r.spans[:0]
+	defer func() { r.spans = s.spans }()
 	var once seen
 	for key := range s.members() {
-		switch key {
+		switch key := s.plain(key); key {
 		case "events":
 			once.twice(s, 0)
 			if s.null() {
@@ -225,7 +232,7 @@ func (r *pageReply) unmarshal(text []byte) error {
 }
 
 func (r *pageReply) reset() {
-	*r = pageReply{memory: r.memory, copies: r.copies, events: r.events[:0]}
+	*r = pageReply{memory: r.memory, copies: r.copies, events: r.events[:0], spans: r.spans}
 }
 
 // simple is a payload that is too rare or too small for scan.

@@ -57,6 +57,7 @@ type sentEvent struct {
 	reply  string                    // overwritten by the next one
 	whole  jsonscan.Span             // the event
 	values [len(eventMembers)]quoted // {}: absent
+	labels []jsonscan.Span           // names and values by turns; null is {}
 	usual  bool                      // as the service writes it: type and status without escapes, the attributes sorted, none null
 	odd    *events.Event             // if encoding/json had to decode it
 }
@@ -88,7 +89,7 @@ func (e *sentEvent) scan(s *scan) {
 		}
 		member := s.Name(eventNames, next)
 		if member < 0 {
-			key := s.key()
+			key := s.plain(s.key())
 			if member = slices.Index(eventMembers[:], key); member < 0 {
 				other(s, key, eventMembers[:]...)
 				continue
@@ -100,9 +101,11 @@ func (e *sentEvent) scan(s *scan) {
 		case memberTimestamp, memberExitCode, memberHealthStreak, memberUID:
 			e.values[member].Span = s.digits()
 		case memberAttributes:
+			s.Space()
+			start := s.Pos
 			var usual bool
-			e.values[member].Span, usual = s.labels()
-			e.usual = e.usual && usual
+			e.labels, usual = s.labels()
+			e.values[member].Span, e.usual = jsonscan.Span{Start: uint32(start), End: uint32(s.Pos)}, e.usual && usual
 		case memberType, memberStatus, memberRawType, memberRawStatus:
 			e.values[member] = s.quoted()
 			e.usual = e.usual && !e.values[member].escaped
@@ -198,7 +201,7 @@ func (e *sentEvent) appendLine(dst []byte, as Line, clock *eventline.Clock) ([]b
 		Inspect: e.raw(memberInspect), PodID: e.raw(memberPodID), Host: e.raw(memberHost), Cursor: e.raw(memberCursor),
 		Type:   string(libpodWord(e.raw(memberType), e.raw(memberRawType), wireTypes)),
 		Status: string(libpodWord(e.raw(memberStatus), e.raw(memberRawStatus), wireStatuses)),
-		Time:   at, Labels: eventline.Labels{JSON: e.raw(memberAttributes)}, Escaped: true,
+		Time:   at, Labels: eventline.Labels{JSON: e.raw(memberAttributes), Spans: e.labels, Text: e.reply}, Escaped: true,
 	}
 	if streak, _ := e.integer(memberHealthStreak); streak != 0 {
 		line.Streak = e.raw(memberHealthStreak)
@@ -227,53 +230,41 @@ func (e *sentEvent) integer(member int) (n int64, some bool) {
 	return n, true
 }
 
-// attributes decodes the attributes into a map; nil: a new one.
+// attributes copies the attributes into a map; nil: a new one.
 func (e *sentEvent) attributes(into map[string]string, c *copied) map[string]string {
 	if clear(into); into == nil {
-		into = make(map[string]string)
+		into = make(map[string]string, len(e.labels)/2)
 	}
-	s := newScan(e.reply)
-	s.Pos = int(e.values[memberAttributes].Start)
-	for name, value, more := s.label(true); more; name, value, more = s.label(false) {
-		into[name.plain(c)] = value.plain(c)
+	plain := func(span jsonscan.Span) string {
+		if span.End == 0 {
+			return ""
+		}
+		text := c.text[span.Start-c.at : span.End-c.at]
+		return quoted{span, strings.IndexByte(text, '\\') >= 0}.plain(c)
+	}
+	for i := 0; i < len(e.labels); i += 2 {
+		into[plain(e.labels[i])] = plain(e.labels[i+1])
 	}
 	return into
 }
 
-// label returns the next member of an object of strings; first is set for the first
-// one. The value null is empty.
-func (s *scan) label(first bool) (name, value quoted, more bool) {
-	switch {
-	case first && !s.eat('{'):
+// labels reads an object of strings, and reports whether it is as Podman writes it: the
+// names sorted and without escapes, and no value null.
+func (s *scan) labels() (all []jsonscan.Span, usual bool) {
+	from, before := len(s.spans), ""
+	usual = true
+	if s.peek() != '{' {
 		s.giveUp()
-		return name, value, false
-	case first && s.eat('}'):
-		return name, value, false
-	case !first && !s.eat(','):
-		if !s.eat('}') {
-			s.giveUp()
+	}
+	for key := range s.members() {
+		var value quoted
+		if !s.null() {
+			value = s.quoted()
 		}
-		return name, value, false
+		name := s.text[key.Start:key.End]
+		usual = usual && (len(s.spans) == from || name > before) && !key.escaped && value.End > 0
+		before = name
+		s.spans = append(s.spans, key.Span, value.Span)
 	}
-	if name = s.quoted(); !s.eat(':') {
-		s.giveUp()
-	}
-	if !s.null() {
-		value = s.quoted()
-	}
-	return name, value, !s.odd
-}
-
-// labels skips an object of strings, and reports whether it is as Podman writes it.
-func (s *scan) labels() (all jsonscan.Span, usual bool) {
-	s.Space()
-	all.Start, usual = uint32(s.Pos), true
-	first, before := true, ""
-	for name, value, more := s.label(true); more; name, value, more = s.label(false) {
-		text := s.text[name.Start:name.End]
-		usual = usual && (first || text > before) && !name.escaped && value.End > 0
-		first, before = false, text
-	}
-	all.End = uint32(s.Pos)
-	return all, usual
+	return s.spans[from:len(s.spans):len(s.spans)], usual
 }

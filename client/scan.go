@@ -14,9 +14,10 @@ import (
 // service never writes, such as a repeated member; the caller then uses encoding/json.
 // For valid JSON both agree, which a fuzz test checks.
 type scan struct {
-	jsonscan.Scanner        // of the bytes of text
-	text             string // must not change while results are in use
-	odd              bool   // it gave up
+	jsonscan.Scanner                 // of the bytes of text
+	text             string          // must not change while results are in use
+	odd              bool            // it gave up
+	spans            []jsonscan.Span // of the labels of all events
 }
 
 func newScan(text string) scan {
@@ -61,8 +62,8 @@ func (s *scan) atEnd() bool { return s.peek() == 0 && s.Pos == len(s.Text) && !s
 
 // members yields the keys of an object, with the position before the value, which the
 // loop body has to read. null is an object without members.
-func (s *scan) members() iter.Seq[string] {
-	return func(yield func(string) bool) {
+func (s *scan) members() iter.Seq[quoted] {
+	return func(yield func(quoted) bool) {
 		if s.null() {
 			return
 		}
@@ -87,9 +88,9 @@ func (s *scan) members() iter.Seq[string] {
 	}
 }
 
-// key returns the name of a member, and skips its colon.
-func (s *scan) key() string {
-	key := s.str()
+// key skips the name of a member and its colon.
+func (s *scan) key() quoted {
+	key := s.quoted()
 	if !s.eat(':') {
 		s.giveUp()
 	}
@@ -149,15 +150,15 @@ func (s *scan) quoted() quoted {
 	return quoted{span, escaped}
 }
 
-// str returns a string.
-func (s *scan) str() string { return s.quoted().plain(&copied{text: s.text}) }
+// plain returns the text of a string.
+func (s *scan) plain(q quoted) string { return q.plain(&copied{text: s.text}) }
 
 // strOrNull returns a string, "" for null.
 func (s *scan) strOrNull() string {
 	if s.null() {
 		return ""
 	}
-	return s.str()
+	return s.plain(s.quoted())
 }
 
 // digits skips a number without fraction and exponent.
@@ -209,7 +210,7 @@ func (s *scan) skipDepth(depth int) {
 			s.skipDepth(depth + 1)
 		}
 	case '"':
-		s.str()
+		s.quoted()
 	default:
 		start := s.Pos
 		for s.Pos < len(s.Text) && strings.IndexByte(",]} \t\r\n", s.Text[s.Pos]) < 0 {

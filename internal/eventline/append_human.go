@@ -3,9 +3,7 @@ package eventline
 import (
 	"slices"
 	"strings"
-	"unsafe"
 
-	"github.com/eventsvc/eventsvc/internal/jsonscan"
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
@@ -115,20 +113,8 @@ func (l *Labels) each(do func(name, value string)) {
 		}
 		return
 	}
-	s := jsonscan.Scanner{Text: unsafe.Slice(unsafe.StringData(l.JSON), len(l.JSON))}
-	for s.Pos++; ; s.Pos++ { // after the bracket, or the comma
-		s.Space()
-		name, _, ok := s.String()
-		s.Space()
-		if !ok || !s.Byte(':') {
-			return
-		}
-		s.Space()
-		value, _, ok := s.String()
-		if !ok {
-			return
-		}
-		do(l.JSON[name.Start:name.End], l.JSON[value.Start:value.End])
-		s.Space()
+	for i := 0; i < len(l.Spans); i += 2 {
+		name, value := l.Spans[i], l.Spans[i+1]
+		do(l.Text[name.Start:name.End], l.Text[value.Start:value.End])
 	}
 }

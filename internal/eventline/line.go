@@ -6,7 +6,11 @@
 // It does not know the type Event: package events and the client make a Line of theirs.
 package eventline
 
-import "time"
+import (
+	"time"
+
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
+)
 
 // Line has the members of an event. An empty one is absent. Numbers are their digits.
 type Line struct {
@@ -23,6 +27,10 @@ type Line struct {
 
 // Labels are the attributes; the zero value has none.
 type Labels struct {
-	Map  map[string]string
-	JSON string // of an escaped line, instead: an object of strings, with names sorted and without escapes
+	Map map[string]string
+	// JSON is used instead in an escaped line: an object of strings, with names sorted
+	// and without escapes. Its names and values are, by turns, at the spans of the text.
+	JSON  string
+	Spans []jsonscan.Span
+	Text  string
 }
