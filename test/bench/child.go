@@ -22,8 +22,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/imitate"
 )
 
-// childPrefix begins the first argument of this program when it is a peer, or a
-// client, in a process of its own.
+// childPrefix begins the first argument of a process of this program that is a peer
+// or a client.
 const childPrefix = "child:"
 
 func runChild(args []string) error {
@@ -42,10 +42,10 @@ func runChild(args []string) error {
 	case "pour":
 		return serveReplies(args[1], number(2), true)
 	}
-	return fmt.Errorf("there is no child %q", args[0])
+	return fmt.Errorf("unknown child process %q", args[0])
 }
 
-// awaitStart says that this process is ready, and waits until all may begin.
+// awaitStart reports that this process is ready, and waits for the start.
 func awaitStart() error {
 	if _, err := os.Stdout.Write([]byte{'r'}); err != nil {
 		return err
@@ -96,7 +96,7 @@ func writeSocket(socket string, calls, underWay int, frame []byte) error {
 			return err
 		}
 		if bytes.Contains(buf[:n], []byte(`"error"`)) {
-			return fmt.Errorf("a call was answered with %.300s", buf[:n])
+			return fmt.Errorf("unexpected reply: %.300s", buf[:n])
 		}
 		got := bytes.Count(buf[:n], []byte{0})
 		answered += got
@@ -109,7 +109,7 @@ func writeSocket(socket string, calls, underWay int, frame []byte) error {
 	return nil
 }
 
-// serveEcho answers each frame with one as long as the reply to WriteEvent.
+// serveEcho replies to each frame with a frame as long as the reply to WriteEvent.
 func serveEcho(socket string) error {
 	reply := []byte(`{"parameters":{"cursor":"faGLqpx6jmsdrUwSAlVE8PRAxy"}}` + "\x00")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
@@ -137,8 +137,7 @@ func serveEcho(socket string) error {
 	}
 }
 
-// serveFile does what cat does, for each client: it reads a file and writes it to the
-// socket.
+// serveFile copies a file to each client, as cat does.
 func serveFile(socket, path string) error {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
@@ -161,7 +160,7 @@ func serveFile(socket, path string) error {
 	}
 }
 
-// burstEvents are the events of a burst as varlink/go sends them.
+// burstEvents returns the events of a burst as varlink/go sends them.
 func burstEvents(n int) ([]iopodmanevents.Event, error) {
 	lines, err := burstLines(n)
 	if err != nil {
@@ -182,14 +181,14 @@ func burstEvents(n int) ([]iopodmanevents.Event, error) {
 	return made, nil
 }
 
-// replies is a service as one writes it with varlink/go.
+// replies is a service as it is usually written with varlink/go.
 type replies struct {
 	iopodmanevents.VarlinkInterface
 	events []iopodmanevents.Event
-	ready  []byte // the same as frames that are ready to be sent, nil: call Reply
+	ready  []byte // the events as frames, ready to be sent; nil: call Reply for each
 
 	mu    sync.Mutex
-	burst chan struct{} // closed when there is another burst
+	burst chan struct{} // closed when the next burst begins
 }
 
 // serveReplies sends a burst of events for each line that it reads.
@@ -238,7 +237,7 @@ func (r *replies) next() <-chan struct{} {
 	return r.burst
 }
 
-// Subscribe answers with each event of each burst.
+// Subscribe replies with each event of each burst.
 func (r *replies) Subscribe(ctx context.Context, c iopodmanevents.VarlinkCall, _ *[]string, _, _, _ *string, _ *bool, _ *int64, _ *bool) error {
 	if !c.WantsMore() {
 		return errors.New("more is missing")

@@ -15,8 +15,8 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// clients measures what libraries make of the same history, until the last event is in
-// the hands of a program.
+// clients measures how long libraries take for the same history, until a program has
+// the last event.
 func clients(b *bench) error {
 	l, err := b.generate(b.size.podman)
 	if err != nil {
@@ -33,7 +33,7 @@ func clients(b *bench) error {
 			began := time.Now()
 			n, err := events()
 			if err == nil && n != most {
-				err = fmt.Errorf("the client gets %d of %d events", n, most)
+				err = fmt.Errorf("the client got %d of %d events", n, most)
 			}
 			return time.Since(began), err
 		})
@@ -54,7 +54,7 @@ func clients(b *bench) error {
 		return err
 	}
 	r := row{work: "Go client, events decoded", ours: perSecond(ours), target: "≥ 1 M/s", met: judge(ours >= 1e6)}
-	few := l.Events / 20 // it takes half a millisecond for each
+	few := l.Events / 20 // each takes half a millisecond
 	python, err := rate(few, func() (int, error) { return pythonDecodes(d.socket, few) })
 	switch {
 	case errors.Is(err, errNoPeer):
@@ -69,7 +69,7 @@ func clients(b *bench) error {
 	return b.pageOverDBus(l)
 }
 
-// decodeAll counts the events that the Go client hands out.
+// decodeAll counts the events that the Go client returns.
 func decodeAll(socket string, intoOne bool) (n int, err error) {
 	ctx := context.Background()
 	c, err := client.New("unix:" + socket)
@@ -97,7 +97,7 @@ func decodeAll(socket string, intoOne bool) (n int, err error) {
 	return n, nil
 }
 
-// errNoPeer is returned where a peer is missing.
+// errNoPeer is returned if a peer is missing.
 var errNoPeer = errors.New("its peer is not installed (test/peers)")
 
 // counter counts events with python3-varlink.
@@ -126,8 +126,8 @@ func pythonDecodes(socket string, most int) (n int, err error) {
 	return n, err
 }
 
-// pageOverDBus measures a page of events that busctl asks for, from the start of busctl
-// to its end, and as many events of eventsvc events.
+// pageOverDBus measures busctl, from its start to its exit, when it requests a page of
+// events, and 'eventsvc events' for as many.
 func (b *bench) pageOverDBus(l *log) error {
 	const work = "busctl call GetEvents, a page over D-Bus"
 	for _, program := range []string{"busctl", "dbus-daemon"} {
@@ -147,7 +147,7 @@ func (b *bench) pageOverDBus(l *log) error {
 	}
 	defer func() { _ = bus.Process.Kill(); _ = bus.Wait() }()
 	if _, err := ready.Read(make([]byte, 1)); err != nil {
-		return fmt.Errorf("dbus-daemon does not start: %w", err)
+		return fmt.Errorf("cannot start dbus-daemon: %w", err)
 	}
 	d := daemon{log: l.path, socket: filepath.Join(b.dir, "on-the-bus")}
 	serve := exec.Command(b.binary, "serve", "--backend", "file", "--log-file", l.path, "--dbus", address, "--listen", "unix:"+d.socket)
@@ -193,8 +193,8 @@ func (b *bench) pageOverDBus(l *log) error {
 	return nil
 }
 
-// awaitName returns when the service has its name on a bus, which it takes after it has
-// begun to listen on its socket.
+// awaitName returns when the service owns its name on the bus. It requests the name
+// after it has begun to listen on its socket.
 func awaitName(address string) error {
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -203,8 +203,8 @@ func awaitName(address string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("io.podman.Events1 does not come to the bus: %w\n%s", err, out)
+			return fmt.Errorf("io.podman.Events1 did not appear on the bus: %w\n%s", err, out)
 		}
-		time.Sleep(10 * time.Millisecond) // asking once more is simpler than watching the bus
+		time.Sleep(10 * time.Millisecond) // asking again is simpler than watching the bus
 	}
 }

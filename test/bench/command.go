@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// asked is a command line that both commands understand.
+// asked is a command line for both commands.
 type asked struct {
 	work   string
-	target float64 // how many times Podman may take longer
+	target float64 // how many times as long Podman has to take, at least
 	toFile bool
 	args   []string
 }
 
-// commands measures what a user sees: 'eventsvc events' beside 'podman events',
-// from the start of the process to its end, with the same log and the same output.
+// commands measures what a user sees: 'eventsvc events' compared with 'podman events',
+// each from start to exit, with the same log and the same kind of output.
 func commands(b *bench) error {
 	return b.commandsBeside(b.podman, func(container, last string) []asked {
 		return []asked{
@@ -32,7 +32,7 @@ func commands(b *bench) error {
 	})
 }
 
-// newerCommands measures some of that beside a newer Podman.
+// newerCommands makes some of these comparisons with a newer Podman.
 func newerCommands(b *bench) error {
 	return b.commandsBeside(b.newer, func(_, last string) []asked {
 		return []asked{
@@ -75,8 +75,8 @@ func (b *bench) commandsBeside(p *podman, ask func(container, last string) []ask
 	return nil
 }
 
-// command compares one command line. The page cache is warm, and the daemon has come
-// to rest, as one that has run for a while.
+// command compares one command line. The page cache is warm, and the daemon is idle,
+// like one that has run for a while.
 func (b *bench) command(p *podman, log, work string, q asked) error {
 	d, err := b.startDaemon(log)
 	if err != nil {
@@ -89,7 +89,7 @@ func (b *bench) command(p *podman, log, work string, q asked) error {
 		where = "to a file"
 	}
 	printed, printedToo := int64(0), int64(0)
-	var busy, busyToo []time.Duration // of processors, on our side the daemon's too
+	var busy, busyToo []time.Duration // processor time; for eventsvc, the daemon's too
 	own := func() (took time.Duration, err error) {
 		before, err := d.processorTime()
 		if err != nil {
@@ -124,8 +124,8 @@ func (b *bench) command(p *podman, log, work string, q asked) error {
 	if err != nil {
 		return err
 	}
-	if (printed == 0) != (printedToo == 0) { // lines differ: ours have the cursor, and labels in order
-		return fmt.Errorf("%s: eventsvc prints %d bytes, podman %d", work, printed, printedToo)
+	if (printed == 0) != (printedToo == 0) { // the lines differ: those of eventsvc have a cursor, and sorted labels
+		return fmt.Errorf("%s: eventsvc printed %d bytes, podman %d", work, printed, printedToo)
 	}
 	both := func(took time.Duration, busy []time.Duration) string {
 		return fmt.Sprintf("%s (processors: %s)", ms(took), ms(median(busy)))
@@ -135,7 +135,7 @@ func (b *bench) command(p *podman, log, work string, q asked) error {
 	return nil
 }
 
-// medianAfterOne measures once more than the size says, and leaves the first out.
+// medianAfterOne measures once more than size.rounds, and ignores the first result.
 func medianAfterOne(b *bench, measure func() (time.Duration, error)) (time.Duration, error) {
 	if _, err := measure(); err != nil {
 		return 0, err

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// crowd is many subscribers that one thread reads for, so that what they take
-// themselves does not hide what the daemon takes.
+// crowd is many subscribers, read by one thread, so that the cost of the subscribers
+// does not hide that of the daemon.
 type crowd struct {
 	members []*wire
 	epoll   int
 	buf     []byte
-	frames  []int // that each member has read
-	bytes   int64 // that all have read
+	frames  []int // read by each member
+	bytes   int64 // read by all
 }
 
 // gather connects and subscribes a number of members.
@@ -53,8 +53,8 @@ func (c *crowd) close() {
 	_ = unix.Close(c.epoll)
 }
 
-// await reads until every member has read so many frames. It calls took, if it
-// is not nil, at the moment a member has.
+// await reads until every member has read that many frames. It calls took, if it is
+// not nil, at the moment that a member has.
 func (c *crowd) await(frames int, took func(at time.Time)) error {
 	clear(c.frames)
 	var ready [128]unix.EpollEvent
@@ -77,7 +77,7 @@ func (c *crowd) await(frames int, took func(at time.Time)) error {
 			c.bytes += int64(read)
 			c.frames[member] += bytes.Count(c.buf[:read], []byte{0})
 			if c.frames[member] > frames {
-				return errors.New("a subscriber got more than was written")
+				return errors.New("a subscriber got more events than were written")
 			}
 			if c.frames[member] == frames {
 				left--

@@ -28,13 +28,13 @@ type daemon struct {
 	process
 }
 
-// process is something that was started here and is ended here.
+// process is a process that was started by this program, which also stops it.
 type process struct {
 	cmd    *exec.Cmd
 	stderr bytes.Buffer
 }
 
-// startProcess starts a program whose socket it waits for.
+// startProcess starts a program and waits for its socket.
 func (p *process) start(cmd *exec.Cmd, socket string) error {
 	cmd.Stderr = &p.stderr
 	if err := cmd.Start(); err != nil {
@@ -50,9 +50,9 @@ func (p *process) start(cmd *exec.Cmd, socket string) error {
 		}
 		if time.Now().After(deadline) {
 			p.stop()
-			return fmt.Errorf("%s does not answer: %w\n%s", cmd.Path, err, p.stderr.String())
+			return fmt.Errorf("%s does not reply: %w\n%s", cmd.Path, err, p.stderr.String())
 		}
-		time.Sleep(2 * time.Millisecond) // for the socket, which is announced nowhere
+		time.Sleep(2 * time.Millisecond) // nothing announces the socket
 	}
 }
 
@@ -73,7 +73,7 @@ func serveArgs(log string) []string {
 	return []string{"serve", "--backend", "file", "--log-file", log, "--dbus", "none"}
 }
 
-// startDaemon starts a daemon on a log; "": on one of its own that is empty.
+// startDaemon starts a daemon on a log; "": on a new, empty one.
 func (b *bench) startDaemon(log string, options ...string) (*daemon, error) {
 	dir, err := os.MkdirTemp(b.dir, "d")
 	if err != nil {
@@ -97,13 +97,13 @@ func (p *process) memory() (int, error) {
 	return kB << 10, nil
 }
 
-// processorTime returns how long processors have worked for the process.
+// processorTime returns the processor time that the process has used.
 func (p *process) processorTime() (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(text), ") ") // the name of the program has none
+	_, rest, _ := strings.Cut(string(text), ") ") // the program's name does not contain it
 	fields := strings.Fields(rest)
 	const utime, stime, ticks = 11, 12, 100 // proc_pid_stat(5); Linux counts hundredths of a second here
 	var user, system int64
@@ -113,8 +113,8 @@ func (p *process) processorTime() (time.Duration, error) {
 	return time.Duration(user+system) * time.Second / ticks, err
 }
 
-// settle returns when the process has nothing more to do that it began by
-// itself, as reading ahead.
+// settle returns when the process is idle: it may still do work that no client waits
+// for, such as building its index.
 func (p *process) settle() error {
 	const pause = 250 * time.Millisecond
 	before := -1
@@ -126,10 +126,10 @@ func (p *process) settle() error {
 		before = now
 		time.Sleep(pause)
 	}
-	return fmt.Errorf("%s does not come to rest", p.cmd.Path)
+	return fmt.Errorf("%s does not become idle", p.cmd.Path)
 }
 
-// switches returns how often the threads of a process have begun to run.
+// switches returns how often the threads of a process were scheduled.
 func switches(pid int) (int, error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if err != nil || len(tasks) == 0 {

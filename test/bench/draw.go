@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// curve is how something grows, on two logarithmic scales.
+// curve shows how something grows, on two logarithmic scales.
 type curve struct {
 	title, along string
 	x, y         []float64
@@ -15,14 +15,14 @@ type curve struct {
 
 func (c *curve) add(x, y float64) { c.x, c.y = append(c.x, x), append(c.y, y) }
 
-// The measures of a picture in pixels: curves stand beside each other, in two columns.
+// The sizes of a picture in pixels. Curves are drawn in two columns.
 const (
 	curveWidth, curveHeight = 400, 190
 	curveLeft, curveTop     = 52, 34
 	curveRight, curveBottom = 30, 38
 )
 
-// draw draws curves as SVG, in colours that are readable on light and on dark.
+// draw draws curves as SVG, in colours that are readable on light and dark backgrounds.
 func draw(curves []*curve) []byte {
 	var b bytes.Buffer
 	rows := (len(curves) + 1) / 2
@@ -36,7 +36,8 @@ func draw(curves []*curve) []byte {
 	return b.Bytes()
 }
 
-// decades returns the powers of ten below and above values, at least one apart.
+// decades returns the exponents of the powers of ten below and above all values, which
+// differ by at least one.
 func decades(values []float64) (from, to float64) {
 	from, to = math.Inf(1), math.Inf(-1)
 	for _, v := range values {
@@ -74,7 +75,7 @@ func (c *curve) draw(b *bytes.Buffer, left, top int) {
 	}
 }
 
-// count writes a round number in few letters.
+// count writes a round number in a short form.
 func count(n float64) string {
 	switch {
 	case n >= 1e6:

@@ -38,15 +38,14 @@ func fanOut(b *bench) error {
 	return err
 }
 
-// burstLines are the lines of container events as one write.
+// burstLines returns the lines of container events, for one write.
 func burstLines(events int) ([]byte, error) {
 	var lines bytes.Buffer
 	_, err := imitate.Generate(&lines, events, seed)
 	return lines.Bytes(), err
 }
 
-// burst returns how many deliveries a second there were, and how long a frame
-// was.
+// burst returns the number of deliveries a second, and the length of a frame.
 func (b *bench) burst(subscribers, events int) (rate float64, frame int64, err error) {
 	d, err := b.startDaemon("")
 	if err != nil {
@@ -77,7 +76,7 @@ func (b *bench) burst(subscribers, events int) (rate float64, frame int64, err e
 		}
 		return float64(events*subscribers) / time.Since(began).Seconds(), nil
 	}
-	if _, err := once(); err != nil { // the buffers of the sockets are there then
+	if _, err := once(); err != nil { // allocates the buffers of the sockets
 		return 0, 0, err
 	}
 	c.bytes = 0
@@ -85,10 +84,9 @@ func (b *bench) burst(subscribers, events int) (rate float64, frame int64, err e
 	return rate, c.bytes / int64(b.size.rounds*events*subscribers), err
 }
 
-// burstOf measures the same burst from another service. "replies" is one as it
-// is written with varlink/go: each subscriber's handler calls Reply for each
-// event. "pour" has nothing to do but to write what is ready, which is as much
-// as the sockets of this machine take.
+// burstOf measures the same burst from another service. "replies" is written as usual
+// with varlink/go: the handler of each subscriber calls Reply for each event. "pour"
+// only writes bytes that are ready, which is the limit of this machine's sockets.
 func (b *bench) burstOf(child string, subscribers, events int) (float64, error) {
 	dir, err := os.MkdirTemp(b.dir, "r")
 	if err != nil {

@@ -25,7 +25,7 @@ func growth(b *bench) error {
 	return nil
 }
 
-// growLog measures logs of more and more events.
+// growLog measures logs of increasing length.
 func (b *bench) growLog() ([]*curve, error) {
 	all := &curve{title: "everything, µs an event", along: "events"}
 	one := &curve{title: "one container, ms", along: "events"}
@@ -83,7 +83,7 @@ func (b *bench) growLog() ([]*curve, error) {
 	return []*curve{all, one, last, first, memory}, nil
 }
 
-// growCrowd measures more and more subscribers.
+// growCrowd measures increasing numbers of subscribers.
 func (b *bench) growCrowd() ([]*curve, error) {
 	each := &curve{title: "until a subscriber has an event (median), ms", along: "subscribers"}
 	last := &curve{title: "until the last of them has it (median), ms", along: "subscribers"}

@@ -12,15 +12,16 @@ import (
 	"time"
 )
 
-// question is a question about the past, in the words of both sides.
+// question is a query of history, as parameters for eventsvc and as arguments for
+// Podman.
 type question struct {
 	work   string
 	params params
-	podman []string // nil: it is not asked
-	target float64  // how many times Podman may take longer for each event of the log
+	podman []string // arguments; those that depend on the log of Podman are set later
+	target float64  // how many times as long Podman has to take for each event
 }
 
-// history measures reading the past.
+// history measures reading history.
 func history(b *bench) error {
 	l, err := b.generate(b.size.events)
 	if err != nil {
@@ -52,7 +53,7 @@ func history(b *bench) error {
 		return err
 	}
 	if died != l.Died {
-		return fmt.Errorf("the daemon finds %d events with status died of %d", died, l.Died)
+		return fmt.Errorf("the daemon found %d of %d events with status died", died, l.Died)
 	}
 	if err := b.besideStatus(d, ours[0]); err != nil {
 		return err
@@ -71,8 +72,8 @@ func history(b *bench) error {
 
 func byPrefix(l *log) params { return params{"filters": []string{"container=" + l.Container[:16]}} }
 
-// ask measures how long a warm daemon takes to answer, until the client has
-// read the last byte.
+// ask measures how long a warm daemon takes to reply, until the client has read the
+// last byte.
 func (b *bench) ask(d *daemon, p params) (time.Duration, error) {
 	buf := make([]byte, 256<<10)
 	once := func() (time.Duration, error) {
@@ -100,7 +101,7 @@ func (b *bench) ask(d *daemon, p params) (time.Duration, error) {
 	return medianOf(b, once)
 }
 
-// countEvents decodes an answer and returns how many events it has.
+// countEvents decodes a reply and returns the number of its events.
 func countEvents(d *daemon, p params) (int, error) {
 	w, err := dial(d.socket)
 	if err != nil {
@@ -121,7 +122,7 @@ func countEvents(d *daemon, p params) (int, error) {
 			Parameters struct{ Events []json.RawMessage }
 		}
 		if err := json.Unmarshal(frame, &reply); err != nil || reply.Error != "" {
-			return 0, fmt.Errorf("the daemon answers %.300s", frame)
+			return 0, fmt.Errorf("unexpected reply: %.300s", frame)
 		}
 		if total += len(reply.Parameters.Events); !reply.Continues {
 			return total, nil
@@ -129,8 +130,8 @@ func countEvents(d *daemon, p params) (int, error) {
 	}
 }
 
-// besideStatus compares filters on what stands in events of one status with that
-// status alone.
+// besideStatus compares filters on a property that only events of one status have
+// with a filter on that status alone.
 func (b *bench) besideStatus(d *daemon, died time.Duration) error {
 	checks, err := b.ask(d, params{"filters": []string{"status=health_status"}})
 	if err != nil {
@@ -176,7 +177,7 @@ func (b *bench) besideGrep(l *log, ours time.Duration) error {
 				return 0, fmt.Errorf("%s: %w", r.name, err)
 			}
 			if n, _ := strconv.Atoi(string(bytes.TrimSpace(out))); n != r.count {
-				return 0, fmt.Errorf("%s counts %d of %d", r.name, n, r.count)
+				return 0, fmt.Errorf("%s counted %d of %d", r.name, n, r.count)
 			}
 			return took, nil
 		})
@@ -194,7 +195,7 @@ func (b *bench) besideGrep(l *log, ours time.Duration) error {
 	return nil
 }
 
-// besideCat compares everything with its bytes, ready in a file.
+// besideCat compares a query of everything with a copy of the same bytes from a file.
 func (b *bench) besideCat(d *daemon, ours time.Duration) error {
 	path, socket := filepath.Join(b.dir, "frames"), filepath.Join(b.dir, "cat")
 	if err := keepFrames(d, path); err != nil {
@@ -222,7 +223,7 @@ func (b *bench) besideCat(d *daemon, ours time.Duration) error {
 	return nil
 }
 
-// keepFrames writes the replies that have everything to a file.
+// keepFrames writes the replies to a query of everything to a file.
 func keepFrames(d *daemon, path string) error {
 	file, err := os.Create(path)
 	if err != nil {
@@ -251,8 +252,8 @@ func keepFrames(d *daemon, path string) error {
 	}
 }
 
-// besidePodman compares with Podman's own reader, event by event of the log:
-// its log is shorter because it is so slow.
+// besidePodman compares the time for each event of the log with that of Podman's own
+// reader, which reads a shorter log because it is slow.
 func (b *bench) besidePodman(questions []question, ours []time.Duration) error {
 	perEvent := func(all time.Duration, events int) string {
 		return three(float64(all.Nanoseconds())/float64(events)) + " ns/event"
@@ -290,7 +291,7 @@ func (b *bench) besidePodman(questions []question, ours []time.Duration) error {
 	return os.Truncate(path, 0)
 }
 
-// grown asks for as many of the last events in a longer log.
+// grown queries the same number of last events of a longer log.
 func (b *bench) grown(before time.Duration) error {
 	l, err := b.generate(b.size.grown)
 	if err != nil {

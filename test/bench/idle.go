@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// idle measures what a daemon takes that has nothing to do.
+// idle measures what an idle daemon uses.
 func idle(b *bench) error {
 	l, err := b.generate(b.size.events)
 	if err != nil {
@@ -33,8 +33,8 @@ func idle(b *bench) error {
 func megabytes(n int) string { return fmt.Sprintf("%.1f MB", float64(n)/(1<<20)) }
 func kilobytes(n int) string { return fmt.Sprintf("%.1f kB", float64(n)/(1<<10)) }
 
-// subscriberMemory returns what a daemon takes that has read a log once, with
-// its subscribers, and what each of them added.
+// subscriberMemory returns the memory of a daemon that has read a log once, with its
+// subscribers, and how much each of them added.
 func (b *bench) subscriberMemory(l *log) (whole, each int, err error) {
 	d, err := b.startDaemon(l.path)
 	if err != nil {
@@ -42,7 +42,7 @@ func (b *bench) subscriberMemory(l *log) (whole, each int, err error) {
 	}
 	defer d.stop()
 	if n, err := countEvents(d, params{"filters": []string{"status=died"}}); err != nil || n != l.Died {
-		return 0, 0, fmt.Errorf("the daemon finds %d of %d events: %w", n, l.Died, err)
+		return 0, 0, fmt.Errorf("the daemon found %d of %d events: %w", n, l.Died, err)
 	}
 	if err := d.settle(); err != nil {
 		return 0, 0, err
@@ -60,7 +60,7 @@ func (b *bench) subscriberMemory(l *log) (whole, each int, err error) {
 	return whole, (whole - before) / b.size.idlers, err
 }
 
-// afterBurst adds the row of subscribers who have had something to do.
+// afterBurst adds the row of subscribers that have received events.
 func (b *bench) afterBurst() error {
 	d, err := b.startDaemon("")
 	if err != nil {
@@ -92,8 +92,8 @@ func (b *bench) afterBurst() error {
 	return nil
 }
 
-// wakeUps counts how often something runs in the daemon while nothing happens,
-// and the same for one follower of Podman's.
+// wakeUps counts how often a thread of the daemon runs while there are no events, and
+// the same for one 'podman events' that follows.
 func (b *bench) wakeUps() error {
 	d, err := b.startDaemon("")
 	if err != nil {
@@ -105,7 +105,7 @@ func (b *bench) wakeUps() error {
 		return err
 	}
 	defer c.close()
-	time.Sleep(b.size.idleTime) // what the start left to do is done
+	time.Sleep(b.size.idleTime) // until the work after the start is done
 	total := 0
 	for range b.size.rounds {
 		n, err := b.rests(d.cmd.Process.Pid)

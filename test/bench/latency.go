@@ -9,8 +9,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/imitate"
 )
 
-// latency measures how long it takes from the call with which a Podman appends
-// an event to the moment a subscriber has read it.
+// latency measures the time from the moment that a Podman begins to append an event
+// until a subscriber has read it.
 func latency(b *bench) error {
 	one, err := b.latencies(1)
 	if err != nil {
@@ -41,7 +41,7 @@ func latency(b *bench) error {
 
 func pair(p50, p99 time.Duration) string { return ms(p50) + ", " + ms(p99) }
 
-// latencies are medians of the percentiles of each round.
+// latencies are the medians of the percentiles of all rounds.
 type latencies struct {
 	p50, p99, last50, last99 time.Duration
 	memory                   int // of the daemon with its subscribers, in bytes
@@ -63,7 +63,7 @@ func (b *bench) latencies(subscribers int) (l latencies, err error) {
 	for range b.size.rounds {
 		var each, last []time.Duration
 		for i := range b.size.appends {
-			time.Sleep(b.size.pause) // all have gone to sleep again
+			time.Sleep(b.size.pause) // until all sleep again
 			line := imitate.Line(fmt.Sprintf("v%d", i), time.Now())
 			began := time.Now()
 			if err := p.Write(line); err != nil {
@@ -83,7 +83,7 @@ func (b *bench) latencies(subscribers int) (l latencies, err error) {
 	return latencies{median(p50), median(p99), median(last50), median(last99), memory}, err
 }
 
-// podmanLatency is the median latency of podman events.
+// podmanLatency returns the median latency of podman events.
 func (b *bench) podmanLatency() (time.Duration, error) {
 	f, err := b.podman.follow()
 	if err != nil {
@@ -92,14 +92,14 @@ func (b *bench) podmanLatency() (time.Duration, error) {
 	defer f.end()
 	var took []time.Duration
 	for i := range b.size.polls {
-		time.Sleep(time.Duration(i*7%250) * time.Millisecond) // it polls: meet it at every moment of its period
+		time.Sleep(time.Duration(i*7%250) * time.Millisecond) // it polls: write at different moments of its period
 		began := time.Now()
 		if err := appendEvent(b.podman.log); err != nil {
 			return 0, err
 		}
 		at, ok := <-f.seen
 		if !ok {
-			return 0, errors.New("podman events has ended")
+			return 0, errors.New("podman events has exited")
 		}
 		took = append(took, at.Sub(began))
 	}

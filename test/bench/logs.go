@@ -14,13 +14,13 @@ import (
 // seed makes every run use the same log.
 const seed = 7
 
-// log is a log that was generated.
+// log is a generated log.
 type log struct {
 	imitate.Log
 	path string
 }
 
-// generate returns a log with a number of events, made at the first call.
+// generate returns a log with that number of events, which the first call creates.
 func (b *bench) generate(events int) (*log, error) {
 	if l := b.logs[events]; l != nil {
 		return l, nil
@@ -46,14 +46,14 @@ func generateAt(path string, events, flags int) (imitate.Log, error) {
 	return made, err
 }
 
-// dropLog gives the space of a log back.
+// dropLog deletes a log that takes much space.
 func (b *bench) dropLog(l *log) {
 	_ = os.Remove(l.path)
 	delete(b.logs, l.Events)
 }
 
-// newerThan returns a time that about so many of the last events are newer than:
-// that of the one before them, as the log has it.
+// newerThan returns a time that about that many of the last events are newer than: the
+// time of the event before them, as it is in the log.
 func newerThan(path string, events int) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -69,7 +69,7 @@ func newerThan(path string, events int) (string, error) {
 		return "", err
 	}
 	lines := bytes.Split(bytes.TrimSuffix(tail, []byte{'\n'}), []byte{'\n'})
-	if len(lines) < events+2 { // the first may be a part of one
+	if len(lines) < events+2 { // the first may be incomplete
 		return "", fmt.Errorf("cannot find the last %d events of %s", events, path)
 	}
 	var event struct{ Time time.Time }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// machine says in a line what was measured on, and against what.
+// machine returns a line that names the machine and the peers.
 func machine(podmans ...*podman) string {
 	peers := []string{firstLine("grep", "--version"), "varlink/go " + moduleVersion("github.com/varlink/go")}
 	for _, p := range podmans {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// part is a part of the table. Its rows are measured together because they
-// share what takes long to prepare.
+// part is a part of the table, whose rows are measured together because they share
+// what takes long to prepare.
 type part struct {
 	name string
 	run  func(b *bench) error
@@ -32,24 +32,24 @@ var parts = []part{
 
 // bench is one run of this program.
 type bench struct {
-	dir      string  // for everything that is made on the way
-	binary   string  // the daemon
-	podman   *podman // as Debian 12 has it
-	newer    *podman // as Debian 13 has it
+	dir      string  // for logs and sockets
+	binary   string  // of the daemon
+	podman   *podman // that of Debian 12
+	newer    *podman // that of Debian 13
 	table    table
-	pictures string // where they go, "": nowhere
+	pictures string // directory of the pictures; "": none are drawn
 	report   string // what was printed
 	size     size
-	logs     map[int]*log // that were generated, by their number of events
+	logs     map[int]*log // generated logs, by their number of events
 }
 
-// size says how much is done for each row.
+// size is how much is done for each row.
 type size struct {
-	rounds   int // of which the median counts
+	rounds   int // the median of these counts
 	events   int // of the log
 	podman   int // of the log that Podman reads
-	grown    int // of the log that has grown
-	tail     int // events that the last percent of the log has
+	grown    int // of the longer log
+	tail     int // events in the last percent of the log
 	appends  int // events for each round of latencies
 	pause    time.Duration
 	polls    int // events for the latency of Podman's follower
@@ -63,7 +63,7 @@ type size struct {
 	idleTime time.Duration
 }
 
-// burst is one of the fan-out.
+// burst is a burst of the fan-out.
 type burst struct {
 	subscribers, events int
 	target              float64 // deliveries a second
@@ -86,12 +86,12 @@ func main() {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], childPrefix) {
 		exitWith(runChild(os.Args[1:]))
 	}
-	isQuick := flag.Bool("quick", false, "do little of everything: this only shows that it works")
-	only := flag.String("only", "", "measure these `PARTS` alone: "+partNames()+", with commas between them")
-	binary := flag.String("binary", "", "measure this built `DAEMON`, not one built of the sources here")
+	isQuick := flag.Bool("quick", false, "do little of everything, which only shows that it works")
+	only := flag.String("only", "", "measure only these `PARTS`, separated by commas, of "+partNames())
+	binary := flag.String("binary", "", "measure this `DAEMON`, instead of building one from the sources here")
 	dir := flag.String("dir", "", "keep logs and sockets below this `DIRECTORY` (default a temporary one)")
-	into := flag.String("into", "", "put the table also into these `FILES`, with commas between them, where they have\n"+tableBegins+" and "+tableEnds)
-	pictures := flag.String("pictures", "", "draw the curves of growth as SVG into this `DIRECTORY`")
+	into := flag.String("into", "", "also write the table into these `FILES`, separated by commas, between the lines\n"+tableBegins+" and "+tableEnds)
+	pictures := flag.String("pictures", "", "draw the curves of growth as SVG files in this `DIRECTORY`")
 	rounds := flag.Int("rounds", 0, "take the median of this `NUMBER` of runs (default 5)")
 	flag.Parse()
 	b := &bench{size: full, pictures: *pictures, logs: make(map[int]*log)}
@@ -124,7 +124,7 @@ func partNames() string {
 	return strings.Join(names, ",")
 }
 
-// run measures the parts and prints the table, also if one of them failed.
+// run measures the parts and prints the table, even if one of them failed.
 func (b *bench) run(dir, binary, only string) (err error) {
 	chosen, err := choose(only)
 	if err != nil {
@@ -157,7 +157,7 @@ func (b *bench) run(dir, binary, only string) (err error) {
 	return err
 }
 
-// say returns what was measured, and on what.
+// say returns the machine and the table as text.
 func (b *bench) say(took time.Duration) string {
 	var out strings.Builder
 	fmt.Fprintln(&out, machine(b.podman, b.newer))
@@ -169,13 +169,13 @@ func (b *bench) say(took time.Duration) string {
 	return out.String()
 }
 
-// The lines between which putInto puts the table.
+// putInto writes the table between these lines.
 const (
 	tableBegins = "<!-- make bench -->"
 	tableEnds   = "<!-- end of make bench -->"
 )
 
-// putInto puts what was printed into files that have a place for it.
+// putInto writes the table into files that have a place for it.
 func (b *bench) putInto(paths []string) error {
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
@@ -185,7 +185,7 @@ func (b *bench) putInto(paths []string) error {
 		before, rest, ok := strings.Cut(string(text), tableBegins+"\n")
 		_, after, ended := strings.Cut(rest, tableEnds)
 		if !ok || !ended {
-			return fmt.Errorf("cannot put the table into %s: it does not have %s and behind it %s", path, tableBegins, tableEnds)
+			return fmt.Errorf("cannot write the table into %s: it does not have %s, and %s after it", path, tableBegins, tableEnds)
 		}
 		made := before + tableBegins + "\n" + b.report + tableEnds + after
 		if err := os.WriteFile(path, []byte(made), 0o644); err != nil {

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// podman is a Podman with storage of its own, whose log it does not rotate.
+// podman is a Podman with storage of its own, which does not rotate its log.
 type podman struct {
 	missing string // why it cannot be used
 	name    string // with its version
 	dir     string
 	script  string
-	log     string // "" until it was used
+	log     string // path of the log; "" before the first use
 }
 
 // peerScript returns the path of a script that runs a peer.
@@ -37,7 +37,7 @@ func newPodman(dir, script string) *podman {
 	}
 	out, err := p.command("--version").Output()
 	if err != nil {
-		p.missing = "test/peers/" + script + " finds none"
+		p.missing = "test/peers/" + script + " does not find it"
 		return p
 	}
 	p.name = strings.Replace(strings.TrimSpace(string(out)), " version", "", 1)
@@ -50,7 +50,7 @@ func (p *podman) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// prepare makes the storage, and returns the path of the log that it writes.
+// prepare creates the storage, and returns the path of Podman's log.
 func (p *podman) prepare() (string, error) {
 	if p.log != "" {
 		return p.log, nil
@@ -75,7 +75,7 @@ func (p *podman) clean() {
 // read measures how long Podman takes to read its log with these filters.
 func (p *podman) read(args []string) (time.Duration, error) {
 	cmd := p.command(append([]string{"events", "--stream=false", "--format", "json"}, args...)...)
-	// As grep's, its output is read.
+	// Its output is read, like that of grep.
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, err
@@ -91,13 +91,13 @@ func (p *podman) read(args []string) (time.Duration, error) {
 	return time.Since(began), copied
 }
 
-// follower is a podman events that follows.
+// follower is a running podman events that follows the log.
 type follower struct {
 	cmd  *exec.Cmd
-	seen chan time.Time // when it showed an event
+	seen chan time.Time // times at which it printed an event
 }
 
-// follow starts a follower, and returns once it shows what is appended.
+// follow starts a follower, and returns when it prints what is appended.
 func (p *podman) follow() (*follower, error) {
 	path, err := p.prepare()
 	if err != nil {
@@ -117,7 +117,7 @@ func (p *podman) follow() (*follower, error) {
 			f.seen <- time.Now()
 		}
 	}()
-	for range 20 { // it does not say when it follows
+	for range 20 { // it does not report that it follows
 		if err := appendEvent(path); err != nil {
 			f.end()
 			return nil, err
@@ -127,7 +127,7 @@ func (p *podman) follow() (*follower, error) {
 			case <-f.seen:
 				shown = true
 				continue
-			case <-time.After(time.Second): // it polls four times as often
+			case <-time.After(time.Second): // it polls every 250 ms
 			}
 			if shown {
 				return f, nil
@@ -136,7 +136,7 @@ func (p *podman) follow() (*follower, error) {
 		}
 	}
 	f.end()
-	return nil, errors.New("podman events shows nothing")
+	return nil, errors.New("podman events prints nothing")
 }
 
 func (f *follower) pid() int { return f.cmd.Process.Pid }

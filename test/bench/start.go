@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// start measures how long the first client waits that makes systemd start the
-// daemon: from its being started with the socket to the first reply.
+// start measures how long a client waits that makes systemd start the daemon: from the
+// start of the process, which gets the socket, to the first reply.
 func start(b *bench) error {
 	l, err := b.generate(b.size.events)
 	if err != nil {
@@ -35,7 +35,7 @@ func start(b *bench) error {
 	return nil
 }
 
-// activate starts a daemon as systemd does for a client that waits already.
+// activate starts a daemon as systemd does for a client that is already waiting.
 func (b *bench) activate(l *log, frame []byte) (time.Duration, error) {
 	socket := filepath.Join(b.dir, "activated")
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
@@ -56,7 +56,7 @@ func (b *bench) activate(l *log, frame []byte) (time.Duration, error) {
 	if err := w.send(frame); err != nil {
 		return 0, err
 	}
-	// The shell gives the daemon its own process ID, which only it can know.
+	// Only the shell knows the process ID that the daemon will have: its own.
 	cmd := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ exec "$@"`, "sh", b.binary}, serveArgs(l.path)...)...)
 	cmd.Env = append(os.Environ(), "LISTEN_FDS=1")
 	cmd.ExtraFiles = []*os.File{file}
@@ -73,7 +73,7 @@ func (b *bench) activate(l *log, frame []byte) (time.Duration, error) {
 		return 0, fmt.Errorf("%w\n%s", err, p.stderr.String())
 	}
 	if !bytes.HasPrefix(reply, []byte(`{"parameters"`)) {
-		return 0, fmt.Errorf("the daemon answers %.300s", reply)
+		return 0, fmt.Errorf("unexpected reply: %.300s", reply)
 	}
 	return took, nil
 }

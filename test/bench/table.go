@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// table is what is printed in the end.
+// table is the table that is printed at the end.
 type table struct{ rows []row }
 
 // row is one comparison.
@@ -22,7 +22,7 @@ type row struct {
 type verdict int
 
 const (
-	unjudged verdict = iota // there is no target, or its peer is missing
+	unjudged verdict = iota // there is no target, or the peer is missing
 	met
 	missed
 )
@@ -38,7 +38,7 @@ func judge(ok bool) verdict {
 
 func (t *table) add(r row) { t.rows = append(t.rows, r) }
 
-// compare adds a row whose target is a ratio, in which more is better.
+// compare adds a row whose target is a ratio; a higher one is better.
 func (t *table) compare(work, ours, peer string, ratio, target float64) {
 	t.add(row{work, ours, peer, times(ratio), "≥ " + times(target), judge(ratio >= target)})
 }
@@ -48,7 +48,7 @@ func (t *table) without(work, ours, missing string, target float64) {
 	t.add(row{work, ours, "not measured: " + missing, "", "≥ " + times(target), unjudged})
 }
 
-// atMost adds a row whose target is a bound for what it measures.
+// atMost adds a row whose target is an upper bound.
 func (t *table) atMost(work, ours, bound string, ok bool) {
 	t.add(row{work: work, ours: ours, target: "≤ " + bound, met: judge(ok)})
 }
@@ -90,19 +90,19 @@ func (t *table) print(w io.Writer) {
 	}
 }
 
-// median of runs.
+// median returns the median of runs.
 func median[T cmp.Ordered](runs []T) T {
 	sorted := slices.Sorted(slices.Values(runs))
 	return sorted[len(sorted)/2]
 }
 
-// percentile of what was sorted.
+// percentile returns a percentile of sorted values.
 func percentile(sorted []time.Duration, percent float64) time.Duration {
 	i := int(math.Ceil(float64(len(sorted))*percent/100)) - 1
 	return sorted[max(0, i)]
 }
 
-// medianOf measures as often as the size says.
+// medianOf returns the median of size.rounds measurements.
 func medianOf[T cmp.Ordered](b *bench, measure func() (T, error)) (T, error) {
 	var runs []T
 	for range b.size.rounds {
@@ -115,8 +115,8 @@ func medianOf[T cmp.Ordered](b *bench, measure func() (T, error)) (T, error) {
 	return median(runs), nil
 }
 
-// three writes a number with three digits, or all of those before the
-// point.
+// three writes a number with three digits, or with all digits before the point if
+// there are more.
 func three(x float64) string {
 	if x >= 999.5 {
 		return fmt.Sprintf("%.0f", x)

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wire is a connection with blocking system calls and nothing between them and
-// who measures: no library, no scheduler.
+// wire is a connection that makes blocking system calls itself, without a library or
+// Go's scheduler, so that the client costs little compared with what is measured.
 type wire struct {
 	fd  int
-	buf []byte // what was read and not handed out is buf[from:to]
+	buf []byte // buf[from:to] was read and is not consumed yet
 
 	from, to int
 }
@@ -34,7 +34,7 @@ func dial(socket string) (*wire, error) {
 
 func (w *wire) close() { _ = unix.Close(w.fd) }
 
-// call makes the frame of a call of io.podman.events.
+// call returns the frame of a call of io.podman.events.
 func call(method string, parameters any, more bool) []byte {
 	call := map[string]any{"method": "io.podman.events." + method, "parameters": parameters}
 	if more {
@@ -42,7 +42,7 @@ func call(method string, parameters any, more bool) []byte {
 	}
 	b, err := json.Marshal(call)
 	if err != nil {
-		panic(err) // of parameters that stand in this program
+		panic(err) // the parameters are those of this program
 	}
 	return append(b, 0)
 }
@@ -60,7 +60,7 @@ func (w *wire) send(frame []byte) error {
 	return nil
 }
 
-// read reads what there is, or waits for it.
+// read reads what has arrived, or waits for it.
 func (w *wire) read(buf []byte) (int, error) {
 	for {
 		n, err := unix.Read(w.fd, buf)
@@ -76,11 +76,10 @@ func (w *wire) read(buf []byte) (int, error) {
 	}
 }
 
-// await waits for something to read, as clients with an event loop do. One that
-// blocks in read is woken a second time, for nothing, when the other side takes
-// what it has sent. Go does not know that the thread waits: its scheduler would
-// take up to two more switches of threads for each wait, and the client be
-// measured as much as the service.
+// await waits for something to read, as a client with an event loop does. A client that
+// blocks in read is woken once more, for nothing, when the other side reads what it
+// has sent. Go's scheduler does not take part in the wait: it would need up to two more
+// switches of threads, and the client would be measured as much as the service.
 func (w *wire) await() error {
 	fds := [1]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}}
 	for {
@@ -137,8 +136,7 @@ func (w *wire) subscribe(p params) error {
 // lastFrame ends every frame but the last.
 var continues = []byte("\"continues\":true}\x00")
 
-// drain reads replies as bytes until the last one, and returns how many bytes
-// there were.
+// drain reads replies as bytes up to the last one, and returns the number of bytes.
 func (w *wire) drain(buf []byte) (total int64, err error) {
 	tail := make([]byte, 0, 2*len(continues))
 	for {

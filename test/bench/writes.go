@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// How the writers write.
+// How many writers and calls there are at once.
 const (
 	alone     = 1
 	together  = 16 // writers at a time
-	pipelined = 64 // calls of one client under way
+	pipelined = 64 // calls that one client has sent without waiting
 )
 
-// writes measures writing events, each acknowledged after it is in the log.
+// writes measures writing events, each of which is acknowledged when it is in the log.
 func writes(b *bench) error {
 	local, err := medianOf(b, func() (float64, error) { return b.localWriters(alone) })
 	if err != nil {
@@ -76,7 +76,7 @@ func writes(b *bench) error {
 	return d.check(b)
 }
 
-// event is what is written: a container that has ended.
+// event is the event that is written: a container that has exited.
 var event = params{
 	"type": "container", "status": "died", "exitCode": 0,
 	"id":    "b1e15d4efac7ee5570d63fb9286af3b9cd0ef5f0573c1a61574d0a3b7b508596",
@@ -84,14 +84,14 @@ var event = params{
 	"attributes": map[string]string{"com.docker.compose.project": "shop3", "com.docker.compose.service": "web"},
 }
 
-// writtenLine is the line that it makes, but for its time.
+// writtenLine is the line that it becomes, except for its time.
 const writtenLine = `{"ContainerExitCode":0,"ID":"b1e15d4efac7ee5570d63fb9286af3b9cd0ef5f0573c1a61574d0a3b7b508596",` +
 	`"Image":"registry.example.org/shop3/web:1.17","Name":"shop3_web_4711","Status":"died","Time":"%s","Type":"container",` +
 	`"Attributes":{"com.docker.compose.project":"shop3","com.docker.compose.service":"web"}}`
 
 func writeCall() []byte { return call("WriteEvent", params{"event": event}, false) }
 
-// check makes sure that what was acknowledged is there.
+// check checks that all acknowledged events are in the log.
 func (d *daemon) check(b *bench) error {
 	text, err := os.ReadFile(d.log)
 	if err != nil {
@@ -104,8 +104,8 @@ func (d *daemon) check(b *bench) error {
 	return nil
 }
 
-// localWriters returns how many events a second so many processes write to a
-// log by themselves.
+// localWriters returns how many events a second that number of processes write to a
+// log directly.
 func (b *bench) localWriters(writers int) (float64, error) {
 	dir, err := os.MkdirTemp(b.dir, "w")
 	if err != nil {
@@ -115,14 +115,14 @@ func (b *bench) localWriters(writers int) (float64, error) {
 	return b.race(writers, "write-local", filepath.Join(dir, "events.log"), strconv.Itoa(b.size.writes/writers))
 }
 
-// socketWriters returns how many calls a second so many processes make, each
-// with so many of them under way.
+// socketWriters returns how many calls a second that number of processes make, each of
+// which has that many calls under way.
 func (b *bench) socketWriters(socket string, writers, underWay int, frame []byte) (float64, error) {
 	return b.race(writers, "write-socket", socket, strconv.Itoa(b.size.writes/writers), strconv.Itoa(underWay), string(frame[:len(frame)-1]))
 }
 
-// race starts processes, lets them begin at one time, and returns how many
-// events a second they did until the last was done.
+// race starts processes, lets them begin at the same time, and returns how many events
+// a second they handled until the last of them had finished.
 func (b *bench) race(writers int, child string, args ...string) (float64, error) {
 	var cmds []*exec.Cmd
 	var start []io.Closer
@@ -151,7 +151,7 @@ func (b *bench) race(writers int, child string, args ...string) (float64, error)
 			return 0, err
 		}
 		cmds, start = append(cmds, cmd), append(start, in)
-		if _, err := io.ReadFull(out, make([]byte, 1)); err != nil { // it is ready
+		if _, err := io.ReadFull(out, make([]byte, 1)); err != nil { // until it is ready
 			return 0, fmt.Errorf("a writer did not start: %w", err)
 		}
 	}
@@ -167,8 +167,9 @@ func (b *bench) race(writers int, child string, args ...string) (float64, error)
 	return float64(b.size.writes/writers*writers) / took.Seconds(), ended
 }
 
-// echo returns how often a second so many clients, each with so many calls under way,
-// get a reply as long as that to WriteEvent from a service that does nothing else.
+// echo returns how many replies a second, as long as those to WriteEvent, that number
+// of clients get from a service that does nothing else. Each client has that many
+// calls under way.
 func (b *bench) echo(clients, underWay int) (float64, error) {
 	dir, err := os.MkdirTemp(b.dir, "e")
 	if err != nil {
