@@ -16,8 +16,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// who is a user as the kernel sees one. The numbers are made up: nothing of
-// them is in /etc/passwd or /etc/group.
+// who is a user as the kernel sees it. The numbers are arbitrary: none of them is in
+// /etc/passwd or /etc/group.
 type who struct {
 	uid, gid uint32
 	groups   []uint32
@@ -58,7 +58,7 @@ func (d *daemon) openToAll() (program string) {
 	return program
 }
 
-// ran is what came of a program that a user ran.
+// ran is the outcome of a program that a user ran.
 type ran struct {
 	out  string
 	pid  int
@@ -144,7 +144,7 @@ func TestAccess_varlink(t *testing.T) {
 			}
 		}
 	}
-	// The socket that is for root alone is closed to others.
+	// The socket for root only is closed to others.
 	for _, args := range [][]string{{"events", "--stream=false"}, {"status"}} {
 		args = append(args, "--address", "unix:"+d.socket)
 		if got := root.run(t, program, args...); !got.fine {
@@ -156,7 +156,7 @@ func TestAccess_varlink(t *testing.T) {
 	}
 }
 
-// A user, and no other, sees the events of its own engine.
+// Only the user sees the events of its own engine.
 func TestAccess_ownEngine(t *testing.T) {
 	needRoot(t)
 	d := newDaemon(t)
@@ -185,7 +185,7 @@ func TestDBus_access(t *testing.T) {
 	appendTo(t, d.log, lineOf("secret"))
 	d.start()
 	d.awaitLog("serving on D-Bus")
-	// dbus-daemon takes only users that there are: these are "daemon" and "bin".
+	// dbus-daemon accepts only users that exist: these are "daemon" and "bin".
 	const daemonUser, binUser = 1, 2
 	busctl := func(w who, args ...string) ran {
 		return w.run(t, "busctl", append([]string{"--address=" + bus.Address(), "--no-pager", "call", busName, objectPath}, args...)...)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// updateBench measures auto-update beside podman's own, on the same containers,
+// updateBench measures auto-update and podman's own on the same containers,
 // and counts the requests of both: "make bench-autoupdate".
 func updateBench(l *lab) {
 	const settle = "Label=io.eventsvc.autoupdate.settle=1s\n"

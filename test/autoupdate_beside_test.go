@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// updateBesidePodman: what Podman's own auto-update prints, and the state it leaves, in
-// the cases that docs/auto-update.md compares.
+// updateBesidePodman compares with what Podman's own auto-update prints, and the state
+// that it leaves, in the cases that docs/auto-update.md lists.
 func updateBesidePodman(l *lab) {
 	podmans := func(want map[string]string) {
 		l.t.Helper()
@@ -61,7 +61,7 @@ func updateBesidePodman(l *lab) {
 	}
 	l.clear(names...)
 
-	// Units that need one that is rolled back stay down.
+	// Units that require a unit that is rolled back stay stopped.
 	l.push("pdb", "good")
 	l.push("pweb", "good")
 	l.start(quadlet{name: "pdb", image: goodRegistry + "/pdb:latest", container: healthCheck + "Notify=healthy\n"},

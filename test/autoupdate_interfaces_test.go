@@ -86,8 +86,8 @@ func (l *lab) callOverBus(method string, args ...any) string {
 	}
 }
 
-// updateOverInterfaces: the same over Varlink and D-Bus, started on demand; runs
-// are followed step by step, and only root may call.
+// updateOverInterfaces: Varlink and D-Bus do the same; calls start the service; callers
+// follow a run step by step; only root may call.
 func updateOverInterfaces(l *lab) {
 	l.put("/etc/systemd/system/eventsvc-updater.service.d/idle.conf",
 		"[Service]\nExecStart=\nExecStart=/usr/libexec/eventsvc/eventsvc-updater serve --exit-idle-time 1s\n")
@@ -113,7 +113,7 @@ func updateOverInterfaces(l *lab) {
 	}
 	contains(l.t, l.varlink("GetRuns", "{}")[0], `"id":"`+first.ID+`"`)
 
-	// Back, over D-Bus, by which the service is started again: the caller gets what is done.
+	// A rollback over D-Bus, which starts the service again: the caller gets each step.
 	l.eventually("inactive", "sh", "-c", "systemctl is-active eventsvc-updater.service")
 	signals := l.callOverBus("Rollback", "face")
 	contains(l.t, signals, "Progress", "tag-back", "roll-back", "Finished", "rolled-back")
@@ -124,7 +124,7 @@ func updateOverInterfaces(l *lab) {
 	contains(l.t, l.sh("busctl call "+updaterOnBus+"Check asa{sv} 0 0"), `"held"`)
 	l.sh("busctl call " + updaterOnBus + "Release s " + image)
 
-	// What is wrong has its name on both.
+	// Both have a named error for each mistake.
 	for _, refused := range []struct{ command, want string }{
 		{"varlinkctl call unix:" + updaterSocket + ` io.podman.autoupdate.Release '{"image":"x"}'`, "io.podman.autoupdate.NotHeld"},
 		{"busctl call " + updaterOnBus + "Release s x", "it is not held"},

@@ -8,9 +8,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// updateKilled: runs that are killed at each kind of step, one after the other, are
-// put right by the next that is not, and no image is lost. The package's own test
-// kills a run at every call; here it is a real process.
+// updateKilled: after runs that were killed at each kind of step in succession, the next
+// one leaves everything in order, and no image is lost. The package's own test kills a
+// run at every call; here it is a real process.
 func updateKilled(l *lab) {
 	const settle = "Label=io.eventsvc.autoupdate.settle=500ms\n"
 	names := []string{"kill1", "kill2"}
@@ -55,7 +55,7 @@ func updateKilled(l *lab) {
 	l.clear(names...)
 }
 
-// imageOf is the ID of the image that a name means.
+// imageOf returns the ID of the image that has the name.
 func (l *lab) imageOf(name string) string {
 	return strings.TrimSpace(l.run("podman", "image", "inspect", "--format", "{{.Id}}", name))
 }

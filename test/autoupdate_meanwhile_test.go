@@ -79,8 +79,8 @@ func updateRemoved(l *lab) {
 	l.clear("removed1", "removed2", "removed3", "removed4", "bystander")
 }
 
-// updateMeanwhile: what is done to units and containers by others during a run, and
-// runs at the same time, cost others nothing.
+// updateMeanwhile: changes of units and containers during a run, and runs at the same
+// time, do not affect other containers.
 func updateMeanwhile(l *lab) {
 	image := goodRegistry + "/while:latest"
 	l.push("other", "good")

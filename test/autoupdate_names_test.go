@@ -19,7 +19,7 @@ func updateNames(l *lab) {
 	old := l.version
 	l.run("podman", "tag", goodRegistry+"/names:latest", "localhost/names:latest")
 	id := l.imageOf("localhost/names:latest")
-	// Podman itself makes no container of policy registry from a name that could mean several images.
+	// Podman itself refuses to create a container of policy registry from a name that could mean several images.
 	for _, name := range []string{"names:latest", id} {
 		if out, err := l.try("podman", "create", "--label", "io.containers.autoupdate=registry", name); err == nil ||
 			!strings.Contains(out, "fully-qualified") && !strings.Contains(out, "auto update") {
@@ -45,7 +45,7 @@ func updateNames(l *lab) {
 	l.want(results, "never", autoupdate.Failed, old)
 	contains(l.t, results["never"].Error, "must be a calendar event")
 	l.wantCode(code, 2)
-	// What was built here is what a container of policy local gets.
+	// A container of policy local gets the image that was built here.
 	l.run("podman", "tag", goodRegistry+"/names:latest", "localhost/names:latest")
 	results, _ = l.update("local")
 	l.want(results, "local", autoupdate.Updated, l.version)

@@ -6,8 +6,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// updateOptions: a run that only pulls, one that does not roll back, and one beside
-// Podman's own timer.
+// updateOptions: a run that only pulls, one that does not roll back, and one while
+// Podman's own timer is enabled.
 func updateOptions(l *lab) {
 	l.push("options", "good")
 	image, old := goodRegistry+"/options:latest", l.version

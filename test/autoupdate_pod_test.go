@@ -48,7 +48,7 @@ func updatePod(l *lab) {
 	l.push("right", "good")
 	left, right = l.version-1, l.version
 	check(autoupdate.Updated, autoupdate.Updated, 0)
-	// Podman's own changes one and reports both.
+	// Podman's own auto-update changes one container and reports both.
 	l.push("left", "good")
 	contains(l.t, l.run("podman", "auto-update", "--format", "{{.ContainerName}} {{.Updated}}"), "left true", "right true")
 	l.run("systemctl", "stop", "duo-pod")

@@ -12,8 +12,8 @@ import (
 )
 
 // updatePodman4: the Podman of Debian 12, 4.3.1, with units of "podman generate systemd
-// --new". It is this machine's, put into the booted one with the libraries that are not
-// there; its storage is its own.
+// --new". The program is this host's, copied into the machine together with the libraries
+// that are missing there; it has storage of its own.
 func updatePodman4(l *lab) {
 	testkit.Need(l.t, "podman")
 	program, err := exec.LookPath("podman")
@@ -52,7 +52,7 @@ func updatePodman4(l *lab) {
 	const storage = "/etc/containers/storage.conf"
 	l.run("mv", storage, storage+".newer")
 	l.put(storage, "[storage]\ndriver = \"vfs\"\nrunroot = \"/run/podman4/storage\"\ngraphroot = \"/var/lib/podman4/storage\"\n")
-	// This Podman asks for more open files and processes than a machine in a container may have.
+	// This Podman requires higher limits of open files and processes than a machine in a container may have.
 	const limits = "/etc/containers/containers.conf.d/podman4.conf"
 	l.put(limits, "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n")
 	defer func() {

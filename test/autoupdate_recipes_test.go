@@ -11,8 +11,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// recipe is a block of the recipes of docs/auto-update.md, as it is written there: the
-// one that follows a line which begins with some words.
+// recipe returns a block of code of docs/auto-update.md, unchanged: the one after the
+// line that begins with the given words.
 func (l *lab) recipe(begin string) string {
 	l.t.Helper()
 	text, err := os.ReadFile("../docs/auto-update.md")
@@ -29,8 +29,8 @@ func (l *lab) recipe(begin string) string {
 	return block
 }
 
-// follow starts a recipe that runs on, with a program in the place of mail or curl that
-// keeps what it gets, and returns once it is subscribed.
+// follow starts a recipe that keeps running, with a program instead of mail or curl that
+// records what it gets, and returns when the recipe is subscribed.
 func (l *lab) follow(name, begin, program, keep string) {
 	l.t.Helper()
 	l.put("/usr/local/bin/"+program, "#!/bin/sh\n"+keep)
@@ -76,8 +76,8 @@ func updateRecipes(l *lab) {
 	l.clear("recipe")
 }
 
-// updateMuted: by the recipe, the ends of containers that a run restarts raise no
-// alarm, and all others do.
+// updateMuted: with the recipe, a container that exits because a run restarts it raises
+// no alarm, and every other exit does.
 func updateMuted(l *lab) {
 	l.follow("muted", "An alarm for each container that ends", "mail", "echo \"$2\" >>/tmp/alarms\n")
 	l.push("muted", "good")
@@ -106,8 +106,8 @@ func updateMuted(l *lab) {
 	l.clear("muted")
 }
 
-// updateApproved: a container that runs leave as it is gets its new image when that is
-// approved, by the commands of the recipe.
+// updateApproved: a container that is held back gets its new image when the commands of
+// the recipe approve it.
 func updateApproved(l *lab) {
 	l.put("/etc/containers/registries.conf.d/example.conf",
 		"[[registry]]\nprefix = \"registry.example\"\nlocation = \""+goodRegistry+"\"\ninsecure = true\n")

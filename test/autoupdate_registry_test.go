@@ -6,9 +6,9 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// updateOtherArchitecture: of an index, the image of the container's own
-// architecture counts. The script makes an index of an amd64 and an arm64 image,
-// each of a version.
+// updateOtherArchitecture: only a change of the image for the container's own
+// architecture is an update. The script makes an index of an amd64 and an arm64 image,
+// each with a version of its own.
 func updateOtherArchitecture(l *lab) {
 	l.put("/opt/index", `#!/bin/sh
 set -e
@@ -25,7 +25,7 @@ for pair in $(dpkg --print-architecture):$1 riscv64:$2; do
 	rm -r $d
 done
 `)
-	// What has been pushed keeps its digest: only the other member is rebuilt.
+	// The image that was pushed before keeps its digest: only the other one is rebuilt.
 	l.put("/opt/pushindex", `#!/bin/sh
 set -e
 podman manifest rm index >/dev/null 2>&1 || :
@@ -54,7 +54,7 @@ podman rmi -f 127.0.0.1:5000/member:$own-$1 127.0.0.1:5000/member:riscv64-$2 >/d
 	l.clear("index")
 }
 
-// lockedRegistry asks for a name and a password.
+// lockedRegistry is a registry that requires a name and a password.
 const lockedRegistry = "127.0.0.1:5002"
 
 // updateWithPassword: with the password file of the label the registry can be read;
@@ -95,7 +95,7 @@ func updateBadInput(l *lab) {
 		quadlet{name: "fine", image: goodRegistry + "/fine:latest"}, quadlet{name: "gone", image: goodRegistry + "/gone:latest"},
 		quadlet{name: "vanished", image: goodRegistry + "/vanished:latest"},
 	)
-	// The tag is gone from the registry; the unit is gone from systemd, while its container runs.
+	// The tag no longer exists in the registry; the unit no longer exists in systemd, while its container runs.
 	l.sh("d=$(curl -sI -H 'Accept: application/vnd.oci.image.manifest.v1+json' http://" + goodRegistry + "/v2/gone/manifests/latest | " +
 		"tr -d '\\r' | sed -n 's/^Docker-Content-Digest: //p'); curl -sf -X DELETE http://" + goodRegistry + "/v2/gone/manifests/$d")
 	l.run("podman", "run", "-d", "--name", "orphan", "--network=host", "--cgroups=disabled", "--label", "io.containers.autoupdate=registry",
@@ -112,7 +112,7 @@ func updateBadInput(l *lab) {
 	contains(l.t, results["orphan"].Error, "nosuch.service")
 	l.run("podman", "rm", "-f", "-t", "0", "orphan")
 
-	// No room: nothing is pulled, and nothing restarted.
+	// No space: nothing is pulled, and nothing is restarted.
 	l.push("fine", "good")
 	l.sh("mkdir -p /run/full; mount -t tmpfs -o size=1m full /run/full")
 	l.run("mv", "/usr/bin/podman", "/usr/bin/podman.real")

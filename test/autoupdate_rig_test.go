@@ -58,7 +58,7 @@ type lab struct {
 	proxies int // that were started
 }
 
-// startLab boots one.
+// startLab boots a machine and starts the registry.
 func startLab(t *testing.T) *lab {
 	t.Helper()
 	bootedTree(t)
@@ -121,14 +121,14 @@ func startLab(t *testing.T) *lab {
 	return &lab{machine: m}
 }
 
-// push builds an image and pushes it; each is another one.
+// push builds an image and pushes it; each image is different.
 func (l *lab) push(name, kind string) {
 	l.t.Helper()
 	l.version++
 	l.run("/opt/image", name, fmt.Sprint(l.version), kind)
 }
 
-// quadlet is a container unit.
+// quadlet returns the Quadlet file of a container.
 type quadlet struct {
 	name, image, unit, container, service string
 	policy                                string
@@ -164,8 +164,8 @@ func (l *lab) clear(names ...string) {
 	_, _ = l.try(append([]string{"systemctl", "reset-failed"}, names...)...)
 }
 
-// update runs the updater and returns what became of each container, by name,
-// and the exit code.
+// update runs the updater and returns the result of each container, by name, and the
+// exit code.
 func (l *lab) update(args ...string) (map[string]autoupdate.Result, int) {
 	l.t.Helper()
 	out, err := l.command(l.t.Context(), append([]string{"eventsvc", "auto-update", "--format", "json"}, args...)...).Output()
@@ -187,7 +187,8 @@ func (l *lab) update(args ...string) (map[string]autoupdate.Result, int) {
 	return results, code
 }
 
-// versionOf is the version of the image that a container runs; empty if none runs.
+// versionOf returns the version of the image that a container runs; empty if it is not
+// running.
 func (l *lab) versionOf(name string) string {
 	out, _ := l.command(l.t.Context(), "podman", "exec", name, "cat", "/version").Output()
 	return strings.TrimSpace(string(out))

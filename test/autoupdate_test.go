@@ -9,11 +9,11 @@ import (
 	"github.com/eventsvc/eventsvc/internal/autoupdate"
 )
 
-// TestAutoUpdate goes through what an update can meet, on a booted machine with a
-// real registry, Podman and Quadlet units.
+// TestAutoUpdate tests the cases of an update, on a booted machine with a real registry,
+// Podman and Quadlet units.
 func TestAutoUpdate(t *testing.T) {
 	l := startLab(t)
-	// Most of the time goes by in waiting for images to fail: the short form is the first case.
+	// Most of the time is spent waiting for images to fail, so the short form has only the first case.
 	type step struct {
 		name string
 		test func(*lab)
@@ -38,7 +38,7 @@ func TestAutoUpdate(t *testing.T) {
 		{"Rootless", updateRootless},
 	}
 	inCI := len(steps)
-	// All of them take too long for each change, and the last one measures: by hand, with EVENTSVC_LONG=2.
+	// These take too long for each change, and the last one measures. Run them by hand, with EVENTSVC_LONG=2.
 	steps = append(
 		steps,
 		step{"Muted", updateMuted},
@@ -91,8 +91,8 @@ func updateHappy(l *lab) {
 	l.clear("app")
 }
 
-// updateBroken: an image that does not work is taken back, and not tried again
-// until another is pushed.
+// updateBroken: an image that does not work is rolled back, and is not tried again until
+// another one is pushed.
 func updateBroken(l *lab) {
 	kinds := []struct{ name, image, container string }{
 		{"atonce", "exit", ""},
@@ -138,7 +138,8 @@ func updateBroken(l *lab) {
 	l.clear(names...)
 }
 
-// updateOneOfFour: units of one image all go back if one of them fails.
+// updateOneOfFour: if one of several units with the same image fails, all are rolled
+// back.
 func updateOneOfFour(l *lab) {
 	l.push("four", "good")
 	old := l.version
@@ -160,7 +161,7 @@ func updateOneOfFour(l *lab) {
 	l.clear("four1", "four2", "four3", "four4")
 }
 
-// updateDependants: units that need an updated one run afterwards, also after a
+// updateDependants: units that require an updated unit run afterwards, even after a
 // rollback.
 func updateDependants(l *lab) {
 	l.push("db", "good")
@@ -182,7 +183,7 @@ func updateDependants(l *lab) {
 	l.clear("web", "db")
 }
 
-// proxy starts the proxy; it ends with the test.
+// proxy starts the proxy, which stops with the test.
 func (l *lab) proxy(mode ...string) (stop func()) {
 	l.t.Helper()
 	l.proxies++
@@ -195,8 +196,8 @@ func (l *lab) proxy(mode ...string) (stop func()) {
 	return func() { l.run("systemctl", "stop", unit) }
 }
 
-// updateBadRegistries: a registry that refuses, hangs, lies or is down costs its
-// own containers an update and others nothing.
+// updateBadRegistries: if a registry refuses, hangs, lies or is down, only its own
+// containers are not updated.
 func updateBadRegistries(l *lab) {
 	l.push("here", "good")
 	l.push("there", "good")
@@ -231,7 +232,7 @@ func updateBadRegistries(l *lab) {
 			stop()
 		}
 	}
-	// A unit that is named is wanted now.
+	// A unit that is named is updated now.
 	stop = l.proxy("delay", "0s")
 	results, code := l.update("there")
 	l.want(results, "there", autoupdate.Updated, fresh)
@@ -240,8 +241,8 @@ func updateBadRegistries(l *lab) {
 	l.clear("here", "there")
 }
 
-// updateNeverTouched: what does not ask for updates, is pinned or has a wrong
-// label stays as it is.
+// updateNeverTouched: a container without the label, with a pinned image or with an
+// invalid label is not changed.
 func updateNeverTouched(l *lab) {
 	l.push("still", "good")
 	image, old := goodRegistry+"/still:latest", l.version

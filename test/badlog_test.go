@@ -38,10 +38,10 @@ func (w *wire) nextEvent(t *testing.T) string {
 	}
 }
 
-// A line that is not an event is left out, and counted with its place.
+// A line that is not an event is skipped, and counted with its position.
 func TestLog_notAnEvent(t *testing.T) {
 	d := newDaemon(t)
-	// One loses its labels, the other is left out.
+	// One is delivered without its labels, the other is skipped.
 	long := func(name string, label int) string {
 		return fmt.Sprintf(`{"Name":%q,"Status":"create","Time":"2026-11-23T12:00:00Z","Type":"volume","Attributes":{"a":%q}}`+"\n",
 			name, strings.Repeat("x", label))
@@ -75,7 +75,7 @@ func TestLog_notAnEvent(t *testing.T) {
 	}
 }
 
-// A log that cannot be read is a fault until it can.
+// A log that cannot be read is reported as a fault until it can be read again.
 func TestLog_unreadable(t *testing.T) {
 	d := newDaemon(t)
 	if err := os.Mkdir(d.log, 0o700); err != nil {
@@ -103,7 +103,7 @@ func TestLog_unreadable(t *testing.T) {
 	}
 }
 
-// A log that comes goes and is replaced is followed.
+// A log that is created, deleted and replaced is followed.
 func TestLog_comesAndGoes(t *testing.T) {
 	d := newDaemon(t)
 	if d.unit == nil {

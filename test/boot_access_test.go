@@ -12,7 +12,7 @@ func groupReads(t *testing.T, m *machine, alice user) {
 	m.run("varlinkctl", "info", systemSocket) // it runs: what it was given before must not matter
 
 	m.put("/etc/eventsvc/eventsvc.toml.d/readers.toml", "allow-read = [\"@adm\"]\n")
-	// With --stdin, as there is no terminal for an editor.
+	// With --stdin, because there is no terminal for an editor.
 	m.sh(`printf '[Socket]\nSocketMode=0660\nSocketGroup=adm\n' | systemctl edit --stdin eventsvc.socket`)
 	m.run("systemctl", "restart", "eventsvc.socket")
 	contains(t, m.run("stat", "-c", "%a %G", "/run/eventsvc/io.podman.events"), "660 adm\n")
@@ -33,7 +33,7 @@ func groupReads(t *testing.T, m *machine, alice user) {
 
 	m.run("rm", "-r", "/etc/eventsvc/eventsvc.toml.d/readers.toml", "/etc/systemd/system/eventsvc.socket.d")
 	m.run("systemctl", "daemon-reload")
-	// It was started more often within ten seconds, by this test, than systemd lets a socket.
+	// This test started it more often within ten seconds than systemd allows for a socket.
 	m.run("systemctl", "reset-failed", "eventsvc.socket")
 	m.run("systemctl", "restart", "eventsvc.socket")
 	m.run("systemctl", "reset-failed", "eventsvc.socket")

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// TestInstalled_journalUnderAttack has an ordinary user of a booted Debian put the
-// longest entries into the journal that the service reads, while root follows the events
-// of all users: the service of the package answers, keeps within the memory of its unit,
-// and is in time for a watchdog of five seconds.
+// TestInstalled_journalUnderAttack: on a booted Debian, an ordinary user writes the
+// longest entries that the service reads into the journal, while root follows the events
+// of all users. The service of the package replies, stays within the memory limit of its
+// unit, and satisfies a watchdog of five seconds.
 func TestInstalled_journalUnderAttack(t *testing.T) {
 	bootedTree(t)
 	pkg := buildPackages(t, "0.1.0~test1")
@@ -62,9 +62,9 @@ func TestInstalled_journalUnderAttack(t *testing.T) {
 	}
 }
 
-// limitMemory gives a process of the machine what memory its unit may have at most,
-// where the control groups of this host are of version 1, of which the machine's
-// systemd has no memory. The function that it returns says how much was used.
+// limitMemory applies the memory limit of its unit to a process of the machine, if this
+// host has control groups of version 1, with which the machine's systemd cannot limit
+// memory. The function that it returns reports how much was used.
 func (m *machine) limitMemory(pid string) (used func() string) {
 	m.t.Helper()
 	const groups = "/sys/fs/cgroup/memory"

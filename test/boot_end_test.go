@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// follow starts a follower of the machine's events of volumes, and returns a
-// function that waits until it has seen so many and returns their names.
+// follow starts a follower of the machine's volume events, and returns a function that
+// waits for a number of events and returns their names.
 func (m *machine) follow() (wait func(count int) []string) {
 	m.t.Helper()
 	const output = "/opt/followed"
@@ -78,12 +78,12 @@ func upgrade(t *testing.T, m *machine, pkg string) {
 	contains(t, alice.run("varlinkctl", "info", hers), "0.1.0~test2")
 }
 
-// removed removes the package, and compares what is left with what was there
-// before it came.
+// removed removes the package, and compares the files with those before it was
+// installed.
 func removed(t *testing.T, m *machine, before []string) {
 	defer func(outer *testing.T) { m.t = outer }(m.t)
 	m.t = t
-	// What the administrator has enabled goes, too.
+	// What the administrator has enabled is removed, too.
 	m.run("systemctl", "enable", "eventsvc.service", "eventsvc-legacy.socket", "eventsvc-readonly.socket")
 	m.run("systemctl", "--global", "enable", "eventsvc.service", "eventsvc-legacy.socket")
 	m.run("apt-get", "remove", "-y", "-q", "eventsvc")
@@ -97,7 +97,7 @@ func removed(t *testing.T, m *machine, before []string) {
 	leftOver(t, m, before)
 }
 
-// leftOver compares the files of the machine with those of before.
+// leftOver compares the files of the machine with those before the installation.
 func leftOver(t *testing.T, m *machine, before []string) {
 	t.Helper()
 	for _, path := range m.files() {
@@ -112,8 +112,7 @@ func leftOver(t *testing.T, m *machine, before []string) {
 	}
 }
 
-// podmans reports whether a file is one that the Podman of the machine made when
-// it was used.
+// podmans reports whether the machine's Podman created the file.
 func podmans(path string) bool {
 	for _, dir := range []string{"/run/libpod", "/run/podman", "/run/crun", "/run/lock", "/etc/cni", "/run/netns", "/var/lib/cni", "/run/sudo"} {
 		if path == dir || strings.HasPrefix(path, dir+"/") {
@@ -123,8 +122,8 @@ func podmans(path string) bool {
 	return false
 }
 
-// TestInstalled_rpm runs the scripts of the rpm on the same machine, whose own
-// packages rpm knows nothing of.
+// TestInstalled_rpm runs the scripts of the rpm on the same machine, whose packages are
+// unknown to rpm.
 func TestInstalled_rpm(t *testing.T) {
 	bootedTree(t)
 	first, second := buildPackages(t, "0.1.0~test1"), buildPackages(t, "0.1.0~test2")
@@ -138,7 +137,7 @@ func TestInstalled_rpm(t *testing.T) {
 	m.run("mkdir", "-p", "/usr/share/dbus-1/interfaces", "/usr/share/licenses", "/usr/share/zsh/site-functions")
 	alice := m.addUser("alice", 1000)
 	before := m.files()
-	// Names that rpm's own distributions provide, of whatever they call their packages.
+	// Names that every distribution with rpm provides, whatever its packages are called.
 	requires := m.run("rpm", "-qp", "--requires", m.bring(first, "rpm"))
 	contains(t, requires, "/bin/sh\n", "systemd >= 253\n", "libsystemd.so.0()(64bit)\n", "libc.so.6(GLIBC_2.")
 	if n := strings.Count(requires, "\n"); n != 4 {
@@ -165,7 +164,7 @@ func TestInstalled_rpm(t *testing.T) {
 	if out, err := m.try("pgrep", "-a", "eventsvc"); err == nil {
 		t.Errorf("something runs after the removal: %s", out)
 	}
-	// A log of its own is events, which rpm leaves to the administrator.
+	// A log of its own contains events; rpm leaves it to the administrator.
 	m.run("rm", "-rf", "/var/lib/eventsvc")
 	leftOver(t, m, before)
 }

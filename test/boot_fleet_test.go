@@ -10,9 +10,9 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// The units of a fleet as they are packaged, set up on a booted host as docs/fleet.md
-// says, bring an event of Podman through a real nats-server to the service of the fleet,
-// once, though each of them and the server are killed.
+// The packaged units of a fleet are set up on a booted host as docs/fleet.md says. They
+// bring each event of Podman once through a real nats-server to the service of the fleet,
+// although each of them, and the server, is killed.
 func TestFleetUnits_booted(t *testing.T) {
 	bootedTree(t)
 	nats := testkit.Peers("bin/nats-server")

@@ -14,9 +14,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// hard are the tests of faults and hostile clients that are run against the
-// service as it is installed. Those that are not here need sockets or users of
-// their own.
+// hard lists the tests of faults and hostile clients that are run against the installed
+// service. The others need sockets or users of their own.
 var hard = []string{
 	"TestHostile_calls",
 	"TestHostile_pieces",
@@ -41,9 +40,8 @@ var hard = []string{
 	"TestKill_losesNothing",
 }
 
-// TestInstalled_faultsAndHostileClients lets this test binary
-// run on a booted Debian, against the service of the package, in the sandbox of
-// its unit.
+// TestInstalled_faultsAndHostileClients runs this test binary on a booted Debian, against
+// the service of the package, in the sandbox of its unit.
 func TestInstalled_faultsAndHostileClients(t *testing.T) {
 	bootedTree(t)
 	testkit.Need(t, "strace")
@@ -90,8 +88,8 @@ func TestInstalled_faultsAndHostileClients(t *testing.T) {
 	}
 }
 
-// bringProgram makes a program of this host one of the machine's, with the
-// libraries that it is linked with, as the machine may have others.
+// bringProgram copies a program of this host into the machine, with the libraries that
+// it is linked with, because the machine may have others.
 func (m *machine) bringProgram(name, to string) {
 	m.t.Helper()
 	path, err := exec.LookPath(name)

@@ -54,8 +54,8 @@ func configuration(t *testing.T, m *machine, alice user) {
 	m.run("systemctl", "restart", "eventsvc.service")
 }
 
-// messages finds what monitors match by its MESSAGE_ID, with its fields and its entry
-// in the catalog. What was denied and read again was so in the steps before.
+// messages finds the messages that monitors match by their MESSAGE_ID, with their fields
+// and catalog entries. The steps before this one caused the denial and the reload.
 func messages(t *testing.T, m *machine, _ user) {
 	entry := func(id slog.Attr, wants ...string) {
 		t.Helper()
@@ -79,7 +79,7 @@ func messages(t *testing.T, m *machine, _ user) {
 	followed(1)
 	m.sh("truncate --size=0 /run/libpod/events/events.log && podman volume create lost && podman volume rm lost")
 	entry(messageid.Lost, `"PRIORITY":"4"`, `"EVENTSVC_PATH":"/run/libpod/events/events.log"`)
-	// The follower has ended with an error, unless it comes to that only now.
+	// The follower has exited with an error, or is about to.
 	_, _ = m.try("systemctl", "stop", "follower.service")
 	if out, err := m.try("eventsvc", "events", "--stream=false", "--after-cursor="+cursor); err == nil {
 		t.Errorf("the cursor of an event that is lost has not expired: %s", out)
@@ -97,8 +97,8 @@ func messages(t *testing.T, m *machine, _ user) {
 		"Subject: Container events may have been lost", "Documentation: man:eventsvc-serve(8)")
 }
 
-// hangs stops the process in its tracks: the watchdog notices, and a follower
-// loses nothing.
+// hangs stops the process with SIGSTOP: the watchdog notices, and a follower loses
+// nothing.
 func hangs(t *testing.T, m *machine, _ user) {
 	m.put("/etc/systemd/system/eventsvc.service.d/watchdog.conf", "[Service]\nWatchdogSec=2s\n")
 	m.run("systemctl", "daemon-reload")
@@ -123,11 +123,11 @@ func hangs(t *testing.T, m *machine, _ user) {
 	m.run("systemctl", "restart", "eventsvc.service")
 }
 
-// idle lets the service end when no client needs it, over and over, while clients
-// of both interfaces come at all times.
+// idle lets the service exit when it is idle, many times, while clients of both
+// interfaces call at any moment.
 func idle(t *testing.T, m *machine, _ user) {
 	m.put("/etc/eventsvc/eventsvc.toml.d/idle.toml", "exit-idle-time = \"300ms\"\n")
-	// Systemd takes a service that starts too often for one that fails; this one is meant to.
+	// systemd treats a service that starts too often as failed; this one starts often on purpose.
 	m.put("/etc/systemd/system/eventsvc.service.d/often.conf", "[Unit]\nStartLimitIntervalSec=0\n")
 	m.run("systemctl", "daemon-reload")
 	m.run("systemctl", "restart", "eventsvc.service")
@@ -136,7 +136,7 @@ func idle(t *testing.T, m *machine, _ user) {
 		return strings.Count(m.run("journalctl", "--unit", "eventsvc.service", "--no-pager", "--output=cat"), "Started eventsvc.service")
 	}
 	before := started()
-	// The pauses are around the time after which it ends: calls meet it running, ending and gone.
+	// The pauses are close to the idle time: calls arrive while the service runs, exits and has exited.
 	for i := range 20 {
 		time.Sleep(time.Duration(200+i*20) * time.Millisecond)
 		call := []string{"varlinkctl", "call", systemSocket, "io.podman.events.GetStatus", "{}"}
@@ -163,8 +163,8 @@ func idle(t *testing.T, m *machine, _ user) {
 	m.run("systemctl", "daemon-reload")
 }
 
-// journal is the same with the store that Podman uses by default where systemd
-// runs. Of it each sees its own events, root too.
+// journal repeats this with the store that Podman uses by default on a host with
+// systemd. Each user sees only its own events there, even root.
 func journal(t *testing.T, m *machine, alice user) {
 	if _, err := os.Stat(filepath.Join("..", "internal", "store", "journald")); err != nil {
 		t.Skip("this version has no journald store")

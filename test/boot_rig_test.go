@@ -15,7 +15,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// bootPatience is how long a test waits for what a booted machine has to do.
+// bootPatience is how long a test waits for a booted machine.
 const bootPatience = 60 * time.Second
 
 // machine is a Debian trixie that systemd-nspawn has booted: the tree of
@@ -26,11 +26,11 @@ type machine struct {
 	root   string // its file system, seen from here
 	nspawn *exec.Cmd
 	leader string // process ID of its systemd
-	// said is all that was run and what it printed.
+	// said contains all commands that were run and their output.
 	said *os.File
 }
 
-// bootedTree returns the tree, and skips the test without one.
+// bootedTree returns the tree, or skips the test if it is missing.
 func bootedTree(t *testing.T) string {
 	t.Helper()
 	needRoot(t)
@@ -49,7 +49,7 @@ func bootedTree(t *testing.T) string {
 	return tree
 }
 
-// boot boots the tree. Files to put into it before go by their paths.
+// boot boots the tree, after adding files to it, which are given by their paths.
 func boot(t *testing.T, files map[string]string) *machine {
 	t.Helper()
 	tree := bootedTree(t)
@@ -85,7 +85,7 @@ func boot(t *testing.T, files map[string]string) *machine {
 	return m
 }
 
-// start boots the machine, and returns once it is up.
+// start boots the machine, and returns when it is up.
 func (m *machine) start(room string) {
 	m.t.Helper()
 	console, err := os.Create(filepath.Join(room, "console"))
@@ -96,7 +96,7 @@ func (m *machine) start(room string) {
 	m.nspawn = exec.Command("systemd-nspawn", "-q", "-D", m.root, "-M", fmt.Sprintf("evboot-%d", os.Getpid()), "--register=no",
 		"--keep-unit", "--private-users=no", "--private-network", "--console=pipe", "--kill-signal=SIGRTMIN+3", "--notify-ready=yes", "-b")
 	m.nspawn.Stdout, m.nspawn.Stderr = console, console
-	// A group of its own: what interrupts the test does not interrupt the machine, which is powered off in order.
+	// In a process group of its own: a signal that interrupts the test does not reach the machine, which is then powered off properly.
 	m.nspawn.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := m.nspawn.Start(); err != nil {
 		m.t.Fatal(err)
@@ -184,7 +184,7 @@ func (m *machine) try(args ...string) (string, error) {
 	return string(out), err
 }
 
-// note keeps a command and what it printed, as a terminal would show it.
+// note records a command and its output, as a terminal would show them.
 func (m *machine) note(args []string, out []byte, err error) {
 	prompt := "#"
 	if args[0] == "runuser" {
@@ -255,7 +255,7 @@ func (u user) run(args ...string) string {
 	return u.m.run(u.args(args)...)
 }
 
-// eventually waits until a command prints what is wanted.
+// eventually waits until a command prints the text.
 func (m *machine) eventually(want string, args ...string) string {
 	m.t.Helper()
 	for deadline := time.Now().Add(bootPatience); ; time.Sleep(50 * time.Millisecond) {

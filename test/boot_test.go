@@ -30,8 +30,8 @@ func busctl(method ...string) []string {
 // the journal.
 const logToFile = "[engine]\nevents_logger = \"file\"\n"
 
-// TestInstalled_debian is the life of the package on a booted Debian: from its
-// installation through everything that it promises to its removal.
+// TestInstalled_debian installs the package on a booted Debian, tests what it promises,
+// and removes it.
 func TestInstalled_debian(t *testing.T) {
 	bootedTree(t)
 	first, second := buildPackages(t, "0.1.0~test1"), buildPackages(t, "0.1.0~test2")
@@ -114,7 +114,7 @@ func (m *machine) bring(dir, kind string) string {
 	return path
 }
 
-// changing are the places that a running system, Podman or this test changes.
+// changing lists the paths that a running system, Podman or this test changes.
 var changing = []string{
 	"/proc", "/sys", "/dev", "/opt", "/root", "/home", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/containers", "/var/lib/dpkg",
 	"/var/lib/apt", "/var/lib/rpm", "/run/systemd", "/run/user", "/run/containers", "/run/log", "/run/udev", "/var/lib/systemd/timers", "/var/lib/systemd/linger",
@@ -221,7 +221,7 @@ func sandboxHolds(t *testing.T, m *machine, _ user) {
 	pid := m.property("eventsvc.service", "MainPID")
 	status := m.run("cat", "/proc/"+pid+"/status")
 	contains(t, status, "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2", "Uid:\t0\t0\t0\t0")
-	// In its mount namespace, with all of root's rights: what is read-only there is so for every process.
+	// In its mount namespace, with all of root's rights: what is read-only there is read-only for every process.
 	inside := []string{"nsenter", "--mount=/proc/" + pid + "/ns/mnt", "sh", "-c"}
 	for _, path := range []string{"/etc", "/usr/bin", "/var/log", "/var/lib", "/run", "/run/podman", "/root", "/home", "/boot"} {
 		out, err := m.try(append(inside, "touch "+path+"/eventsvc-was-here")...)
@@ -260,7 +260,7 @@ func strangers(t *testing.T, m *machine, alice user) {
 	refused("Permission denied", "varlinkctl", "info", systemSocket)
 	refused("Access denied", "busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "RequestName", "su", onBus[0], "0")
 
-	// The way that the unit's comment describes.
+	// In the way that the unit's comment describes.
 	m.run("systemctl", "enable", "eventsvc-readonly.socket")
 	m.sh("systemctl stop eventsvc.socket eventsvc.service; systemctl start eventsvc.socket eventsvc-readonly.socket")
 	contains(t, alice.run("varlinkctl", "call", publicSocket, "io.podman.events.GetEvents", "{}"), `"events":[]`)
@@ -286,13 +286,13 @@ func userFlavour(t *testing.T, m *machine, alice user) {
 		`"volume" "create" "" "mine"`, `"uid" u 1000`)
 	contains(t, alice.run("systemctl", "--user", "is-active", "eventsvc.service"), "active")
 
-	// A session bus beside that of her manager starts a service by itself. That one has no socket: the other has it. It ends with its bus.
+	// A second session bus, which is not her manager's, starts a service by itself. That service has no socket, because the first one has it, and exits with its bus.
 	contains(t, alice.run("dbus-run-session", "--", "sh", "-c", strings.Join(append(append([]string{"busctl", "--user", "call"}, onBus...),
 		"GetLastEvent", "as", "1", "volume=mine"), " ")+"; pgrep -u alice -a eventsvc"),
 		`"volume" "create" "" "mine"`, "--dbus=-session", "--dbus starter")
 	m.eventually("1\n", "pgrep", "-u", "alice", "-c", "eventsvc")
 
-	// Not every user has a session bus. Then there is Varlink.
+	// A user without a session bus can use Varlink.
 	m.run("systemctl", "--global", "mask", "dbus.socket")
 	bob := m.addUser("bob", 1001)
 	m.run("loginctl", "enable-linger", "bob")

@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// The three commands of docs/fleet.md have the service of root show the events of
-// three users with real rootless Podman, one with the journal, one with its log where
-// Podman has it by default and one with the log that its containers.conf names, and
-// root's: each event once and with its user. A user who logs out and in again loses
-// none, and no user sees another's.
+// With the three commands of docs/fleet.md, root's service shows the events of root and
+// of three users with real rootless Podman: one with the journal, one with the log at its
+// default path, and one with the log that its containers.conf names. Each event is shown
+// once, with its user. A user who logs out and in again loses none, and no user sees those
+// of another.
 func TestUsersUnit_rootlessPodman(t *testing.T) {
 	bootedTree(t)
 	read := func(path string) string {
@@ -114,14 +114,14 @@ func TestUsersUnit_rootlessPodman(t *testing.T) {
 	}
 }
 
-// login has a user linger, and waits for its runtime directory and its manager.
+// login makes a user linger, and waits for its runtime directory and its manager.
 func (m *machine) login(u user) {
 	m.t.Helper()
 	m.run("loginctl", "enable-linger", u.name)
 	m.eventually("ActiveState=active", "systemctl", "show", "--property=ActiveState", "user@"+strconv.Itoa(u.uid)+".service")
 }
 
-// logout ends all that a user runs, and waits until its runtime directory is gone.
+// logout ends all processes of a user, and waits until its runtime directory is removed.
 func (m *machine) logout(u user) {
 	m.t.Helper()
 	m.run("loginctl", "disable-linger", u.name)

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// commandsWait runs the recipes of wait with the Podman of the machine, 5.4.2: until a
-// job has ended, until a container is healthy, and whether it is so already, under its
-// present name.
+// commandsWait runs the recipes of 'eventsvc wait' with the machine's Podman 5.4.2: wait
+// until a job has ended, or until a container is healthy, which it may be already, found
+// by its present name.
 func commandsWait(t *testing.T, m *machine, _ user) {
 	const create = "podman create --pull=never --cgroups=disabled --network=host "
 	m.sh(create + "--name job localhost/busybox:test sh -c 'exit 9'")

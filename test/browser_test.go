@@ -95,8 +95,8 @@ func browserModules(t *testing.T) string {
 	return dir
 }
 
-// installPage puts the page where a bridge finds it, as its packages hold it, with the
-// socket of the test instead of the system's.
+// installPage installs the page where Cockpit's bridge finds it, as its packages do, but
+// with the socket of the test instead of the system's.
 func installPage(t *testing.T, dir, socket string) {
 	t.Helper()
 	stage, dest := t.TempDir(), t.TempDir()
@@ -149,8 +149,8 @@ func sizeOf(t *testing.T, dir string) (sum int64) {
 	return sum
 }
 
-// keepRunning starts a daemon, again whenever it ends, until there is a file PID.over,
-// and keeps its process ID in a file.
+// keepRunning starts a daemon, and again whenever it exits, until the file PID.over
+// exists. It writes the process ID to a file.
 func keepRunning(t *testing.T, pid string, args ...string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -253,7 +253,8 @@ func withEnvironment(variable string) (pids []int) {
 	return pids
 }
 
-// story puts an hour of a host's life before what Podman writes, as Podman would.
+// story writes an hour of a host's events to the log, in Podman's form, before Podman
+// writes to it.
 func story(t *testing.T, log string) {
 	t.Helper()
 	var list []events.Event
@@ -303,7 +304,7 @@ func story(t *testing.T, log string) {
 	}
 }
 
-// oddNames are what a page must neither interpret nor be broken by. browser/page.js knows them.
+// oddNames must neither be interpreted by the page nor break it. browser/page.js has the same names.
 var oddNames = []string{strings.Repeat("n", 4096), "שלום \u202eevil", "<b>bold</b><script>attacked=1</script>", "bell\a and \x1b[31mred"}
 
 // manyEvents returns a file with lines of Podman's log, of the last 50 minutes: a

@@ -9,9 +9,9 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// A collected log is written by its collector alone: no interface lets a client add an
-// event to it, whatever host and user that pretends. In an ordinary log such members
-// name none.
+// Only the collector writes to a collected log: no interface lets a client add an event
+// to it, whatever host and user the event names. In an ordinary log these members have no
+// meaning.
 func TestCollectedLog_refusesWrites(t *testing.T) {
 	for _, collected := range []string{"hosts", "users", "no"} {
 		t.Run(collected, func(t *testing.T) {

@@ -76,7 +76,7 @@ func TestContainer_servesTheHost(t *testing.T) {
 	last := "volume remove " + endName + "\n"
 	want.WriteString(last)
 	out := f.await(t, last)
-	// Podman reports the rotations, and the image of the container whenever it gets to it.
+	// Podman reports the rotations, and, at an arbitrary time, the image of the container.
 	if n := strings.Count(out, "log-rotation "); n < 2 {
 		t.Errorf("the log was rotated %d times", n)
 	}

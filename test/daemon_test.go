@@ -24,9 +24,9 @@ type daemon struct {
 	args   []string
 	cmd    *exec.Cmd
 	stderr *testkit.Buffer
-	// journal says that it serves a journal, not the log file.
+	// journal: it serves a journal instead of the log file.
 	journal bool
-	// enter makes the command run elsewhere; nil: here.
+	// enter makes the command run in another place, such as a namespace; nil: here.
 	enter func(args ...string) *exec.Cmd
 	// unit is the systemd unit that is tested instead of a command of the test.
 	unit *unit
@@ -171,7 +171,7 @@ func (d *daemon) descriptors() int {
 	return len(entries)
 }
 
-// awaitNoSubscribers waits for the daemon to notice that all have gone.
+// awaitNoSubscribers waits until the daemon has noticed that all subscribers have gone.
 func (d *daemon) awaitNoSubscribers() {
 	d.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -233,7 +233,7 @@ func (d *daemon) awaitLog(text string) {
 	}
 }
 
-// comes waits for something that has to be looked for again and again.
+// comes waits for a condition by checking it repeatedly.
 func comes(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {

@@ -21,10 +21,10 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// dbusPatience is how long a test waits for what has to come.
+// dbusPatience is how long a test waits for something that must arrive.
 const dbusPatience = 20 * time.Second
 
-// dbusRig is the D-Bus interface on a bus, with a log file after it.
+// dbusRig is the D-Bus interface on a bus, and its log file.
 type dbusRig struct {
 	t      testing.TB
 	bus    *testkit.Bus
@@ -77,7 +77,7 @@ func serveDBusOf(t testing.TB, bus *testkit.Bus, path string) *dbusRig {
 	return r
 }
 
-// write appends events as a program beside the service would.
+// write appends events as another program than the service would.
 func (r *dbusRig) write(batch ...events.Event) []string {
 	r.t.Helper()
 	cursors, err := store.Cursors(r.feed.Write(context.Background(), batch))

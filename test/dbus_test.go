@@ -24,7 +24,7 @@ const (
 	objectPath = "/io/podman/Events1"
 )
 
-// contains complains about every text that is not there.
+// contains fails the test for every text that is missing.
 func contains(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
@@ -34,7 +34,7 @@ func contains(t *testing.T, text string, parts ...string) {
 	}
 }
 
-// squeeze makes every run of blanks one.
+// squeeze replaces every run of blanks by one.
 func squeeze(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
@@ -134,7 +134,7 @@ func await(t *testing.T, lines *bufio.Scanner, text string) string {
 	return ""
 }
 
-// gdbus monitor and match rules hear broadcasts.
+// gdbus monitor and match rules receive broadcasts.
 func TestDBus_broadcasts(t *testing.T) {
 	r := serveDBus(t, nil)
 	monitor := r.background("gdbus", "monitor", "--session", "--dest", busName, "--object-path", objectPath)
@@ -165,7 +165,7 @@ func (r *dbusRig) python(program string, args ...string) (string, []string) {
 // Two subscriptions of a GLib program get their own events, once.
 func TestDBus_glibTwoSubscriptions(t *testing.T) {
 	r := serveDBus(t, nil)
-	// Enough for the service to ask whether the program reads.
+	// Enough for the service to ping the program.
 	const count = 3000
 	name, args := r.python("dbus_subscriber.py", fmt.Sprint(count))
 	lines := r.background(name, args...)
@@ -261,7 +261,7 @@ func TestDBus_streamLineAsVarlink(t *testing.T) {
 	}
 }
 
-// On the system bus each user sees its own events alone.
+// On the system bus each user sees only its own events.
 func TestDBus_systemBusUsers(t *testing.T) {
 	needRoot(t)
 	r := serveDBus(t, testkit.StartBus(t, buspolicy.System(t)))
@@ -273,7 +273,7 @@ func TestDBus_systemBusUsers(t *testing.T) {
 		return string(out), err
 	}
 	testkit.Need(t, "busctl")
-	// dbus-daemon takes only users that there are: this is "daemon".
+	// dbus-daemon accepts only users that exist: this is "daemon".
 	const stranger = 1
 	get := []string{"call", busName, objectPath, busName, "GetEvents", "asa{sv}", "0", "0"}
 	if out, err := as(0, get...); err != nil || !strings.Contains(out, `"c1"`) {
@@ -343,7 +343,7 @@ func TestDBus_busRestarts(t *testing.T) {
 	}
 }
 
-// D-Bus has what a real Podman did.
+// D-Bus has the events of a real Podman.
 func TestDBus_realPodman(t *testing.T) {
 	p := newPodman(t)
 	r := serveDBusOf(t, nil, p.log)

@@ -17,8 +17,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/imitate"
 )
 
-// mountTmpfs mounts a file system of so many bytes at a directory below that of
-// the daemon, for its log.
+// mountTmpfs mounts a file system of a number of bytes below the daemon's directory, for
+// its log.
 func (d *daemon) mountTmpfs(size int) (mountpoint string) {
 	d.t.Helper()
 	needRoot(d.t.(*testing.T))
@@ -36,7 +36,7 @@ func (d *daemon) mountTmpfs(size int) (mountpoint string) {
 	return mountpoint
 }
 
-// fill fills a file system, but for a few bytes.
+// fill fills a file system except for a few bytes.
 func fill(t *testing.T, path string, room int64) {
 	t.Helper()
 	f, err := os.Create(path)
@@ -60,7 +60,7 @@ func fill(t *testing.T, path string, room int64) {
 	}
 }
 
-// wantFault makes sure that the status says what is wrong; "" for nothing.
+// wantFault checks that the status reports a fault with the text; "" for none.
 func (d *daemon) wantFault(text string) {
 	d.t.Helper()
 	fault := d.call("GetStatus", nil).Parameters.Fault
@@ -69,7 +69,7 @@ func (d *daemon) wantFault(text string) {
 	}
 }
 
-// A disk that is full loses nothing and what is acknowledged is there.
+// When the disk is full, nothing is lost, and what was acknowledged is stored.
 func TestFaults_diskFull(t *testing.T) {
 	for _, mode := range []string{"never", "always"} {
 		t.Run("sync "+mode, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestFaults_diskFull(t *testing.T) {
 	}
 }
 
-// writeUntilFull writes until that is refused, some times.
+// writeUntilFull writes until writes have been refused a number of times.
 func (m *model) writeUntilFull(d *daemon, writer string) {
 	w, err := dial(d.socket)
 	if err != nil {
@@ -159,7 +159,7 @@ func (m *model) wantWholeLines(d *daemon) {
 	}
 }
 
-// A log that cannot be written is read and is written again when it can.
+// A log that cannot be written can be read, and is written again when that is possible.
 func TestFaults_cannotWrite(t *testing.T) {
 	for _, before := range []bool{false, true} {
 		d := newDaemon(t)

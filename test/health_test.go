@@ -11,15 +11,15 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// verdictLine is a verdict as Podman 4.3.1 and later write it; the stamp tells
-// verdicts apart.
+// verdictLine is a health verdict as Podman 4.3.1 and later write it; the stamp
+// distinguishes verdicts.
 func verdictLine(container, word string, n int) string {
 	return fmt.Sprintf(`{"ID":"%s1","Image":"alpine","Name":%q,"Status":"health_status","Time":"2026-11-23T12:00:%02dZ","Type":"container","health_status":%q,"Attributes":null}`+"\n",
 		container, container, n, word)
 }
 
-// TestHealthChanged_onEveryInterface: the past and what is new are one to a reader,
-// and only what differs from the last verdict that it saw comes.
+// TestHealthChanged_onEveryInterface: across past and new events, a reader gets only
+// verdicts that differ from the last one that it got.
 func TestHealthChanged_onEveryInterface(t *testing.T) {
 	bus := testkit.StartBus(t, buspolicy.Session)
 	d := newDaemon(t, "--dbus", bus.Address())
@@ -88,8 +88,8 @@ func TestHealthChanged_onEveryInterface(t *testing.T) {
 	}
 }
 
-// TestHealthChanged_afterARestart: to a service that was restarted each verdict is the
-// first, to a client that reconnects by itself it is not.
+// TestHealthChanged_afterARestart: after a restart of the service each verdict is the
+// first, but not for a client that reconnects by itself.
 func TestHealthChanged_afterARestart(t *testing.T) {
 	d := newDaemon(t)
 	d.start()
@@ -124,7 +124,7 @@ func TestHealthChanged_afterARestart(t *testing.T) {
 	if changes.String() != want {
 		t.Errorf("it prints\n%s, want\n%s", changes, want)
 	}
-	// This one cannot know what was between, and rather repeats than hides.
+	// This reader cannot know what happened in between, and repeats rather than hides.
 	want = "db unhealthy 1\ndb unhealthy 4\ndb unhealthy 5\ndb unhealthy 8\n"
 	if failures.String() != want {
 		t.Errorf("of failures it prints\n%s, want\n%s", failures, want)

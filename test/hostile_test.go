@@ -19,8 +19,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// witness is an honest client among hostile ones: it follows, while another client
-// writes for it.
+// witness is a well-behaved client among hostile ones: it follows, while another client
+// writes.
 type witness struct {
 	d        *daemon
 	t        *testing.T
@@ -47,7 +47,7 @@ func startMetered(t *testing.T, args ...string) *daemon {
 	return d
 }
 
-// witness begins to follow, and notes what the daemon takes.
+// witness begins to follow, and records the resources of the daemon.
 func (d *daemon) witness() *witness {
 	d.t.Helper()
 	w, err := dial(d.socket)
@@ -58,14 +58,14 @@ func (d *daemon) witness() *witness {
 	o := &witness{d: d, t: d.t.(*testing.T), follower: d.subscribe(nil), writer: w}
 	o.isServed()
 	o.descriptors, o.memory = d.descriptors(), d.memory()
-	// The question itself has one goroutine more or less, by chance.
+	// The call that asks may itself add a goroutine or not.
 	for range 20 {
 		o.goroutines = max(o.goroutines, d.goroutines())
 	}
 	return o
 }
 
-// isServed makes sure that what is written comes.
+// isServed checks that a written event arrives.
 func (o *witness) isServed() {
 	o.t.Helper()
 	o.n++
@@ -79,8 +79,8 @@ func (o *witness) isServed() {
 	}
 }
 
-// baseline makes sure that the daemon takes what it took before. Nothing is
-// written until it does: that a client is gone has to be noticed without.
+// baseline checks that the daemon uses the same resources as before. Nothing is written
+// until it does, because it must notice without a write that a client has gone.
 func (o *witness) baseline() {
 	o.t.Helper()
 	subscribers := func() int { return o.d.call("GetStatus", nil).Parameters.Subscribers }
@@ -94,9 +94,9 @@ func (o *witness) baseline() {
 	o.t.Logf("memory: %d kB before, %d kB after; %d descriptors, %d goroutines", o.memory, o.d.memory(), o.d.descriptors(), o.d.goroutines())
 }
 
-// suffers attacks three times: what the first attacks leave in memory is what a
-// runtime keeps for the next, and the last must not add to it. How much that is
-// depends on when the runtime last collected; a little of it is no leak.
+// suffers attacks three times: the memory that the first attacks leave is kept by Go's
+// runtime for reuse, and the last attack must not add to it. The amount depends on when
+// the runtime last collected garbage, so a small increase is no leak.
 func (o *witness) suffers(attack func()) {
 	o.t.Helper()
 	before := 0
@@ -118,8 +118,8 @@ const (
 	subscribe = `{"method":"io.podman.events.Subscribe","parameters":{"fromStart":true},"more":true}` + "\x00"
 )
 
-// say sends text on a connection of its own and returns what comes back until
-// the daemon closes it, or falls silent.
+// say sends text on a new connection and returns what arrives until the daemon closes it
+// or sends nothing more.
 func (d *daemon) say(text string) (replies []string, closed bool) {
 	d.t.Helper()
 	w, err := dial(d.socket)
@@ -146,10 +146,10 @@ func (d *daemon) say(text string) (replies []string, closed bool) {
 	}
 }
 
-// theEnd is a call whose answer shows that the connection still lives.
+// theEnd is a call whose reply shows that the connection is still open.
 const theEnd = `{"method":"the-end-of-what-is-said.Call"}` + "\x00"
 
-// Hostile calls of every kind are answered or end their connection alone.
+// Hostile calls of every kind get a reply, or end only their own connection.
 func TestHostile_calls(t *testing.T) {
 	d := startMetered(t)
 	o := d.witness()
@@ -190,7 +190,7 @@ func TestHostile_calls(t *testing.T) {
 		case test.want == "" && (!closed || len(replies) > 0):
 			t.Errorf("%s: closed %v, %.200q", test.name, closed, replies)
 		case test.want != "" && (len(replies) == 0 || !strings.Contains(replies[0], test.want)):
-			// The daemon may be gone before a long request is written.
+			// The daemon may close the connection before a long request is written.
 			if !closed || len(test.text) < 1<<20 {
 				t.Errorf("%s: %.200q, want %s", test.name, replies, test.want)
 			}
@@ -202,7 +202,7 @@ func TestHostile_calls(t *testing.T) {
 	o.baseline()
 }
 
-// A call may come in any two pieces and by thousands.
+// A call may arrive in any two pieces, and thousands of calls at once.
 func TestHostile_pieces(t *testing.T) {
 	d := startMetered(t)
 	o := d.witness()
@@ -289,7 +289,7 @@ func TestHostile_halfClosed(t *testing.T) {
 	o.baseline()
 }
 
-// Ten thousand connections that come and go leave nothing.
+// Ten thousand connections that come and go leave no resources in use.
 func TestHostile_tenThousandConnections(t *testing.T) {
 	d := startMetered(t)
 	for n := range 100 {
@@ -309,14 +309,14 @@ func TestHostile_tenThousandConnections(t *testing.T) {
 				o.isServed()
 			}
 		}
-		// Some were served, and leave while nothing is sent to them.
+		// Some clients were served, and leave while nothing is sent to them.
 		for range 50 {
 			d.subscribe(nil).close()
 		}
 	})
 }
 
-// Five thousand idle connections are held and forgotten.
+// Five thousand idle connections are held, and use nothing after they are closed.
 func TestHostile_idleConnections(t *testing.T) {
 	const idle = 5000
 	var limit unix.Rlimit
@@ -351,7 +351,7 @@ func TestHostile_idleConnections(t *testing.T) {
 	})
 }
 
-// Readers of a byte a second delay no other client and are dropped in time.
+// Clients that read a byte a second delay no other client, and are dropped in time.
 func TestHostile_readersOfAByteASecond(t *testing.T) {
 	d := newMetered(t, "--write-timeout", "2s")
 	var past strings.Builder
@@ -391,8 +391,8 @@ func TestHostile_readersOfAByteASecond(t *testing.T) {
 	})
 }
 
-// readSlowly reads a byte a second until the daemon hangs up, at most for a
-// minute; then it returns nil. What the kernel holds would come all the same.
+// readSlowly reads a byte a second until the daemon closes the connection, for at most a
+// minute; then it returns nil. What the kernel has buffered would still arrive.
 func readSlowly(conn net.Conn) error {
 	one := make([]byte, 1)
 	for range 60 {
@@ -407,7 +407,7 @@ func readSlowly(conn net.Conn) error {
 	return nil
 }
 
-// Hostile callers on D-Bus cost the daemon nothing.
+// Hostile callers on D-Bus take no resources from the daemon.
 func TestDBus_hostileCallers(t *testing.T) {
 	d := newMetered(t)
 	bus := "unix:path=/run/dbus/system_bus_socket" // of the unit

@@ -50,7 +50,7 @@ func activate(t *testing.T, socket string, args ...string) (starts func() int) {
 				}
 				continue
 			}
-			// LISTEN_PID is the process's own, which sh knows and we do not.
+			// LISTEN_PID is the process's own ID, which only sh knows.
 			c := exec.Command("/bin/sh", append([]string{
 				"-c", `LISTEN_FDS=1 LISTEN_FDNAMES=varlink LISTEN_PID=$$ exec "$0" serve "$@"`, binary,
 			}, args...)...)
@@ -98,7 +98,7 @@ func activate(t *testing.T, socket string, args ...string) (starts func() int) {
 	}
 }
 
-// No client is lost to a service that ends when it is idle.
+// No client is dropped by a service that exits when idle.
 func TestIdle_noClientLost(t *testing.T) {
 	dir := testkit.ShortDir(t)
 	socket := filepath.Join(dir, "s")
@@ -120,7 +120,7 @@ func TestIdle_noClientLost(t *testing.T) {
 			t.Fatalf("client %d got %+v, %v", i, reply, err)
 		}
 		c.close()
-		// As long as it takes to become idle, give or take what the end takes.
+		// About as long as it takes to become idle and to exit.
 		time.Sleep(idle + time.Duration(r.IntN(int(20*time.Millisecond))) - 8*time.Millisecond)
 	}
 	t.Logf("%d clients, %d starts", clients, starts())
@@ -134,8 +134,8 @@ func TestIdle_followerKeepsService(t *testing.T) {
 	d := newDaemon(t, "--exit-idle-time", "50ms")
 	d.start()
 	c := d.subscribe(params{})
-	// Once another process has come and gone the clock would run, if any client's
-	// end started it.
+	// If the end of any client started the clock, it would run from the moment that
+	// another process has come and gone.
 	other, err := dial(d.socket)
 	if err != nil {
 		t.Fatal(err)
@@ -168,15 +168,14 @@ func TestIdle_followerKeepsService(t *testing.T) {
 	}
 }
 
-// activatedBus is a bus of the kind of the system bus that starts the service
-// itself.
+// activatedBus is a bus like the system bus, which starts the service itself.
 const activatedBus = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>system</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth><servicedir>%[1]s/services</servicedir>
 <policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
 <allow own="*"/></policy></busconfig>`
 
-// No call is lost to a service that ends when it is idle.
+// No call is dropped by a service that exits when idle.
 func TestIdle_noCallLost(t *testing.T) {
 	testkit.Need(t, "dbus-daemon")
 	dir := testkit.OpenDir(t)
@@ -237,9 +236,8 @@ func TestIdle_noCallLost(t *testing.T) {
 	}
 }
 
-// TestIdle_ownSocket has
-// clients come about when the service ends, which only this test starts
-// again: they are not let in, or they are answered.
+// TestIdle_ownSocket lets clients connect at about the time that the service exits. Only
+// this test starts it again. Clients cannot connect, or they get a reply.
 func TestIdle_ownSocket(t *testing.T) {
 	const idle = 5 * time.Millisecond
 	d := newDaemon(t, "--exit-idle-time", idle.String())
@@ -286,7 +284,7 @@ func TestIdle_ownSocket(t *testing.T) {
 					}
 				}
 			}
-			// As long as it takes to become idle, give or take a little.
+			// About as long as it takes to become idle.
 			time.Sleep(idle + time.Duration(r.IntN(int(2*time.Millisecond))) - time.Millisecond)
 		}
 	}

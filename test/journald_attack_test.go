@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// attacks are entries that any local user may send, to cost others as much as
-// can be. Those of the first kind are left out, the others are below the bounds.
+// attacks are entries that any local user may send, to delay others as much as possible.
+// Those of the first kind are skipped, the others are below the limits.
 var attacks = []struct {
 	name    string
 	entries int
@@ -59,7 +59,7 @@ func inspected(name string, i int, data string) map[string]string {
 	return with(podmanEntry(fmt.Sprint(name, i), time.Now()), "PODMAN_CONTAINER_INSPECT_DATA", data)
 }
 
-// labels returns so many labels in the form.
+// labels returns a number of labels in that form.
 func labels(n int, form string) string {
 	var b strings.Builder
 	for i := range n {
@@ -72,7 +72,7 @@ var manyLabels = sync.OnceValue(func() string {
 	return labels(1_700_000, `,"k%07d":"v"`)
 })
 
-// noise returns text that hardly can be compressed.
+// noise returns text that can hardly be compressed.
 func noise(n int) string {
 	b := make([]byte, n*3/4)
 	for i := range b {

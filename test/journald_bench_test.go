@@ -19,8 +19,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// exportStart is the time of the first entry of writeExport, and exportStep that
-// between two.
+// exportStart is the time of the first entry of writeExport, and exportStep the time
+// between two entries.
 const (
 	exportStart = 1_790_000_000_000_000 // µs
 	exportStep  = 1_234                 // µs
@@ -28,9 +28,9 @@ const (
 
 var exportStatuses = strings.Fields("create init start exec exec_died died cleanup remove attach kill stop pause unpause mount health_status sync")
 
-// writeExport writes so many entries in the format of journalctl -o export, of
-// which every tenth is an event of Podman: of 5,000 containers, each sixteenth
-// of them died, and of 30 networks.
+// writeExport writes a number of entries in the format of journalctl -o export. Every
+// tenth is an event of Podman, of 5,000 containers and 30 networks; of those of
+// containers, each sixteenth is a died event.
 func writeExport(w io.Writer, entries int) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	for i := range entries {
@@ -163,8 +163,8 @@ func (r *room) timed(b *testing.B, env []string, args ...string) time.Duration {
 }
 
 // BenchmarkJournalLatency measures how long it takes from an entry being sent to
-// journald until a follower has read the event from its socket, and what share
-// of a core the daemon takes for looking, with a follower and without.
+// journald until a follower has read the event from its socket, and what share of a core
+// the daemon uses for polling, with a follower and without.
 func BenchmarkJournalLatency(b *testing.B) {
 	r := startRoom(b)
 	d := r.startDaemon()

@@ -40,9 +40,9 @@ func sendLong(t testing.TB, socket string, fields map[string]string) {
 	}
 }
 
-// TestJournalBounds_hugeEntries: whatever a sender puts into the journal, what the
-// service does not deliver of it is counted and said, takes no memory, and keeps
-// nothing else from being delivered. Podman's longest entries fit.
+// TestJournalBounds_hugeEntries: entries that are too long are counted and reported, take
+// no memory, and do not keep others from being delivered. Podman's longest entries are
+// delivered.
 func TestJournalBounds_hugeEntries(t *testing.T) {
 	r := startRoom(t)
 	d := r.startDaemon()

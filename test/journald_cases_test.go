@@ -109,7 +109,7 @@ func TestJournal_entriesOfEveryKind(t *testing.T) {
 	}
 }
 
-// since= is exact whatever time an event was given.
+// since= is exact, whatever time an event has.
 func TestJournal_sinceIsExact(t *testing.T) {
 	r := startRoom(t)
 	now := time.Now().Truncate(time.Microsecond)
@@ -148,7 +148,7 @@ func TestJournal_sinceIsExact(t *testing.T) {
 	}
 }
 
-// Filters that the journal looks up choose the same events.
+// Filters that are looked up in the journal select the same events.
 func TestJournal_filtersLookedUp(t *testing.T) {
 	t.Run("of this host", func(t *testing.T) {
 		r := newRoom(t)
@@ -170,8 +170,8 @@ func TestJournal_filtersLookedUp(t *testing.T) {
 	})
 }
 
-// chooseTheSame holds what the daemon finds with filters against what they
-// choose from all events.
+// chooseTheSame compares what the daemon finds with filters with what the filters select
+// from all events.
 func chooseTheSame(t *testing.T, d *daemon, host string) {
 	t.Helper()
 	all := d.listed(client.Query{})
@@ -307,7 +307,7 @@ func TestJournal_export(t *testing.T) {
 	}
 	dir := filepath.Join(testkit.ShortDir(t), "journals")
 	importJournal(t, sample, dir)
-	// Twice the same entries, as when two hosts sent them: they are delivered once.
+	// The same entries twice, as if two hosts had sent them: they are delivered once.
 	importJournal(t, sample, filepath.Join(dir, "3d1219c7c4c5404aaa1f6d2a48adfda5"))
 	d := newDaemon(t, "--journal-directory", dir)
 	d.journal = true
@@ -341,8 +341,8 @@ func TestJournal_export(t *testing.T) {
 	}
 }
 
-// TestJournal_realPodman lets Podman write to the journal, and read what the
-// daemon wrote there.
+// TestJournal_realPodman makes Podman write to the journal, and read what the daemon
+// wrote there.
 func TestJournal_realPodman(t *testing.T) {
 	r := startRoom(t)
 	testkit.Need(t, "podman")

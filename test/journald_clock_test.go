@@ -22,8 +22,8 @@ func exported(boot, name string, at, sinceBoot time.Duration) string {
 		"PODMAN_TYPE=volume\nPODMAN_NAME=%s\nPODMAN_TIME=%s\n\n", at.Microseconds(), sinceBoot.Microseconds(), boot, name, stamp.Format(time.RFC3339Nano))
 }
 
-// appears makes a journal file of an export and puts it into the room, whole, as
-// a file system that is mounted would.
+// appears makes a journal file of an export and moves it into the room as a whole, as if
+// a file system were mounted.
 func (r *room) appears(name string, entries ...string) {
 	r.t.Helper()
 	dir := testkit.ShortDir(r.t)
@@ -58,9 +58,8 @@ func thisBoot(t *testing.T) string {
 	return strings.ReplaceAll(strings.TrimSpace(string(b)), "-", "")
 }
 
-// TestJournal_bootWithClockBehind begins with the journal of the boot
-// before. Then comes that of the present boot, which began in 1970 until the
-// clock was set.
+// TestJournal_bootWithClockBehind begins with the journal of the previous boot. That of
+// the present boot follows, whose clock was at 1970 until it was set.
 func TestJournal_bootWithClockBehind(t *testing.T) {
 	r := newRoom(t)
 	const before = "51a5c3f3eb3847d7827ca5123c5208d5"
@@ -113,8 +112,8 @@ func TestJournal_bootWithClockBehind(t *testing.T) {
 	}
 }
 
-// TestJournal_appearsLate asks for what is younger than some time
-// before older journals appear, as when /var is mounted late.
+// TestJournal_appearsLate queries events since a time before older journals appear, as
+// when /var is mounted late.
 func TestJournal_appearsLate(t *testing.T) {
 	r := startRoom(t)
 	const before = "51a5c3f3eb3847d7827ca5123c5208d5"

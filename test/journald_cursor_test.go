@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestJournalSubscribe_badCursor: a stream that cannot begin says why, as a page
-// does, on Varlink and in the command.
+// TestJournalSubscribe_badCursor: a stream that cannot begin ends with the same error as
+// a page, over Varlink and in the command.
 func TestJournalSubscribe_badCursor(t *testing.T) {
 	r := startRoom(t)
 	r.flush()

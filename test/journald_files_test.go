@@ -27,7 +27,7 @@ import (
 func (r *room) hold(t *testing.T, call string) (release func()) {
 	t.Helper()
 	testkit.Need(t, "strace")
-	// The journald in the room is what nsenter became.
+	// nsenter has become the journald of the room.
 	cmd := exec.Command("strace", "-p", strconv.Itoa(r.journald.Process.Pid), "-o", "/dev/null", "-e", "trace="+call,
 		"-e", "inject="+call+":delay_enter=60s")
 	stderr, err := cmd.StderrPipe()
@@ -51,10 +51,9 @@ func (r *room) hold(t *testing.T, call string) (release func()) {
 	}
 }
 
-// TestJournal_fileBeingMade stops journald while it makes the file of a
-// user: the file is there, and cannot be opened as a journal yet. Nothing tells
-// when it can, and what is written elsewhere meanwhile must not hide what comes
-// to be written to it.
+// TestJournal_fileBeingMade stops journald while it creates the file of a user: the file
+// exists, but cannot be opened as a journal yet. Nothing announces when it can, and what
+// is written to other files meanwhile must not hide what is written to this one later.
 func TestJournal_fileBeingMade(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
@@ -144,8 +143,8 @@ func TestJournal_fileDamaged(t *testing.T) {
 	}
 }
 
-// TestJournal_filesCannotBeOpened takes the descriptors away that
-// a reader would need. It is notified, and gets no part of what there is.
+// TestJournal_filesCannotBeOpened takes away the descriptors that a reader would need.
+// The reader gets an error, and not only a part of the events.
 func TestJournal_filesCannotBeOpened(t *testing.T) {
 	r := newRoom(t)
 	const files, before = 20, "51a5c3f3eb3847d7827ca5123c5208d5"
@@ -173,7 +172,7 @@ func TestJournal_filesCannotBeOpened(t *testing.T) {
 	if n := len(read().Parameters.Events); n != files {
 		t.Fatalf("%d events of %d", n, files)
 	}
-	// Half of what a reader needs is free once the last one has closed its own.
+	// Half of the descriptors that a reader needs are free when the last reader has closed its own.
 	var few unix.Rlimit
 	comes(t, "the end of the last reader", func() bool {
 		open, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", d.cmd.Process.Pid))
@@ -234,8 +233,8 @@ func (r *room) newDaemonAs(user int, args ...string) *daemon {
 	return d
 }
 
-// TestJournal_unreadable: a journal that may not be read, or may not even be
-// listed, is not one without events.
+// TestJournal_unreadable: a journal that may not be read, or not even be listed, is an
+// error, and not a journal without events.
 func TestJournal_unreadable(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
@@ -270,8 +269,8 @@ func TestJournal_unreadable(t *testing.T) {
 	}
 }
 
-// TestJournal_partlyUnreadable: what is left out of a directory of journals as some
-// files may not be read is a fault, for as long as that lasts.
+// TestJournal_partlyUnreadable: while some files of a directory of journals may not be
+// read, the status reports a fault.
 func TestJournal_partlyUnreadable(t *testing.T) {
 	r := newRoom(t)
 	dir := filepath.Join(r.dir, "collected")
@@ -326,7 +325,8 @@ func TestJournal_partlyUnreadable(t *testing.T) {
 	}
 }
 
-// TestJournal_ofOthers: on a host a user has its own files alone, and that is no fault.
+// TestJournal_ofOthers: a user can read only its own files of the host's journal, which
+// is no fault.
 func TestJournal_ofOthers(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
@@ -340,8 +340,8 @@ func TestJournal_ofOthers(t *testing.T) {
 	d.awaitLog("this user may read its own files of the journal alone")
 }
 
-// TestJournal_away takes the directory of a journal away while it is served: it is
-// not one without entries, and when it is back nothing is missing.
+// TestJournal_away moves the directory of a journal away while it is served: that is an
+// error, not a journal without entries, and when it is back nothing is missing.
 func TestJournal_away(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
@@ -378,8 +378,8 @@ func TestJournal_away(t *testing.T) {
 	}
 }
 
-// TestJournal_userFilesRotated follows as a user who can read no files
-// but its own, and those only some time after journald has made them.
+// TestJournal_userFilesRotated follows as a user who can read only its own files, and
+// those only some time after journald has created them.
 func TestJournal_userFilesRotated(t *testing.T) {
 	r := startRoom(t)
 	r.flush()

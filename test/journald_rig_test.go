@@ -18,7 +18,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// room is a place with a real journald of its own (test/peers/journald.sh).
+// room is an isolated place, with mounts of its own and a real journald
+// (test/peers/journald.sh).
 type room struct {
 	t        testing.TB
 	dir      string
@@ -50,7 +51,7 @@ func needJournal(t testing.TB) {
 	}
 }
 
-// newRoom makes a room without a journald yet.
+// newRoom makes a room in which no journald runs yet.
 func newRoom(t testing.TB) *room {
 	t.Helper()
 	needJournal(t)
@@ -112,8 +113,8 @@ func (r *room) stop(signal syscall.Signal) {
 	_ = r.journald.Wait()
 }
 
-// settle returns when journald has stored all that it was sent, and has done
-// what it was asked for by a signal.
+// settle returns when journald has stored all that it was sent, and has handled the
+// signals that it got.
 func (r *room) settle() {
 	r.t.Helper()
 	token := fmt.Sprintf("settled-%d", time.Now().UnixNano())
@@ -132,7 +133,7 @@ func (r *room) settle() {
 	}
 }
 
-// flush makes journald continue in /var, and returns when it has.
+// flush makes journald continue in /var, and returns when it does.
 func (r *room) flush() {
 	r.t.Helper()
 	_ = r.journald.Process.Signal(syscall.SIGUSR1)
@@ -145,7 +146,7 @@ func (r *room) flush() {
 	}
 }
 
-// rotate lets journald begin new files.
+// rotate makes journald begin new files.
 func (r *room) rotate() { _ = r.journald.Process.Signal(syscall.SIGUSR2) }
 
 // newJournalDaemon describes a daemon that serves the journal of the room.
@@ -251,7 +252,7 @@ func (r *room) writers(prefix string, users []int, count, rate int) (wait func()
 	}
 }
 
-// importJournal lets systemd-journal-remote make a journal of an export.
+// importJournal makes a journal of an export, with systemd-journal-remote.
 func importJournal(t testing.TB, export, dir string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {

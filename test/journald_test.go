@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Eight followers see what four writers write.
+// Eight followers get what four writers write.
 func TestJournal_eightFollowersFourWriters(t *testing.T) {
 	eightFollowers(t, startRoom(t).startDaemon(), counts(100, 2000))
 }
@@ -26,9 +26,9 @@ func TestJournal_stalledSubscriber(t *testing.T) {
 	stalled(t, startRoom(t).startDaemon(), counts(300, 3000))
 }
 
-// TestJournal_severalUsers lets root and two users write while
-// journald rotates, flushes to /var and restarts, and holds what followers get
-// against each other, against the history, and against what was sent.
+// TestJournal_severalUsers: root and two users write while journald rotates, flushes to
+// /var and restarts. It compares what followers get with each other, with the history,
+// and with what was sent.
 func TestJournal_severalUsers(t *testing.T) {
 	r := startRoom(t)
 	d := r.startDaemon()
@@ -119,8 +119,8 @@ func TestJournal_severalUsers(t *testing.T) {
 // everyUser asks for the events of every user.
 var everyUser = params{"allUsers": true}
 
-// resumeAgainAndAgain reads a little, leaves, and comes back after what it has
-// seen, until it is made to end.
+// resumeAgainAndAgain reads a few events, disconnects, and resumes after the last one,
+// until it is stopped.
 func resumeAgainAndAgain(t *testing.T, d *daemon, end <-chan struct{}) {
 	var all []event
 	cursor := ""

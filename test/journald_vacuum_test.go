@@ -66,8 +66,8 @@ func TestJournal_vacuum(t *testing.T) {
 	}
 }
 
-// TestJournal_vacuumUnderReader removes files that a reader of the past has not reached
-// yet. It may have all events, or gets an error that some are gone.
+// TestJournal_vacuumUnderReader removes files that a reader of history has not reached
+// yet. The reader gets all events, or an error that some are lost.
 func TestJournal_vacuumUnderReader(t *testing.T) {
 	r := newRoom(t)
 	const entries = 200_000
@@ -115,9 +115,8 @@ func TestJournal_vacuumUnderReader(t *testing.T) {
 	}
 }
 
-// TestJournal_vacuumOfOneUser removes what a user's file held before it was
-// rotated, and nothing of the system's, as a journald does that rotates and
-// vacuums each file by itself.
+// TestJournal_vacuumOfOneUser removes a user's rotated file, and none of the system's, as
+// a journald does that rotates and vacuums each file by itself.
 func TestJournal_vacuumOfOneUser(t *testing.T) {
 	r := startRoom(t)
 	r.flush()
@@ -146,8 +145,8 @@ func TestJournal_vacuumOfOneUser(t *testing.T) {
 	if err := os.Remove(gone[0]); err != nil {
 		t.Fatal(err)
 	}
-	// Where one journald numbers the files of all users alike it is not known
-	// from them that there was another before a user's.
+	// If a journald numbers the files of all users alike, the numbers do not show that a
+	// user's file had a predecessor.
 	shared := strings.Count(r.run("sh", "-c", "journalctl --header --file '/var/log/journal/*/*.journal' | grep -i 'sequential number ID' | sort -u"), "\n") == 1
 	for more, when := range []string{"running", "restarted"} {
 		if reply := d.call("GetEvents", params{"allUsers": true, "after": old}); !(shared && when == "restarted") && reply.Error != "io.podman.events.CursorExpired" {

@@ -17,9 +17,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// TestViewOfAJournal_onEveryInterface: what another user writes into the journal
-// reaches nothing of root's that did not ask for it: no history, no follower, no
-// command, no broadcast.
+// TestViewOfAJournal_onEveryInterface: what another user writes into the journal reaches
+// root only on request: not in a history, a follower, a command or a broadcast without it.
 func TestViewOfAJournal_onEveryInterface(t *testing.T) {
 	r := startRoom(t)
 	needGLib(t)
@@ -40,8 +39,8 @@ func TestViewOfAJournal_onEveryInterface(t *testing.T) {
 	t.Cleanup(func() { _ = hook.Process.Kill(); _ = hook.Wait() })
 	comes(t, "the subscription of exec", func() bool { _, err := os.Stat(ran + ".cursor"); return err == nil })
 
-	// The fields that Podman writes count for nothing: PODMAN_UID, _UID and the
-	// like of the sender's own are the sender's.
+	// The fields that Podman writes do not count: fields such as PODMAN_UID and _UID that
+	// the sender includes are the sender's choice.
 	forged := with(with(podmanEntry("forged", time.Now()), "UID", "0"), "PODMAN_UID", "0")
 	r.writers("own", []int{0}, 1, 1000)()
 	r.writers("other", []int{1234}, 1, 1000)()

@@ -10,10 +10,9 @@ import (
 	"github.com/eventsvc/eventsvc/client"
 )
 
-// TestKill_losesNothing ends the daemon at random moments while writers write
-// and a client follows, again and again. What was acknowledged has to be in the
-// log once, and the client, which resumes by itself, has to get the log as it
-// is.
+// TestKill_losesNothing kills the daemon at random moments, many times, while writers
+// write and a client follows. What was acknowledged must be in the log once, and the
+// client, which resumes by itself, must get exactly what is in the log.
 func TestKill_losesNothing(t *testing.T) {
 	t.Run("sync never", func(t *testing.T) { killsLoseNothing(t, counts(10, 200)) })
 	t.Run("sync always", func(t *testing.T) { killsLoseNothing(t, counts(5, 50), "--sync", "always") })
@@ -22,7 +21,7 @@ func TestKill_losesNothing(t *testing.T) {
 func killsLoseNothing(t *testing.T, kills int, args ...string) {
 	d, m := newDaemon(t, args...), newModel(t)
 	d.start()
-	// A cursor from before the first event does not outlive a restart.
+	// A cursor for the position before the first event is not valid after a restart.
 	w, err := dial(d.socket)
 	if err != nil {
 		t.Fatal(err)
@@ -76,8 +75,8 @@ func killsLoseNothing(t *testing.T, kills int, args ...string) {
 	t.Logf("%d kills, %d events acknowledged, %d of unknown fate, %d in the log", kills, len(m.acked), len(m.maybe), len(log))
 }
 
-// writeThroughKills writes until it is made to stop, and comes back whenever
-// the daemon has gone.
+// writeThroughKills writes until it is stopped, and reconnects whenever the daemon was
+// killed.
 func (m *model) writeThroughKills(d *daemon, writer string, stop *atomic.Bool) {
 	var w *wire
 	for i := 0; !stop.Load(); i++ {
@@ -106,7 +105,7 @@ func (m *model) writeThroughKills(d *daemon, writer string, stop *atomic.Bool) {
 	}
 }
 
-// A cursor outlives the daemon and the rotation of its own log.
+// A cursor stays valid across a restart and the rotation of the daemon's own log.
 func TestKill_cursorAfterOwnRotation(t *testing.T) {
 	d := newDaemon(t, "--log-max-size", "64k")
 	d.start()

@@ -1,5 +1,4 @@
-// The real client is no peer that this project can install, so its test is
-// built only on request, for those that have one:
+// This project cannot install the real client, so its test is built only on request:
 //
 //	EVENTSVC_PODMAN_REMOTE=/path/to/podman-remote go test -tags podmanremote ./test -run RealOldClient
 
@@ -35,7 +34,7 @@ func legacyReal(t *testing.T, dir string, env []string, args ...string) (code in
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// The real old client is served in each way it can connect.
+// The real old client is served in each way that it can connect.
 func TestLegacy_realClient(t *testing.T) {
 	d, old := startLegacy(t)
 	for _, road := range []struct {

@@ -21,7 +21,7 @@ import (
 // These tests are about how a podman-remote 1.x reaches the service. service/iopodman
 // tests the replies.
 
-// legacyPatience is how long these tests wait for what has to come.
+// legacyPatience is how long these tests wait for something that must arrive.
 const legacyPatience = 20 * time.Second
 
 // legacyLog is what an old client is shown of a log of three events.
@@ -30,7 +30,7 @@ const legacyLog = `{"ID":"a1","Image":"alpine","Name":"web","Status":"create","T
 {"Name":"data","Status":"create","Time":"2020-05-22T14:00:02+02:00","Type":"volume"}
 `
 
-// legacyLines is what it prints then.
+// legacyLines is what the client then prints.
 func legacyLines(t *testing.T) string {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339, "2020-05-22T14:00:02+02:00")
@@ -43,8 +43,8 @@ func legacyLines(t *testing.T) string {
 // legacyPast are the arguments of a command that shows the past and ends.
 var legacyPast = []string{"events", "--since", "2000-01-01", "--until", "0s"}
 
-// startLegacy starts a daemon with the log, at whose side the address of the
-// old server is served as well.
+// startLegacy starts a daemon with the log that also serves the address of the old
+// server.
 func startLegacy(t *testing.T) (d *daemon, old string) {
 	t.Helper()
 	d = newDaemon(t)
@@ -94,7 +94,7 @@ func legacyRun(conn io.ReadWriter, args ...string) (code int, stdout, stderr str
 	return code, out.String(), errs.String()
 }
 
-// legacyDial connects to a socket for a while.
+// legacyDial connects to a socket; reading from it fails after legacyPatience.
 func legacyDial(t *testing.T, socket string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("unix", socket)
@@ -183,8 +183,7 @@ func startBridge(t *testing.T, command string, env ...string) *legacyBridge {
 	return b
 }
 
-// end does what an old client does when it is done: it closes both pipes, and
-// waits for the command.
+// end closes both pipes and waits for the command, as an old client does at its end.
 func (b *legacyBridge) end(t *testing.T) {
 	t.Helper()
 	b.Reader.(io.Closer).Close()
@@ -228,7 +227,7 @@ func TestLegacy_bridge(t *testing.T) {
 		}
 		b.end(t)
 	}
-	// An old client that follows is interrupted: its end of the pipes goes.
+	// An old client that follows is interrupted: its ends of the pipes are closed.
 	b := startBridge(t, command, "PATH="+ssh+":"+os.Getenv("PATH"))
 	if _, err := io.WriteString(b, `{"method":"io.podman.GetEvents","parameters":{"filter":[],"since":"2000-01-01","until":""},"more":true}`+"\x00"); err != nil {
 		t.Fatal(err)
@@ -240,7 +239,7 @@ func TestLegacy_bridge(t *testing.T) {
 }
 
 // legacyShim is a program "varlink" for hosts that old clients reach with
-// --remote-host, as docs/legacy.md has it.
+// --remote-host, as in docs/legacy.md.
 func legacyShim(t *testing.T, d *daemon) (there string) {
 	t.Helper()
 	there = testkit.ShortDir(t)
@@ -264,7 +263,7 @@ func TestLegacy_ssh(t *testing.T) {
 	b.end(t)
 }
 
-// A service that Varlink activates serves and ends with its last client.
+// A service that is activated by Varlink serves, and exits with its last client.
 func TestLegacy_varlinkActivation(t *testing.T) {
 	d, _ := startLegacy(t) // to know that this build serves old clients
 	d.stop()
@@ -288,7 +287,7 @@ func TestLegacy_varlinkActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	file.Close()
-	// The client need not wait: the socket listens already.
+	// The client can connect at once: the socket is already listening.
 	conn := legacyDial(t, socket)
 	if code, stdout, errs := legacyRun(conn, legacyPast...); code != 0 || stdout != legacyLines(t) || errs != "" {
 		t.Errorf("exit code %d, stderr %q, stdout\n%s", code, errs, stdout)

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// knock connects, again while more wait to be let in than the kernel holds.
+// knock connects, and retries while the kernel's queue of connections is full.
 func knock(socket string) (net.Conn, error) {
 	for {
 		conn, err := net.Dial("unix", socket)
@@ -41,7 +41,7 @@ func hungUp(conn net.Conn) bool {
 	return gone
 }
 
-// dialAs connects as another user, by a thread that takes on its ID.
+// dialAs connects as another user, in a thread that takes on its ID.
 func (d *daemon) dialAs(uid int, socket string) *wire {
 	d.t.Helper()
 	needRoot(d.t.(*testing.T))
@@ -62,7 +62,7 @@ func (d *daemon) dialAs(uid int, socket string) *wire {
 	return w
 }
 
-// ask calls GetStatus and returns the reply, or what went wrong.
+// ask calls GetStatus and returns the reply, or the error as text.
 func (w *wire) ask() (*reply, error) {
 	_ = w.conn.SetDeadline(time.Now().Add(20 * time.Second))
 	if err := w.send("GetStatus", nil, false); err != nil {
@@ -124,8 +124,8 @@ func TestLimits_connections(t *testing.T) {
 	}
 }
 
-// TestConnections_subordinateUIDs: who may become many users (subuid(5)) has the
-// connections of one.
+// TestConnections_subordinateUIDs: a user that may become many users (subuid(5)) has no
+// more connections than one user.
 func TestConnections_subordinateUIDs(t *testing.T) {
 	needRoot(t)
 	d := newMetered(t, "--max-connections", "40", "--max-connections-per-uid", "4")

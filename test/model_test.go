@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// model is what is known of a run from outside: what writers got as an answer is
-// stored, and what each subscriber got. It knows nothing of how the daemon does
-// it.
+// model is what is known of a run from outside: which events were acknowledged to their
+// writers, and which events each subscriber got.
 type model struct {
 	t *testing.T
 
@@ -23,14 +22,14 @@ func newModel(t *testing.T) *model {
 	return &model{t: t, acked: make(map[string]string), maybe: make(map[string]bool)}
 }
 
-// stored notes that a writer was notified that the event is stored.
+// stored records that an event was acknowledged to its writer.
 func (m *model) stored(name, cursor string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.acked[name] = cursor
 }
 
-// unknown notes that a writer does not know whether the event is stored.
+// unknown records that a writer does not know whether the event is stored.
 func (m *model) unknown(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,8 +94,8 @@ func (m *model) checkLog(log []event) {
 }
 
 // sequences checks events whose names are WRITER-NUMBER: each writer's numbers
-// have to follow each other without gap or repetition from where they begin. It
-// returns how many there were, and what was wrong.
+// must follow each other without gap or repetition from where they begin. It returns the
+// number of events, and what was wrong.
 func sequences(events []event) (n, missed, repeated, disordered int, last map[string]int) {
 	last = make(map[string]int)
 	for _, e := range events {
@@ -122,7 +121,7 @@ func sequences(events []event) (n, missed, repeated, disordered int, last map[st
 	return n, missed, repeated, disordered, last
 }
 
-// collect reads events until the function says that it was the last.
+// collect reads events until the function returns that one is the last.
 func (w *wire) collect(last func(*event) bool) ([]event, error) {
 	var all []event
 	for {

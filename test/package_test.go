@@ -27,7 +27,7 @@ func TestPackages_lintian(t *testing.T) {
 	}
 }
 
-// What describes the Cockpit page to software centres is as AppStream wants it.
+// The description of the Cockpit page for software centres is valid AppStream data.
 func TestPackages_metainfo(t *testing.T) {
 	testkit.Need(t, "appstreamcli")
 	out, err := exec.Command("appstreamcli", "validate", "--no-net", "--pedantic", "../dist/package/cockpit/io.github.eventsvc.cockpit.metainfo.xml").CombinedOutput()
@@ -36,7 +36,7 @@ func TestPackages_metainfo(t *testing.T) {
 	}
 }
 
-// The packages have the page as the test in the browser has it: compressed, but for the manifest.
+// The packages contain the page as it is tested in the browser: compressed, except for the manifest.
 func TestPackages_page(t *testing.T) {
 	testkit.Need(t, "gcc")
 	testkit.Need(t, "dpkg-deb")
@@ -138,7 +138,7 @@ func TestPackages_configuration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Every option that it only shows, too.
+	// This includes every option that it only shows.
 	all := filepath.Join(t.TempDir(), "all.toml")
 	if err := os.WriteFile(all, regexp.MustCompile(`(?m)^#([a-z])`).ReplaceAll(text, []byte("$1")), 0o600); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// podmanRoom is a real Podman with storage of its own, and a log that arises.
+// podmanRoom is a real Podman with storage of its own, and its log.
 type podmanRoom struct {
 	t   *testing.T
 	dir string
@@ -52,7 +52,7 @@ func (p *podmanRoom) run(args ...string) string {
 	return string(out)
 }
 
-// produce lets Podman go through its repertoire.
+// produce makes Podman cause events of many kinds.
 func (p *podmanRoom) produce(prefix string) {
 	p.t.Helper()
 	if out, err := exec.Command(filepath.Join("peers", "produce.sh"), p.dir, prefix).CombinedOutput(); err != nil {
@@ -109,7 +109,7 @@ func logged(t *testing.T, line []byte) []byte {
 	return line
 }
 
-// key is what an event is compared by: all of it, but in one form.
+// key returns an event in a form in which it can be compared.
 func key(e *events.Event) string {
 	plain := *e
 	plain.Extra, plain.Time = nil, plain.Time.UTC()
@@ -134,7 +134,7 @@ func keys(all []events.Event) []string {
 	return out
 }
 
-// wireKeys is keys for events as they come over the wire.
+// wireKeys returns the keys of events in replies.
 func wireKeys(t *testing.T, all []event) []string {
 	t.Helper()
 	out := make([]string, 0, len(all))
@@ -235,7 +235,7 @@ func replies(t *testing.T, out string) []event {
 	}
 }
 
-// Every client tells what real Podman did.
+// Every client gets the events of a real Podman.
 func TestPodman_everyClient(t *testing.T) {
 	p := newPodman(t)
 	varlinkctl := func(args ...string) *exec.Cmd { return peer(t, "varlinkctl.sh", args...) }
@@ -279,7 +279,7 @@ func TestPodman_everyClient(t *testing.T) {
 	}
 	same(t, "eventsvc events, history", keys(decode(t, out)), want)
 
-	// The line for people is Podman's, but for the order of labels.
+	// The line for people is Podman's, except for the order of labels.
 	out, err = exec.Command(binary, "events", "--address", address, "--stream=false").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -298,7 +298,7 @@ func TestPodman_everyClient(t *testing.T) {
 	}
 }
 
-// sortLabels puts what stands in brackets in order.
+// sortLabels sorts the labels in brackets.
 func sortLabels(out string) []string {
 	var lines []string
 	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
@@ -312,7 +312,7 @@ func sortLabels(out string) []string {
 	return lines
 }
 
-// Filters mean what they mean to real Podman.
+// Filters select the same events as in real Podman.
 func TestPodman_filters(t *testing.T) {
 	p := newPodman(t)
 	p.produce("a")
@@ -379,8 +379,8 @@ func TestPodman_filters(t *testing.T) {
 		check(nil, "--since", at)
 		check([]string{"type=container"}, "--since", at)
 	}
-	// For an until that has passed 4.3.1 stops before it has read anything, so
-	// the log itself says what is due; ahead of now it can be compared.
+	// If until has passed, 4.3.1 stops before it has read anything, so the expected events
+	// are taken from the log itself. If until is in the future, they can be compared.
 	ahead := time.Now().Add(2 * time.Second).Format(time.RFC3339)
 	check(nil, "--until", ahead)
 	check([]string{"event=create"}, "--since", middle.Format(time.RFC3339Nano), "--until", ahead)

@@ -18,7 +18,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// Each alert rule fires when it has to, and does not when it must not.
+// Each alert rule fires when it must, and only then.
 func TestPrometheus_alerts(t *testing.T) {
 	testkit.Need(t, "promtool")
 	const rules, tests = "../dist/metrics/eventsvc-alerts.yml", "testdata/alerts.yml"
@@ -43,7 +43,7 @@ func TestPrometheus_alerts(t *testing.T) {
 }
 
 // Debian's Prometheus scrapes the service while a real Podman's container crashes:
-// each panel of the dashboard has an answer.
+// the query of each panel of the dashboard has a result.
 func TestPrometheus(t *testing.T) {
 	testkit.Need(t, "prometheus")
 	p := newPodman(t)
@@ -70,7 +70,7 @@ func TestPrometheus(t *testing.T) {
 		t.Fatalf("%v: %d panels", err, len(dashboard.Panels))
 	}
 	crash()
-	// The first failure of a container is the first that a counter says of it.
+	// The first failure of a container is the first value of its counter.
 	awaitQuery(t, api, dashboard.Panels[0].Targets[0].Expr, func(values []float64) bool { return len(values) == 1 && values[0] == 1 })
 	awaitQuery(t, api, `ALERTS{alertname="ContainerFailed",name="web",alertstate="firing"}`, func(values []float64) bool { return len(values) == 1 })
 	crash()
@@ -88,8 +88,8 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// Metrics on the network name containers to everyone there, so that has to be asked
-// for.
+// Metrics on the network show the names of containers to every host there, so that must
+// be configured explicitly.
 func TestMetricsAddress(t *testing.T) {
 	for address, want := range map[string]string{
 		"0.0.0.0:9401":          "can be reached from the network",
@@ -116,7 +116,8 @@ func freePort(t *testing.T) string {
 	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
-// startPrometheus starts Prometheus on what is at an address, and returns its own.
+// startPrometheus starts a Prometheus that scrapes an address, and returns its own
+// address.
 func startPrometheus(t *testing.T, dir, target string) string {
 	t.Helper()
 	rules, err := filepath.Abs("../dist/metrics/eventsvc-alerts.yml")
@@ -146,7 +147,7 @@ func startPrometheus(t *testing.T, dir, target string) string {
 	return "http://" + address
 }
 
-// awaitQuery asks Prometheus until the answer is as it has to be.
+// awaitQuery queries Prometheus until the result is as expected.
 func awaitQuery(t *testing.T, api, query string, holds func(values []float64) bool) {
 	t.Helper()
 	var last string

@@ -11,9 +11,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// TestGLibRecipe_killedServiceBeforeTheFirstMatch: what happens while the service
-// is gone is printed, although no event had come before that could have left a
-// cursor.
+// TestGLibRecipe_killedServiceBeforeTheFirstMatch: the recipe prints events that happen
+// while the service is down, even if it had no event before, and so no cursor of one.
 func TestGLibRecipe_killedServiceBeforeTheFirstMatch(t *testing.T) {
 	needRoot(t)
 	needGLib(t)
@@ -48,7 +47,7 @@ func TestGLibRecipe_killedServiceBeforeTheFirstMatch(t *testing.T) {
 	if got := printed(); strings.Contains(got, "before") || strings.Count(got, "meanwhile") != 1 {
 		t.Errorf("it printed %q", got)
 	}
-	// It continues when its place is lost while it follows, and when there is no log
+	// It continues when its position is lost while it follows, and when the log is missing
 	// for a while.
 	if err := os.Truncate(d.log, 0); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// hook puts a hook of docs/hooks onto the machine, after replacements.
+// hook copies a hook of docs/hooks to the machine, with replacements.
 func (m *machine) hook(name, dir string, replace ...string) {
 	m.t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "docs", "hooks", name))
@@ -35,8 +35,8 @@ print("receiver ready", flush=True)
 server.serve_forever()
 `
 
-// hooksRecipe runs what docs/hooks.md shows: the unit is off at first; the hooks run, one
-// with a mistake beside them, for what came while the unit was stopped, too.
+// hooksRecipe runs what docs/hooks.md shows: the unit is off at first; the hooks run, even
+// beside one with a mistake, and also for events while the unit was stopped.
 func hooksRecipe(t *testing.T, m *machine, alice user) {
 	if state, _ := m.try("systemctl", "is-enabled", "eventsvc-hooks.service"); strings.TrimSpace(state) != "disabled" {
 		t.Errorf("as installed the hooks are %q", state)
@@ -47,7 +47,7 @@ func hooksRecipe(t *testing.T, m *machine, alice user) {
 	received("receiver ready")
 	m.put("/usr/sbin/sendmail", "#!/bin/sh\ncat >>/opt/mail\n")
 	m.run("chmod", "755", "/usr/sbin/sendmail")
-	// A hook that a package brings is reason enough to start, without one in /etc.
+	// The unit also starts if there is only a hook of a package, and none in /etc.
 	m.hook("mail.toml", "/usr/local/lib/eventsvc/hooks.d")
 	m.run("systemctl", "start", "eventsvc-hooks.service")
 	contains(t, m.run("systemctl", "show", "--property=ActiveState", "eventsvc-hooks.service"), "ActiveState=active")

@@ -37,9 +37,9 @@ func unitsOf(t *testing.T, page string) map[string]string {
 	return files
 }
 
-// metricsRecipe runs what docs/metrics.md shows: a port by the drop-in, on which the
-// service counts while no client follows it and stays beyond its idle time, in the
-// log file and in the journal; and the textfile of node_exporter.
+// metricsRecipe runs what docs/metrics.md shows: with the drop-in and a port, the service
+// counts while no client follows, and does not exit when idle, with a log file and with
+// the journal; and the textfile of node_exporter.
 func metricsRecipe(t *testing.T, m *machine, _ user) {
 	testkit.Need(t, "prometheus-node-exporter", "promtool")
 	const config, scrape = "/etc/eventsvc/eventsvc.toml.d/metrics.toml", "curl -sSf http://127.0.0.1:9401/metrics | grep -v '^#'"
@@ -82,8 +82,8 @@ func metricsRecipe(t *testing.T, m *machine, _ user) {
 		"node_textfile_scrape_error 0\n", `eventsvc_exits_total{code="1-125",image="localhost/busybox:test",name="textfile"} 1`)
 }
 
-// nodeExporter returns what Debian's node_exporter makes of the textfiles of a
-// directory.
+// nodeExporter returns the metrics that Debian's node_exporter reads from the textfiles
+// of a directory.
 func nodeExporter(t *testing.T, dir string) string {
 	t.Helper()
 	address := "127.0.0.1:" + freePort(t)

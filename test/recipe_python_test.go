@@ -10,13 +10,13 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// A service that listens by itself, and not through systemd's socket, leaves
-// nothing to connect to when it ends.
+// If the service listens by itself, and not through systemd's socket, clients cannot
+// connect after it has exited.
 func TestRecipes_python(t *testing.T) {
 	d := startDaemon(t)
 	cursor := filepath.Join(d.dir, "cursor")
 	recipe := peer(t, "pyvarlink.sh", "--run", "../docs/recipes/follow.py", cursor, "unix:"+d.socket)
-	// In files, which need no goroutine of ours.
+	// Into files, which need no goroutine of the test.
 	output := func(name string) (file *os.File, read func() string) {
 		t.Helper()
 		file, err := os.Create(filepath.Join(d.dir, name))
@@ -53,7 +53,7 @@ func TestRecipes_python(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Once it has all of the past, the cursor says in which file, too.
+		// After the whole history, the cursor also names the file.
 		await("the end of "+name, func() bool { return strings.HasPrefix(kept(), place) })
 	}
 	await("the cursor file", func() bool { return kept() != "" })
@@ -69,7 +69,7 @@ func TestRecipes_python(t *testing.T) {
 	if got := printed(); got != "one 0\ntwo 0\nthree 0\n" {
 		t.Errorf("it printed %q\n%s", got, errs())
 	}
-	// A lost place is reported, and the events that exist then are read from the start.
+	// A lost position is reported, and the remaining events are read from the start.
 	d.stop()
 	if err := os.Remove(d.log); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// recipe puts a file of docs/recipes onto the machine.
+// recipe copies a file of docs/recipes to the machine.
 func (m *machine) recipe(name, dir string) {
 	m.t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "docs", "recipes", name))
@@ -122,7 +122,7 @@ func unitRecipe(_ *testing.T, m *machine, _ user) {
 	m.container("unseen", "5")
 	m.run("systemctl", "start", "on-died.service")
 	m.eventually("container unseen has ended", "journalctl", "--no-pager", "--identifier=on-died", "--output=cat")
-	// A cursor whose place is gone neither ends the unit nor keeps it from what is new.
+	// An expired cursor neither stops the unit nor keeps it from new events.
 	m.run("systemctl", "stop", "on-died.service")
 	m.loseEvents()
 	m.run("systemctl", "start", "on-died.service")
@@ -130,7 +130,7 @@ func unitRecipe(_ *testing.T, m *machine, _ user) {
 	m.eventually("container after-loss has ended", "journalctl", "--no-pager", "--identifier=on-died", "--output=cat")
 }
 
-// loseEvents puts a new log in the place of that which is there, with one event.
+// loseEvents replaces the log by a new one with one event.
 func (m *machine) loseEvents() {
 	m.sh("rm -f /run/libpod/events/events.log && podman volume create lost && podman volume rm lost")
 }

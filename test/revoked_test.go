@@ -16,8 +16,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// TestReload_takesRightsBack: a right that is taken back ends what it let begin,
-// on every interface, before the next event.
+// TestReload_takesRightsBack: when a right is revoked, the calls that it allowed end, on
+// every interface, before the next event.
 func TestReload_takesRightsBack(t *testing.T) {
 	needRoot(t)
 	needGLib(t)

@@ -1,8 +1,8 @@
 // Package test holds the end-to-end tests: the built daemon, watched from
 // outside over its sockets, with real peers as producers and as clients.
 //
-// A peer that is not installed skips the tests that need it, and says which
-// script installs it; with EVENTSVC_REQUIRE_PEERS=1, as in CI, it fails them.
+// If a peer is not installed, the tests that need it are skipped, and name the script
+// that installs it; with EVENTSVC_REQUIRE_PEERS=1, as in CI, they fail.
 // The counts of the long tests are parameters (see counts); their seed is
 // printed, and EVENTSVC_SEED sets it.
 package test
@@ -88,8 +88,8 @@ func imitatePodman(path string) int {
 	return 0
 }
 
-// counts returns how often a long test does what it does: the count for CI if
-// EVENTSVC_LONG is set, a number in it multiplies it, else the short count.
+// counts returns how often a long test repeats its work: the short count, or the count
+// for CI if EVENTSVC_LONG is set, multiplied by its value if that is a number.
 func counts(short, ci int) int {
 	long := os.Getenv("EVENTSVC_LONG")
 	if long == "" {
@@ -101,7 +101,7 @@ func counts(short, ci int) int {
 	return ci
 }
 
-// byHand reports whether tests run that take too long for CI: EVENTSVC_LONG=2.
+// byHand reports whether to run tests that take too long for CI: EVENTSVC_LONG=2.
 func byHand() bool { return os.Getenv("EVENTSVC_LONG") == "2" }
 
 // random returns a source whose seed is printed.
@@ -123,8 +123,7 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// peer returns a command of test/peers, and skips the test if what it runs is
-// not there.
+// peer returns a command of test/peers, or skips the test if its program is missing.
 func peer(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	if script == "varlinkctl.sh" || script == "pyvarlink.sh" {
@@ -133,8 +132,8 @@ func peer(t *testing.T, script string, args ...string) *exec.Cmd {
 	return exec.Command(filepath.Join("peers", script), args...)
 }
 
-// trixie returns where the Debian tree of test/peers/trixie.sh is, and skips the
-// test if it is not there.
+// trixie returns the path of the Debian tree of test/peers/trixie.sh, or skips the test
+// if it is missing.
 func trixie(t *testing.T) string {
 	t.Helper()
 	tree := testkit.Peers("trixie")

@@ -210,8 +210,8 @@ func TestRotation_realPodmans(t *testing.T) {
 		}
 	})
 
-	// Each podman creates a volume and removes it. Its success is the word
-	// that both events are stored.
+	// Each podman creates a volume and removes it. If it succeeds, it has stored both
+	// events.
 	each := counts(20, 150)
 	var acked sync.Map
 	var total atomic.Int64

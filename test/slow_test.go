@@ -18,8 +18,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// trace attaches strace, which lets system calls of the daemon fail or counts
-// them, and returns what detaches it.
+// trace attaches strace, which makes system calls of the daemon fail or counts them. The
+// function that it returns detaches strace.
 func (d *daemon) trace(args ...string) (detach func()) {
 	d.t.Helper()
 	t := d.t.(*testing.T)
@@ -187,8 +187,7 @@ func TestFaults_clockJumps(t *testing.T) {
 	}
 }
 
-// TestFaults_diskFails lets the file system of the log be aborted, as it is
-// when its disk fails.
+// TestFaults_diskFails aborts the file system of the log, as happens when its disk fails.
 func TestFaults_diskFails(t *testing.T) {
 	needRoot(t)
 	testkit.Need(t, "mkfs.ext4")
@@ -224,7 +223,7 @@ func TestFaults_diskFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	follower := d.subscribe(nil)
-	// What an error that ext4 finds in itself does.
+	// This has the effect of an error that ext4 finds in its own data.
 	if err := unix.Mount("", disk, "", unix.MS_REMOUNT, "abort"); err != nil {
 		t.Skipf("the file system cannot be made to fail here: %v", err)
 	}

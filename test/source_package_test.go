@@ -25,8 +25,8 @@ func makeSource(t *testing.T, env ...string) string {
 	return out
 }
 
-// The source packages are the same whenever they are made. lintian has nothing to say of Debian's. The spec is one to rpm, and its
-// packages ask for what those of "make packages" ask for.
+// The source packages are reproducible. lintian reports nothing for Debian's. rpm accepts the spec, whose packages have the same
+// dependencies as those of "make packages".
 func TestSource_packages(t *testing.T) {
 	for _, program := range []string{"lintian", "rpmbuild", "dpkg-source", "gcc"} {
 		testkit.Need(t, program)
@@ -49,7 +49,7 @@ func TestSource_packages(t *testing.T) {
 		t.Errorf("lintian: %v\n%s", err, out)
 	}
 	for _, what := range []string{"--requires"} {
-		// Interpreters of scripts and the C library are found when a package is built, the rest is rpm's own.
+		// rpm adds interpreters of scripts and the C library when a package is built; the rest is rpm's own.
 		found := regexp.MustCompile(`(?m)^(/bin/sh|rpmlib\(.*|config\(.*|libc\.so.*|rtld\(.*)\n`)
 		asks := func(args ...string) []string {
 			lines := strings.Split(found.ReplaceAllString(output(t, "rpm", append([]string{"-qp", what}, args...)...), ""), "\n")
@@ -93,14 +93,14 @@ func TestSource_builds(t *testing.T) {
 		for _, field := range []string{"Breaks", "Suggests", "Description"} {
 			sameLines(t, name+".deb's "+field, output(t, "dpkg-deb", "-f", deb, field), output(t, "dpkg-deb", "-f", fromSource, field))
 		}
-		// No bug of Debian asks for the package, which is not in Debian.
+		// The package is not in Debian, so no bug report asks for it.
 		if out, err := exec.Command("lintian", "--allow-root", "--fail-on", "error,warning", "--suppress-tags", "initial-upload-closes-no-bugs", fromSource).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("lintian: %v\n%s", err, out)
 		}
 	}
 }
 
-// debFiles lists the files of a package, but for the changelogs, which have other names in Debian.
+// debFiles lists the files of a package, except for the changelogs, which have other names in Debian.
 func debFiles(t *testing.T, deb string) string {
 	text := output(t, "sh", "-c", `dpkg-deb --fsys-tarfile "$1" | tar -t`, "sh", deb)
 	return regexp.MustCompile(`(?m)^.*(/changelog.*\.gz|/)\n`).ReplaceAllString(text, "")

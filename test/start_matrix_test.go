@@ -22,8 +22,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// starts are the ways to begin reading, each of which returns the name of the
-// error of the contract that it ended with, "" if it began.
+// starts are the ways to begin reading. Each returns the name of the contract's error
+// that it ended with, or "" if it began.
 func (d *daemon) starts(conn *godbus.Conn) map[string]func(cursor string) string {
 	t := d.t
 	varlink := func(method string, p params) string {
@@ -132,8 +132,8 @@ func (d *daemon) starts(conn *godbus.Conn) map[string]func(cursor string) string
 	}
 }
 
-// follows lets the Go client subscribe, and returns what it ends with before it
-// is live.
+// follows makes the Go client subscribe, and returns the error that it gets before it is
+// live.
 func (d *daemon) follows(cursor string, onExpired func(*events.ExpiredError) bool) error {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
@@ -146,9 +146,9 @@ func (d *daemon) follows(cursor string, onExpired func(*events.ExpiredError) boo
 	return nil
 }
 
-// TestStart_everyFaultOnEveryInterface: whichever way reading begins, on every
-// store, a fault has its own name, and nothing of what the call had taken is left:
-// more such calls than a user may have subscriptions leave room for good ones.
+// TestStart_everyFaultOnEveryInterface: whichever way reading begins, on every store, each
+// fault has its own error, and the call releases what it has taken: after more such calls
+// than a user may have subscriptions, a valid one succeeds.
 func TestStart_everyFaultOnEveryInterface(t *testing.T) {
 	bus := testkit.StartBus(t, buspolicy.Session)
 	conn, err := godbus.Connect(bus.Address())

@@ -12,7 +12,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// stateLog is what happened to four containers, of which one is gone.
+// stateLog is the log of four containers, of which one was removed.
 const stateLog = `{"ID":"d1","Image":"pg","Name":"db","Status":"create","Time":"2026-11-23T12:00:00Z","Type":"container","Attributes":{"app":"shop"}}
 {"ID":"d1","Image":"pg","Name":"db","Status":"start","Time":"2026-11-23T12:00:01Z","Type":"container","Attributes":{"app":"shop"}}
 {"ID":"d1","Image":"pg","Name":"db","Status":"health_status","health_status":"healthy","Time":"2026-11-23T12:00:02Z","Type":"container"}
@@ -28,8 +28,8 @@ const stateLog = `{"ID":"d1","Image":"pg","Name":"db","Status":"create","Time":"
 {"ID":"w1","Image":"nginx","Name":"web","Status":"pause","Time":"2026-11-23T12:00:12Z","Type":"container"}
 `
 
-// TestGetState_onBothInterfaces: what is so now, and a cursor from which nothing is
-// missed.
+// TestGetState_onBothInterfaces: the present state, and a cursor from which a follower
+// misses nothing.
 func TestGetState_onBothInterfaces(t *testing.T) {
 	bus := testkit.StartBus(t, buspolicy.Session)
 	d := newDaemon(t, "--dbus", bus.Address())
@@ -132,8 +132,8 @@ func TestGetState_onBothInterfaces(t *testing.T) {
 	}
 }
 
-// TestGetState_ofTooManyObjects gets an error that says so, and takes no more memory
-// for it.
+// TestGetState_ofTooManyObjects gets an error that says so, and the service takes no more
+// memory for it.
 func TestGetState_ofTooManyObjects(t *testing.T) {
 	d := newDaemon(t)
 	var b strings.Builder

@@ -9,14 +9,14 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// varlinkctl runs the real one, and returns what it prints.
+// varlinkctl runs the real varlinkctl, and returns its output.
 func varlinkctl(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	out, err := peer(t, "varlinkctl.sh", args...).CombinedOutput()
 	return string(out), err
 }
 
-// Varlinkctl speaks with the service as with systemd's own.
+// varlinkctl works with this service as with those of systemd.
 func TestVarlinkctl_asWithSystemd(t *testing.T) {
 	d := startDaemon(t)
 	address := "unix:" + d.socket
@@ -60,7 +60,7 @@ func TestVarlinkctl_ssh(t *testing.T) {
 	conf := filepath.Join(dir, "containers.conf")
 	appendTo(t, conf, "[engine]\nevents_logger = \"file\"\nevents_logfile_path = \""+log+"\"\n")
 	ssh := filepath.Join(dir, "ssh")
-	// Options first, then the host, then the command, which a shell gets.
+	// Options first, then the host, then the command, which a shell runs.
 	script := "#!/bin/sh\necho \"$@\" >" + dir + "/args\nwhile [ \"$1\" != far.example ]; do shift; done\nshift\nexec sh -c \"$*\"\n"
 	if err := os.WriteFile(ssh, []byte(script), 0o755); err != nil {
 		t.Fatal(err)

@@ -39,8 +39,8 @@ func (w *terminal) tmux(args ...string) string {
 	return string(out)
 }
 
-// await waits until what is on the screen is as it has to be, and returns its lines
-// and those that scrolled out of it.
+// await waits until the screen is as expected, and returns its lines and those that have
+// scrolled out of it.
 func (w *terminal) await(holds func(screen []string) bool) (screen, above []string) {
 	w.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -55,8 +55,8 @@ func (w *terminal) await(holds func(screen []string) bool) (screen, above []stri
 	}
 }
 
-// A timeline that is followed fills the terminal and no more, is painted over itself,
-// and follows the terminal's size.
+// A timeline that follows fills the terminal and no more, is redrawn in place, and adapts
+// to the terminal's size.
 func TestTimeline_terminal(t *testing.T) {
 	d := newDaemon(t)
 	story(t, d.log)

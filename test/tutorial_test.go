@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// nspawnContainers are settings for what a container cannot have in
-// systemd-nspawn.
+// nspawnContainers turns off what a container cannot have in systemd-nspawn.
 const nspawnContainers = "[containers]\nkeyring = false\nnetns = \"host\"\ncgroups = \"disabled\"\n"
 
 // tutorial runs every command of docs/tutorial.md, in its order.

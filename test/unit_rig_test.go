@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unitUnderTest is the environment that names a systemd unit, eventsvc.service,
-// which tests then use instead of a daemon of their own: as it is installed on
-// the machine that they run on, started by systemd in its sandbox. Options are
-// given to it by a file of its configuration.
+// unitUnderTest is the environment variable that names a systemd unit, eventsvc.service,
+// which tests then use instead of a daemon of their own: as installed on the machine that
+// they run on, started by systemd in its sandbox. Tests set its options in a file of its
+// configuration.
 const unitUnderTest = "EVENTSVC_TEST_UNIT"
 
-// Where the unit keeps things.
+// The paths of the unit.
 const (
 	unitOptions = "/etc/eventsvc/eventsvc.toml.d/test.toml"
 	unitLog     = "/run/libpod/events/events.log"
@@ -41,8 +41,9 @@ type unit struct {
 	kills      int
 }
 
-// newUnit describes the unit under test. What was put into its log, and mounted
-// there, goes with the test, which fails if the service ended other than by it.
+// newUnit describes the unit under test. Its log, and what was mounted there, is removed
+// at the end of the test, which fails if anything else than the test has ended the
+// service.
 func newUnit(t testing.TB, name, dir string, args []string) *daemon {
 	d := &daemon{t: t, dir: dir, log: unitLog, socket: unitSocket, args: args}
 	d.unit = &unit{d: d, name: name}
@@ -91,8 +92,8 @@ func (u *unit) start() {
 	}
 	u.systemctl("reset-failed", u.name) // which also forgets how often it was started
 	for deadline := time.Now().Add(20 * time.Second); exec.Command("systemctl", "start", u.name).Run() != nil; {
-		// Seen once in some two hundred kills, on a machine with twice ten runnable processes. "resources" is what systemd
-		// says if it fails itself, before it executes anything; why is in its log.
+		// Seen once in about two hundred kills, on a machine with twenty runnable processes. "resources" means that systemd
+		// itself failed before it executed anything; its log has the reason.
 		if result := u.property("Result"); result != "resources" || time.Now().After(deadline) {
 			u.systemctl("start", u.name)
 			break
@@ -139,7 +140,7 @@ func (u *unit) said() string {
 	return string(out)
 }
 
-// end makes sure that only the test has ended the service, and cleans up.
+// end checks that only the test has ended the service, and cleans up.
 func (u *unit) end() {
 	if restarts := u.number("NRestarts"); restarts > u.kills {
 		u.d.t.Errorf("systemd has restarted the service %d times, the test killed it %d times:\n%s", restarts, u.kills, u.said())
@@ -165,8 +166,7 @@ func (u *unit) end() {
 
 func (u *unit) dropIns() string { return fmt.Sprintf(unitDropIns, u.name) }
 
-// limitDescriptors bounds how many descriptors the daemon may have, once it is
-// started.
+// limitDescriptors limits the descriptors of the daemon that is started next.
 func (d *daemon) limitDescriptors(n int) {
 	d.t.Helper()
 	if d.unit == nil {
@@ -186,8 +186,7 @@ func (d *daemon) limitDescriptors(n int) {
 	d.unit.systemctl("daemon-reload")
 }
 
-// goroutines returns how many goroutines the daemon has, those of this question
-// among them.
+// goroutines returns the number of the daemon's goroutines, including those of this call.
 func (d *daemon) goroutines() int {
 	d.t.Helper()
 	socket := filepath.Join(d.dir, "metrics")

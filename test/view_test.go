@@ -18,8 +18,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// viewed are the names of the events that root gets by each way to ask for those
-// of the past.
+// viewed returns the names of the events that root gets by each way to read history.
 func (d *daemon) viewed(address string, all bool) map[string][]string {
 	t := d.t
 	t.Helper()
@@ -87,7 +86,7 @@ func (d *daemon) viewed(address string, all bool) map[string][]string {
 	return got
 }
 
-// legacyNames are the names of the events that an old client is sent.
+// legacyNames returns the names of the events that an old client gets.
 func (d *daemon) legacyNames(all bool) (names []string) {
 	d.t.Helper()
 	w, err := dial(d.socket)
@@ -123,8 +122,8 @@ func (d *daemon) legacyNames(all bool) (names []string) {
 	}
 }
 
-// wantViewed holds what came by each way against what should. Calls that give one
-// event give the newest, and wait the oldest.
+// wantViewed compares the events of each way with the expected ones. Calls that return
+// one event return the newest, and wait the oldest.
 func wantViewed(t *testing.T, got map[string][]string, want ...string) {
 	t.Helper()
 	for _, way := range slices.Sorted(maps.Keys(got)) {
@@ -155,7 +154,7 @@ func needGLib(t *testing.T) {
 }
 
 // TestViewOfAnotherUsersLog_onEveryInterface: root gets the events of a log that
-// belongs to another user when it asks for them, and not before.
+// belongs to another user only if it asks for them.
 func TestViewOfAnotherUsersLog_onEveryInterface(t *testing.T) {
 	needRoot(t)
 	needGLib(t)
@@ -190,8 +189,8 @@ func awaitName(t *testing.T, bus *testkit.Bus) {
 	}
 }
 
-// broadcastNames listens on a bus. What is returned waits for the event "end" and
-// returns the names of those that were broadcast.
+// broadcastNames listens on a bus. The function that it returns waits for the event "end",
+// and returns the names of the events that were broadcast.
 func broadcastNames(t *testing.T, address string) (names func() []string) {
 	t.Helper()
 	cmd := exec.Command("/usr/bin/python3", "dbus_view.py", address, "broadcast")

@@ -15,7 +15,7 @@ const endName = "end"
 
 func isEnd(e *event) bool { return e.Name == endName }
 
-// writeThrough lets a writer write so many events over a connection of its own.
+// writeThrough writes a number of events over a connection of its own.
 func (m *model) writeThrough(d *daemon, writer string, count int) {
 	w, err := dial(d.socket)
 	if err != nil {
@@ -48,7 +48,7 @@ func (m *model) end(d *daemon) {
 	m.stored(endName, cursor)
 }
 
-// Eight followers see what four writers write.
+// Eight followers get what four writers write.
 func TestWatch_eightFollowersFourWriters(t *testing.T) {
 	eightFollowers(t, startDaemon(t), counts(500, 10000))
 }
@@ -139,8 +139,8 @@ func comeAndGo(t *testing.T, d *daemon, total int) {
 	t.Logf("%d subscriptions, %d events delivered, %d written", total, events, len(m.acked))
 }
 
-// visit subscribes again and again, each time after what it has seen, reads a
-// little and leaves, and checks that the events follow each other.
+// visit subscribes again and again, each time after the last event it got, reads a few
+// events and leaves, and checks that the events follow each other.
 func (m *model) visit(d *daemon, r *rand.Rand, times int) (int, error) {
 	cursor, next, events := "", -1, 0
 	for range times {
@@ -231,7 +231,7 @@ func stalled(t *testing.T, d *daemon, count int) {
 func TestWatch_idleSubscribers(t *testing.T) {
 	d := startDaemon(t)
 	count := counts(200, 1000)
-	// The socket is there before the service follows the log; its first reply comes after.
+	// The socket exists before the service follows the log; its first reply comes after that.
 	d.call("GetStatus", nil)
 	before := d.memory()
 	descriptors := d.descriptors()
@@ -254,7 +254,7 @@ func TestWatch_idleSubscribers(t *testing.T) {
 	t.Logf("%d idle subscribers: %d kB before, %d kB with them: %.1f kB each", count, before, during, float64(during-before)/float64(count))
 }
 
-// A torn line is never delivered at whatever byte it is torn.
+// A torn line is never delivered, whatever byte it is torn at.
 func TestWatch_tornLine(t *testing.T) {
 	d := startDaemon(t)
 	w := d.subscribe(nil)
@@ -282,7 +282,7 @@ func TestWatch_tornLine(t *testing.T) {
 		appendTo(t, d.log, whole[cut:])
 		next(name)
 
-		// The writer dies, and another's line is glued to the fragment.
+		// The writer dies, and another writer's line is appended to the fragment.
 		appendTo(t, d.log, line[:at])
 		name = fmt.Sprintf("glued-%d", n)
 		appendTo(t, d.log, strings.Replace(line, `"torn"`, fmt.Sprintf("%q", name), 1))

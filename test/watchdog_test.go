@@ -17,8 +17,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// waits reports whether a follower waits in a system call, as /proc/PID/syscall has
-// it: in epoll_pwait(2) for the log file, in ppoll(2) for the journal. Go's own
+// waits reports whether a follower waits in a system call, according to
+// /proc/PID/syscall: in epoll_pwait(2) for the log file, in ppoll(2) for the journal. Go's own
 // thread waits in epoll_pwait as well, for 128 events at a time.
 func waits(call string) bool {
 	const maxEvents, ofGo = 3, "0x80"
@@ -54,7 +54,7 @@ func TestWatchdog_followerStuck(t *testing.T) {
 	followerIsStuck(t, exec.Command, 2, "--backend", "file", "--log-file", filepath.Join(testkit.ShortDir(t), "log"))
 }
 
-// followerIsStuck stops the threads that follow the store one by one, at least so many,
+// followerIsStuck stops the threads that follow the store one by one, at least that many,
 // as a hanging file system would, while everything else continues.
 func followerIsStuck(t *testing.T, command func(name string, args ...string) *exec.Cmd, least int, store ...string) {
 	t.Helper()
@@ -100,7 +100,7 @@ func followerIsStuck(t *testing.T, command func(name string, args ...string) *ex
 	}
 	for _, thread := range threads {
 		stopThread(t, thread, func() {
-			// What was fed before the stop may still be on its way.
+			// Events that were read before the stop may still be on their way.
 			for late := range 3 {
 				_ = notify.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 				if !fed() {
@@ -110,7 +110,7 @@ func followerIsStuck(t *testing.T, command func(name string, args ...string) *ex
 					t.Errorf("the watchdog is fed although thread %d is stopped", thread)
 				}
 			}
-			// The rest of the service answers.
+			// The rest of the service still replies.
 			w, err := dial(filepath.Join(dir, "s"))
 			if err != nil {
 				t.Fatal(err)

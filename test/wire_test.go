@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// wire is a connection on which a test speaks Varlink byte by byte, so that no
-// client library stands between it and the daemon.
+// wire is a connection on which a test speaks Varlink byte by byte, without a client
+// library.
 type wire struct {
 	conn *net.UnixConn
 	r    *bufio.Reader
 }
 
-// event is an event as it comes over the wire.
+// event is an event in a reply.
 type event struct {
 	Cursor, Time, Type, Status, ID, Name, Image, Host string
 	RawType, RawStatus, PodID, Network                string
@@ -25,7 +25,7 @@ type event struct {
 	UID                                               *int
 }
 
-// reply is a reply, whatever the method.
+// reply is a reply of any method.
 type reply struct {
 	Error      string
 	Continues  bool
@@ -124,7 +124,7 @@ func (d *daemon) subscribe(p params) *wire {
 	return w
 }
 
-// history returns the events of the past, page by page.
+// history returns the past events, page by page.
 func (d *daemon) history(p params) []event {
 	d.t.Helper()
 	w, err := dial(d.socket)

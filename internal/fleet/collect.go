@@ -108,7 +108,7 @@ func (c *Collector) collect(ctx context.Context, source Source) {
 		after := c.Counts().Events
 		if err != nil && (err.Error() != logged || after > before) {
 			logged = err.Error()
-			c.log.Warn("collecting was interrupted; going on from the end of the log", "error", err)
+			c.log.Warn("collecting was interrupted; continuing from the end of the log", "error", err)
 		}
 		if after > before {
 			pause = firstPause

@@ -14,19 +14,20 @@ import (
 	"github.com/pkg/errors"
 )
 
-// Server is where NATS is and how to get in.
+// Server is the address of the NATS servers, and the credentials for them.
 type Server struct {
 	// URL is one address, or several with commas between: nats://HOST:PORT, or
 	// tls://HOST:PORT.
 	URL string
-	// Creds is a credentials file; NKey a file with an nkey seed; empty: none.
+	// Creds is a credentials file, NKey a file with an nkey seed; either may be empty.
 	Creds, NKey string
-	// CA is a file with the certificates that the server's is checked by; Cert
-	// and Key are those of this client; empty: those of the system, and none.
+	// CA is a file with the authorities that may have signed the server's
+	// certificate; empty: those that the system trusts. Cert and Key are this
+	// client's certificate and its key; empty: it has none.
 	CA, Cert, Key string
 
-	// noticed is called with why there is no connection, each time that one is tried,
-	// and with nil when there is one again.
+	// noticed, if it is set, is called with the reason each time that connecting
+	// fails, and with nil when the connection is restored.
 	noticed func(error)
 }
 
@@ -41,15 +42,15 @@ func (s *Server) String() string {
 	return strings.Join(all, ",")
 }
 
-// The times of a connection. All but the first bound how long a server that is
-// gone goes unnoticed.
+// The times of a connection. All but the first limit how long it takes to notice
+// that a server has gone.
 const (
 	reconnectWait = 250 * time.Millisecond
 	dialTimeout   = 2 * time.Second
 	pingInterval  = 5 * time.Second
-	// requestTimeout bounds the wait for one reply of the server.
+	// requestTimeout limits the wait for one reply of the server.
 	requestTimeout = 5 * time.Second
-	// deniedWait is how long after a subscription was refused it is tried again.
+	// deniedWait is the time until a subscription that was refused is tried again.
 	deniedWait = 5 * time.Second
 )
 
@@ -57,19 +58,20 @@ const rightsHint = "'eventsvc fleet init' prints the rights that a user needs"
 
 const reconnected = "connected to NATS again"
 
-const askedForCert = "the server asks for a certificate of the client that a CA of its own has signed: --tls-cert and --tls-key"
+const askedForCert = "the server requires a client certificate signed by an authority that it trusts: give --tls-cert and --tls-key"
 
-// ports are those of one attempt in the text of an error.
+// ports matches the local address in the text of an error, which differs with
+// each attempt.
 var ports = regexp.MustCompile(`\S+->`)
 
-// attempts logs why no connection comes about, each cause once.
+// attempts logs why connecting fails, each cause once.
 type attempts struct {
 	server *Server
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	last   string // guarded by mu, as the rest
-	denied bool   // the server has refused a subscription, and the connection is to be made again
+	last   string // guarded by mu, like denied
+	denied bool   // the server has refused a subscription; a new connection is due
 }
 
 func (a *attempts) failed(err error) {
@@ -77,11 +79,11 @@ func (a *attempts) failed(err error) {
 	a.server.notice(errors.WithMessage(err, "cannot connect to NATS"))
 	text := ports.ReplaceAllString(err.Error(), "")
 	a.mu.Lock()
-	said := a.last == text
+	known := a.last == text
 	a.last = text
 	a.mu.Unlock()
-	if !said {
-		a.log.Warn("cannot connect to NATS; trying again and again", "servers", a.server.String(), "error", err)
+	if !known {
+		a.log.Warn("cannot connect to NATS; retrying", "servers", a.server.String(), "error", err)
 	}
 }
 
@@ -91,11 +93,12 @@ func (a *attempts) begin() {
 	a.last = ""
 }
 
-// reported takes an error that the server sends by itself. It has removed a subscription
-// that the user has no right to (any more), and does not give it back with the right:
-// all of them are made again with the connection.
+// reported handles an error that the server has sent without a request. If the user
+// has no right to a subscription, or no longer, the server has removed it, and does
+// not restore it when the right is granted. A new connection makes all subscriptions
+// again.
 func (a *attempts) reported(nc *nats.Conn, err error) {
-	if !nc.IsConnected() { // the attempt to connect has the same error
+	if !nc.IsConnected() { // the attempt to connect fails with the same error
 		return
 	}
 	a.log.Warn("NATS reports an error", "error", err)
@@ -113,7 +116,7 @@ func (a *attempts) reported(nc *nats.Conn, err error) {
 		a.mu.Lock()
 		a.denied = false
 		a.mu.Unlock()
-		_ = nc.ForceReconnect() // unless it was closed
+		_ = nc.ForceReconnect() // fails only if the connection was closed
 	})
 }
 
@@ -123,20 +126,20 @@ func (s *Server) notice(err error) {
 	}
 }
 
-// explain says what to do about an error of connecting.
+// explain adds to an error of connecting what the user can do about it.
 func (s *Server) explain(err error) error {
 	for _, known := range []struct{ text, hint string }{
-		{"authorization violation", "look at the user in the URL, --creds or --nkey"},
-		{"nkeys not supported", "this server knows no nkeys: leave out --creds or --nkey"},
+		{"authorization violation", "check the user in the URL, --creds or --nkey"},
+		{"nkeys not supported", "this server does not support nkeys: leave out --creds or --nkey"},
 		{"expired", "renew --creds"},
 		{"revoked", "renew --creds"},
-		{"unknown authority", "name the file of its CA by --tls-ca"},
+		{"unknown authority", "name the file with the authority that signed its certificate with --tls-ca"},
 		{"certificate is valid for", "use a name in the URL that its certificate has"},
 		{"certificate is not valid for any names", "use a name in the URL that its certificate has"},
 		{"cannot validate certificate for", "use a name in the URL that its certificate has"},
 		{"certificate required", askedForCert},
 		{"bad certificate", askedForCert},
-		{"closed by remote after tls handshake", askedForCert}, // it often comes before the reason does
+		{"closed by remote after tls handshake", askedForCert}, // often arrives before the reason
 		{"secure connection not available", "the server has no TLS: use nats:// in the URL"},
 	} {
 		if strings.Contains(strings.ToLower(err.Error()), known.text) {
@@ -146,10 +149,11 @@ func (s *Server) explain(err error) error {
 	return err
 }
 
-// options are how a connection behaves. It comes back by itself, for as long as it
-// takes, also after a refusal: credentials are replaced, and read again each time.
-// Nothing is kept to be sent later: what was published into a connection that
-// broke may have arrived, and only the stream knows.
+// options returns the options of a connection. It reconnects by itself, without a
+// limit and also after a refusal: credentials may be replaced, and are read again at
+// each attempt. Nothing is buffered while there is no connection: a message that was
+// published just before the connection broke may have arrived, and only the stream
+// shows whether it has.
 func (s *Server) options(name, inbox string, log *slog.Logger) ([]nats.Option, error) {
 	tries := &attempts{server: s, log: log}
 	options := []nats.Option{
@@ -186,7 +190,7 @@ func (s *Server) options(name, inbox string, log *slog.Logger) ([]nats.Option, e
 		options = append(options, nats.RootCAs(s.CA))
 	}
 	if (s.Cert == "") != (s.Key == "") {
-		return nil, errors.New("cannot use a certificate of the client without its key: give both --tls-cert and --tls-key")
+		return nil, errors.New("cannot use a client certificate without its key: give both --tls-cert and --tls-key")
 	}
 	if s.Cert != "" {
 		options = append(options, nats.ClientCert(s.Cert, s.Key))
@@ -194,8 +198,9 @@ func (s *Server) options(name, inbox string, log *slog.Logger) ([]nats.Option, e
 	return options, nil
 }
 
-// Obstacle returns what would keep a connection from being made now, as far as the
-// files tell that are named. They may be there when it is made.
+// Obstacle returns an error if a connection could not be made now, as far as the
+// configured files show. A file that is missing now may exist when the connection is
+// made.
 func (s *Server) Obstacle() error {
 	if _, err := s.options("", "", slog.New(slog.DiscardHandler)); err != nil {
 		return err
@@ -211,7 +216,7 @@ func (s *Server) Obstacle() error {
 	return nil
 }
 
-// connect returns a connection that stands, or the context's error.
+// connect returns an established connection, or the context's error.
 func (s *Server) connect(ctx context.Context, name, inbox string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
 	options, err := s.options(name, inbox, log)
 	if err != nil {

@@ -19,19 +19,19 @@ import (
 // must not be changed once it runs.
 type Forwarder struct {
 	Server Server
-	// Host is the name of this host, as CheckHost has it.
+	// Host is the name of this host, a name that CheckHost accepts.
 	Host string
-	// Address is that of the local service; Filters choose its events.
+	// Address is the address of the local service; Filters select its events.
 	Address string
 	Filters []string
-	// Create makes the streams if they are not there; Replicas and MaxAge are
-	// theirs.
+	// Create creates the streams if they do not exist, with Replicas copies of each
+	// message, which are kept for MaxAge.
 	Create   bool
 	Replicas int
 	MaxAge   time.Duration
 	Log      *slog.Logger
 
-	most int // longest message that the stream takes, in bytes
+	most int // longest message that the stream accepts, in bytes
 
 	mu       sync.Mutex
 	presence Presence // guarded by mu
@@ -41,11 +41,11 @@ type Forwarder struct {
 var ErrForeign = errors.New("another machine forwards events under the name of this host: give each its own machine ID " +
 	"(systemd-machine-id-setup) or name it with --host")
 
-// mostForeign is how often in succession the stream may be found to continue with
-// events that this host has not got.
+// mostForeign is how often in succession the stream may turn out to continue with
+// events that this host does not have.
 const mostForeign = 10
 
-// The waits after an error: doubled each time, and cut at random.
+// The pause after an error is doubled each time, and shortened at random.
 const (
 	firstPause = 20 * time.Millisecond
 	lastPause  = 5 * time.Second
@@ -64,8 +64,8 @@ func (f *Forwarder) note(change func(p *Presence)) {
 	change(&f.presence)
 }
 
-// Run forwards until the context ends, and then returns nil. Whatever goes wrong
-// on the way is tried again, from the checkpoint on.
+// Run forwards until the context ends, and then returns nil. After an error it
+// starts again at the checkpoint; only ErrForeign ends it.
 func (f *Forwarder) Run(ctx context.Context) error {
 	f.presence.Host = f.Host
 	server := f.Server
@@ -108,7 +108,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 		}
 		if err != nil && err.Error() != logged {
 			logged = err.Error()
-			f.Log.Warn("forwarding was interrupted; going on from the checkpoint", "error", err)
+			f.Log.Warn("forwarding was interrupted; continuing from the checkpoint", "error", err)
 		}
 		f.note(func(p *Presence) { p.Checkpoints++ })
 		select {
@@ -120,7 +120,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 	}
 }
 
-// ignoreEnd drops an error that comes of the end of the context.
+// ignoreEnd drops an error that was caused by the end of the context.
 func ignoreEnd(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -128,20 +128,20 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return nil
 }
 
-// beat says that this host is there: from time to time, and when its state has
-// changed. It says nothing before it knows how far it is, since that would hide
-// what an earlier forwarder knew.
+// beat publishes the presence of this host: every presenceEvery, and when its state
+// has changed. It publishes nothing before it knows its checkpoint, because that would
+// hide what an earlier forwarder has published.
 func (f *Forwarder) beat(ctx context.Context, nc *nats.Conn) {
-	ticker := time.NewTicker(presenceLook)
+	ticker := time.NewTicker(presenceCheck)
 	defer ticker.Stop()
-	var said Presence
+	var published Presence
 	for {
 		p := f.Presence()
-		if p.Cursor != "" && (time.Since(said.Time) > presenceEvery || p.State(time.Now()) != said.State(time.Now()) || p.Gaps != said.Gaps) {
-			if err := p.say(ctx, nc); err == nil {
-				said = p
+		if p.Cursor != "" && (time.Since(published.Time) > presenceEvery || p.State(time.Now()) != published.State(time.Now()) || p.Gaps != published.Gaps) {
+			if err := p.publish(ctx, nc); err == nil {
+				published = p
 			} else if ctx.Err() == nil {
-				f.Log.Warn("cannot say that this host is there", "error", err)
+				f.Log.Warn("cannot publish the presence of this host", "error", err)
 			}
 		}
 		select {
@@ -152,26 +152,26 @@ func (f *Forwarder) beat(ctx context.Context, nc *nats.Conn) {
 	}
 }
 
-// forward forwards from the checkpoint on, until something goes wrong.
+// forward forwards from the checkpoint on, until an error.
 func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) error {
 	if f.Create {
 		if err := CreateStreams(ctx, nc, f.Replicas, f.MaxAge); err != nil {
 			return err
 		}
 	}
-	f.most = min(f.most, int(nc.MaxPayload())-headroomOfPayload) // of the server that it is connected to now
+	f.most = min(f.most, int(nc.MaxPayload())-headroomOfPayload) // the limit of the server that it is connected to now
 	from, err := readCheckpoint(ctx, nc, f.Host)
 	if err != nil {
 		return err
 	}
-	f.note(func(p *Presence) { p.Cursor, p.Waiting = from.cursor, 0 }) // what was waiting may be in the stream
+	f.note(func(p *Presence) { p.Cursor, p.Waiting = from.cursor, 0 }) // what was waiting may be in the stream by now
 	local, err := client.New(f.Address)
 	if err != nil {
 		return err
 	}
 	defer local.Close()
 	var lost *events.ExpiredError
-	begun := false // later a gap ends the round: the next begins at the checkpoint, and reports it
+	begun := false // once begun, a gap ends this round; the next one starts at the checkpoint and reports it
 	var s *client.Subscription
 	s, err = local.Subscribe(ctx, client.SubscribeOptions{
 		Filters: f.Filters, AllUsers: true, After: from.cursor, FromStart: from.cursor == "",
@@ -228,7 +228,8 @@ func (f *Forwarder) forward(ctx context.Context, nc *nats.Conn, foreign *int) er
 	}
 }
 
-// publishLost reports a gap, once: the cursor of the report is where it goes on.
+// publishLost publishes a report of a gap. It is reported once, because the cursor
+// of the report is where forwarding continues.
 func (f *Forwarder) publishLost(ctx context.Context, p *publisher, after, oldest string) error {
 	e := newLost(f.Host, after, oldest, time.Now())
 	f.Log.Warn("events were lost: the log of this host no longer holds what follows the checkpoint", "after", after, "oldest", oldest)
@@ -239,7 +240,7 @@ func (f *Forwarder) publishLost(ctx context.Context, p *publisher, after, oldest
 	return nil
 }
 
-// publishEvents publishes events and notes how far it is.
+// publishEvents publishes events, and records the last one in the presence.
 func (f *Forwarder) publishEvents(ctx context.Context, p *publisher, batch []events.Event) error {
 	messages := make([]*nats.Msg, 0, len(batch))
 	longest := 0
@@ -253,7 +254,7 @@ func (f *Forwarder) publishEvents(ctx context.Context, p *publisher, batch []eve
 	}
 	if err := p.publish(ctx, messages); err != nil {
 		if isCode(err, codeTooLong) && longest > headroomOfPayload {
-			f.most = longest - 1 // what is that long goes without its long parts next time
+			f.most = longest - 1 // next time, a message of this length is sent without its long parts
 		}
 		return err
 	}

@@ -80,7 +80,7 @@ func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Si
 	if common >= 0 {
 		at.seq = tail[common].seq + 1
 	}
-	f.Log.Warn("the stream is not what it was; going on after what it has in common with the log", "sequence", at.seq-1)
+	f.Log.Warn("the stream has changed; continuing after the last event that it has in common with the log", "sequence", at.seq-1)
 	return stream, at, nil
 }
 

@@ -12,19 +12,19 @@ import (
 	"github.com/pkg/errors"
 )
 
-// The codes of JetStream that are looked at.
+// Error codes of JetStream, and the sizes of batches.
 const (
-	codeTooLong       = 10054 // the message exceeds what the stream takes
+	codeTooLong       = 10054 // the message is longer than the stream accepts
 	codeNoStream      = 10059
 	codeFence         = 10071 // another message is the last of the host
 	codeNoConsumer    = 10014
-	leastBatch        = 32 // waiting events; fewer are published one by one, which is quicker for each
+	leastBatch        = 32 // waiting events; fewer are published one by one, which takes less time for each
 	mostBatch         = 500
 	mostBatchBytes    = 4 << 20
 	headroomOfPayload = 4 << 10
 )
 
-// apiError is an error that JetStream replied with.
+// apiError is an error reply of JetStream.
 type apiError struct {
 	Code        int    `json:"err_code"`
 	Description string `json:"description"`
@@ -32,7 +32,7 @@ type apiError struct {
 
 func (e *apiError) Error() string { return fmt.Sprintf("NATS: %s (%d)", e.Description, e.Code) }
 
-// isCode reports whether the error is JetStream's with that code.
+// isCode reports whether err is an error of JetStream with that code.
 func isCode(err error, code int) bool {
 	var e *apiError
 	return errors.As(err, &e) && e.Code == code
@@ -46,7 +46,7 @@ func request(ctx context.Context, nc *nats.Conn, m *nats.Msg, into any) error {
 	reply, err := nc.RequestMsgWithContext(ctx, m)
 	if errors.Is(err, nats.ErrNoResponders) {
 		if strings.HasPrefix(m.Subject, eventsPrefix) {
-			return errors.Errorf("cannot publish to %s: no stream takes it; make it by --create; where another program's stream is named %s, "+
+			return errors.Errorf("cannot publish to %s: no stream accepts it; create the stream with --create; if another program's stream is named %s, "+
 				"give the fleet an account of its own", m.Subject, EventsStream)
 		}
 		return errors.Errorf("cannot ask %s: this server, or the user's account, has no JetStream; enable it there", m.Subject)
@@ -55,7 +55,7 @@ func request(ctx context.Context, nc *nats.Conn, m *nats.Msg, into any) error {
 		return unanswered(nc, m.Subject, before, err)
 	}
 	if len(reply.Data) == 0 {
-		return nil // the first message of a batch is accepted so
+		return nil // an empty reply accepts the first message of a batch
 	}
 	var failed struct {
 		Error *apiError `json:"error"`
@@ -69,13 +69,14 @@ func request(ctx context.Context, nc *nats.Conn, m *nats.Msg, into any) error {
 	return errors.Wrapf(json.Unmarshal(reply.Data, into), "cannot understand the answer to %s", m.Subject)
 }
 
-// unanswered says why there is no answer. A server that refuses a message for want of
-// rights does not answer it, but sends an error by itself, for the connection.
+// unanswered returns an error that says why a message got no reply. A server that
+// refuses a message because the user lacks the right does not reply to it, but sends
+// an error for the connection.
 func unanswered(nc *nats.Conn, subject string, before, err error) error {
-	if errors.Is(err, nats.ErrReconnectBufExceeded) { // there is no such buffer
+	if errors.Is(err, nats.ErrReconnectBufExceeded) { // the buffer has the size 0: there is no connection
 		return errors.Errorf("cannot send %s: there is no connection to NATS", subject)
 	}
-	//nolint:errorlint // whether it is another one than before
+	//nolint:errorlint // identity: whether there is a new error
 	if last := nc.LastError(); last != before && errors.Is(last, nats.ErrPermissionViolation) {
 		return errors.Errorf("cannot send %s: there is no answer: %v; %s", subject, last, rightsHint)
 	}
@@ -86,14 +87,14 @@ func unanswered(nc *nats.Conn, subject string, before, err error) error {
 type publisher struct {
 	nc   *nats.Conn
 	host string
-	last uint64 // sequence of the host's last message
-	// singles counts rounds without batches, after the server refused one: it
-	// allows few at a time for each stream.
+	last uint64 // sequence number of the host's last message
+	// singles is the number of further rounds without a batch, after the server has
+	// refused one: it allows only a few open batches for each stream.
 	singles int
 }
 
-// publish publishes messages in their order. On an error some or all of them may
-// be in the stream: the checkpoint has to be read again.
+// publish publishes messages in their order. After an error some or all of them may
+// be in the stream, so the checkpoint must be read again.
 func (p *publisher) publish(ctx context.Context, messages []*nats.Msg) error {
 	if len(messages) < leastBatch || p.singles > 0 {
 		p.singles = max(0, p.singles-1)
@@ -126,8 +127,8 @@ func (p *publisher) one(ctx context.Context, m *nats.Msg) error {
 	return nil
 }
 
-// batch publishes messages as one atomic batch. The first asks for a reply, for
-// without one the server refuses a batch in silence.
+// batch publishes messages as one atomic batch. The first message is a request,
+// because the server would otherwise refuse a batch without an error.
 func (p *publisher) batch(ctx context.Context, messages []*nats.Msg) error {
 	fence(messages[0], p.host, p.last)
 	id := nuid.Next()

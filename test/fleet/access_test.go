@@ -118,8 +118,8 @@ func TestFleet_tls(t *testing.T) {
 	client, clientKey := ours.issue("client", leaf("client"))
 	foreign, foreignKey := other.issue("client", leaf("client"))
 	h := newHost(t, "h0")
-	const asked = "the server asks for a certificate of the client that a CA of its own has signed"
-	refused(t, h, s, "name the file of its CA by --tls-ca", "--tls-cert", client, "--tls-key", clientKey)
+	const asked = "the server requires a client certificate signed by an authority that it trusts"
+	refused(t, h, s, "name the file with the authority that signed its certificate with --tls-ca", "--tls-cert", client, "--tls-key", clientKey)
 	refused(t, h, s, asked, "--tls-ca", ours.file)
 	refused(t, h, s, asked, "--tls-ca", ours.file, "--tls-cert", foreign, "--tls-key", foreignKey)
 	elsewhere := &server{process: s.process, dir: s.dir, url: strings.Replace(s.url, "127.0.0.1", "localhost", 1)}
@@ -177,7 +177,7 @@ func TestFleet_nkey(t *testing.T) {
 	users(ours)
 	s := startNATS(t, `include "`+relative(t, config)+`"`)
 	h := newHost(t, "h0")
-	const hint = "look at the user in the URL, --creds or --nkey"
+	const hint = "check the user in the URL, --creds or --nkey"
 	refused(t, h, s, hint)
 	withPassword := &server{process: s.process, dir: s.dir, url: strings.Replace(s.url, "//", "//h0:secret@", 1)}
 	refused(t, h, withPassword, hint)
@@ -268,7 +268,7 @@ func TestFleet_creds(t *testing.T) {
 	s := startNATS(t, "operator: "+operatorJWT, "resolver: MEMORY", "system_account: "+systemPublic,
 		"resolver_preload: { "+public+": "+accountJWT+", "+systemPublic+": "+systemJWT+" }")
 	h := newHost(t, "h0")
-	const hint = "look at the user in the URL, --creds or --nkey"
+	const hint = "check the user in the URL, --creds or --nkey"
 	refused(t, h, s, hint)
 	refused(t, h, s, hint, "--creds", foreign)
 	empty := filepath.Join(t.TempDir(), "empty")

@@ -90,7 +90,7 @@ func TestFleet_foreignStream(t *testing.T) {
 	forwarder.awaitSaid("another program's stream has the name")
 	other := newHost(t, "h1")
 	other.write(1)
-	other.forwardAs(s).awaitSaid("where another program's stream is named EVENTS")
+	other.forwardAs(s).awaitSaid("if another program's stream is named EVENTS")
 	c.awaitSaid("another program's stream has the name")
 	if found, err := js.Stream(t.Context(), "EVENTS"); err != nil || found.CachedInfo().State.Msgs != 100 {
 		t.Errorf("the other program's stream: %v", err)
