@@ -55,7 +55,7 @@ func (a *app) webhookCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.SortFlags = false
 	f.timeout = 10 * time.Second
-	flags.Var((*span)(&f.timeout), "timeout", "timeout of one attempt")
+	flags.Var((*span)(&f.timeout), "timeout", "give up an attempt after this `TIME`")
 	flags.IntVar(&f.tries, "tries", 4, "make at most this `NUMBER` of attempts")
 	flags.StringVar(&f.headerFile, "header-file", "", "also send the headers in `FILE`, one per line: NAME: VALUE")
 	return c

@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -80,15 +81,14 @@ The exit code is
   4    a unit is down because of this run`
 
 func (a *app) root() *cobra.Command {
-	name := os.Getenv("EVENTSVC_COMMAND")
-	if name == "" {
-		name = "eventsvc-updater"
-	}
+	const program = "eventsvc-updater"
 	rollback := true
 	root := &cobra.Command{
-		Use: name + " [flags] [UNIT...]", Short: "Update the containers of systemd units, and verify each update", Long: long,
+		Use: program + " [flags] [UNIT...]", Short: "Update the containers of systemd units, and verify each update", Long: long,
 		SilenceErrors: true, SilenceUsage: true, Version: version.Version,
-		Args: cobra.ArbitraryArgs,
+		// The name that help and errors show: 'eventsvc auto-update' sets it to its own.
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: cmp.Or(os.Getenv("EVENTSVC_COMMAND"), program)},
+		Args:        cobra.ArbitraryArgs,
 		PersistentPreRunE: func(c *cobra.Command, words []string) error {
 			if slices.Contains(words, "") {
 				return errors.Errorf("cannot use %q: give a name, or leave it out; see '%s --help'", "", c.CommandPath())
@@ -104,7 +104,7 @@ func (a *app) root() *cobra.Command {
 	all.StringVar(&a.stateDir, "state-dir", "", "keep the state in `DIR` (default: /var/lib/eventsvc-updater, a user's in ~/.local/state)")
 	all.StringVar(&a.address, "address", "", "`ADDRESS` of the event service (default: the one of this user)")
 	all.StringVar(&a.format, "format", "table", "print as `FORMAT`: table, json, or a Go template")
-	all.DurationVar(&a.options.LockTime, "lock-timeout", 30*time.Second, "how long to wait for another run to end")
+	all.DurationVar(&a.options.LockTime, "lock-timeout", 30*time.Second, "wait this `TIME` at most for another run to end")
 	f := root.Flags()
 	f.BoolVar(&a.options.DryRun, "dry-run", false, "only look for new images")
 	f.BoolVar(&a.options.PullOnly, "pull-only", false, "pull new images, restart nothing")

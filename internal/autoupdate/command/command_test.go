@@ -44,3 +44,24 @@ func TestCommand_refusesEmptyValues(t *testing.T) {
 		t.Errorf("only %d flags were tried", tried)
 	}
 }
+
+// Help and errors name the command that the user has typed.
+func TestCommand_namedAsCalled(t *testing.T) {
+	t.Setenv("EVENTSVC_COMMAND", "eventsvc auto-update")
+	var out strings.Builder
+	root := Command()
+	root.SetOut(&out)
+	root.SetArgs([]string{"--help"})
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"  eventsvc auto-update [flags] [UNIT...]\n",
+		"  eventsvc auto-update [command]\n",
+		`Use "eventsvc auto-update [command] --help"`,
+	} {
+		if !strings.Contains(out.String(), line) {
+			t.Errorf("the help does not have %q:\n%s", line, out.String())
+		}
+	}
+}
