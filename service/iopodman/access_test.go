@@ -15,7 +15,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/store/null"
-	"github.com/eventsvc/eventsvc/service/iopodman/oldclient"
+	"github.com/eventsvc/eventsvc/test/oldclient"
 )
 
 // unchanged leaves a user ID of a thread as it is.

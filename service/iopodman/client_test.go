@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventsvc/eventsvc/service/iopodman/oldclient"
+	"github.com/eventsvc/eventsvc/test/oldclient"
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventsvc/eventsvc/service/iopodman/oldclient"
+	"github.com/eventsvc/eventsvc/test/oldclient"
 )
 
 // conversation is a recorded one.
