@@ -36,17 +36,12 @@ codes: 'eventsvc auto-update --help' prints them.`,
 			err = child.Run()
 			var ended *exec.ExitError
 			if errors.As(err, &ended) {
-				return updaterError{ended.ExitCode()}
+				return &commandError{code: ended.ExitCode()} // it has printed the error
 			}
 			return errors.Wrapf(err, "cannot run %s", path)
 		},
 	}
 }
-
-// updaterError passes on the exit code of the updater, which has printed the error.
-type updaterError struct{ code int }
-
-func (updaterError) Error() string { return "" }
 
 // findUpdater looks next to this program, then where the packages install it.
 func findUpdater() (string, error) {

@@ -21,24 +21,31 @@ func completeFilters(c *cobra.Command) {
 // completeFilter completes the keys of filters, the values of those with a fixed set of
 // values, and names from the log.
 func completeFilter(c *cobra.Command, typed string) []string {
-	key, value, hasValue := strings.Cut(typed, "=")
+	given, value, hasValue := strings.Cut(typed, "=")
 	if !hasValue {
-		return suffixed(filter.Keys(), "=")
+		keys := filter.Keys()
+		for i := range keys {
+			keys[i] += "="
+		}
+		return keys
 	}
-	prefix := key + "="
-	key = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(key, "+"), "!"))
-	switch key {
+	var values []string
+	switch key := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(given, "+"), "!")); key {
 	case "type":
-		return prefixed(prefix, typeWords())
+		values = words(events.Types())
 	case "event", "status":
-		return prefixed(prefix, statusWords())
+		values = words(events.Statuses())
 	case "health":
-		return prefixed(prefix, []string{"changed", "healthy", "starting", "unhealthy"})
+		values = []string{"changed", "healthy", "starting", "unhealthy"}
+	default:
+		if naming := namingEvents[key]; naming != nil {
+			values = namesFromLog(c, value, naming)
+		}
 	}
-	if naming := namingEvents[key]; naming != nil {
-		return prefixed(prefix, namesFromLog(c, value, naming))
+	for i := range values {
+		values[i] = given + "=" + values[i]
 	}
-	return nil
+	return values
 }
 
 // namingEvents maps each key whose value is a name to the events that introduce a name.
@@ -84,32 +91,10 @@ func namesFromLog(c *cobra.Command, typed string, filters []string) []string {
 	return slices.Compact(names)
 }
 
-func typeWords() []string {
-	var words []string
-	for _, t := range events.Types() {
-		words = append(words, string(t))
+func words[T ~string](list []T) []string {
+	texts := make([]string, len(list))
+	for i, word := range list {
+		texts[i] = string(word)
 	}
-	return words
-}
-
-func statusWords() []string {
-	var words []string
-	for _, s := range events.Statuses() {
-		words = append(words, string(s))
-	}
-	return words
-}
-
-func prefixed(prefix string, words []string) []string {
-	for i := range words {
-		words[i] = prefix + words[i]
-	}
-	return words
-}
-
-func suffixed(words []string, suffix string) []string {
-	for i := range words {
-		words[i] += suffix
-	}
-	return words
+	return texts
 }

@@ -92,25 +92,32 @@ func (a *app) eventsCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be repeated")
-	allUsersFlag(c, &f)
-	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
-	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
-	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
+	rangeFlags(c, &f)
 	f.lines = allLines
 	flags.VarP(&f.lines, "lines", "n", "begin with the last `NUMBER` of matching events")
 	flags.Lookup("lines").DefValue = "" // not shown in the help
 	formatFlags(c, &f)
-	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
-	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and save\n"+
-		"there the cursor of what has been printed")
-	expiredFlag(c, &f)
+	cursorFlags(c, &f, "printed")
 	addressFlag(c, &f.address)
+	return c
+}
+
+// filterFlags adds the flags that select events.
+func filterFlags(c *cobra.Command, f *eventsFlags, usage string) {
+	c.Flags().StringArrayVarP(&f.filters, "filter", "f", nil, usage)
+	c.Flags().BoolVar(&f.allUsers, "all-users", false, "events of all users that you may read, as with --filter 'uid=*';\n"+
+		"false: your own, as podman events")
 	completeFilters(c)
+}
+
+// rangeFlags adds the flags that select events, also by time.
+func rangeFlags(c *cobra.Command, f *eventsFlags) {
+	filterFlags(c, f, "only events that match `FILTER`, KEY=VALUE; may be repeated")
+	c.Flags().StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
+	c.Flags().StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
+	c.Flags().BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
 	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
 	complete(c, "until", anyOf("now", "10m", "1h"), 0)
-	complete(c, "after-cursor", anyOf(), 0)
-	return c
 }
 
 // formatFlags adds the flags for the output format.
@@ -120,10 +127,15 @@ func formatFlags(c *cobra.Command, f *eventsFlags) {
 	complete(c, "format", anyOf("json", "short", "{{."), cobra.ShellCompDirectiveNoSpace)
 }
 
-// expiredFlag adds the flag for what to do when a cursor has expired.
-func expiredFlag(c *cobra.Command, f *eventsFlags) {
+// cursorFlags adds the flags for where to continue, and what to do when that place has
+// expired.
+func cursorFlags(c *cobra.Command, f *eventsFlags, done string) {
+	c.Flags().StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
+	c.Flags().StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and save\n"+
+		"there the cursor of what has been "+done)
 	c.Flags().StringVar(&f.ifExpired, "if-expired", expiredStop, "what to do if the store no longer holds the place of the cursor:\n"+
 		"`ACTION` is stop (exit code 10), or oldest: continue from the oldest event")
+	complete(c, "after-cursor", anyOf(), 0)
 	complete(c, "if-expired", anyOf(expiredStop, expiredOldest), 0)
 }
 

@@ -85,29 +85,18 @@ func (a *app) execCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be repeated")
-	allUsersFlag(c, &f.eventsFlags)
-	flags.StringVar(&f.since, "since", "", "only events later than this `TIME`, past ones included")
-	flags.StringVar(&f.until, "until", "", "only events earlier than this `TIME`; ends once it has passed")
-	flags.BoolVar(&f.stream, "stream", true, "wait for new events; false: past events only")
+	rangeFlags(c, &f.eventsFlags)
 	flags.IntVar(&f.jobs, "jobs", 1, "run at most this `NUMBER` of commands in parallel")
 	flags.StringVar(&f.onFailure, "on-failure", failureContinue, "when a command fails: `ACTION` is continue, stop (with its exit code)\n"+
 		"or retry (after 1 s, then longer, up to 1 min, until it succeeds)")
-	flags.StringVar(&f.afterCursor, "after-cursor", "", "continue right after the event with this `CURSOR`")
-	flags.StringVar(&f.cursorFile, "cursor-file", "", "continue after the cursor in this `FILE` if it exists, and save\n"+
-		"there the cursor of what has been done")
-	expiredFlag(c, &f.eventsFlags)
+	cursorFlags(c, &f.eventsFlags, "done")
 	flags.BoolVar(&f.hooks, "hooks", false, "run the hooks of this host or user, as eventsvc-hooks.service does: see\n"+
 		"eventsvc.hooks(5)")
 	flags.StringVar(&f.hooksDir, "hooks-dir", "", "run the hooks in `DIR` instead")
 	flags.BoolVar(&f.check, checkFlag, false, "with --hooks: print what they would do, and what is wrong with them")
 	addressFlag(c, &f.address)
-	completeFilters(c)
 	complete(c, "on-failure", anyOf(failureContinue, failureStop, failureRetry), 0)
-	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
-	complete(c, "until", anyOf("now", "10m", "1h"), 0)
 	complete(c, "jobs", anyOf("2", "4", "8"), 0)
-	complete(c, "after-cursor", anyOf(), 0)
 	completeCommand(c)
 	return c
 }

@@ -49,7 +49,6 @@ func exitCode(ctx context.Context, err error) int {
 	var expired *events.ExpiredError
 	var connection *client.ConnectionError
 	var command *commandError
-	var update updaterError
 	switch {
 	case err == nil, errors.Is(err, errReaderGone), errors.Is(err, syscall.EPIPE) && !errors.As(err, &connection):
 		return exitOK
@@ -57,8 +56,6 @@ func exitCode(ctx context.Context, err error) int {
 		return exitSignal + int(signal)
 	case errors.As(err, &command):
 		return command.code
-	case errors.As(err, &update):
-		return update.code
 	case errors.Is(err, errTimedOut):
 		return exitTimedOut
 	case errors.As(err, &expired):

@@ -56,12 +56,7 @@ func (f *natsFlags) addService(c *cobra.Command) {
 // readConfig sets from the configuration file what the command line did not set, and
 // prints the result if that was requested.
 func (a *app) readConfig(f *natsFlags, flags *pflag.FlagSet) (log *slog.Logger, done bool, err error) {
-	set := &options{flags: flags, origins: map[string]string{}}
-	flags.VisitAll(func(o *pflag.Flag) {
-		if o.Changed && isOption(o) {
-			set.origins[o.Name] = commandLine
-		}
-	})
+	set := optionsOf(flags)
 	if f.config != "" {
 		if set, err = readOptions(flags, config.Host(), flags.Lookup(configFlag).Value.String()); err != nil {
 			return nil, false, err

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pkg/errors"
@@ -73,18 +72,14 @@ func (l *limitFlags) bounds() (b varlinkwire.Bounds, err error) {
 }
 
 func parseRequestSize(text string) (int, error) {
-	number, factor := strings.ToLower(text), int64(1)
-	if unit, known := units[number[len(number)-1]]; known {
-		number, factor = number[:len(number)-1], unit
-	}
-	n, err := strconv.ParseInt(number, 10, 32)
+	n, ok := parseBytes(text)
 	switch {
-	case err != nil || n < 0:
+	case !ok:
 		return 0, errors.Errorf("cannot understand --max-request-size %q: give a number of bytes, or one that ends in k or m", text)
-	case n*factor < leastRequest || n*factor > mostRequest:
+	case n < leastRequest || n > mostRequest:
 		return 0, errors.Errorf("cannot use --max-request-size %s: must be between %d and %d bytes", text, leastRequest, mostRequest)
 	}
-	return int(n * factor), nil
+	return int(n), nil
 }
 
 // durability returns the durability of events in the chosen store.

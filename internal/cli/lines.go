@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -146,11 +145,8 @@ func lastOf(ctx context.Context, c *client.Client, q client.Query, last []events
 	}
 	defer h.Close()
 	next := 0 // index of the oldest in last, which is a ring once it is full
-	for {
-		e, err := h.Next(ctx)
+	for e, err := range h.All(ctx) {
 		switch {
-		case errors.Is(err, io.EOF):
-			return append(last[next:len(last):len(last)], last[:next]...), h.Cursor(), nil
 		case err != nil:
 			return nil, "", err
 		case most == 0:
@@ -161,4 +157,5 @@ func lastOf(ctx context.Context, c *client.Client, q client.Query, last []events
 			next = (next + 1) % most
 		}
 	}
+	return append(last[next:len(last):len(last)], last[:next]...), h.Cursor(), nil
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
@@ -24,10 +26,5 @@ func (f *serveFlags) listenAddresses() ([]varlinkwire.Address, error) {
 }
 
 func hasPath(addresses []varlinkwire.Address, path string) bool {
-	for _, address := range addresses {
-		if address.Path == path {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(addresses, func(a varlinkwire.Address) bool { return a.Path == path })
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"io"
 
 	"github.com/pkg/errors"
 
@@ -44,15 +43,13 @@ func (r *eventsRun) each(ctx context.Context, c *client.Client, filters []string
 		return "", err
 	}
 	defer h.Close()
-	for {
-		next, err := h.Next(ctx)
-		switch {
-		case errors.Is(err, io.EOF):
-			return h.Cursor(), nil
-		case err != nil:
+	for e, err := range h.All(ctx) {
+		if err != nil {
 			return "", err
-		case !add(&next):
+		}
+		if !add(&e) {
 			return "", errors.New("cannot determine the state of so many objects; narrow the filters")
 		}
 	}
+	return h.Cursor(), nil
 }

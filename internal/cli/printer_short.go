@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -84,19 +85,10 @@ func shortRest(e *events.Event) string {
 		parts = append(parts, fmt.Sprintf("failed=%d", e.HealthFailingStreak))
 	}
 	parts = append(parts, e.Error, e.Host, e.Image)
-	for _, key := range sortedKeys(e.Attributes) {
+	for _, key := range slices.Sorted(maps.Keys(e.Attributes)) {
 		parts = append(parts, key+"="+e.Attributes[key])
 	}
 	return strings.TrimRight(strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), " "), " ")
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // terminalWidth returns how many cells a line has.

@@ -13,7 +13,7 @@ import (
 // writes. Call stop at the end.
 func untilReaderGone(ctx context.Context, output io.Writer) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	fd, ok := pipeDescriptor(output)
+	fd, ok := descriptorOf(output, os.ModeNamedPipe|os.ModeSocket)
 	if !ok {
 		return ctx, func() { cancel(nil) }
 	}
@@ -53,15 +53,26 @@ func readerGone(output, wake int) bool {
 	}
 }
 
-// pipeDescriptor returns the descriptor of an output that is a pipe or a socket. It
-// does not use Fd, which would change how the file is written.
-func pipeDescriptor(output io.Writer) (fd int, ok bool) {
+// isTerminalGone reports whether the output is a terminal that has hung up.
+func isTerminalGone(output io.Writer) bool {
+	fd, ok := descriptorOf(output, os.ModeCharDevice)
+	if !ok {
+		return false
+	}
+	fds := []unix.PollFd{{Fd: int32(fd)}}
+	n, err := unix.Poll(fds, 0)
+	return n > 0 && err == nil && fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+}
+
+// descriptorOf returns the descriptor of an output that is a file of one of these kinds.
+// It does not use Fd, which would change how the file is written.
+func descriptorOf(output io.Writer, kinds os.FileMode) (fd int, ok bool) {
 	file, ok := output.(*os.File)
 	if !ok {
 		return 0, false
 	}
 	entry, err := file.Stat()
-	if err != nil || entry.Mode()&(os.ModeNamedPipe|os.ModeSocket) == 0 {
+	if err != nil || entry.Mode()&kinds == 0 {
 		return 0, false
 	}
 	raw, err := file.SyscallConn()

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/daemon"
@@ -57,12 +56,7 @@ func (r *reloader) reload(apply func(daemon.Settings)) error {
 
 // keepFlag gives a flag its earlier value and origin.
 func keepFlag(next, before *options, name string) error {
-	f, old := next.flags.Lookup(name), before.flags.Lookup(name)
-	values := []string{old.Value.String()}
-	if list, ok := old.Value.(pflag.SliceValue); ok {
-		values = list.GetSlice()
-	}
-	if err := setFlag(f, values); err != nil {
+	if err := setFlag(next.flags.Lookup(name), valuesOf(before.flags.Lookup(name))); err != nil {
 		return errors.WithMessagef(err, "cannot keep the option %s", name)
 	}
 	delete(next.origins, name)

@@ -42,19 +42,26 @@ func isOption(f *pflag.Flag) bool {
 	return f.Name != configFlag && f.Name != checkFlag && f.Name != helpFlag
 }
 
+// optionsOf returns the options as the command line sets them.
+func optionsOf(flags *pflag.FlagSet) *options {
+	o := &options{flags: flags, origins: map[string]string{}}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed && isOption(f) {
+			o.origins[f.Name] = commandLine
+		}
+	})
+	return o
+}
+
 // readOptions sets from the configuration files what the command line did not set: from
 // the named file, or those of the user if named is "".
 func readOptions(flags *pflag.FlagSet, env config.Environment, named string) (*options, error) {
-	o := &options{flags: flags, origins: map[string]string{}}
+	o := optionsOf(flags)
 	keys := map[string]config.Key{}
 	flags.VisitAll(func(f *pflag.Flag) {
-		if !isOption(f) {
-			return
-		}
-		_, isList := f.Value.(pflag.SliceValue)
-		keys[f.Name] = config.Key{List: isList}
-		if f.Changed {
-			o.origins[f.Name] = commandLine
+		if isOption(f) {
+			_, isList := f.Value.(pflag.SliceValue)
+			keys[f.Name] = config.Key{List: isList}
 		}
 	})
 	said, err := config.ReadSettings(env, named, keys)
@@ -108,6 +115,14 @@ func checkValues(name string, values []string) error {
 	return nil
 }
 
+// valuesOf returns the values of a flag, one unless it takes a list.
+func valuesOf(f *pflag.Flag) []string {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return list.GetSlice()
+	}
+	return []string{f.Value.String()}
+}
+
 func setFlag(f *pflag.Flag, values []string) error {
 	f.Changed = true
 	if list, ok := f.Value.(pflag.SliceValue); ok {
@@ -124,11 +139,7 @@ func (o *options) again(fresh *pflag.FlagSet, env config.Environment) (*options,
 		if o.origins[f.Name] != commandLine && isOption(f) || !f.Changed || failed != nil {
 			return
 		}
-		values := []string{f.Value.String()}
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			values = list.GetSlice()
-		}
-		failed = setFlag(fresh.Lookup(f.Name), values)
+		failed = setFlag(fresh.Lookup(f.Name), valuesOf(f))
 	})
 	if failed != nil {
 		return nil, failed
@@ -154,12 +165,7 @@ func (o *options) blame(err error, names ...string) error {
 }
 
 // textOf returns the value of a flag as people write it.
-func textOf(f *pflag.Flag) string {
-	if list, ok := f.Value.(pflag.SliceValue); ok {
-		return strings.Join(list.GetSlice(), " ")
-	}
-	return f.Value.String()
-}
+func textOf(f *pflag.Flag) string { return strings.Join(valuesOf(f), " ") }
 
 // changed returns the names of the flags whose value differs from that in before.
 func (o *options) changed(before *options) []string {
@@ -193,18 +199,14 @@ func (o *options) describe() []string {
 
 // quotedText returns the value of a flag for people, without passwords in URLs.
 func quotedText(f *pflag.Flag) string {
-	redacted := func(value string) string {
-		if !strings.Contains(value, "://") {
-			return value
+	all := slices.Clone(valuesOf(f))
+	for i, value := range all {
+		if strings.Contains(value, "://") {
+			all[i] = (&fleet.Server{URL: value}).String()
 		}
-		return (&fleet.Server{URL: value}).String()
 	}
-	if list, ok := f.Value.(pflag.SliceValue); ok {
-		var all []string
-		for _, value := range list.GetSlice() {
-			all = append(all, redacted(value))
-		}
+	if _, isList := f.Value.(pflag.SliceValue); isList {
 		return fmt.Sprintf("%q", all)
 	}
-	return fmt.Sprintf("%q", redacted(f.Value.String()))
+	return fmt.Sprintf("%q", all[0])
 }

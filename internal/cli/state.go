@@ -53,14 +53,12 @@ func (a *app) stateCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only objects whose events match `FILTER`, KEY=VALUE; may be repeated")
-	allUsersFlag(c, &f)
+	filterFlags(c, &f, "only objects whose events match `FILTER`, KEY=VALUE; may be repeated")
 	flags.StringVar(&f.since, "since", "", "count only restarts later than this `TIME`")
 	flags.StringVar(&f.format, "format", "", "`FORMAT` is json, or a Go template for each object (default a table)")
 	flags.BoolVar(&f.noTrunc, "no-trunc", false, "do not truncate IDs to 12 characters in the table")
 	flags.StringVar(&f.cursorFile, "cursor-file", "", "save the cursor to continue from in this `FILE`")
 	addressFlag(c, &f.address)
-	completeFilters(c)
 	complete(c, "since", anyOf("10m", "1h", "24h"), 0)
 	complete(c, "format", anyOf("json", "{{."), cobra.ShellCompDirectiveNoSpace)
 	return c

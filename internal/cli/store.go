@@ -174,21 +174,28 @@ func (c *choice) supported() error {
 // units are those of events_logfile_max_size in containers.conf.
 var units = map[byte]int64{'k': 1e3, 'm': 1e6, 'g': 1e9}
 
-// parseSize parses the size of a log: a number of bytes, or one followed by k, m or g.
-func parseSize(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
+// parseBytes parses a number of bytes, or one followed by k, m or g; ok is false for
+// anything else.
+func parseBytes(text string) (n int64, ok bool) {
 	number, factor := strings.ToLower(text), int64(1)
 	if unit, known := units[number[len(number)-1]]; known {
 		number, factor = number[:len(number)-1], unit
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
+	return n * factor, err == nil && n >= 0 && n <= math.MaxInt64/factor
+}
+
+// parseSize parses the size of a log; "" is 0.
+func parseSize(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, ok := parseBytes(text)
 	switch {
-	case err != nil || n < 0 || n > math.MaxInt64/factor:
+	case !ok:
 		return 0, errors.Errorf("cannot understand --log-max-size %q: give a number of bytes, or one that ends in k, m or g", text)
-	case n > 0 && n*factor < leastMaxSize:
+	case n > 0 && n < leastMaxSize:
 		return 0, errors.Errorf("cannot use --log-max-size %s: must be at least %dk; 0 means no bound", text, int(leastMaxSize/1e3))
 	}
-	return n * factor, nil
+	return n, nil
 }

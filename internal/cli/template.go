@@ -14,28 +14,13 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// templateEvent is an event in a template: Podman's fields, and those that only this
-// service has.
+// templateEvent is an event in a template: its fields, some of them as in Podman's
+// templates.
 type templateEvent struct {
-	ContainerExitCode   *int
-	ID                  string
-	Image               string
-	Name                string
-	Network             string
-	Status              events.Status
-	Time                templateTime
-	TimeNano            int64
-	Type                events.Type
-	HealthStatus        string
-	HealthLog           string
-	HealthFailingStreak int
-	Error               string
-	events.Details
-	UID    *uint32
-	Host   string
-	Cursor string
-
-	event *events.Event
+	*events.Event
+	Time       templateTime
+	TimeNano   int64
+	Attributes map[string]string
 }
 
 // templateTime is a time in a template: it prints as Unix seconds, as in Podman 5, and
@@ -52,12 +37,7 @@ func (t templateTime) MarshalJSON() ([]byte, error) { return []byte(t.String()),
 var noAttributes = map[string]string{}
 
 func newTemplateEvent(e *events.Event) *templateEvent {
-	t := &templateEvent{
-		ContainerExitCode: e.ContainerExitCode, ID: e.ID, Image: e.Image, Name: e.Name, Network: e.Network,
-		Status: e.Status, Time: templateTime{e.Time}, TimeNano: e.Time.UnixNano(), Type: e.Type, HealthStatus: e.HealthStatus,
-		HealthLog: e.HealthLog, HealthFailingStreak: e.HealthFailingStreak, Error: e.Error, Details: e.Details,
-		UID: e.UID, Host: e.Host, Cursor: e.Cursor, event: e,
-	}
+	t := &templateEvent{Event: e, Time: templateTime{e.Time}, TimeNano: e.Time.UnixNano(), Attributes: e.Attributes}
 	if t.Attributes == nil {
 		t.Attributes = noAttributes
 	}
@@ -65,18 +45,13 @@ func newTemplateEvent(e *events.Event) *templateEvent {
 }
 
 // MarshalJSON makes {{json .}} the line that --format json prints.
-func (e *templateEvent) MarshalJSON() ([]byte, error) { return e.event.AppendOutputJSON(nil), nil }
+func (e *templateEvent) MarshalJSON() ([]byte, error) { return e.AppendOutputJSON(nil), nil }
 
 // String makes {{.}} the line that is printed without a template.
-func (e *templateEvent) String() string { return e.event.ToHumanReadable(false) }
-
-// ToHumanReadable returns the line that is printed without a template.
-func (e *templateEvent) ToHumanReadable(truncate bool) string {
-	return e.event.ToHumanReadable(truncate)
-}
+func (e *templateEvent) String() string { return e.ToHumanReadable(false) }
 
 // ToJSONString returns the line that --format json prints.
-func (e *templateEvent) ToJSONString() string { return string(e.event.AppendOutputJSON(nil)) }
+func (e *templateEvent) ToJSONString() string { return string(e.AppendOutputJSON(nil)) }
 
 // templateFields are the fields, for error messages.
 const templateFields = ".Attributes .ContainerExitCode .ContainerInspectData .Cursor .Error .HealthFailingStreak .HealthLog " +

@@ -54,12 +54,10 @@ func (a *app) timelineCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.since, "since", "1h", "begin at this `TIME`, in a form that events takes: 1d, yesterday, 2026-11-23 …")
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "only events that match `FILTER`, KEY=VALUE; may be repeated")
-	allUsersFlag(c, &f.eventsFlags)
+	filterFlags(c, &f.eventsFlags, "only events that match `FILTER`, KEY=VALUE; may be repeated")
 	flags.BoolVar(&f.follow, "follow", false, "redraw when something happens, until interrupted")
 	flags.StringVar(&f.format, "format", "", "`FORMAT` is json (default a picture)")
 	addressFlag(c, &f.address)
-	completeFilters(c)
 	complete(c, "since", anyOf("1h", "24h", "168h"), 0)
 	complete(c, "format", anyOf("json"), 0)
 	return c

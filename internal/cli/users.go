@@ -4,16 +4,8 @@ import (
 	"os/user"
 	"strconv"
 
-	"github.com/spf13/cobra"
-
 	"github.com/eventsvc/eventsvc/internal/filter"
 )
-
-// allUsersFlag adds the flag that selects the events of every user.
-func allUsersFlag(c *cobra.Command, f *eventsFlags) {
-	c.Flags().BoolVar(&f.allUsers, "all-users", false, "events of all users that you may read, as with --filter 'uid=*';\n"+
-		"false: your own, as podman events")
-}
 
 // widened reports whether the events may be of other users than the caller. The service
 // decides what the filters mean; filters that it refuses print nothing.

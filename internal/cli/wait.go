@@ -74,8 +74,7 @@ func (a *app) waitCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&f.filters, "filter", "f", nil, "wait for an event that matches `FILTER`, KEY=VALUE; may be repeated")
-	allUsersFlag(c, &f.eventsFlags)
+	filterFlags(c, &f.eventsFlags, "wait for an event that matches `FILTER`, KEY=VALUE; may be repeated")
 	flags.Var((*span)(&f.timeout), "timeout", "give up after this `TIME`, such as 90s, 10m or seconds; 0: never (default)")
 	flags.BoolVar(&f.orNow, "or-now", false, "exit at once if the state is already reached: if the newest of\n"+
 		"the events that decide it matches")
@@ -83,7 +82,6 @@ func (a *app) waitCommand() *cobra.Command {
 	flags.StringVar(&f.afterCursor, "after-cursor", "", "events after the one with this `CURSOR` count, too")
 	formatFlags(c, &f.eventsFlags)
 	addressFlag(c, &f.address)
-	completeFilters(c)
 	complete(c, "timeout", anyOf("30s", "5m", "1h"), 0)
 	complete(c, "since", anyOf("10m", "1h"), 0)
 	complete(c, "after-cursor", anyOf(), 0)
@@ -196,7 +194,8 @@ func (r *eventsRun) printAll(e events.Event) error {
 // printNextBeside prints the next event while a command runs. If the command fails, the
 // waiting ends; in any case the end of the command is waited for.
 func (r *eventsRun) printNextBeside(ctx context.Context, cancel context.CancelCauseFunc, from source, words []string) error {
-	command, err := r.startChild(words, os.Environ(), standardInput(r.stdin), nil, false)
+	stdin, _ := r.stdin.(*os.File)
+	command, err := r.startChild(words, os.Environ(), stdin, nil, false)
 	if err != nil {
 		return err
 	}
@@ -218,10 +217,4 @@ func (r *eventsRun) printNextBeside(ctx context.Context, cancel context.CancelCa
 		return err
 	}
 	return failed
-}
-
-// standardInput returns stdin for a command, nil if it is not a file.
-func standardInput(stdin any) *os.File {
-	file, _ := stdin.(*os.File)
-	return file
 }

@@ -50,7 +50,7 @@ func (a *app) writeCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.kind, "type", "", "kind of object: `TYPE` is one of\n"+strings.Join(typeWords(), ", "))
+	flags.StringVar(&f.kind, "type", "", "kind of object: `TYPE` is one of\n"+strings.Join(words(events.Types()), ", "))
 	flags.StringVar(&f.status, "status", "", "what happened: `STATUS` is create, start, died, remove, or the like")
 	flags.StringVar(&f.event.ID, "id", "", "full `ID` of the object")
 	flags.StringVar(&f.event.Name, "name", "", "`NAME` of the object")
@@ -65,8 +65,8 @@ func (a *app) writeCommand() *cobra.Command {
 	flags.IntVar(&f.healthStreak, "health-failing-streak", 0, "`COUNT` of consecutive failed health checks")
 	flags.StringArrayVar(&f.attributes, "attribute", nil, "a label or further attribute, `KEY=VALUE`; may be repeated")
 	addressFlag(c, &f.address)
-	complete(c, "type", anyOf(typeWords()...), 0)
-	complete(c, "status", anyOf(statusWords()...), 0)
+	complete(c, "type", anyOf(words(events.Types())...), 0)
+	complete(c, "status", anyOf(words(events.Statuses())...), 0)
 	complete(c, "health-status", anyOf("starting", "healthy", "unhealthy"), 0)
 	for _, free := range []string{
 		"id", "name", "image", "pod-id", "network", "exit-code", "time", "error", "health-log", "health-failing-streak", "attribute",
