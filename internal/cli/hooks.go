@@ -103,20 +103,12 @@ func hookFiles(env config.Environment, dir string) ([]string, error) {
 // hooksState opens and locks the directory of the cursors: the unit's, or the default
 // without a unit.
 func hooksState(env config.Environment) (*os.File, error) {
-	path := os.Getenv("STATE_DIRECTORY")
-	if path == "" {
-		const name = "eventsvc-hooks"
-		switch state := os.Getenv("XDG_STATE_HOME"); {
-		case env.UID == 0:
-			path = filepath.Join("/var/lib", name)
-		case filepath.IsAbs(state):
-			path = filepath.Join(state, name)
-		default:
-			path = filepath.Join(env.Home, ".local/state", name)
-		}
-		if err := os.MkdirAll(path, 0o700); err != nil {
-			return nil, errors.Wrap(err, "cannot make the directory of the cursors")
-		}
+	path, err := config.StateDir(env, "eventsvc-hooks", "the cursors", "STATE_DIRECTORY")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, errors.Wrap(err, "cannot make the directory of the cursors")
 	}
 	dir, err := os.Open(path)
 	if err != nil {

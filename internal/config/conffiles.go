@@ -16,6 +16,15 @@ import (
 // priority first (the order of systemd.unit(5) and systemd's other manual pages).
 var systemDirs = []string{"/etc", "/run", "/usr/local/lib", "/usr/lib"}
 
+// below returns the directory of a name in each of these.
+func below(dirs []string, name string) []string {
+	all := make([]string, len(dirs))
+	for i, dir := range dirs {
+		all[i] = filepath.Join(dir, name)
+	}
+	return all
+}
+
 // confFiles returns the files that make up a configuration, in the order in which they
 // are read; a later file wins. They are the main file of the first directory that has
 // one, and then the drop-ins of all directories, sorted by name. Of drop-ins with the
@@ -39,17 +48,12 @@ func dropInFiles(env Environment, dirs []string, name, suffix string) ([]string,
 	byName := map[string]string{}
 	for _, dir := range slices.Backward(dirs) {
 		dropIns := filepath.Join(dir, name+dropInSuffix)
-		entries, err := os.ReadDir(env.real(dropIns))
-		if isAbsent(err) {
-			continue
-		}
+		names, err := listDropIns(env, dropIns, suffix)
 		if err != nil {
 			return nil, refuse("list "+dropIns, cause(err), "make the directory readable for this user")
 		}
-		for _, entry := range entries {
-			if strings.HasSuffix(entry.Name(), suffix) && !entry.IsDir() {
-				byName[entry.Name()] = filepath.Join(dropIns, entry.Name())
-			}
+		for _, name := range names {
+			byName[name] = filepath.Join(dropIns, name)
 		}
 	}
 	var files []string
@@ -59,27 +63,49 @@ func dropInFiles(env Environment, dirs []string, name, suffix string) ([]string,
 	return files, nil
 }
 
+// listDropIns returns the names of the files in a directory with a suffix, sorted; none
+// if it does not exist.
+func listDropIns(env Environment, dir, suffix string) (names []string, err error) {
+	entries, err := os.ReadDir(env.real(dir))
+	if isAbsent(err) {
+		return nil, nil
+	}
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), suffix) && !entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, err
+}
+
 // readConf reads a whole configuration file.
 func readConf(env Environment, path string) ([]byte, error) {
-	const advice = "make it a file that this user can read, or remove it"
-	entry, err := env.stat(path)
+	text, err := readFile(env, path)
 	if err != nil {
-		return nil, refuse("read "+path, cause(err), advice)
+		return nil, refuse("read "+path, cause(err), "make it a file that this user can read, or remove it")
 	}
-	if !entry.Mode().IsRegular() && entry.Mode()&fs.ModeCharDevice == 0 {
-		return nil, refuse("read "+path, errors.New("it is not a regular file"), advice)
+	return text, nil
+}
+
+// readFile reads a file, unless it is one that reading may hang or not end.
+func readFile(env Environment, path string) ([]byte, error) {
+	entry, err := env.stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case entry.IsDir():
+		return nil, errors.New("it is a directory")
+	case !entry.Mode().IsRegular() && entry.Mode()&fs.ModeCharDevice == 0:
+		return nil, errors.New("it is not a regular file")
 	}
 	file, err := os.Open(env.real(path))
 	if err != nil {
-		return nil, refuse("read "+path, cause(err), advice)
+		return nil, err
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
-	if err != nil {
-		return nil, refuse("read "+path, cause(err), advice)
+	if err == nil && len(text) > maxFileSize {
+		err = errors.Errorf("it is larger than %d bytes", maxFileSize)
 	}
-	if len(text) > maxFileSize {
-		return nil, refuse("read "+path, errors.Errorf("it is larger than %d bytes", maxFileSize), advice)
-	}
-	return text, nil
+	return text, err
 }

@@ -61,16 +61,22 @@ func ListenPath(env Environment) (string, error) {
 	return filepath.Join(dir, serviceName, socketName), nil
 }
 
-// ownLog returns the path of eventsvc's own log: below the state directory that systemd
-// created for the service, otherwise in /var/lib/eventsvc for root and in the XDG state
-// directory for others.
+// ownLog returns the path of eventsvc's own log, in its state directory.
 func ownLog(env Environment) (string, error) {
-	// StateDirectory= may name several; the first is eventsvc's.
+	dir, err := StateDir(env, serviceName, "the event log", "name a log file")
+	return filepath.Join(dir, logName), err
+}
+
+// StateDir returns the state directory of a service of this name: the one that systemd
+// created for it, otherwise in /var/lib for root and in the XDG state directory for
+// others. An error says that there is no place for what, and what else to do.
+func StateDir(env Environment, name, what, advice string) (string, error) {
+	// StateDirectory= may name several; the first is the service's.
 	if dir, _, _ := strings.Cut(env.variable("STATE_DIRECTORY"), ":"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, logName), nil
+		return dir, nil
 	}
 	if !env.rootless() {
-		return filepath.Join(systemStateDir, serviceName, logName), nil
+		return filepath.Join(systemStateDir, name), nil
 	}
 	dir, err := env.pathVariable("XDG_STATE_HOME")
 	if err != nil {
@@ -78,13 +84,12 @@ func ownLog(env Environment) (string, error) {
 	}
 	if dir == "" {
 		if !filepath.IsAbs(env.Home) {
-			return "", refuse("find a place for the event log",
-				errors.Errorf("uid %d has no home directory and XDG_STATE_HOME is not set", env.UID),
-				"set HOME or XDG_STATE_HOME, or name a log file")
+			return "", refuse("find a place for "+what,
+				errors.Errorf("uid %d has no home directory and XDG_STATE_HOME is not set", env.UID), "set HOME or XDG_STATE_HOME, or "+advice)
 		}
 		dir = filepath.Join(env.Home, ".local", "state")
 	}
-	return filepath.Join(dir, serviceName, logName), nil
+	return filepath.Join(dir, name), nil
 }
 
 // podmanTmpDir returns the directory where Podman keeps its state of this boot, unless

@@ -154,8 +154,8 @@ func (s *Store) findLog(env Environment, found settings) error {
 	switch {
 	case !s.Release.has(rotationSince):
 		why = "Podman " + s.Release.String() + " knows no rotation"
-	case found.maxSize.set:
-		s.MaxSize, why = found.maxSize.bytes, found.maxSize.origin.String()
+	case found.maxSize.isSet():
+		s.MaxSize, why = found.maxSize.value, found.maxSize.origin.String()
 	default:
 		s.MaxSize, why = podmanMaxSize, "Podman's default"
 	}
@@ -207,7 +207,7 @@ func defaultLog(env Environment, release Release) (path string, there bool) {
 func logBelow(tmpDir string) string { return filepath.Join(tmpDir, "events", logName) }
 
 // absolute refuses a relative path.
-func absolute(path word) error {
+func absolute(path entry[string]) error {
 	if filepath.IsAbs(path.value) {
 		return nil
 	}

@@ -1,14 +1,11 @@
 package config
 
 import (
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/pkg/errors"
 )
@@ -105,13 +102,11 @@ func sourcesByPlace(env Environment, release Release) ([]source, error) {
 	for _, place := range places {
 		list = append(list, source{path: place.file, shy: place.shy})
 		for _, dir := range place.dropIns {
-			names, err := listDropIns(env, dir, place.shy)
+			dropIns, err := sourcesIn(env, dir, place.shy)
 			if err != nil {
 				return nil, err
 			}
-			for _, name := range names {
-				list = append(list, source{path: filepath.Join(dir, name), shy: place.shy})
-			}
+			list = append(list, dropIns...)
 		}
 	}
 	return list, nil
@@ -160,13 +155,12 @@ func dropInsByName(env Environment, home string) ([]source, error) {
 	}
 	byName := map[string]source{}
 	for _, dir := range dirs {
-		shy := dir == home+dropInSuffix && !env.rootless()
-		names, err := listDropIns(env, dir, shy)
+		dropIns, err := sourcesIn(env, dir, dir == home+dropInSuffix && !env.rootless())
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
-			byName[name] = source{path: filepath.Join(dir, name), shy: shy}
+		for _, dropIn := range dropIns {
+			byName[filepath.Base(dropIn.path)] = dropIn
 		}
 	}
 	list := make([]source, 0, len(byName))
@@ -176,17 +170,20 @@ func dropInsByName(env Environment, home string) ([]source, error) {
 	return list, nil
 }
 
+// configHome returns the directory for the user's configuration, "" without a home.
+func configHome(env Environment) (string, error) {
+	dir, err := env.pathVariable("XDG_CONFIG_HOME")
+	if dir == "" && err == nil && filepath.IsAbs(env.Home) {
+		dir = filepath.Join(env.Home, ".config")
+	}
+	return dir, err
+}
+
 // userFile returns the containers.conf of the user, "" without a home.
 func userFile(env Environment) (string, error) {
-	dir, err := env.pathVariable("XDG_CONFIG_HOME")
-	if err != nil {
+	dir, err := configHome(env)
+	if err != nil || dir == "" {
 		return "", err
-	}
-	if dir == "" {
-		if !filepath.IsAbs(env.Home) {
-			return "", nil
-		}
-		dir = filepath.Join(env.Home, ".config")
 	}
 	return filepath.Join(dir, "containers", mainFile), nil
 }
@@ -196,23 +193,19 @@ func userDropIns(env Environment, file string) string {
 	return filepath.Join(file+dropInSuffix, strconv.Itoa(env.UID))
 }
 
-// listDropIns returns the names of the *.conf files in a directory, sorted; none if it
-// does not exist.
-func listDropIns(env Environment, dir string, shy bool) ([]string, error) {
-	entries, err := os.ReadDir(env.real(dir))
-	switch {
-	case isAbsent(err), shy && errors.Is(err, fs.ErrPermission):
+// sourcesIn returns the *.conf files in a directory, sorted; none if it does not exist.
+func sourcesIn(env Environment, dir string, shy bool) (list []source, err error) {
+	names, err := listDropIns(env, dir, confSuffix)
+	if shy && errors.Is(err, fs.ErrPermission) {
 		return nil, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, refuse("list "+dir, cause(err), "make the directory readable for this user, Podman stops there too")
 	}
-	var names []string
-	for _, entry := range entries {
-		if strings.HasSuffix(entry.Name(), confSuffix) && !entry.IsDir() {
-			names = append(names, entry.Name())
-		}
+	for _, name := range names {
+		list = append(list, source{path: filepath.Join(dir, name), shy: shy})
 	}
-	return names, nil
+	return list, nil
 }
 
 // errHidden is returned for a shy file that this process cannot see.
@@ -220,39 +213,18 @@ var errHidden = errors.New("not visible to this process")
 
 // content reads one file. found is false for a file that does not exist and need not.
 func (s source) content(env Environment) (text []byte, found bool, err error) {
-	entry, err := env.stat(s.path)
+	text, err = readFile(env, s.path)
 	switch {
-	case s.named && isAbsent(err):
+	case err == nil:
+		return text, true, nil
+	case isAbsent(err) && s.named:
 		return nil, false, refuse("read "+s.path, cause(err),
 			containersConf+" or "+containersConfOverride+" names it: create it or unset the variable")
 	case isAbsent(err):
 		return nil, false, nil
-	case err != nil:
-		return nil, false, s.unreadable(err)
-	case entry.IsDir():
-		return nil, false, s.unreadable(errors.New("it is a directory"))
-	case !entry.Mode().IsRegular() && entry.Mode()&fs.ModeCharDevice == 0:
-		return nil, false, s.unreadable(errors.New("it is not a regular file"))
+	case s.shy && errors.Is(err, fs.ErrPermission):
+		return nil, false, errHidden
 	}
-	file, err := os.Open(env.real(s.path))
-	if err != nil {
-		return nil, false, s.unreadable(err)
-	}
-	defer file.Close()
-	text, err = io.ReadAll(io.LimitReader(file, maxFileSize+1))
-	if err != nil {
-		return nil, false, s.unreadable(err)
-	}
-	if len(text) > maxFileSize {
-		return nil, false, s.unreadable(errors.Errorf("it is larger than %d bytes", maxFileSize))
-	}
-	return text, true, nil
-}
-
-func (s source) unreadable(err error) error {
-	if s.shy && errors.Is(err, fs.ErrPermission) {
-		return errHidden
-	}
-	return refuse("read "+s.path, cause(err),
+	return nil, false, refuse("read "+s.path, cause(err),
 		"it decides where Podman keeps its events: make it a file that this user can read, or name the store explicitly")
 }

@@ -22,11 +22,7 @@ var priorities = map[string]int{
 // JournalDrops returns which events journald is configured not to store, and by which
 // file, "" if it stores all of them. It ignores what it cannot read.
 func JournalDrops(env Environment) string {
-	dirs := make([]string, len(systemDirs))
-	for i, dir := range systemDirs {
-		dirs[i] = dir + "/systemd"
-	}
-	files, err := confFiles(env, dirs, "journald.conf", confSuffix)
+	files, err := confFiles(env, below(systemDirs, "systemd"), "journald.conf", confSuffix)
 	if err != nil {
 		return ""
 	}

@@ -25,79 +25,52 @@ func (o origin) String() string {
 	return fmt.Sprintf("%s in %s:%d", o.key, o.file, o.line)
 }
 
-// word is a string setting. The zero value is one that no file contains; an empty one
-// with an origin was reset by that file.
-type word struct {
-	value  string
+// entry is a setting. The zero value is one that no file contains; an empty string with
+// an origin was reset by that file.
+type entry[T any] struct {
+	value  T
 	origin origin
 }
 
-// size is a setting in bytes; set distinguishes 0 from nothing.
-type size struct {
-	bytes  int64
-	set    bool
-	origin origin
+func (e *entry[T]) isSet() bool { return e.origin != origin{} }
+
+// overlay replaces the setting by that of a later file, if that has it.
+func (e *entry[T]) overlay(later entry[T]) {
+	if later.isSet() {
+		*e = later
+	}
 }
 
 // settings are the keys of containers.conf that determine where events go.
 type settings struct {
-	logger  word // events_logger
-	path    word // events_logfile_path
-	tmpDir  word // tmp_dir
-	maxSize size // events_logfile_max_size
+	logger  entry[string] // events_logger
+	path    entry[string] // events_logfile_path
+	tmpDir  entry[string] // tmp_dir
+	maxSize entry[int64]  // events_logfile_max_size, in bytes
 }
 
 // overlay adds the settings of a later file, which win.
 func (s *settings) overlay(later settings) {
-	for _, pair := range []struct{ below, above *word }{
-		{&s.logger, &later.logger},
-		{&s.path, &later.path},
-		{&s.tmpDir, &later.tmpDir},
-	} {
-		if pair.above.origin != (origin{}) {
-			*pair.below = *pair.above
-		}
-	}
-	if later.maxSize.set {
-		s.maxSize = later.maxSize
-	}
+	s.logger.overlay(later.logger)
+	s.path.overlay(later.path)
+	s.tmpDir.overlay(later.tmpDir)
+	s.maxSize.overlay(later.maxSize)
 }
 
 // speakOfEvents reports whether any file has an event setting.
 func (s *settings) speakOfEvents() bool {
-	return s.logger.value != "" || s.path.value != "" || s.tmpDir.value != "" || s.maxSize.set
-}
-
-// entry records one TOML value as it is decoded. As a probe, it stops the decoder
-// there, whose error then names the line.
-type entry struct {
-	value   any
-	present bool
-	probe   bool
-}
-
-var errProbe = errors.New("probe")
-
-// UnmarshalTOML implements toml.Unmarshaler.
-func (e *entry) UnmarshalTOML(value any) error {
-	if e.probe {
-		return errProbe
-	}
-	e.value, e.present = value, true
-	return nil
+	return s.logger.value != "" || s.path.value != "" || s.tmpDir.value != "" || s.maxSize.isSet()
 }
 
 // document is the part of containers.conf that is read. As in Podman, it is decoded by
-// the names of its fields, whose case does not matter.
+// the names of its fields, whose case does not matter. An absent value is nil.
 type document struct {
-	Engine engine `toml:"engine"`
-}
-
-type engine struct {
-	Logger  entry `toml:"events_logger"`
-	Path    entry `toml:"events_logfile_path"`
-	TmpDir  entry `toml:"tmp_dir"`
-	MaxSize entry `toml:"events_logfile_max_size"`
+	Engine struct {
+		Logger  any `toml:"events_logger"`
+		Path    any `toml:"events_logfile_path"`
+		TmpDir  any `toml:"tmp_dir"`
+		MaxSize any `toml:"events_logfile_max_size"`
+	} `toml:"engine"`
 }
 
 // parse parses the text of one containers.conf, called name in errors and origins. It
@@ -107,87 +80,67 @@ func parse(name string, text []byte) (settings, error) {
 	if err := checkDepth(text); err != nil {
 		return settings{}, refuse("read "+name, err, "make it a containers.conf")
 	}
-	reader := reader{name: name, text: text}
-	if err := decode(text, &reader.doc); err != nil {
+	var doc document
+	if err := decode(text, &doc); err != nil {
 		return settings{}, malformed(name, text, err)
 	}
+	r := reader{name: name, text: text}
 	found := settings{
-		logger:  reader.word("events_logger", func(e *engine) *entry { return &e.Logger }, quoted(backends)),
-		path:    reader.word("events_logfile_path", func(e *engine) *entry { return &e.Path }, "an absolute path in quotes"),
-		tmpDir:  reader.word("tmp_dir", func(e *engine) *entry { return &e.TmpDir }, "an absolute path in quotes"),
-		maxSize: reader.size("events_logfile_max_size", func(e *engine) *entry { return &e.MaxSize }),
+		logger:  r.word("events_logger", doc.Engine.Logger, quoted(backends)),
+		path:    r.word("events_logfile_path", doc.Engine.Path, "an absolute path in quotes"),
+		tmpDir:  r.word("tmp_dir", doc.Engine.TmpDir, "an absolute path in quotes"),
+		maxSize: r.size("events_logfile_max_size", doc.Engine.MaxSize),
 	}
-	if reader.err != nil {
-		return settings{}, reader.err
+	if r.err != nil {
+		return settings{}, r.err
 	}
 	return found, nil
 }
 
-// reader turns the entries of a document into settings and keeps the first error.
+// reader turns the values of a document into settings and keeps the first error.
 type reader struct {
 	name string
 	text []byte
-	doc  document
 	err  error
 }
 
-func (r *reader) word(key string, of func(*engine) *entry, want string) word {
-	entry := of(&r.doc.Engine)
-	if !entry.present || r.err != nil {
-		return word{}
+func (r *reader) word(key string, value any, want string) (e entry[string]) {
+	if value == nil || r.err != nil {
+		return e
 	}
-	at := r.origin(key, of)
-	value, ok := entry.value.(string)
-	if !ok {
-		r.err = refuse("use "+at.String(), errors.Errorf("want a string, found %s", kind(entry.value)), "write "+want)
+	e.origin = r.origin(key)
+	var ok bool
+	if e.value, ok = value.(string); !ok {
+		r.err = refuse("use "+e.origin.String(), errors.Errorf("want a string, found %s", kind(value)), "write "+want)
 	}
-	return word{value: value, origin: at}
+	return e
 }
 
-func (r *reader) size(key string, of func(*engine) *entry) size {
-	entry := of(&r.doc.Engine)
-	if !entry.present || r.err != nil {
-		return size{}
+func (r *reader) size(key string, value any) (e entry[int64]) {
+	if value == nil || value == "" || r.err != nil {
+		return e
 	}
-	const advice = `write bytes as 1000000, or a string as "500k", "1m" or "10g"`
-	at := r.origin(key, of)
-	var text string
-	switch value := entry.value.(type) {
+	e.origin = r.origin(key)
+	var err error
+	switch value := value.(type) {
 	case string:
-		text = value
+		e.value, err = parseSize(value)
 	case int64:
-		text = strconv.FormatInt(value, 10)
+		e.value, err = parseSize(strconv.FormatInt(value, 10))
 	case float64:
-		text = strconv.FormatFloat(value, 'f', -1, 64)
+		e.value, err = parseSize(strconv.FormatFloat(value, 'f', -1, 64))
 	default:
-		r.err = refuse("use "+at.String(), errors.Errorf("want a size, found %s", kind(value)), advice)
-		return size{}
+		err = errors.Errorf("want a size, found %s", kind(value))
 	}
-	if text == "" {
-		return size{}
-	}
-	bytes, err := parseSize(text)
 	if err != nil {
-		r.err = refuse("use "+at.String(), err, advice)
+		r.err = refuse("use "+e.origin.String(), err, `write bytes as 1000000, or a string as "500k", "1m" or "10g"`)
 	}
-	return size{bytes: bytes, set: true, origin: at}
+	return e
 }
 
-// origin finds the line of a key that the text contains: it decodes the text again, up
-// to that key.
-func (r *reader) origin(key string, of func(*engine) *entry) origin {
-	var probing document
-	of(&probing.Engine).probe = true
-	return origin{file: r.name, line: lineOf(decode(r.text, &probing)), key: "engine." + key}
-}
-
-// lineOf returns the line in which the decoder stopped, 0 if unknown.
-func lineOf(err error) int {
-	var stopped toml.ParseError
-	if errors.As(err, &stopped) {
-		return stopped.Position.Line
-	}
-	return 0
+// origin returns the place of a key that the text contains.
+func (r *reader) origin(key string) origin {
+	return origin{file: r.name, line: lineOfKey(r.text, "engine", key), key: "engine." + key}
 }
 
 // decode decodes TOML into a pointer to a document, or to a part of one.
@@ -204,11 +157,7 @@ func malformed(name string, text []byte, err error) error {
 		return refuse(fmt.Sprintf("parse %s:%d:%d", name, place.Position.Line, max(place.Position.Col, 1)),
 			errors.New(strings.TrimSuffix(place.Message, ".")), "correct the file, Podman refuses it too")
 	}
-	var probing struct {
-		Engine entry `toml:"engine"`
-	}
-	probing.Engine.probe = true
-	at := origin{file: name, line: lineOf(decode(text, &probing)), key: "engine"}
+	at := origin{file: name, line: lineOfKey(text, "engine"), key: "engine"}
 	return refuse("use "+at.String(), errors.New("it is not a table"), "write [engine] on a line of its own and its keys below it")
 }
 

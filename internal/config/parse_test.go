@@ -28,7 +28,7 @@ func TestParse_line(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := word{value: "file", origin: origin{file: "x.conf", line: test.line, key: "engine.events_logger"}}
+			want := entry[string]{value: "file", origin: origin{file: "x.conf", line: test.line, key: "engine.events_logger"}}
 			if found.logger != want {
 				t.Errorf("found %+v, want %+v", found.logger, want)
 			}
@@ -106,13 +106,13 @@ func TestSizes(t *testing.T) {
 		`"2 MB"`: 2e6, `"3KiB"`: 3000, `"1T"`: 1e12, `"1p"`: 1e15, `1.5`: 1, `1e6`: 1e6, `0x10`: 16,
 	} {
 		found, err := parse("x.conf", []byte("[engine]\nevents_logfile_max_size = "+text))
-		if err != nil || !found.maxSize.set || found.maxSize.bytes != want {
-			t.Errorf("%s is %d (%v), want %d", text, found.maxSize.bytes, err, want)
+		if err != nil || !found.maxSize.isSet() || found.maxSize.value != want {
+			t.Errorf("%s is %d (%v), want %d", text, found.maxSize.value, err, want)
 		}
 	}
 	for _, text := range []string{`"m"`, `"-1"`, `"1mm"`, `"1bb"`, `"1kbit"`, `"1  m"`, `"1e3"`, `"."`, `" 1"`, `"1 2"`, `"99999p"`, `1e300`, `inf`, `nan`, `"0x10"`} {
 		if found, err := parse("x.conf", []byte("[engine]\nevents_logfile_max_size = "+text)); err == nil {
-			t.Errorf("%s is taken as %d", text, found.maxSize.bytes)
+			t.Errorf("%s is taken as %d", text, found.maxSize.value)
 		}
 	}
 }
@@ -143,8 +143,8 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("%v is not among %d lines", at, lines)
 			}
 		}
-		if found.maxSize.bytes < 0 {
-			t.Errorf("a size of %d", found.maxSize.bytes)
+		if found.maxSize.value < 0 {
+			t.Errorf("a size of %d", found.maxSize.value)
 		}
 	})
 }

@@ -86,24 +86,14 @@ func HookFiles(env Environment) ([]string, error) {
 }
 
 func settingsDirs(env Environment) ([]string, error) {
-	if env.rootless() {
-		dir, err := env.pathVariable("XDG_CONFIG_HOME")
-		if err != nil {
-			return nil, err
-		}
-		if dir == "" {
-			if !filepath.IsAbs(env.Home) {
-				return nil, nil
-			}
-			dir = filepath.Join(env.Home, ".config")
-		}
-		return []string{filepath.Join(dir, serviceName)}, nil
+	if !env.rootless() {
+		return below(systemDirs, serviceName), nil
 	}
-	dirs := make([]string, len(systemDirs))
-	for i, dir := range systemDirs {
-		dirs[i] = filepath.Join(dir, serviceName)
+	dir, err := configHome(env)
+	if err != nil || dir == "" {
+		return nil, err
 	}
-	return dirs, nil
+	return []string{filepath.Join(dir, serviceName)}, nil
 }
 
 // ReadSettings reads eventsvc's own configuration: the files of settingsFiles, or only
@@ -204,17 +194,24 @@ func textsOf(value any, list bool) ([]string, error) {
 	return texts, nil
 }
 
-// lineOfKey finds the line of a key that the text contains, 0 if it cannot be found: it
-// decodes the text again, into a struct with only this key, which stops the decoder
-// there.
-func lineOfKey(text []byte, key string) int {
-	if strings.ContainsAny(key, "\"`\\\n") {
-		return 0
+// probe stops the decoder at a value. Its error then names the line.
+type probe struct{}
+
+// UnmarshalTOML implements toml.Unmarshaler.
+func (*probe) UnmarshalTOML(any) error { return errors.New("probe") }
+
+// lineOfKey finds the line of a key that the text contains, in the given tables, 0 if it
+// cannot be found: it decodes the text again, into a struct with only this key, which
+// stops the decoder there.
+func lineOfKey(text []byte, path ...string) int {
+	shape := reflect.TypeFor[probe]()
+	for _, key := range slices.Backward(path) {
+		if strings.ContainsAny(key, "\"`\\\n") {
+			return 0
+		}
+		shape = reflect.StructOf([]reflect.StructField{{Name: "Key", Type: shape, Tag: reflect.StructTag(`toml:"` + key + `"`)}})
 	}
-	shape := reflect.StructOf([]reflect.StructField{{
-		Name: "Key", Type: reflect.TypeFor[entry](), Tag: reflect.StructTag(`toml:"` + key + `"`),
-	}})
-	target := reflect.New(shape)
-	target.Elem().Field(0).Addr().Interface().(*entry).probe = true
-	return lineOf(decode(text, target.Interface()))
+	var stopped toml.ParseError
+	_ = errors.As(decode(text, reflect.New(shape).Interface()), &stopped)
+	return stopped.Position.Line
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -93,7 +92,12 @@ func (a *app) root() *cobra.Command {
 			if slices.Contains(words, "") {
 				return errors.Errorf("cannot use %q: give a name, or leave it out; see '%s --help'", "", c.CommandPath())
 			}
-			return flags.RefuseEmpty(c.Flags())
+			if err := flags.RefuseEmpty(c.Flags()); err != nil || a.stateDir != "" {
+				return err
+			}
+			var err error
+			a.stateDir, err = config.StateDir(config.Host(), "eventsvc-updater", "the state of auto-update", "give --state-dir")
+			return err
 		},
 		RunE: func(c *cobra.Command, units []string) error {
 			a.options.Units, a.options.NoRollback = units, !rollback
@@ -146,31 +150,12 @@ func (a *app) root() *cobra.Command {
 func (a *app) updater(systemd autoupdate.Systemd, feed autoupdate.Feed) *autoupdate.Updater {
 	u := &autoupdate.Updater{
 		Podman: podman.Program{}, Systemd: systemd, Registry: registry.New(), Feed: feed, Clock: autoupdate.SystemClock{},
-		Dir: a.directory(),
+		Dir: a.stateDir,
 	}
 	if a.progress {
 		u.Progress = a.step
 	}
 	return u
-}
-
-// directory returns the state directory: the one systemd set, or the one it would set.
-func (a *app) directory() string {
-	const name = "eventsvc-updater"
-	if a.stateDir != "" {
-		return a.stateDir
-	}
-	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
-		return dir
-	}
-	if os.Geteuid() == 0 {
-		return filepath.Join("/var/lib", name)
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
-		return filepath.Join(dir, name)
-	}
-	home, _ := os.UserHomeDir()
-	return filepath.Join(home, ".local/state", name)
 }
 
 // open connects to systemd and to the events. The returned function closes the
@@ -222,7 +207,7 @@ func (a *app) run(ctx context.Context) error {
 			if _, _, err := u.Runs(); err != nil {
 				return err
 			}
-			fmt.Fprintln(a.stdout, "state in", a.directory())
+			fmt.Fprintln(a.stdout, "state in", a.stateDir)
 			return nil
 		}
 		return a.report(u.Run(ctx, a.options))
