@@ -3,6 +3,7 @@ package autoupdate
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -140,7 +141,7 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 	}
 
 	batches := make(map[string]*batch)
-	for _, name := range sortedKeys(changes) {
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
 		root := together.root("image " + name)
 		b := batches[root]
 		if b == nil {
@@ -168,7 +169,7 @@ func (r *run) plan(ctx context.Context, targets []*target) []lane {
 // lanes puts batches that affect each other's units into one lane.
 func (r *run) lanes(ctx context.Context, batches map[string]*batch) []lane {
 	related := make(sets)
-	for _, root := range sortedKeys(batches) {
+	for _, root := range slices.Sorted(maps.Keys(batches)) {
 		b := batches[root]
 		slices.Sort(b.units)
 		for _, name := range b.units {
@@ -183,15 +184,11 @@ func (r *run) lanes(ctx context.Context, batches map[string]*batch) []lane {
 		}
 	}
 	byRoot := make(map[string]lane)
-	for _, root := range sortedKeys(batches) {
+	for _, root := range slices.Sorted(maps.Keys(batches)) {
 		l := related.root("batch " + root)
 		byRoot[l] = append(byRoot[l], batches[root])
 	}
-	var all []lane
-	for _, l := range sortedKeys(byRoot) {
-		all = append(all, byRoot[l])
-	}
-	return all
+	return slices.Collect(maps.Values(byRoot)) // they are independent
 }
 
 // pullOnly pulls the image of a container that is not to be restarted.
@@ -204,13 +201,4 @@ func (r *run) pullOnly(ctx context.Context, t *target) {
 		}
 	}
 	t.end(Pending, "pulled, not applied")
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, strings.Compare)
-	return keys
 }

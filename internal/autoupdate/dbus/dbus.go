@@ -104,12 +104,12 @@ func spell(err error, subject string) *dbuswire.Error {
 }
 
 // aside carries out what may take long, while the user's other calls continue.
-func aside(k *dbuswire.Call, subject string, do func() error) (err error) {
-	gone := k.Aside(func() { err = do() })
+func aside[T any](k *dbuswire.Call, subject string, do func() (T, error)) (result T, err error) {
+	gone := k.Aside(func() { result, err = do() })
 	if err != nil {
-		return spell(err, subject)
+		return result, spell(err, subject)
 	}
-	return gone
+	return result, gone
 }
 
 // arguments reads units and options to the end of the body.
@@ -129,11 +129,7 @@ func (s *server) list(k *dbuswire.Call, d *dbuswire.Decoder) error {
 	if err := d.Done(); err != nil {
 		return err
 	}
-	var all []autoupdate.Managed
-	err := aside(k, "", func() (err error) {
-		all, err = s.calls.List(k.Context())
-		return err
-	})
+	all, err := aside(k, "", func() ([]autoupdate.Managed, error) { return s.calls.List(k.Context()) })
 	if err != nil {
 		return err
 	}
@@ -147,11 +143,7 @@ func (s *server) check(k *dbuswire.Call, d *dbuswire.Decoder) error {
 	if err != nil {
 		return err
 	}
-	var report autoupdate.Report
-	err = aside(k, "", func() (err error) {
-		report, err = s.calls.Check(k.Context(), units, o["auth_file"].Text)
-		return err
-	})
+	report, err := aside(k, "", func() (autoupdate.Report, error) { return s.calls.Check(k.Context(), units, o["auth_file"].Text) })
 	if err != nil {
 		return err
 	}
@@ -184,11 +176,7 @@ func (s *server) rollback(k *dbuswire.Call, d *dbuswire.Decoder) error {
 
 // follow begins a run, replies with its ID, and sends the caller its steps.
 func (s *server) follow(k *dbuswire.Call, subject string, begin func() (*calls.Run, error)) error {
-	var r *calls.Run
-	err := aside(k, subject, func() (err error) {
-		r, err = begin()
-		return err
-	})
+	r, err := aside(k, subject, begin)
 	if err != nil {
 		return err
 	}
@@ -253,10 +241,7 @@ func (s *server) hold(k *dbuswire.Call, d *dbuswire.Decoder) error {
 	if err := d.Done(); err != nil {
 		return err
 	}
-	if err := aside(k, image, func() error { return s.calls.Hold(k.Context(), image, digest) }); err != nil {
-		return err
-	}
-	return k.Reply("", nil)
+	return s.act(k, image, func() error { return s.calls.Hold(k.Context(), image, digest) })
 }
 
 func (s *server) release(k *dbuswire.Call, d *dbuswire.Decoder) error {
@@ -264,7 +249,12 @@ func (s *server) release(k *dbuswire.Call, d *dbuswire.Decoder) error {
 	if err := d.Done(); err != nil {
 		return err
 	}
-	if err := aside(k, image, func() error { return s.calls.Release(k.Context(), image) }); err != nil {
+	return s.act(k, image, func() error { return s.calls.Release(k.Context(), image) })
+}
+
+// act carries out a call whose reply is empty.
+func (s *server) act(k *dbuswire.Call, subject string, do func() error) error {
+	if _, err := aside(k, subject, func() (struct{}, error) { return struct{}{}, do() }); err != nil {
 		return err
 	}
 	return k.Reply("", nil)

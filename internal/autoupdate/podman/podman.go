@@ -70,13 +70,18 @@ func (p Program) run(ctx context.Context, limit time.Duration, arguments ...stri
 	return stdout.Bytes(), errors.Wrapf(err, "cannot run podman %s", arguments[0])
 }
 
-// Containers lists the running containers.
-func (p Program) Containers(ctx context.Context) ([]autoupdate.Container, error) {
-	out, err := p.run(ctx, queryTime, "ps", "--no-trunc", "--format", "json")
-	if err != nil {
+// query runs podman for JSON. what names the output in errors.
+func query[T any](ctx context.Context, p Program, what string, arguments ...string) (rows []T, err error) {
+	out, err := p.run(ctx, queryTime, arguments...)
+	if err != nil && (arguments[1] != "inspect" || !absent(out, err)) {
 		return nil, err
 	}
-	var rows []struct {
+	return rows, errors.Wrapf(json.Unmarshal(out, &rows), "cannot read the output of podman %s", what)
+}
+
+// Containers lists the running containers.
+func (p Program) Containers(ctx context.Context) ([]autoupdate.Container, error) {
+	type row struct {
 		ID      string `json:"Id"`
 		Names   []string
 		Image   string
@@ -85,8 +90,9 @@ func (p Program) Containers(ctx context.Context) ([]autoupdate.Container, error)
 		IsInfra bool
 		Labels  map[string]string
 	}
-	if err := json.Unmarshal(out, &rows); err != nil {
-		return nil, errors.Wrap(err, "cannot read the output of podman ps")
+	rows, err := query[row](ctx, p, "ps", "ps", "--no-trunc", "--format", "json")
+	if err != nil {
+		return nil, err
 	}
 	all := make([]autoupdate.Container, 0, len(rows))
 	for _, r := range rows {
@@ -101,11 +107,7 @@ func (p Program) Containers(ctx context.Context) ([]autoupdate.Container, error)
 
 // Inspect returns the states of containers.
 func (p Program) Inspect(ctx context.Context, names ...string) ([]autoupdate.ContainerState, error) {
-	out, err := p.run(ctx, queryTime, append([]string{"container", "inspect"}, names...)...)
-	if err != nil && !absent(out, err) {
-		return nil, err
-	}
-	var rows []struct {
+	type row struct {
 		ID        string `json:"Id"`
 		Name      string
 		ImageName string
@@ -121,8 +123,9 @@ func (p Program) Inspect(ctx context.Context, names ...string) ([]autoupdate.Con
 			Healthcheck *struct{ Status string }
 		}
 	}
-	if err := json.Unmarshal(out, &rows); err != nil {
-		return nil, errors.Wrap(err, "cannot read the output of podman inspect")
+	rows, err := query[row](ctx, p, "inspect", append([]string{"container", "inspect"}, names...)...)
+	if err != nil {
+		return nil, err
 	}
 	var all []autoupdate.ContainerState
 	for _, r := range rows {
@@ -145,11 +148,7 @@ func (p Program) Inspect(ctx context.Context, names ...string) ([]autoupdate.Con
 
 // Images returns images by name or ID.
 func (p Program) Images(ctx context.Context, names ...string) ([]autoupdate.Image, error) {
-	out, err := p.run(ctx, queryTime, append([]string{"image", "inspect"}, names...)...)
-	if err != nil && !absent(out, err) {
-		return nil, err
-	}
-	var rows []struct {
+	type row struct {
 		ID           string `json:"Id"`
 		Digest       string
 		RepoDigests  []string
@@ -157,8 +156,9 @@ func (p Program) Images(ctx context.Context, names ...string) ([]autoupdate.Imag
 		Architecture string
 		Variant      string
 	}
-	if err := json.Unmarshal(out, &rows); err != nil {
-		return nil, errors.Wrap(err, "cannot read the output of podman image inspect")
+	rows, err := query[row](ctx, p, "image inspect", append([]string{"image", "inspect"}, names...)...)
+	if err != nil {
+		return nil, err
 	}
 	var all []autoupdate.Image
 	for _, r := range rows {
