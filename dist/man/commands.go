@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -131,13 +130,37 @@ func option(r *roff, f *pflag.Flag) {
 	for _, l := range strings.Split(text, "\n") {
 		r.line(escape(strings.TrimSpace(l)))
 	}
+	if !strings.Contains(text, "(default") {
+		defaultOf(r, f)
+	}
+}
+
+// defaultOf writes the default of a flag, unless it is none.
+func defaultOf(r *roff, f *pflag.Flag) {
 	switch f.DefValue {
 	case "", "false", "0", "0s", "[]":
 	default:
-		if !strings.Contains(text, "(default") {
-			r.line(escape(fmt.Sprintf("(default %s)", f.DefValue)))
-		}
+		r.line(escape("(default " + f.DefValue + ")"))
 	}
+}
+
+// key writes a key of a file whose values are those of a flag.
+func key(r *roff, f *pflag.Flag) {
+	kind := "a string"
+	switch f.Value.Type() {
+	case "stringArray":
+		kind = "a list of strings"
+	case "int":
+		kind = "an integer"
+	case "bool":
+		kind = "true or false"
+	case "time":
+		kind = "a time such as \"90s\" or \"10m\""
+	}
+	_, text := pflag.UnquoteUsage(f)
+	r.item(bold(f.Name) + " = " + italic(kind))
+	r.prose(text)
+	defaultOf(r, f)
 }
 
 func environment(r *roff) {

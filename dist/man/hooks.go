@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/spf13/pflag"
 
 	"github.com/eventsvc/eventsvc/internal/cli"
@@ -30,22 +27,7 @@ func hooksPage() page {
 		"place of the cursor, the hook says so and continues from the oldest event. The runs of one hook follow each other; hooks do not wait for each\n" +
 		"other.")
 	r.heading("KEYS")
-	cli.HookKeys().VisitAll(func(f *pflag.Flag) {
-		kind := "a string"
-		switch f.Value.Type() {
-		case "stringArray":
-			kind = "a list of strings"
-		case "bool":
-			kind = "true or false"
-		case "time":
-			kind = "a time such as \"90s\" or \"10m\""
-		}
-		r.item(bold(f.Name) + " = " + italic(kind))
-		r.prose(f.Usage)
-		if word := strings.Trim(f.DefValue, "[]"); word != "" && word != "0" && word != "false" {
-			r.line(escape(fmt.Sprintf("(default %s)", word)))
-		}
-	})
+	cli.HookKeys().VisitAll(func(f *pflag.Flag) { key(&r, f) })
 	r.heading("EXAMPLES")
 	r.verbatim([]string{
 		`filter = ["type=container", "status=died", "exit-code!=0"]`,

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -35,23 +33,7 @@ func optionsPage(root *cobra.Command) page {
 		if startFlags[f.Name] || f.Hidden {
 			return
 		}
-		_, text := pflag.UnquoteUsage(f)
-		kind := "a string"
-		switch f.Value.Type() {
-		case "stringArray", "stringSlice":
-			kind = "a list of strings"
-		case "int", "uint", "int64", "uint32":
-			kind = "an integer"
-		case "bool":
-			kind = "true or false"
-		}
-		r.item(bold(f.Name) + " = " + italic(kind))
-		r.prose(text)
-		switch f.DefValue {
-		case "", "false", "0", "0s", "[]":
-		default:
-			r.line(escape(fmt.Sprintf("(default %s)", f.DefValue)))
-		}
+		key(&r, f)
 	})
 	r.heading("EXAMPLES")
 	r.verbatim([]string{

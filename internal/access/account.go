@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"io"
 	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,13 +74,7 @@ func parseSubUIDs(line string) (r subUIDs, ok bool) {
 	if len(fields) != 3 {
 		return r, false
 	}
-	owner, err := number(fields[0], func() (string, error) {
-		u, err := user.Lookup(fields[0])
-		if err != nil {
-			return "", err
-		}
-		return u.Uid, nil
-	})
+	owner, err := number(fields[0], uidOf)
 	first, badFirst := strconv.ParseUint(fields[1], 10, 32)
 	count, badCount := strconv.ParseUint(fields[2], 10, 32)
 	if err != nil || badFirst != nil || badCount != nil || first == 0 || count == 0 || first+count-1 >= notAnID {

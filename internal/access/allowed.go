@@ -12,26 +12,14 @@ import (
 // The error says what is wrong with it.
 func (a *Allowed) Add(word string) error {
 	if name, isGroup := strings.CutPrefix(word, "@"); isGroup {
-		gid, err := number(name, func() (string, error) {
-			g, err := user.LookupGroup(name)
-			if err != nil {
-				return "", err
-			}
-			return g.Gid, nil
-		})
+		gid, err := number(name, gidOf)
 		if err != nil {
 			return errors.Wrapf(err, "cannot allow group %q", name)
 		}
 		a.GIDs = append(a.GIDs, gid)
 		return nil
 	}
-	uid, err := number(word, func() (string, error) {
-		u, err := user.Lookup(word)
-		if err != nil {
-			return "", err
-		}
-		return u.Uid, nil
-	})
+	uid, err := number(word, uidOf)
 	if err != nil {
 		return errors.Wrapf(err, "cannot allow user %q", word)
 	}
@@ -53,15 +41,31 @@ func ParseAllowed(words []string) (Allowed, error) {
 // notAnID means "none" to the kernel where an ID is expected.
 const notAnID = 1<<32 - 1
 
+func uidOf(name string) (string, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return "", err
+	}
+	return u.Uid, nil
+}
+
+func gidOf(name string) (string, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return "", err
+	}
+	return g.Gid, nil
+}
+
 // number returns the ID that the word is, or names.
-func number(word string, lookUp func() (string, error)) (uint32, error) {
+func number(word string, lookUp func(name string) (string, error)) (uint32, error) {
 	if word == "" {
 		return 0, errors.New("it has no name; give USER or @GROUP, by name or number")
 	}
 	digits := word
 	if strings.Trim(word, "0123456789") != "" {
 		var err error
-		if digits, err = lookUp(); err != nil {
+		if digits, err = lookUp(word); err != nil {
 			return 0, err
 		}
 	}
