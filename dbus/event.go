@@ -1,6 +1,7 @@
 package dbus
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
+	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/line"
 )
@@ -114,7 +116,7 @@ func (e *eventEncoder) details(r *feed.Record) {
 		e.Entry("health_failing_streak", "s")
 		e.text(streak, false, noLimit)
 	}
-	if labels := fields.Raw(r.Line, line.Attributes); hasLabels(labels) {
+	if labels := fields.Raw(r.Line, line.Attributes); bytes.IndexByte(labels, '"') >= 0 {
 		e.Entry("attributes", "a{ss}")
 		e.labels(labels)
 	}
@@ -142,64 +144,28 @@ func (e *eventEncoder) labels(object []byte) {
 	}
 	cut := false
 	a := e.Begin(8)
-	for {
-		name, rest, ok := nextString(object)
-		if !ok {
-			break
-		}
-		value, rest, ok := nextString(rest)
-		if !ok {
-			break
-		}
-		object = rest
+	filter.EachString(object, func(name, value []byte) bool {
 		if len(e.Buf)-a.Start > mostAll {
 			cut = true
-			break
+			return false
 		}
 		before := len(e.Buf)
 		e.Align(8)
-		if e.text(name.raw, name.escaped, mostOne) {
+		if e.text(name, isEscaped(name), mostOne) {
 			e.Buf, cut = e.Buf[:before], true
-			continue
+			return true
 		}
-		cut = e.text(value.raw, value.escaped, mostOne) || cut
-	}
+		cut = e.text(value, isEscaped(value), mostOne) || cut
+		return true
+	})
 	e.End(a)
 	if cut {
 		e.cut = append(e.cut, "attributes")
 	}
 }
 
-// jsonString is a string as it is in a line, without its quotes.
-type jsonString struct {
-	raw     []byte
-	escaped bool
-}
-
-// nextString finds the next string in valid JSON.
-func nextString(b []byte) (s jsonString, rest []byte, ok bool) {
-	start := 0
-	for start < len(b) && b[start] != '"' {
-		start++
-	}
-	for i := start + 1; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			s.escaped = true
-			i++
-		case '"':
-			s.raw = b[start+1 : i]
-			return s, b[i+1:], true
-		}
-	}
-	return s, nil, false
-}
-
-// hasLabels reports whether a JSON object of strings has any.
-func hasLabels(object []byte) bool {
-	_, _, ok := nextString(object)
-	return ok
-}
+// isEscaped reports whether a string as it is in a line has escapes.
+func isEscaped(raw []byte) bool { return bytes.IndexByte(raw, '\\') >= 0 }
 
 // microseconds returns the time of an event since the epoch; 0 for earlier times, which
 // a D-Bus timestamp cannot express.

@@ -20,7 +20,7 @@ func (l Labels) Lookup(key string) (value string, found bool) {
 		value, found = l.Map[key]
 		return value, found
 	}
-	eachString(l.JSON, func(name, text []byte) bool {
+	EachString(l.JSON, func(name, text []byte) bool {
 		if found = stringIs(name, key); found {
 			value = jsonstring.Unescape(text)
 		}
@@ -29,9 +29,9 @@ func (l Labels) Lookup(key string) (value string, found bool) {
 	return value, found
 }
 
-// eachString calls f for the members of an object of strings, still escaped, until f
+// EachString calls f for the members of an object of strings, still escaped, until f
 // returns false.
-func eachString(object []byte, f func(name, value []byte) bool) {
+func EachString(object []byte, f func(name, value []byte) bool) {
 	for {
 		name, after, ok := cutString(object)
 		if !ok {

@@ -33,6 +33,13 @@ type listing struct {
 	fault       error // why it cannot be listed, nil if it can
 }
 
+// isUnchanged reports whether a directory, and what is in it, is certainly the same.
+func (l *listing) isUnchanged(dir string) bool {
+	var st unix.Stat_t
+	return l.fault == nil && unix.Stat(dir, &st) == nil && l.id == [2]uint64{st.Dev, st.Ino} &&
+		l.changed == [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)} && time.Since(time.Unix(st.Mtim.Unix())) > clockGrain
+}
+
 func newDirs(directory string) *dirs {
 	if directory == "" {
 		return &dirs{roots: hostRoots, host: true}
@@ -53,6 +60,11 @@ func (d *dirs) check() (changed, vanished bool) {
 	now := make(map[string]listing, len(old))
 	changed = old == nil
 	for _, dir := range d.paths(old) {
+		l, known := old[dir]
+		if known && l.isUnchanged(dir) {
+			now[dir] = l
+			continue
+		}
 		var st unix.Stat_t
 		if err := unix.Stat(dir, &st); err != nil {
 			if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
@@ -60,15 +72,9 @@ func (d *dirs) check() (changed, vanished bool) {
 			}
 			continue
 		}
-		l, known := old[dir]
-		id, at := [2]uint64{st.Dev, st.Ino}, [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)}
-		if known && l.fault == nil && l.id == id && l.changed == at && time.Since(time.Unix(st.Mtim.Unix())) > clockGrain {
-			now[dir] = l
-			continue
-		}
-		fresh := listing{id: id, changed: at}
+		fresh := listing{id: [2]uint64{st.Dev, st.Ino}, changed: [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)}}
 		fresh.files, fresh.fault = journalFiles(dir)
-		changed = changed || !known || (l.fault == nil) != (fresh.fault == nil) || l.id != id || !maps.Equal(l.files, fresh.files)
+		changed = changed || !known || (l.fault == nil) != (fresh.fault == nil) || l.id != fresh.id || !maps.Equal(l.files, fresh.files)
 		now[dir] = fresh
 	}
 	d.known = now
@@ -91,8 +97,7 @@ func (d *dirs) quiet() bool {
 		}
 	}
 	for dir, l := range d.known {
-		if l.fault != nil || unix.Stat(dir, &st) != nil || l.id != [2]uint64{st.Dev, st.Ino} || l.changed != [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)} ||
-			time.Since(time.Unix(st.Mtim.Unix())) <= clockGrain {
+		if !l.isUnchanged(dir) {
 			return false
 		}
 	}
@@ -133,17 +138,13 @@ func (d *dirs) paths(known map[string]listing) []string {
 	var all []string
 	for _, root := range d.roots {
 		all = append(all, root)
-		if l, ok := known[root]; ok {
-			var st unix.Stat_t
-			if l.fault == nil && unix.Stat(root, &st) == nil && l.changed == [2]uint64{uint64(st.Mtim.Sec), uint64(st.Mtim.Nsec)} &&
-				time.Since(time.Unix(st.Mtim.Unix())) > clockGrain {
-				for dir := range known {
-					if filepath.Dir(dir) == root {
-						all = append(all, dir)
-					}
+		if l, ok := known[root]; ok && l.isUnchanged(root) {
+			for dir := range known {
+				if filepath.Dir(dir) == root {
+					all = append(all, dir)
 				}
-				continue
 			}
+			continue
 		}
 		entries, _ := os.ReadDir(root)
 		for _, e := range entries {

@@ -162,9 +162,6 @@ func (d *damage) tolerates(id fileID) bool {
 func (d *damage) note(f openFile, log *slog.Logger) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.tries == nil {
-		d.tries = make(map[fileID]int)
-	}
 	if d.tries[f.id]++; d.tries[f.id] == damageTries {
 		log.Warn("a file of the journal is damaged: what lies after the damage is left out; journalctl --verify --file says more", "file", f.path)
 	}
@@ -174,9 +171,6 @@ func (d *damage) note(f openFile, log *slog.Logger) {
 func (d *damage) lacks(f openFile, n uint64, log *slog.Logger) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.lack == nil {
-		d.lack = make(map[fileID]uint64)
-	}
 	if d.lack[f.id] >= n {
 		return
 	}
@@ -202,9 +196,6 @@ func (d *damage) leaveOut(path string, size uint64, reason error, log *slog.Logg
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.noted == nil {
-		d.noted = make(map[string]uint64)
-	}
 	if last, known := d.noted[path]; !known || last != size {
 		d.noted[path] = size
 		log.Warn("a file of the journal cannot be read and is left out", "file", path, "error", reason)

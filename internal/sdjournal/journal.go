@@ -8,6 +8,8 @@ package sdjournal
 import "C"
 
 import (
+	"bytes"
+	"encoding/hex"
 	"log/slog"
 	"os"
 	"unsafe"
@@ -54,7 +56,10 @@ func Open(o Options) (*Journal, error) {
 	if o.MaxEntry == 0 {
 		o.MaxEntry = DefaultMaxEntry
 	}
-	return &Journal{directory: o.Directory, only: o.Only, maxEntry: o.MaxEntry, log: o.Logger, boot: bootID()}, nil
+	return &Journal{
+		directory: o.Directory, only: o.Only, maxEntry: o.MaxEntry, log: o.Logger, boot: bootID(),
+		damage: damage{tries: make(map[fileID]int), noted: make(map[string]uint64), lack: make(map[fileID]uint64)},
+	}, nil
 }
 
 // OfHost reports whether the journal is this host's, which only journald writes.
@@ -78,20 +83,8 @@ func matchOf(field string) (m C.struct_sdj_match) {
 
 // bootID returns the ID of this boot in journald's form.
 func bootID() (id [16]byte) {
-	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	n := 0
-	for _, c := range b {
-		switch {
-		case n == 2*len(id):
-			return id
-		case c >= '0' && c <= '9':
-			id[n/2] = id[n/2]<<4 | (c - '0')
-		case c >= 'a' && c <= 'f':
-			id[n/2] = id[n/2]<<4 | (c - 'a' + 10)
-		default:
-			continue
-		}
-		n++
-	}
+	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	digits := bytes.ReplaceAll(bytes.TrimSpace(text), []byte{'-'}, nil)
+	_, _ = hex.Decode(id[:], digits[:min(len(digits), 2*len(id))])
 	return id
 }

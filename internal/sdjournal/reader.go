@@ -31,11 +31,9 @@ var load = sync.OnceValue(func() error {
 	return nil
 })
 
-// The bounds of one call into C, so that none takes long, and no caller waits for long
-// on the way to the end.
-const (
-	fillSize = 256 << 10
-)
+// fillSize bounds one call into C, in bytes, so that none takes long, and no caller
+// waits for long on the way to the end.
+const fillSize = 256 << 10
 
 // Fields are the fields of entries to read. Make one once and keep it: its memory is
 // never freed.
@@ -149,6 +147,13 @@ func (h *Reader) Close() {
 	<-h.done
 }
 
+func cBool(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func errno(r C.int) error { return syscall.Errno(-r) }
 
 // call runs a function that returns a negative error number.
@@ -217,10 +222,7 @@ func (h *Reader) seekNow() C.int {
 	if h.next == nil {
 		return 0
 	}
-	var past C.int
-	if h.next.Boot != h.boot {
-		past = 1
-	}
+	past := cBool(h.next.Boot != h.boot)
 	text := C.CString(h.next.Text())
 	defer C.free(unsafe.Pointer(text))
 	h.next = nil
@@ -256,10 +258,6 @@ func (h *Reader) fill(entries []Entry, back bool, most int, fields *Fields) (all
 	if h.buf == nil {
 		h.buf = make([]byte, fillSize)
 	}
-	var goBack C.int
-	if back {
-		goBack = 1
-	}
 	entries = entries[:0]
 	// Where one was long the next are not to be as many as have room in its buffer.
 	buf := h.buf[:fillSize]
@@ -270,7 +268,7 @@ func (h *Reader) fill(entries []Entry, back bool, most int, fields *Fields) (all
 			if r = h.seekNow(); r < 0 {
 				return
 			}
-			r = C.sdj_fill(h.j, goBack, C.uint32_t(most), wanted, C.size_t(h.journal.maxEntry),
+			r = C.sdj_fill(h.j, cBool(back), C.uint32_t(most), wanted, C.size_t(h.journal.maxEntry),
 				unsafe.Pointer(unsafe.SliceData(buf)), C.size_t(len(buf)), &out)
 		})
 		if err := h.Check(); err != nil {

@@ -87,14 +87,10 @@ func (w *Watch) Refresh() {
 // Poke makes the thread wake the follower, and sets whether the thread checks for new
 // entries.
 func (w *Watch) Poke(active bool) {
-	var on C.int
-	if active {
-		on = 1
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.w != nil {
-		C.sdj_watch_poke(w.w, on)
+		C.sdj_watch_poke(w.w, cBool(active))
 	}
 }
 

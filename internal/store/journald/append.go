@@ -4,6 +4,7 @@ package journald
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,16 +51,9 @@ func (s *Store) answer(f *found) {
 }
 
 func (s *Store) forget(p *pending) {
-	var rest []*pending
-	for _, q := range s.pending[p.id] {
-		if q != p {
-			rest = append(rest, q)
-		}
-	}
-	if rest == nil {
+	rest := slices.DeleteFunc(s.pending[p.id], func(q *pending) bool { return q == p })
+	if s.pending[p.id] = rest; len(rest) == 0 {
 		delete(s.pending, p.id)
-	} else {
-		s.pending[p.id] = rest
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/pkg/errors"
 
-	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/filter"
 	"github.com/eventsvc/eventsvc/internal/sdjournal"
 	"github.com/eventsvc/eventsvc/internal/store"
@@ -75,37 +74,21 @@ func push(q *store.Query, beginning lister, allKnown func() (bool, error), direc
 			p.addWords("_UID", []string{strconv.FormatInt(q.UID, 10)})
 		}
 	}
-	terms := q.Filters.Terms()
 	decided := map[string]bool{}
-	for _, group := range terms {
+	for _, group := range q.Filters.Terms() {
 		decided[group[0].Key] = true
 		if err := p.add(group); err != nil {
 			return nil, false, false, err
 		}
 	}
+	types, statuses := q.Filters.Passing()
 	if !decided["type"] {
-		var words []string
-		for _, t := range events.Types() {
-			if q.Filters.MayMatch(1<<filter.CodeOfType(t), ^uint64(0)) {
-				words = append(words, string(t))
-			}
-		}
-		if !q.Filters.MayMatch(1, ^uint64(0)) {
-			none = p.addWords("PODMAN_TYPE", words) || none
-		}
+		p.addPassing("PODMAN_TYPE", filter.Types(), types)
 	}
 	if !decided["status"] {
-		var words []string
-		for _, s := range events.Statuses() {
-			if q.Filters.MayMatch(^uint64(0), 1<<filter.CodeOfStatus(s)) {
-				words = append(words, string(s))
-			}
-		}
-		if !q.Filters.MayMatch(^uint64(0), 1) {
-			none = p.addWords("PODMAN_EVENT", words) || none
-		}
+		p.addPassing("PODMAN_EVENT", filter.Statuses(), statuses)
 	}
-	return p.all, none || p.none, p.lookedUp, nil
+	return p.all, p.none, p.lookedUp, nil
 }
 
 // pusher is the state of one push.
@@ -117,86 +100,84 @@ type pusher struct {
 	lookedUp  bool
 }
 
-// addWords adds a group for one field, and reports whether nothing can match it.
-func (p *pusher) addWords(field string, values []string) (none bool) {
+// addPassing adds a group for the words of a type or status whose codes pass, unless
+// unknown words, whose code is 0, pass, too.
+func (p *pusher) addPassing(field string, words []string, passing uint64) {
+	if passing&1 != 0 {
+		return
+	}
+	var some []string
+	for i, word := range words {
+		if passing>>(i+1)&1 != 0 {
+			some = append(some, word)
+		}
+	}
+	p.addWords(field, some)
+}
+
+// addWords adds a group for one field. Without values nothing can match.
+func (p *pusher) addWords(field string, values []string) {
 	var alternative []string
 	for _, value := range values {
 		alternative = append(alternative, field+"="+value)
 	}
-	if len(alternative) > 0 {
+	if p.none = p.none || len(values) == 0; len(values) > 0 {
 		p.all = append(p.all, [][]string{alternative})
 	}
-	return len(alternative) == 0
 }
+
+// lookup is a field that has what a filter selects: the same value, or for a prefix one
+// that begins with it.
+type lookup struct {
+	field  string
+	prefix prefix
+}
+
+// prefix says when the value of a filter is a prefix.
+type prefix uint8
+
+const (
+	never  prefix = iota
+	asTerm        // of a pattern (Term.Begins)
+	always
+)
+
+// lookups are the fields for each key of a filter.
+var lookups = map[string][]lookup{
+	"type": {{"PODMAN_TYPE", never}}, "status": {{"PODMAN_EVENT", never}}, "health": {{"PODMAN_HEALTH_STATUS", never}},
+	"exit-code": {{"PODMAN_EXIT_CODE", never}}, "uid": {{"_UID", never}}, "host": {{"_HOSTNAME", never}},
+	"id": {{"PODMAN_ID", always}}, "volume": {{"PODMAN_NAME", always}}, "ancestor": {{"PODMAN_IMAGE", asTerm}},
+	"name":     {{"PODMAN_NAME", asTerm}, {"PODMAN_NETWORK_NAME", asTerm}},
+	"network":  {{"PODMAN_NETWORK_NAME", asTerm}, {"PODMAN_NAME", asTerm}, {"PODMAN_ID", always}},
+	"artifact": nameOrID, "container": nameOrID, "image": nameOrID, "machine": nameOrID, "pod": nameOrID, "secret": nameOrID,
+}
+
+var nameOrID = []lookup{{"PODMAN_NAME", asTerm}, {"PODMAN_ID", always}}
 
 // add adds the filters of one key, if the journal can match all of them.
 func (p *pusher) add(terms []filter.Term) error {
 	byField := make(map[string][]string)
-	exact := func(field, value string) { byField[field] = append(byField[field], field+"="+value) }
-	begins := func(field, value string) (ok bool, err error) {
-		values, ok, err := p.beginning(field, value)
-		for _, v := range values {
-			exact(field, v)
-		}
-		return ok, err
-	}
 	for _, t := range terms {
-		name := func(field string) (ok bool, err error) {
-			if t.Begins {
-				return begins(field, t.Value)
-			}
-			exact(field, t.Value)
-			return true, nil
-		}
+		fields, known := lookups[t.Key]
 		// An event has U+FFFD where the entry has bytes that are not valid text.
-		if strings.Contains(t.Value, "\ufffd") {
+		if !known || strings.Contains(t.Value, "\ufffd") || t.Key == "host" && (!p.directory || t.Begins) {
 			return nil
 		}
-		ok, err := true, error(nil)
-		switch t.Key {
-		case "type":
-			exact("PODMAN_TYPE", t.Value)
-		case "status":
-			exact("PODMAN_EVENT", t.Value)
-		case "name":
-			if ok, err = name("PODMAN_NAME"); ok && err == nil {
-				ok, err = name("PODMAN_NETWORK_NAME")
-			}
-		case "ancestor":
-			ok, err = name("PODMAN_IMAGE")
-		case "health":
-			exact("PODMAN_HEALTH_STATUS", t.Value)
-		case "exit-code":
-			exact("PODMAN_EXIT_CODE", t.Value)
-		case "uid":
-			// As in the journal: a filter may have leading zeros.
-			if uid, err := strconv.ParseUint(t.Value, 10, 32); err == nil {
-				exact("_UID", strconv.FormatUint(uid, 10))
-			}
-		case "id":
-			ok, err = begins("PODMAN_ID", t.Value)
-		case "volume":
-			ok, err = begins("PODMAN_NAME", t.Value)
-		case "host":
-			if !p.directory || t.Begins {
-				return nil
-			}
-			exact("_HOSTNAME", t.Value)
-		case "network", "artifact", "container", "image", "machine", "pod", "secret":
-			if t.Key == "network" {
-				ok, err = name("PODMAN_NETWORK_NAME")
-			}
-			if ok && err == nil {
-				ok, err = name("PODMAN_NAME")
-			}
-			if ok && err == nil {
-				ok, err = begins("PODMAN_ID", t.Value)
-			}
-		default:
-			return nil
+		if uid, err := strconv.ParseUint(t.Value, 10, 32); t.Key == "uid" && err == nil {
+			t.Value = strconv.FormatUint(uid, 10) // as in the journal: a filter may have leading zeros
 		}
-		if err != nil || !ok {
-			return err
+		for _, in := range fields {
+			values := []string{t.Value}
+			if in.prefix == always || in.prefix == asTerm && t.Begins {
+				var ok bool
+				var err error
+				if values, ok, err = p.beginning(in.field, t.Value); err != nil || !ok {
+					return err
+				}
+			}
+			for _, value := range values {
+				byField[in.field] = append(byField[in.field], in.field+"="+value)
+			}
 		}
 	}
 	var group [][]string
