@@ -118,7 +118,7 @@ func (p *Policy) Own(query *store.Query) error { return p.View(&Peer{UID: p.Self
 // ReadsAll reports whether the peer may read the events of all users, and so may know
 // where they are stored.
 func (p *Policy) ReadsAll(peer *Peer) bool {
-	return p.IsTrusted(peer) || p.readers().admit(peer)
+	return p.IsTrusted(peer) || p.rules().readers.admit(peer)
 }
 
 // Write returns a *Denied if the peer may not write events. On a read-only listener
@@ -127,7 +127,7 @@ func (p *Policy) Write(peer *Peer, readOnly bool) error {
 	switch {
 	case readOnly:
 		return p.deny(peer, WriteEvents, "this socket is read-only")
-	case p.IsTrusted(peer) || p.writers().admit(peer):
+	case p.IsTrusted(peer) || p.rules().writers.admit(peer):
 		return nil
 	}
 	return p.deny(peer, WriteEvents, "only root, the user of the service and who is allowed may")
@@ -162,6 +162,29 @@ type Allowed struct {
 	GIDs []uint32
 }
 
-func (a *Allowed) admit(peer *Peer) bool {
+func (a Allowed) admit(peer *Peer) bool {
 	return slices.Contains(a.UIDs, peer.UID) || len(a.GIDs) > 0 && peer.in(a.GIDs)
+}
+
+// rules are the users and groups that may do more than others.
+type rules struct{ readers, writers Allowed }
+
+// Allow replaces Readers and Writers from now on. It may be called while the policy is
+// in use. Code that acts on earlier decisions is notified by OnChange.
+func (p *Policy) Allow(readers, writers Allowed) {
+	p.replaced.Store(&rules{readers, writers})
+	if changed := p.changed.Load(); changed != nil {
+		(*changed)()
+	}
+}
+
+// OnChange sets a function that is called after each call of Allow.
+func (p *Policy) OnChange(changed func()) { p.changed.Store(&changed) }
+
+// rules returns the rules that apply now.
+func (p *Policy) rules() rules {
+	if r := p.replaced.Load(); r != nil {
+		return *r
+	}
+	return rules{p.Readers, p.Writers}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/wholefile"
 )
 
 // keptRuns is how many reports the state keeps.
@@ -127,22 +129,7 @@ func (s store) save(st State) (err error) {
 		return errors.Wrap(err, "cannot write the state of auto-update")
 	}
 	defer func() { err = errors.Wrap(err, "cannot write the state of auto-update") }()
-	f, err := os.CreateTemp(s.dir, "auto-update-*.new")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // already renamed, unless there was an error
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), s.path())
-	}
-	if err != nil {
+	if err := wholefile.Write(s.path(), text); err != nil {
 		return err
 	}
 	d, err := os.Open(s.dir)
@@ -167,12 +154,6 @@ func (s store) lock(ctx context.Context) (release func(), err error) {
 	for {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			// Files that a killed run left half written are of no use.
-			if old, _ := filepath.Glob(filepath.Join(s.dir, "auto-update-*.new")); len(old) > 0 {
-				for _, path := range old {
-					_ = os.Remove(path)
-				}
-			}
 			return func() { _ = f.Close() }, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
+
+	"github.com/eventsvc/eventsvc/internal/wholefile"
 )
 
 // cursorFile stores the cursor of what has been printed, in a file with one line. The
@@ -70,48 +72,11 @@ func (f *cursorFile) write(cursor string) error {
 	if cursor == "" || cursor == f.kept {
 		return nil
 	}
-	if err := replaceFile(f.path, cursor+"\n"); err != nil {
-		return errors.WithMessagef(err, "cannot keep the cursor in %s", f.path)
+	if err := wholefile.Write(f.path, []byte(cursor+"\n")); err != nil {
+		return errors.WithMessagef(err, "cannot keep the cursor in %s: cannot write it", f.path)
 	}
 	f.kept = cursor
 	return nil
-}
-
-// replaceFile writes a temporary file next to the path and renames it. The temporary
-// name is always the same, so that the next process replaces what a killed one left.
-func replaceFile(path, text string) error {
-	beside := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	const tries = 10 // two processes with the same file may replace each other's
-	var err error
-	for range tries {
-		err = writeAndRename(beside, path, text)
-		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		_ = os.Remove(beside)
-	}
-	return errors.Wrap(err, "cannot write it")
-}
-
-func writeAndRename(beside, path, text string) error {
-	file, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(text)
-	if err == nil {
-		err = file.Sync() // else some file systems have an empty file after a power failure, which is no cursor
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(beside, path)
-	}
-	if err != nil {
-		_ = os.Remove(beside)
-	}
-	return err
 }
 
 // resolve follows the symbolic links of a path. It accepts neither a link nor the file

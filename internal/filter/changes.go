@@ -46,28 +46,7 @@ func (f *Filters) Repeats() *Changes {
 // too. Calling it again for an event that does not pass has no effect.
 func (c *Changes) Match(v *View) bool {
 	changed := v.isVerdict() && v.Health != "" && c.note(v)
-	is := func(clause *clause) bool {
-		if clause.changed {
-			return changed
-		}
-		return clause.match(v)
-	}
-	for i := range c.group.none {
-		if is(&c.group.none[i]) {
-			return false
-		}
-	}
-	for i := range c.group.all {
-		if !is(&c.group.all[i]) {
-			return false
-		}
-	}
-	for i := range c.group.any {
-		if is(&c.group.any[i]) {
-			return true
-		}
-	}
-	return len(c.group.any) == 0
+	return c.group.decide(v, changed)
 }
 
 // note records a verdict, and reports whether it differs from the last.

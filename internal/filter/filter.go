@@ -165,27 +165,33 @@ func (g *group) match(v *View) bool {
 		// A Changes needs every verdict to detect changes; it decides later.
 		return len(g.any)+len(g.all) == 0 || v.isVerdict()
 	}
+	return g.decide(v, false)
+}
+
+// decide reports whether the clauses let an event pass, which health=changed describes if
+// changed is true.
+func (g *group) decide(v *View, changed bool) bool {
 	for i := range g.none {
-		if g.none[i].match(v) {
+		if g.none[i].match(v, changed) {
 			return false
 		}
 	}
 	for i := range g.all {
-		if !g.all[i].match(v) {
+		if !g.all[i].match(v, changed) {
 			return false
 		}
 	}
 	for i := range g.any {
-		if g.any[i].match(v) {
+		if g.any[i].match(v, changed) {
 			return true
 		}
 	}
 	return len(g.any) == 0
 }
 
-// match reports whether the clause describes the event, regardless of negation.
-// health=changed is left to a Changes.
-func (c *clause) match(v *View) bool {
+// match reports whether the clause describes the event, regardless of negation. changed
+// is the answer of health=changed, which a Changes knows.
+func (c *clause) match(v *View, changed bool) bool {
 	switch c.key {
 	case keyType:
 		return uint8(v.TypeCode) == c.code && (c.code != 0 || v.Type == c.value)
@@ -204,7 +210,7 @@ func (c *clause) match(v *View) bool {
 	case keyHost:
 		return c.is(v.Host)
 	case keyHealth:
-		return v.isVerdict() && v.Health == c.value
+		return c.changed && changed || !c.changed && v.isVerdict() && v.Health == c.value
 	case keyExitCode:
 		code, has := v.exitCode()
 		return has && code == c.number

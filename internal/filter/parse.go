@@ -223,41 +223,28 @@ func (c *clause) parseLabel() string {
 
 // parseWord parses a type or a status.
 func (c *clause) parseWord() string {
+	kind, words, hint := "event type", typeWords[:], foreign(foreignTypes, "event type", c.value)
+	if c.key == keyStatus {
+		kind, words, hint = "event status", statusWords[:], ForeignStatus(c.value)
+	}
 	if raw, ok := strings.CutPrefix(c.value, rawPrefix); ok {
 		if raw == "" {
 			return "it has no word after 'raw:'"
 		}
-		c.value = raw
-		c.code = uint8(CodeOfType(raw))
-		if c.key == keyStatus {
-			c.code = uint8(CodeOfStatus(raw))
-		}
+		c.value, c.code = raw, uint8(max(0, slices.Index(words, raw)))
 		return ""
 	}
-	if c.key == keyType {
-		code := TypeOf(c.value)
-		if code == 0 {
-			if hint := foreign(foreignTypes, "event type", c.value); hint != "" {
-				return hint
-			}
-			return c.unknownWord("event type", typeWords[1:])
-		}
-		c.value, c.code = code.String(), uint8(code)
+	if c.code = uint8(TypeOf(c.value)); c.key == keyStatus {
+		c.code = uint8(Status(c.value))
+	}
+	switch {
+	case c.code != 0:
+		c.value = words[c.code]
 		return ""
+	case hint != "":
+		return hint
 	}
-	code := Status(c.value)
-	if code == 0 {
-		if hint := ForeignStatus(c.value); hint != "" {
-			return hint
-		}
-		return c.unknownWord("event status", statusWords[1:])
-	}
-	c.value, c.code = code.String(), uint8(code)
-	return ""
-}
-
-func (c *clause) unknownWord(kind string, words []string) string {
-	return UnknownWord(kind, c.value, nearest.Word(c.value, words)) + " (a word of a newer libpod is written " + string(c.key) + "=raw:WORD)"
+	return UnknownWord(kind, c.value, nearest.Word(c.value, words[1:])) + " (a word of a newer libpod is written " + string(c.key) + "=raw:WORD)"
 }
 
 // verdicts are those of a health check that libpod writes into its events.

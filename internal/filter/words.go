@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -116,12 +117,7 @@ func Statuses() []string { return statusWords[1:] }
 // TypeOf returns the code of a word, in libpod's spelling or the Varlink enum's; 0 if
 // it is unknown.
 func TypeOf(word string) TypeCode {
-	for code := TypeCode(1); int(code) < len(typeWords); code++ {
-		if word == code.String() || word == code.Varlink() {
-			return code
-		}
-	}
-	return 0
+	return TypeCode(max(slices.Index(typeWords[1:], word), slices.Index(typeWire[1:], word)) + 1)
 }
 
 // StatusOf returns the code of a word, in libpod's spelling or the Varlink enum's, or
@@ -130,12 +126,7 @@ func StatusOf(word string) StatusCode {
 	if word == "die" {
 		return diedCode
 	}
-	for code := StatusCode(1); int(code) < len(statusWords); code++ {
-		if word == code.String() || word == code.Varlink() {
-			return code
-		}
-	}
-	return 0
+	return StatusCode(max(slices.Index(statusWords[1:], word), slices.Index(statusWire[1:], word)) + 1)
 }
 
 // UnknownWord returns the error text for an unknown word. nearest is the word that is

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eventsvc/eventsvc/internal/rotated"
+	"github.com/eventsvc/eventsvc/internal/wholefile"
 )
 
 // Log is the log of a collector: lines in Podman's form, each with its origin. The
@@ -141,22 +142,7 @@ func (l *Log) keepBeside() error {
 	if err := l.file.Sync(); err != nil {
 		return errors.Wrap(err, "cannot sync the log")
 	}
-	next := l.path + keptSuffix + ".new"
-	f, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, logMode)
-	if err != nil {
-		return errors.Wrap(err, "cannot keep places")
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(next, l.path+keptSuffix)
-	}
-	return errors.Wrap(err, "cannot keep places")
+	return errors.WithMessage(wholefile.Write(l.path+keptSuffix, data), "cannot keep places")
 }
 
 // Kept returns what was last stored, nil if there is nothing.

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -73,9 +74,7 @@ func newFitting(host string, e *events.Event, most int) (*nats.Msg, error) {
 	short := *e
 	short.ContainerInspectData, short.HealthLog = "", ""
 	short.Attributes = map[string]string{}
-	for key, value := range e.Attributes {
-		short.Attributes[key] = value
-	}
+	maps.Copy(short.Attributes, e.Attributes)
 	short.Attributes[truncatedLabel] = "true"
 	if m, err = newMessage(host, &short); err != nil || m.Size() <= most {
 		return m, err

@@ -59,7 +59,6 @@ func lineLost(stream string, after, oldest uint64, created time.Time, now time.T
 	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
 	e := newLost("", number(after), number(oldest), now)
 	e.Name = stream
-	delete(e.Attributes, "host")
 	text, err := e.AppendJSON(nil)
 	if err != nil {
 		return nil, err

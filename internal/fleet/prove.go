@@ -70,7 +70,11 @@ func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Si
 		return nil, start{}, err
 	}
 	at.seq = max(1, state.FirstSeq)
-	at.lost = lostWith(newest, created)
+	if newest.created != created {
+		// The stream was deleted and recreated: what the old one held after this is gone,
+		// and hosts do not send it again.
+		at.lost = newest.seq
+	}
 	at.known = map[uint64]struct{}{}
 	for i, c := range tail {
 		if i > common {
@@ -82,16 +86,6 @@ func (f *FromStream) prove(ctx context.Context, js jetstream.JetStream, sink *Si
 	}
 	f.Log.Warn("the stream has changed; continuing after the last event that it has in common with the log", "sequence", at.seq-1)
 	return stream, at, nil
-}
-
-// lostWith returns the last collected sequence of a stream that was deleted and
-// recreated: what the old one held after it is gone, and hosts do not send it again. 0:
-// it is the same stream.
-func lostWith(newest collected, created int64) uint64 {
-	if newest.created == created {
-		return 0
-	}
-	return newest.seq
 }
 
 // common returns the index in the tail of the last line that the stream has at the same
