@@ -36,15 +36,9 @@ func newWordError(kind, word string, words []string) *WordError {
 
 func (e *WordError) Error() string { return filter.UnknownWord(e.Kind, e.Word, e.Nearest) }
 
-// FilterError is returned for an invalid filter.
-type FilterError struct {
-	Filter string // as given
-	Reason string // why it is invalid, and the nearest valid word
-}
-
-func (e *FilterError) Error() string {
-	return fmt.Sprintf("cannot understand filter %q: %s", e.Filter, e.Reason)
-}
+// FilterError is returned for an invalid filter. Its fields are Filter, as given, and
+// Reason: why it is invalid, and the nearest valid word.
+type FilterError = filter.Error
 
 // TimeError is returned for an invalid time.
 type TimeError struct {

@@ -2,7 +2,6 @@ package events
 
 import (
 	"encoding/json"
-	"slices"
 	"time"
 )
 
@@ -76,13 +75,4 @@ func NewEvent(status Status) Event {
 func (e *Event) ToJSONString() (string, error) {
 	line, err := e.AppendJSON(nil)
 	return string(line), err
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

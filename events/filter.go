@@ -1,10 +1,6 @@
 package events
 
-import (
-	"errors"
-
-	"github.com/eventsvc/eventsvc/internal/filter"
-)
+import "github.com/eventsvc/eventsvc/internal/filter"
 
 // Filters selects events: filters with the same key widen the selection, filters with
 // different keys narrow it. The zero value matches every event. It is immutable, and
@@ -16,11 +12,10 @@ type Filters struct{ parsed *filter.Filters }
 // is a *FilterError that names the filter and the nearest valid word.
 func ParseFilters(filters []string) (*Filters, error) {
 	parsed, err := filter.Parse(filters)
-	var wrong *filter.Error
-	if errors.As(err, &wrong) {
-		return nil, &FilterError{Filter: wrong.Filter, Reason: wrong.Reason}
+	if err != nil {
+		return nil, err
 	}
-	return &Filters{parsed}, err
+	return &Filters{parsed}, nil
 }
 
 // Match reports whether the event passes the filters. health=changed depends on what a

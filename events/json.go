@@ -3,6 +3,8 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -95,12 +97,7 @@ func (e *Event) check() error {
 // IsMember reports whether a name is that of a member that this package knows, in any
 // case, as in encoding/json.
 func IsMember(name string) bool {
-	for _, known := range knownMembers {
-		if strings.EqualFold(name, known) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(knownMembers, func(known string) bool { return strings.EqualFold(name, known) })
 }
 
 // MarshalJSON returns the line of Podman's event log for the event.
@@ -162,7 +159,7 @@ func (e *Event) encodeExtra() ([]byte, error) {
 		return nil, nil
 	}
 	var members bytes.Buffer
-	for _, name := range sortedKeys(e.Extra) {
+	for _, name := range slices.Sorted(maps.Keys(e.Extra)) {
 		if IsMember(name) {
 			return nil, errors.Errorf("cannot encode event: Extra has the member %q, which has a field of its own", name)
 		}

@@ -174,10 +174,6 @@ func (e *eventer) fromNow(ctx context.Context, reading store.Reading, query stor
 // parse turns the options into a query, and the time at which a stream ends.
 func parse(options *events.ReadOptions) (query store.Query, until time.Time, err error) {
 	query, now := store.Everything(), time.Now()
-	// Its error is one of package events.
-	if _, err = events.ParseFilters(options.Filters); err != nil {
-		return query, until, err
-	}
 	if query.Filters, err = filter.Parse(options.Filters); err != nil {
 		return query, until, err
 	}

@@ -229,18 +229,16 @@ func (d *daemon) addMetrics() (err error) {
 	return nil
 }
 
-// noteLast notes that the last client has disconnected. It does not block.
-func (d *daemon) noteLast() {
-	select {
-	case d.last <- struct{}{}:
-	default:
-	}
-}
+// noteLast notes that the last client has disconnected.
+func (d *daemon) noteLast() { note(d.last) }
 
-// noteChange notes that the status line has changed. It does not block.
-func (d *daemon) noteChange() {
+// noteChange notes that the status line has changed.
+func (d *daemon) noteChange() { note(d.changed) }
+
+// note fills a channel of capacity 1, unless it is nil. It does not block.
+func note(c chan<- struct{}) {
 	select {
-	case d.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

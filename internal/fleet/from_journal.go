@@ -92,13 +92,10 @@ func (f *FromJournal) begin(ctx context.Context, st store.Store, after string, s
 		return reading, err
 	}
 	f.Log.Warn("events were lost: the journal no longer holds what follows the last collected", "after", after, "oldest", expired.Oldest)
-	e := newLost("", after, expired.Oldest, time.Now())
-	e.Name = "journal"
-	text, err := e.AppendJSON(nil)
+	text, err := lostLine("journal", after, expired.Oldest, -1, expired.Oldest)
 	if err != nil {
 		return nil, err
 	}
-	text = line.AppendOrigin(text, "", -1, expired.Oldest)
 	if err := sink.Append(appendJournalPlace(text), Counts{Gaps: 1}); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -182,12 +183,14 @@ func (f *FromStream) add(lines []byte, m jetstream.Msg, at *start, done *Counts)
 		lost = at.seq - 1 // the stream has removed messages, by age or limit, that this reader had not read
 	}
 	if lost > 0 || seq > at.seq && at.seq == 1 {
-		report, err := lineLost(EventsStream, lost, seq, at.created, time.Now())
+		number := func(n uint64) string { return strconv.FormatUint(n, 10) }
+		cursor := "lost-" + strconv.FormatInt(at.created.UnixNano(), 36) + "-" + number(seq)
+		report, err := lostLine(EventsStream, number(lost), number(seq), -1, cursor)
 		if err != nil {
 			return lines, err
 		}
 		f.Log.Warn("events were lost: the stream no longer holds what follows the last collected", "after", lost, "oldest", seq)
-		lines = append(lines, report...)
+		lines = append(append(lines, report...), '\n')
 		done.Gaps++
 	}
 	at.lost, at.seq = 0, seq+1

@@ -111,6 +111,17 @@ func newLost(host, after, oldest string, now time.Time) events.Event {
 	return e
 }
 
+// lostLine returns the line of a collected log that reports such a gap in a source.
+func lostLine(source, after, oldest string, uid int64, cursor string) ([]byte, error) {
+	e := newLost("", after, oldest, time.Now())
+	e.Name = source
+	text, err := e.AppendJSON(nil)
+	if err != nil {
+		return nil, err
+	}
+	return line.AppendOrigin(text, "", uid, cursor), nil
+}
+
 // fence makes the server accept the message only if the host's last message still has
 // this sequence.
 func fence(m *nats.Msg, host string, last uint64) {

@@ -3,11 +3,8 @@ package fleet
 import (
 	"bytes"
 	"strconv"
-	"time"
 
 	"github.com/cespare/xxhash/v2"
-
-	"github.com/eventsvc/eventsvc/internal/line"
 )
 
 // place is where a line comes from: which stream, identified by its creation time, and
@@ -53,16 +50,3 @@ func isOf(message, stream []byte) bool {
 
 // eventKey identifies an event of a host, by its cursor there.
 func eventKey(host, cursor string) uint64 { return xxhash.Sum64String(host + "/" + cursor) }
-
-// lineLost returns the line of an event that reports a gap in the stream.
-func lineLost(stream string, after, oldest uint64, created time.Time, now time.Time) ([]byte, error) {
-	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
-	e := newLost("", number(after), number(oldest), now)
-	e.Name = stream
-	text, err := e.AppendJSON(nil)
-	if err != nil {
-		return nil, err
-	}
-	cursor := "lost-" + strconv.FormatInt(created.UnixNano(), 36) + "-" + number(oldest)
-	return append(line.AppendOrigin(text, "", -1, cursor), '\n'), nil
-}

@@ -169,13 +169,11 @@ func (l *userLog) begin() error {
 // reportGap reports, once, that events of the user may be lost: the place of the report
 // is the start of the file.
 func (l *userLog) reportGap(after filePlace) error {
-	e := events.Event{Type: events.System, Status: lostStatus, Time: time.Now(), Name: l.path}
-	e.Attributes = map[string]string{"after": strconv.FormatInt(after.offset, 10), "oldest": "0"}
-	text, err := e.AppendJSON(nil)
+	text, err := lostLine(l.path, strconv.FormatInt(after.offset, 10), "0", int64(l.account.uid), "")
 	if err != nil {
 		return err
 	}
-	text = appendFilePlace(line.AppendOrigin(text, "", int64(l.account.uid), ""), l.key, filePlace{})
+	text = appendFilePlace(text, l.key, filePlace{})
 	if err := l.append(text, Counts{Gaps: 1}); err != nil {
 		return err
 	}

@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/filter"
@@ -84,17 +82,14 @@ func noResults() map[string]uint64 {
 }
 
 // collect sends the numbers.
-func (a *autoUpdates) collect(metrics chan<- prometheus.Metric) {
+func (a *autoUpdates) collect(to sender) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	count := func(d *prometheus.Desc, n uint64, labels ...string) {
-		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
-	}
-	count(runsDesc, a.runs)
-	count(requestsDesc, a.requests)
+	to.count(runsDesc, a.runs)
+	to.count(requestsDesc, a.requests)
 	for _, word := range results {
-		count(resultsDesc, a.results[word], word)
+		to.count(resultsDesc, a.results[word], word)
 	}
-	metrics <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, float64(a.pending))
-	metrics <- prometheus.MustNewConstMetric(durationDesc, prometheus.GaugeValue, float64(a.ms)/1000)
+	to.gauge(pendingDesc, float64(a.pending))
+	to.gauge(durationDesc, float64(a.ms)/1000)
 }

@@ -24,6 +24,25 @@ var (
 	unservedDesc = describe("dbus_refused_total", "D-Bus calls, subscriptions and streams that were refused at a limit.")
 )
 
+// sender sends numbers to Prometheus.
+type sender chan<- prometheus.Metric
+
+func (to sender) count(d *prometheus.Desc, n uint64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func (to sender) gauge(d *prometheus.Desc, n float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
+}
+
+// isTrue returns 1 for true, else 0.
+func isTrue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // Describe sends what Collect collects.
 func (m *Metrics) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
@@ -39,12 +58,7 @@ var interfaces = []string{"varlink", "legacy", "dbus", "dbus-stream", "dbus-broa
 
 // Collect reads the numbers of every part.
 func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
-	count := func(d *prometheus.Desc, n uint64, labels ...string) {
-		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
-	}
-	gauge := func(d *prometheus.Desc, n int, labels ...string) {
-		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), labels...)
-	}
+	to := sender(metrics)
 	m.mu.Lock()
 	read := m.events
 	m.mu.Unlock()
@@ -52,42 +66,38 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 		for s, n := range read[t] {
 			if n > 0 {
 				typeWord, statusWord := words(t, s)
-				count(eventsDesc, n, typeWord, statusWord)
+				to.count(eventsDesc, n, typeWord, statusWord)
 			}
 		}
 	}
-	m.containers.collect(metrics)
-	m.autoUpdates.collect(metrics)
+	m.containers.collect(to)
+	m.autoUpdates.collect(to)
 	if m.sources.Status != nil {
 		status := m.sources.Status()
-		count(writtenDesc, status.Written)
-		count(skippedDesc, status.Skipped)
-		fault := 0
-		if status.Fault != "" {
-			fault = 1
-		}
-		gauge(faultDesc, fault)
+		to.count(writtenDesc, status.Written)
+		to.count(skippedDesc, status.Skipped)
+		to.gauge(faultDesc, isTrue(status.Fault != ""))
 	}
 	if m.sources.Subscribers != nil {
 		by := m.sources.Subscribers()
 		for _, name := range interfaces {
-			gauge(followDesc, by[name], name)
+			to.gauge(followDesc, float64(by[name]), name)
 		}
 	}
 	if m.sources.Denials != nil {
 		for action, n := range m.sources.Denials() {
-			count(denialsDesc, n, action)
+			to.count(denialsDesc, n, action)
 		}
 	}
 	if m.sources.Connections != nil {
 		open, admitted, refused := m.sources.Connections()
-		gauge(openDesc, open)
-		count(admittedDesc, admitted)
-		count(refusedDesc, refused)
+		to.gauge(openDesc, float64(open))
+		to.count(admittedDesc, admitted)
+		to.count(refusedDesc, refused)
 	}
 	if m.sources.Calls != nil {
 		taken, refused := m.sources.Calls()
-		count(callsDesc, taken)
-		count(unservedDesc, refused)
+		to.count(callsDesc, taken)
+		to.count(unservedDesc, refused)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/filter"
@@ -146,22 +144,18 @@ func (c *containers) exitOf(name, image string) *[classes]uint64 {
 }
 
 // collect sends the numbers.
-func (c *containers) collect(metrics chan<- prometheus.Metric) {
+func (c *containers) collect(to sender) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, by := range c.exits {
 		for class, n := range by {
-			metrics <- prometheus.MustNewConstMetric(exitsDesc, prometheus.CounterValue, float64(n), key.name, key.image, classWords[class])
+			to.count(exitsDesc, n, key.name, key.image, classWords[class])
 		}
 	}
 	for name, this := range c.names {
-		metrics <- prometheus.MustNewConstMetric(restartsDesc, prometheus.CounterValue, float64(this.restarts), name)
+		to.count(restartsDesc, this.restarts, name)
 		if this.judged {
-			value := 0.0
-			if this.healthy {
-				value = 1
-			}
-			metrics <- prometheus.MustNewConstMetric(healthDesc, prometheus.GaugeValue, value, name)
+			to.gauge(healthDesc, isTrue(this.healthy), name)
 		}
 	}
 }

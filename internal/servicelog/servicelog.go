@@ -136,7 +136,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	defer h.out.mu.Unlock()
 	var err error
 	switch {
-	case h.out.fields && journal.Send(text, journal.Priority(priority(r.Level)), fields) == nil:
+	case h.out.fields && journal.Send(text, priority(r.Level), fields) == nil:
 	case h.out.lines:
 		_, err = fmt.Fprintf(h.out.w, "<%d>%s\n", priority(r.Level), text)
 	default:
@@ -191,22 +191,15 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup returns the handler itself: groups are not shown.
 func (h *handler) WithGroup(string) slog.Handler { return h }
 
-// The priorities of syslog(3).
-const (
-	priorityError   = 3
-	priorityWarning = 4
-	priorityInfo    = 6
-	priorityDebug   = 7
-)
-
-func priority(level slog.Level) int {
+// priority returns the priority of a level, as in syslog(3).
+func priority(level slog.Level) journal.Priority {
 	switch {
 	case level >= slog.LevelError:
-		return priorityError
+		return journal.PriErr
 	case level >= slog.LevelWarn:
-		return priorityWarning
+		return journal.PriWarning
 	case level >= slog.LevelInfo:
-		return priorityInfo
+		return journal.PriInfo
 	}
-	return priorityDebug
+	return journal.PriDebug
 }

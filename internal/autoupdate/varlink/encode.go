@@ -21,42 +21,35 @@ func optional[T comparable](v T) *T {
 
 func text(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-func containers(all []autoupdate.Managed) []iopodmanautoupdate.Container {
-	list := make([]iopodmanautoupdate.Container, len(all))
-	for i, m := range all {
-		list[i] = iopodmanautoupdate.Container{
-			Id: m.ID, Name: m.Name, Unit: m.Unit, Image: m.Image, ImageId: m.ImageID, Policy: string(m.Policy), Mode: string(m.Mode),
-			SettleSec: int64(m.Settle / time.Second), MinAgeSec: int64(m.MinAge / time.Second), Problem: optional(m.Problem),
-		}
+// each encodes the elements of a list.
+func each[T, E any](all []T, encode func(T) E) []E {
+	list := make([]E, len(all))
+	for i, one := range all {
+		list[i] = encode(one)
 	}
 	return list
 }
 
-func outcomes(all []autoupdate.Result) []iopodmanautoupdate.Outcome {
-	list := make([]iopodmanautoupdate.Outcome, len(all))
-	for i, r := range all {
-		list[i] = iopodmanautoupdate.Outcome{
-			Unit: r.Unit, Id: r.ContainerID, Name: r.ContainerName, Image: r.Image, Policy: r.Policy,
-			Result: iopodmanautoupdate.Result(strings.ReplaceAll(string(r.Result), "-", "_")), Updated: r.Updated,
-			From: optional(r.From), To: optional(r.To), Reason: optional(r.Error), Down: r.Down, DurationMSec: optional(r.Milliseconds),
-		}
+func container(m autoupdate.Managed) iopodmanautoupdate.Container {
+	return iopodmanautoupdate.Container{
+		Id: m.ID, Name: m.Name, Unit: m.Unit, Image: m.Image, ImageId: m.ImageID, Policy: string(m.Policy), Mode: string(m.Mode),
+		SettleSec: int64(m.Settle / time.Second), MinAgeSec: int64(m.MinAge / time.Second), Problem: optional(m.Problem),
 	}
-	return list
+}
+
+func outcome(r autoupdate.Result) iopodmanautoupdate.Outcome {
+	return iopodmanautoupdate.Outcome{
+		Unit: r.Unit, Id: r.ContainerID, Name: r.ContainerName, Image: r.Image, Policy: r.Policy,
+		Result: iopodmanautoupdate.Result(strings.ReplaceAll(string(r.Result), "-", "_")), Updated: r.Updated,
+		From: optional(r.From), To: optional(r.To), Reason: optional(r.Error), Down: r.Down, DurationMSec: optional(r.Milliseconds),
+	}
 }
 
 func run(r autoupdate.Report) iopodmanautoupdate.Run {
 	return iopodmanautoupdate.Run{
 		Id: r.ID, Start: text(r.Start), End: text(r.End), ExitCode: int64(r.ExitCode()),
-		Requests: int64(r.Requests), Outcomes: outcomes(r.Results),
+		Requests: int64(r.Requests), Outcomes: each(r.Results, outcome),
 	}
-}
-
-func runs(all []autoupdate.Report) []iopodmanautoupdate.Run {
-	list := make([]iopodmanautoupdate.Run, len(all))
-	for i, r := range all {
-		list[i] = run(r)
-	}
-	return list
 }
 
 func holds(all map[string]autoupdate.Hold) []iopodmanautoupdate.ImageHold {

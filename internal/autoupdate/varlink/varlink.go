@@ -53,7 +53,7 @@ func (h handler) List(ctx context.Context, c iopodmanautoupdate.VarlinkCall) err
 	if err != nil {
 		return fail(c, err, "")
 	}
-	return c.ReplyList(ctx, containers(all))
+	return c.ReplyList(ctx, each(all, container))
 }
 
 // Check replies with the new images.
@@ -62,7 +62,7 @@ func (h handler) Check(ctx context.Context, c iopodmanautoupdate.VarlinkCall, un
 	if err != nil {
 		return fail(c, err, "")
 	}
-	return c.ReplyCheck(ctx, outcomes(report.Results))
+	return c.ReplyCheck(ctx, each(report.Results, outcome))
 }
 
 // Update begins a run and follows it.
@@ -155,7 +155,7 @@ func (h handler) GetRuns(ctx context.Context, c iopodmanautoupdate.VarlinkCall) 
 	if err != nil {
 		return fail(c, err, "")
 	}
-	return c.ReplyGetRuns(ctx, runs(reports), holds(held))
+	return c.ReplyGetRuns(ctx, each(reports, run), holds(held))
 }
 
 func value[T any](p *T) (v T) {
