@@ -47,8 +47,12 @@ func (a *app) checkConfig(f *serveFlags, set *options, env config.Environment) e
 		}
 		section("metrics", address.String()+": "+set.source("metrics"))
 	}
-	section("readers of all events, besides root and uid "+fmt.Sprint(env.UID), orNone(f.allowRead)...)
-	section("writers, besides root and uid "+fmt.Sprint(env.UID), orNone(f.allowWrite)...)
+	always := "root"
+	if env.UID != 0 {
+		always += fmt.Sprint(" and uid ", env.UID)
+	}
+	section("readers of all events, besides "+always, orNone(f.allowRead)...)
+	section("writers, besides "+always, orNone(f.allowWrite)...)
 	for _, warning := range append(p.warnings, f.obstacles(&p)...) {
 		section("warning", warning)
 	}

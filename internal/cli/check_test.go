@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,5 +80,19 @@ func TestServe_oneSocketTwice(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(dir + "/s*"); len(left) > 0 {
 		t.Errorf("it left %v behind", left)
+	}
+}
+
+// The user of the service is named unless it is root, who may read and write anyway.
+func TestCheckConfig_whoMayAnyway(t *testing.T) {
+	who := "root"
+	if os.Getuid() != 0 {
+		who = fmt.Sprint("root and uid ", os.Getuid())
+	}
+	stdout, stderr, code := runIn(t.Context(), "serve", "--check-config", "--config", os.DevNull, "--dbus", "none")
+	for _, line := range []string{"readers of all events, besides " + who + "\n", "writers, besides " + who + "\n"} {
+		if code != 0 || !strings.Contains(stdout, line) {
+			t.Errorf("exit code %d, output without %q:\n%s%s", code, line, stdout, stderr)
+		}
 	}
 }
