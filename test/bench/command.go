@@ -103,24 +103,26 @@ func (b *bench) command(p *podman, log, work string, q asked) error {
 		busy = append(busy, after-before+cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 		return took, err
 	}
-	if _, err := own(); err != nil {
-		return err
-	}
-	if err := d.settle(); err != nil {
-		return err
-	}
-	busy = nil
-	ours, err := medianOf(b, own)
-	if err != nil {
-		return err
-	}
-	theirs, err := medianOf(b, func() (took time.Duration, err error) {
+	peer := func() (took time.Duration, err error) {
 		cmd := p.command(args...)
 		if took, printedToo, err = b.timeCommand(cmd, q.toFile); err == nil {
 			busyToo = append(busyToo, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 		}
 		return took, err
-	})
+	}
+	first, err := own()
+	if err != nil {
+		return err
+	}
+	if err := d.settle(); err != nil {
+		return err
+	}
+	rounds := b.size.rounds
+	if first < shortRun { // mostly the start of a process, which varies more
+		rounds *= 5
+	}
+	busy = nil
+	ours, theirs, err := mediansByTurns(rounds, own, peer)
 	if err != nil {
 		return err
 	}
@@ -134,6 +136,9 @@ func (b *bench) command(p *podman, log, work string, q asked) error {
 		p.name+" events: "+both(theirs, busyToo), float64(theirs)/float64(ours), q.target)
 	return nil
 }
+
+// shortRun is how long a command takes at most to be measured more often.
+const shortRun = 50 * time.Millisecond
 
 // medianAfterOne measures once more than size.rounds, and ignores the first result.
 func medianAfterOne(b *bench, measure func() (time.Duration, error)) (time.Duration, error) {

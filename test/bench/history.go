@@ -61,7 +61,7 @@ func history(b *bench) error {
 	if err := b.besideGrep(l, ours[0]); err != nil {
 		return err
 	}
-	if err := b.besideCat(d, ours[1]); err != nil {
+	if err := b.besideCat(d); err != nil {
 		return err
 	}
 	if err := b.besidePodman(questions, ours); err != nil {
@@ -72,11 +72,26 @@ func history(b *bench) error {
 
 func byPrefix(l *log) params { return params{"filters": []string{"container=" + l.Container[:16]}} }
 
-// ask measures how long a warm daemon takes to reply, until the client has read the
-// last byte.
+// ask measures how long a warm daemon takes to answer.
 func (b *bench) ask(d *daemon, p params) (time.Duration, error) {
+	once := asking(d, p)
+	if _, err := once(); err != nil {
+		return 0, err
+	}
+	if err := d.settle(); err != nil {
+		return 0, err
+	}
+	if _, err := once(); err != nil {
+		return 0, err
+	}
+	return medianOf(b, once)
+}
+
+// asking asks once, and measures how long it takes until the client has read the last
+// byte.
+func asking(d *daemon, p params) func() (time.Duration, error) {
 	buf := make([]byte, 256<<10)
-	once := func() (time.Duration, error) {
+	return func() (time.Duration, error) {
 		w, err := dial(d.socket)
 		if err != nil {
 			return 0, err
@@ -89,16 +104,6 @@ func (b *bench) ask(d *daemon, p params) (time.Duration, error) {
 		_, err = w.drain(buf)
 		return time.Since(began), err
 	}
-	if _, err := once(); err != nil {
-		return 0, err
-	}
-	if err := d.settle(); err != nil {
-		return 0, err
-	}
-	if _, err := once(); err != nil {
-		return 0, err
-	}
-	return medianOf(b, once)
 }
 
 // countEvents decodes a reply and returns the number of its events.
@@ -196,7 +201,7 @@ func (b *bench) besideGrep(l *log, ours time.Duration) error {
 }
 
 // besideCat compares a query of everything with a copy of the same bytes from a file.
-func (b *bench) besideCat(d *daemon, ours time.Duration) error {
+func (b *bench) besideCat(d *daemon) error {
 	path, socket := filepath.Join(b.dir, "frames"), filepath.Join(b.dir, "cat")
 	if err := keepFrames(d, path); err != nil {
 		return err
@@ -211,7 +216,7 @@ func (b *bench) besideCat(d *daemon, ours time.Duration) error {
 		return err
 	}
 	defer cat.stop()
-	theirs, err := b.ask(&daemon{socket: socket, process: cat}, params{})
+	ours, theirs, err := mediansByTurns(b.size.rounds, asking(d, params{}), asking(&daemon{socket: socket, process: cat}, params{}))
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,24 @@ func medianOf[T cmp.Ordered](b *bench, measure func() (T, error)) (T, error) {
 	return median(runs), nil
 }
 
+// mediansByTurns measures two by turns, so that both run on the same machine: the speed
+// of one that is shared changes within seconds.
+func mediansByTurns(rounds int, a, b func() (time.Duration, error)) (ofA, ofB time.Duration, err error) {
+	var as, bs []time.Duration
+	for range rounds {
+		x, err := a()
+		if err != nil {
+			return 0, 0, err
+		}
+		y, err := b()
+		if err != nil {
+			return 0, 0, err
+		}
+		as, bs = append(as, x), append(bs, y)
+	}
+	return median(as), median(bs), nil
+}
+
 // three writes a number with three digits, or with all digits before the point if
 // there are more.
 func three(x float64) string {
