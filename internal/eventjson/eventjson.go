@@ -12,6 +12,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 	"github.com/eventsvc/eventsvc/internal/line"
+	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
 // eventFields are the fields of Event that are sent as they are in the line. Strings
@@ -52,7 +53,7 @@ func AppendEvent(dst []byte, r *feed.Record) []byte {
 			dst = AppendTime(dst, time.Unix(0, ns))
 		}
 		dst = append(dst, `","timestampUSec":`...)
-		dst = strconv.AppendInt(dst, floorDiv(ns, int64(time.Microsecond)), 10)
+		dst = appendMicroseconds(dst, ns)
 	}
 	dst = append(dst, `,"type":"`...)
 	dst = append(dst, fields.Type.Varlink()...)
@@ -103,13 +104,11 @@ func isEmpty(object []byte) bool { return bytes.IndexByte(object, '"') < 0 }
 
 // AppendCursor appends a cursor as a JSON string. It is printable ASCII.
 func AppendCursor[C ~string | ~[]byte](dst []byte, cursor C) []byte {
-	for i := range len(cursor) {
-		if cursor[i] == '"' || cursor[i] == '\\' {
-			return jsonstring.Append(dst, string(cursor))
-		}
+	start := len(dst)
+	dst = append(append(dst, '"'), cursor...)
+	if text := dst[start+1:]; bytes.IndexByte(text, '"') >= 0 || bytes.IndexByte(text, '\\') >= 0 {
+		return jsonstring.Append(dst[:start], string(cursor))
 	}
-	dst = append(dst, '"')
-	dst = append(dst, cursor...)
 	return append(dst, '"')
 }
 
@@ -120,10 +119,7 @@ func AppendTime(dst []byte, t time.Time) []byte {
 	// Package time is fast only for this form; the fraction then replaces its Z.
 	dst = t.AppendFormat(dst, time.RFC3339)
 	dst = append(dst[:len(dst)-1], '.')
-	const first = 100_000_000
-	for ns, digit := t.Nanosecond(), first; digit > 0; digit /= 10 {
-		dst = append(dst, byte('0'+ns/digit%10))
-	}
+	dst = nanos.AppendFraction(dst, t.Nanosecond())
 	return append(dst, 'Z')
 }
 
@@ -145,11 +141,16 @@ func appendFarTime(dst []byte, text string) []byte {
 	return strconv.AppendInt(dst, t.UnixMicro(), 10)
 }
 
-// floorDiv divides and rounds down, also before the epoch.
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
+// appendMicroseconds appends nanoseconds in microseconds, rounded down.
+func appendMicroseconds(dst []byte, ns int64) []byte {
+	const unit, digits = int64(time.Microsecond), 3
+	if ns >= unit {
+		dst = nanos.Append(dst, ns)
+		return dst[:len(dst)-digits]
 	}
-	return q
+	micros := ns / unit
+	if ns%unit < 0 {
+		micros--
+	}
+	return strconv.AppendInt(dst, micros, 10)
 }

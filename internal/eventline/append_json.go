@@ -26,14 +26,16 @@ func (l *Line) AppendJSON(dst []byte, c *Clock) []byte {
 	dst = l.appendText(dst, `"Name":"`, l.Name)
 	dst = l.appendText(dst, `"network":"`, l.Network)
 	dst = append(l.appendWord(append(dst, `"Status":`...), l.Status), `,"time":`...)
-	from := len(dst)
-	dst = strconv.AppendInt(dst, l.Time.Unix(), 10)
-	seconds := dst[from:]
-	dst = append(dst, `,"timeNano":`...)
-	if ns := nanos.Of(l.Time); ns < int64(time.Second) || ns == math.MaxInt64 {
-		dst = strconv.AppendInt(dst, ns, 10)
+	const fraction = 9 // digits
+	ns := nanos.Of(l.Time)
+	if ns < int64(time.Second) || ns == math.MaxInt64 {
+		dst = strconv.AppendInt(dst, l.Time.Unix(), 10)
+		dst = strconv.AppendInt(append(dst, `,"timeNano":`...), ns, 10)
 	} else {
-		dst = appendNine(append(dst, seconds...), l.Time.Nanosecond())
+		var b [20]byte
+		digits := nanos.Append(b[:0], ns)
+		dst = append(dst, digits[:len(digits)-fraction]...)
+		dst = append(append(dst, `,"timeNano":`...), digits...)
 	}
 	dst = append(dst, `,"Type":`...)
 	dst = append(l.appendWord(dst, l.Type), ',')

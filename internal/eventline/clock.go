@@ -3,6 +3,8 @@ package eventline
 import (
 	"math"
 	"time"
+
+	"github.com/eventsvc/eventsvc/internal/nanos"
 )
 
 // Clock prints times in a time zone. Consecutive events are mostly of the same day, so
@@ -72,9 +74,9 @@ func (c *Clock) appendLocal(dst []byte, t time.Time, separator byte) ([]byte, bo
 	}
 	of := int(seconds)
 	dst = append(append(dst, c.date...), separator)
-	dst = append(appendTwo(dst, of/3600), ':')
-	dst = append(appendTwo(dst, of/60%60), ':')
-	return appendFraction(appendTwo(dst, of%60), t.Nanosecond()), true
+	dst = append(nanos.AppendTwo(dst, of/3600), ':')
+	dst = append(nanos.AppendTwo(dst, of/60%60), ':')
+	return appendFraction(nanos.AppendTwo(dst, of%60), t.Nanosecond()), true
 }
 
 // enter looks up the offset at a time, and until when it applies.
@@ -98,18 +100,9 @@ func appendFraction(dst []byte, nanoseconds int) []byte {
 	if nanoseconds == 0 {
 		return dst
 	}
-	dst = appendNine(append(dst, '.'), nanoseconds)
+	dst = nanos.AppendFraction(append(dst, '.'), nanoseconds)
 	for dst[len(dst)-1] == '0' {
 		dst = dst[:len(dst)-1]
 	}
 	return dst
 }
-
-// appendNine appends nine digits.
-func appendNine(dst []byte, n int) []byte {
-	dst = append(dst, byte('0'+n/100_000_000))
-	dst = appendTwo(appendTwo(dst, n/1_000_000%100), n/10_000%100)
-	return appendTwo(appendTwo(dst, n/100%100), n%100)
-}
-
-func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }

@@ -2,6 +2,7 @@ package nanos
 
 import (
 	"math"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -51,6 +52,18 @@ func TestParse_asPackageTime(t *testing.T) {
 	} {
 		if _, ok := Parse([]byte(text)); ok {
 			t.Errorf("Parse takes %q", text)
+		}
+	}
+}
+
+// Digits are those of package strconv.
+func TestAppend_asStrconv(t *testing.T) {
+	for _, ns := range []int64{
+		0, 1, -1, 999, 1e9, 1e18 - 1, 1e18, 1e18 + 1, 1795437717795029572, 2000000000000000000, 9007080090010203040,
+		math.MaxInt64, math.MinInt64,
+	} {
+		if got, want := string(Append([]byte("x"), ns)), "x"+strconv.FormatInt(ns, 10); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }
