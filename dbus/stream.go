@@ -12,6 +12,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/core"
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/eventjson"
+	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -181,4 +182,14 @@ func (s *stream) mark(begin string, live bool) error {
 		return writeError{err}
 	}
 	return nil
+}
+
+// appendStreamLine appends the line of a stream for an event: the parameters of
+// a reply of Subscribe in io.podman.events. It is the feed.Encoder of streams.
+func appendStreamLine(dst []byte, r *feed.Record) []byte {
+	dst = append(dst, `{"event":`...)
+	dst = eventjson.AppendEvent(dst, r)
+	dst = append(dst, `,"cursor":`...)
+	dst = eventjson.AppendCursor(dst, r.Cursor)
+	return append(dst, '}', '\n')
 }

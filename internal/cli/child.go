@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -77,19 +76,15 @@ func (a *app) startChild(words, environment []string, stdin, stdout *os.File, gr
 	if stdin != nil { // never an interface that holds a nil
 		c.cmd.Stdin = stdin
 	}
-	c.cmd.Stdout, c.cmd.Stderr = fileOr(stdout, a.stderr), a.stderr
+	c.cmd.Stdout, c.cmd.Stderr = a.stderr, a.stderr
+	if stdout != nil {
+		c.cmd.Stdout = stdout
+	}
 	if err := c.cmd.Start(); err != nil {
 		return nil, cannotRun(words, err)
 	}
 	go func() { c.ended <- c.verdict(c.cmd.Wait()) }()
 	return c, nil
-}
-
-func fileOr(file *os.File, otherwise io.Writer) io.Writer {
-	if file == nil {
-		return otherwise
-	}
-	return file
 }
 
 // verdict returns the error for the result of a command, nil if it succeeded.

@@ -89,9 +89,10 @@ func (r *eventsRun) last(ctx context.Context, c *client.Client) (last []events.E
 	if f.lines == 0 && !status.Newest.IsZero() {
 		return lastOf(ctx, c, client.Query{Filters: f.filters, Since: status.Newest.UTC().Format(time.RFC3339Nano), AllUsers: f.allUsers}, nil, 0)
 	}
+	since, _ := time.Parse(time.RFC3339Nano, f.since) // zero if it was not given
 	for span, from := firstSpan, r.backFrom(status); !from.IsZero(); span *= longer {
 		start := from.Add(-span)
-		if !start.After(status.Oldest) || !start.After(r.sinceTime()) {
+		if !start.After(status.Oldest) || !start.After(since) {
 			break // reading everything is as fast
 		}
 		// Events need not be ordered by time. So the time only determines where to
@@ -128,12 +129,6 @@ func (r *eventsRun) backFrom(status *client.Status) time.Time {
 		from = until
 	}
 	return from
-}
-
-// sinceTime returns the time of --since, zero if it was not given.
-func (r *eventsRun) sinceTime() time.Time {
-	t, _ := time.Parse(time.RFC3339Nano, r.flags.since)
-	return t
 }
 
 // lastOf returns the last events of those given and those that a query returns after

@@ -41,7 +41,8 @@ func newPrinter(f *eventsFlags, stdout io.Writer) (printer, error) {
 	case !strings.Contains(f.format, "{{"):
 		return nil, unknownFormat(f.format)
 	}
-	return templatePrinter(f.format)
+	execute, err := parseTemplate(f.format, newTemplateEvent(&sampleEvent), templateFields)
+	return func(w io.Writer, e *events.Event) error { return execute(w, newTemplateEvent(e)) }, err
 }
 
 // plainLine returns the line of the format, if the client can print it: that of JSON, or

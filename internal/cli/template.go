@@ -96,18 +96,9 @@ func cut(text string, length int) string {
 	return string(letters[:min(max(0, length), len(letters))])
 }
 
-// templatePrinter prints with a Go template, as Podman does: \n and \t in it are a
-// newline and a tab, and a line ends in a newline even if the template does not.
-func templatePrinter(format string) (printer, error) {
-	execute, err := parseTemplate(format, newTemplateEvent(&sampleEvent), templateFields)
-	if err != nil {
-		return nil, err
-	}
-	return func(w io.Writer, e *events.Event) error { return execute(w, newTemplateEvent(e)) }, nil
-}
-
-// parseTemplate returns a function that prints a value such as the sample. fields are
-// its fields, for error messages.
+// parseTemplate returns a function that prints a value such as the sample with a Go
+// template, as Podman does: \n and \t in it are a newline and a tab, and a line ends in a
+// newline even if the template does not. fields are its fields, for error messages.
 func parseTemplate(format string, sample any, fields string) (func(w io.Writer, value any) error, error) {
 	text := strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(format)
 	if !strings.HasSuffix(text, "\n") {

@@ -18,11 +18,14 @@ type origin struct {
 }
 
 // String returns the origin as people read it.
-func (o origin) String() string {
+func (o origin) String() string { return o.key + " in " + o.Origin() }
+
+// Origin returns the file and the line, if that is known.
+func (o origin) Origin() string {
 	if o.line == 0 {
-		return fmt.Sprintf("%s in %s", o.key, o.file)
+		return o.file
 	}
-	return fmt.Sprintf("%s in %s:%d", o.key, o.file, o.line)
+	return fmt.Sprintf("%s:%d", o.file, o.line)
 }
 
 // entry is a setting. The zero value is one that no file contains; an empty string with

@@ -30,20 +30,9 @@ type Key struct {
 
 // Setting is what the files set for a key.
 type Setting struct {
-	Key string
+	origin
 	// Values are the values as text: one, unless the key takes a list.
 	Values []string
-	// File and Line are where it is set; the line is 0 if unknown.
-	File string
-	Line int
-}
-
-// Origin returns where the setting comes from, in words for people.
-func (s Setting) Origin() string {
-	if s.Line == 0 {
-		return s.File
-	}
-	return fmt.Sprintf("%s:%d", s.File, s.Line)
 }
 
 // Settings is eventsvc's own configuration: for each key, the setting of the last file
@@ -130,14 +119,14 @@ func (s *Settings) overlay(path string, text []byte, keys map[string]Key) error 
 		return misread(path, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(said)) {
-		setting := Setting{Key: name, File: path, Line: lineOfKey(text, name)}
+		setting := Setting{origin: origin{file: path, line: lineOfKey(text, name), key: name}}
 		key, known := keys[name]
 		if !known {
 			return unknownKey(setting, said[name], keys)
 		}
 		var err error
 		if setting.Values, err = textsOf(said[name], key.List); err != nil {
-			return refuse("use "+name+" in "+setting.Origin(), err, advice)
+			return refuse("use "+setting.String(), err, advice)
 		}
 		s.ByKey[name] = setting
 	}
@@ -161,10 +150,10 @@ func unknownKey(s Setting, value any, keys map[string]Key) error {
 	if _, isTable := value.(map[string]any); isTable {
 		advice = "there are no tables in this file"
 	}
-	if near := nearest.Word(strings.ReplaceAll(strings.ToLower(s.Key), "_", "-"), slices.Sorted(maps.Keys(keys))); near != "" {
+	if near := nearest.Word(strings.ReplaceAll(strings.ToLower(s.key), "_", "-"), slices.Sorted(maps.Keys(keys))); near != "" {
 		advice = fmt.Sprintf("did you mean %q?", near)
 	}
-	return refuse("use "+s.Key+" in "+s.Origin(), errors.New("there is no such key"), advice)
+	return refuse("use "+s.String(), errors.New("there is no such key"), advice)
 }
 
 // textsOf turns a TOML value into text, as a flag takes it.

@@ -21,10 +21,6 @@ type follower struct {
 	fault      string
 }
 
-func (u *follower) wake() {
-	signal(u.woken)
-}
-
 // run follows until the context ends.
 func (u *follower) run(ctx context.Context) {
 	defer func() {

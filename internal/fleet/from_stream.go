@@ -96,9 +96,11 @@ func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Si
 	if err != nil {
 		return errors.Wrap(err, "cannot read the stream")
 	}
-	// Limit the number, too: with only a limit in bytes the library allocates room for
-	// a million messages.
-	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(pulledMessages, f.pulled(js)))
+	// Room for the longest message, which the server would otherwise never send. Limit the
+	// number, too: with only a limit in bytes the library allocates room for a million
+	// messages.
+	size := max(pulledBytes, int(js.Conn().MaxPayload())+mostSubject)
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(pulledMessages, size))
 	if err != nil {
 		return errors.Wrap(err, "cannot read the stream")
 	}
@@ -112,12 +114,6 @@ func (f *FromStream) round(ctx context.Context, js jetstream.JetStream, sink *Si
 		dropConsumer(ctx, stream, consumer)
 	}()
 	return f.read(ctx, stream, sink, g, again)
-}
-
-// pulled returns the bound in bytes of what is requested in advance. It has room for
-// the longest message, which the server would otherwise never send.
-func (f *FromStream) pulled(js jetstream.JetStream) int {
-	return max(pulledBytes, int(js.Conn().MaxPayload())+mostSubject)
 }
 
 // dropConsumer removes an ordered consumer from the server, which would otherwise keep

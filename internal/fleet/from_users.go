@@ -154,7 +154,7 @@ func (f *FromUsers) follow(uid uint32, a account, sink *Sink) (u *follower, begu
 		return nil, false
 	}
 	if before := u.account.Swap(&a); before != nil && *before != a {
-		u.wake()
+		signal(u.woken)
 	}
 	return u, begun
 }
@@ -172,7 +172,7 @@ func (f *FromUsers) wake(uid uint32) {
 	u := f.followers[uid]
 	f.mu.Unlock()
 	if u != nil {
-		u.wake()
+		signal(u.woken)
 	}
 }
 

@@ -107,7 +107,11 @@ func (l *Log) Append(lines []byte) error {
 		l.since = 0
 	}
 	if l.most > 0 && l.size > 0 && l.size+int64(len(lines)) > l.most {
-		if err := l.setAside(); err != nil {
+		if err := rotated.Rotate(l.path, os.Rename); err != nil {
+			return errors.Wrap(err, "cannot set the log aside")
+		}
+		_ = l.file.Close()
+		if err := l.open(); err != nil {
 			return err
 		}
 	}
@@ -121,15 +125,6 @@ func (l *Log) Append(lines []byte) error {
 		return err
 	}
 	return nil
-}
-
-// setAside renames the log and begins a new one.
-func (l *Log) setAside() error {
-	if err := rotated.Rotate(l.path, os.Rename); err != nil {
-		return errors.Wrap(err, "cannot set the log aside")
-	}
-	_ = l.file.Close()
-	return l.open()
 }
 
 // keepBeside stores the state of a source. The state refers to lines in the log, so the

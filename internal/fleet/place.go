@@ -43,10 +43,5 @@ func cutPlace(text []byte) (message []byte, p place, ok bool) {
 	return text[:at], p, found && dotted && err == nil && err2 == nil
 }
 
-// isOf reports whether the message of a line is that of the stream.
-func isOf(message, stream []byte) bool {
-	return len(stream) == len(message)+1 && bytes.HasPrefix(stream, message)
-}
-
 // eventKey identifies an event of a host, by its cursor there.
 func eventKey(host, cursor string) uint64 { return xxhash.Sum64String(host + "/" + cursor) }

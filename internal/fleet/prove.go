@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sort"
@@ -125,7 +126,7 @@ func (f *FromStream) isAt(ctx context.Context, stream jetstream.Stream, c collec
 		return false, errors.Wrap(err, "cannot read a message of the stream")
 	}
 	if c.message != nil {
-		return isOf(c.message, m.Data), nil
+		return len(m.Data) == len(c.message)+1 && bytes.HasPrefix(m.Data, c.message), nil
 	}
 	_, host, cursor, _, ok := line.OriginCursor(m.Data)
 	return ok && eventKey(host, cursor) == c.key, nil

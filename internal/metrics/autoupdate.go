@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 
@@ -55,7 +56,7 @@ func (a *autoUpdates) add(e *events.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if result := e.Attributes[attribute+"result"]; e.Type == events.Container && result != "" {
-		if _, known := a.results[result]; !known {
+		if !slices.Contains(results, result) {
 			result = other
 		}
 		a.results[result]++
@@ -71,23 +72,13 @@ func (a *autoUpdates) add(e *events.Event) {
 	}
 }
 
-// noResults returns each word with 0: shown before its first occurrence, so that
-// Prometheus sees the increase.
-func noResults() map[string]uint64 {
-	all := make(map[string]uint64)
-	for _, word := range results {
-		all[word] = 0
-	}
-	return all
-}
-
 // collect sends the numbers.
 func (a *autoUpdates) collect(to sender) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	to.count(runsDesc, a.runs)
 	to.count(requestsDesc, a.requests)
-	for _, word := range results {
+	for _, word := range results { // also those that did not occur yet, so that Prometheus sees the increase
 		to.count(resultsDesc, a.results[word], word)
 	}
 	to.gauge(pendingDesc, float64(a.pending))

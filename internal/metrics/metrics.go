@@ -74,7 +74,7 @@ func New(version string, s Sources) (*Metrics, error) {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), sources: s,
 		containers:  containers{names: make(map[string]*container), exits: make(map[exit]*[classes]uint64), died: make(map[string]struct{})},
-		autoUpdates: autoUpdates{results: noResults()},
+		autoUpdates: autoUpdates{results: make(map[string]uint64)},
 		catchUps:    counter("catch_ups_total", "Times that a subscriber left the memory log and continued from the store."),
 		losses: counter("continuity_losses_total",
 			"Times that the log was replaced so that events may have been lost, which every follower gets an error for."),

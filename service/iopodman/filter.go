@@ -77,7 +77,8 @@ func parseFilter(text string) (key, value, reason string) {
 	case value == "":
 		return "", "", "it has no value; give " + key + "=VALUE"
 	case key == keyType:
-		return key, value, checkWord("event type", value, clientTypes, knownType(value))
+		_, unknown := events.StringToType(value)
+		return key, value, checkWord("event type", value, clientTypes, unknown == nil)
 	case key == keyStatus || key == keyEvent:
 		status := filter.Status(value)
 		if status == 0 {
@@ -111,9 +112,4 @@ func checkWord(kind, word string, words []string, known bool) string {
 			" and stops at it, so such events are not sent to it; use eventsvc events, or the interface io.podman.events"
 	}
 	return (&events.WordError{Kind: kind, Word: word, Nearest: nearest.Word(word, words)}).Error()
-}
-
-func knownType(word string) bool {
-	_, err := events.StringToType(word)
-	return err == nil
 }
