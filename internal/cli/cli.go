@@ -99,13 +99,6 @@ func (a *app) hangUp() bool {
 	return true
 }
 
-// Run runs a command line, whose first word is the name of the program, and returns the
-// exit code. The context may end with a signal as its cause.
-func Run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{name: arguments[0], stdin: stdin, stdout: stdout, stderr: stderr}
-	return a.run(ctx, arguments[1:])
-}
-
 func (a *app) run(ctx context.Context, arguments []string) int {
 	root := a.rootCommand()
 	root.SetArgs(arguments)

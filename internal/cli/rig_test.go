@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -242,3 +243,10 @@ const sample = `{"Status":"refresh","Time":"2026-11-23T12:45:39.002295797Z","Typ
 `
 
 const sampleID = "b1e15d4efac7ee5570d63fb9286af3b9cd0ef5f0573c1a61574d0a3b7b508596"
+
+// Run runs a command line, whose first word is the name of the program, and returns the
+// exit code. The context may end with a signal as its cause.
+func Run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{name: arguments[0], stdin: stdin, stdout: stdout, stderr: stderr}
+	return a.run(ctx, arguments[1:])
+}

@@ -29,9 +29,8 @@ type Watch struct {
 	dirs    *dirs
 	waiting []waitingFile // files that could not be opened
 
-	mu     sync.Mutex
-	rounds uint64
-	round  chan struct{} // closed by the next iteration; nil: no caller waits
+	mu    sync.Mutex
+	round chan struct{} // closed by the next iteration; nil: no caller waits
 }
 
 // Watch returns a Watch. Once it is poked, it checks at this interval whether the
@@ -107,7 +106,6 @@ func (w *Watch) Close() {
 func (w *Watch) WentRound() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.rounds++
 	if w.round != nil {
 		close(w.round)
 		w.round = nil
