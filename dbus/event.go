@@ -144,20 +144,23 @@ func (e *eventEncoder) labels(object []byte) {
 	}
 	cut := false
 	a := e.Begin(8)
-	filter.EachString(object, func(name, value []byte) bool {
+	for name, rest, ok := filter.CutString(object); ok; name, rest, ok = filter.CutString(rest) {
 		if len(e.Buf)-a.Start > mostAll {
 			cut = true
-			return false
+			break
+		}
+		var value []byte
+		if value, rest, ok = filter.CutString(rest); !ok {
+			break
 		}
 		before := len(e.Buf)
 		e.Align(8)
 		if e.text(name, isEscaped(name), mostOne) {
 			e.Buf, cut = e.Buf[:before], true
-			return true
+			continue
 		}
 		cut = e.text(value, isEscaped(value), mostOne) || cut
-		return true
-	})
+	}
 	e.End(a)
 	if cut {
 		e.cut = append(e.cut, "attributes")

@@ -20,7 +20,7 @@ func (l Labels) Lookup(key string) (value string, found bool) {
 		value, found = l.Map[key]
 		return value, found
 	}
-	EachString(l.JSON, func(name, text []byte) bool {
+	eachString(l.JSON, func(name, text []byte) bool {
 		if found = stringIs(name, key); found {
 			value = jsonstring.Unescape(text)
 		}
@@ -29,15 +29,15 @@ func (l Labels) Lookup(key string) (value string, found bool) {
 	return value, found
 }
 
-// EachString calls f for the members of an object of strings, still escaped, until f
+// eachString calls f for the members of an object of strings, still escaped, until f
 // returns false.
-func EachString(object []byte, f func(name, value []byte) bool) {
+func eachString(object []byte, f func(name, value []byte) bool) {
 	for {
-		name, after, ok := cutString(object)
+		name, after, ok := CutString(object)
 		if !ok {
 			return
 		}
-		value, after, ok := cutString(after)
+		value, after, ok := CutString(after)
 		if !ok || !f(name, value) {
 			return
 		}
@@ -45,9 +45,9 @@ func EachString(object []byte, f func(name, value []byte) bool) {
 	}
 }
 
-// cutString returns the next string, without its quotes and still escaped, and the text
+// CutString returns the next string, without its quotes and still escaped, and the text
 // after it.
-func cutString(b []byte) (content, after []byte, ok bool) {
+func CutString(b []byte) (content, after []byte, ok bool) {
 	start := bytes.IndexByte(b, '"')
 	if start < 0 {
 		return nil, nil, false

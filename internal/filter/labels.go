@@ -93,7 +93,7 @@ func (l *labelClauses) match(labels Labels, matched bool) bool {
 		return matched && missing == 0
 	}
 	seen := make([]bool, len(l.byName))
-	EachString(labels.JSON, func(name, value []byte) bool {
+	eachString(labels.JSON, func(name, value []byte) bool {
 		c := l.byName[string(unescaped(name))]
 		if c == nil || seen[c.index] {
 			return true
