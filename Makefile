@@ -1,10 +1,10 @@
-# What can be done here; "make" or "make help" lists it. Needs Go, make and git, nothing else; only test-peers installs things.
+# "make" or "make help" lists the targets. They need Go, make and git, nothing else; only test-peers installs packages.
 
 GO       ?= go
 # Time for each fuzz target of "make fuzz".
 FUZZTIME ?= 30s
 
-# With the journal where it can be built: that takes a C compiler and libsystemd's headers. Elsewhere, or by "make TAGS=", pure
+# With the journal if that can be built, which needs a C compiler and libsystemd's headers. Otherwise, or with "make TAGS=", pure
 # Go: one static binary for every distribution, without the journal. libsystemd itself is loaded when it is needed.
 TAGS ?= $(shell command -v cc >/dev/null && pkg-config --exists libsystemd 2>/dev/null && echo systemd)
 CGO_ENABLED ?= $(if $(filter systemd,$(TAGS)),1,0)
@@ -28,7 +28,7 @@ CYCLONEDX         := bin/cyclonedx-gomod
 CYCLONEDX_MODULE  := github.com/CycloneDX/cyclonedx-gomod
 CYCLONEDX_VERSION := v1.10.0
 
-# Architectures to build for: amd64, arm64. Empty: the machine's own; a release has both.
+# Architectures to build for: amd64, arm64. Empty: the machine's own. A release has both.
 ARCHS        ?=
 release: ARCHS := amd64 arm64
 # Where packages, static programs and a release are put.
@@ -41,7 +41,7 @@ export OUT
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# The Go that go.mod asks for. An older one that can fetch it (1.21 and later) does so: said, not in silence.
+# The version of Go in go.mod. An older Go that can fetch it (1.21 and later) does so, and this says it.
 GO_NEEDED := $(word 2,$(shell grep -m1 '^go ' go.mod))
 GO_FETCHES := 1.21
 older = [ "$$(printf '%s\n' $(1) $(2) | sort -V | sed -n 1p)" != $(2) ]
@@ -61,13 +61,13 @@ go-version:
 build: go-version ## build bin/eventsvc and bin/eventsvc-updater
 	$(GO) build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/eventsvc ./cmd/eventsvc-updater
 
-run: build ## build eventsvc and let it serve container events over Varlink; Ctrl-C ends it
+run: build ## build eventsvc and serve sample events over Varlink; Ctrl-C stops it
 	@exec bin/eventsvc demo
 
-fleet-demo: build ## try a fleet on this machine: NATS, three hosts, a collector; Ctrl-C ends it
+fleet-demo: build ## try a fleet on this machine: NATS, three hosts, a collector; Ctrl-C stops it
 	@exec test/fleet/demo.sh
 
-test: build ## run all tests; at the end it says what was skipped, and why
+test: build ## run all tests; the last lines say what was skipped, and why
 	@$(GO) build -o bin/report ./test/report
 	$(GO) test -json -tags '$(TAGS)' ./... | bin/report
 
@@ -80,7 +80,7 @@ test-peers: build ## install Podman, varlinkctl, D-Bus tools (root, Debian 12) a
 race: build ## run all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -tags '$(TAGS)' ./...
 
-lint: $(GOLANGCI).$(GOLANGCI_VERSION) ## check formatting, go vet, golangci-lint, and the shell scripts if shellcheck is there
+lint: $(GOLANGCI).$(GOLANGCI_VERSION) ## check formatting, go vet, golangci-lint, and the shell scripts if shellcheck is installed
 	$(GOLANGCI) fmt --diff
 	$(GO) vet -tags '$(TAGS)' ./...
 	$(GOLANGCI) run --build-tags '$(TAGS)'
@@ -97,7 +97,7 @@ $(GOLANGCI).$(GOLANGCI_VERSION):
 	GOBIN='$(CURDIR)/bin' $(GO) install $(GOLANGCI_MODULE)/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	touch $@
 
-generate: ## generate the Varlink bindings anew
+generate: ## generate the Varlink bindings
 	$(GO) generate ./...
 
 packages: $(NFPM).$(NFPM_VERSION) ## build the deb and the rpm into dist/out; ARCHS="amd64 arm64" for both architectures
@@ -111,25 +111,25 @@ $(NFPM).$(NFPM_VERSION):
 	GOBIN='$(CURDIR)/bin' $(GO) install $(NFPM_MODULE)/cmd/nfpm@$(NFPM_VERSION)
 	touch $@
 
-static: $(CYCLONEDX).$(CYCLONEDX_VERSION) ## build static programs into dist/out, for any Linux, and say which modules are in them (CycloneDX)
+static: $(CYCLONEDX).$(CYCLONEDX_VERSION) ## build static programs for any Linux into dist/out, with lists of their modules (CycloneDX)
 	GO='$(GO)' CYCLONEDX='$(CYCLONEDX)' dist/package/static.sh $(ARCHS)
 
-# Its main module shows in what it writes: built alike everywhere, it writes the same everywhere.
+# Its output names its own main module: built in the same way everywhere, it writes the same everywhere.
 $(CYCLONEDX).$(CYCLONEDX_VERSION):
 	rm -f $(CYCLONEDX) $(CYCLONEDX).v*
 	CGO_ENABLED=0 GOBIN='$(CURDIR)/bin' $(GO) install -trimpath $(CYCLONEDX_MODULE)/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
 	touch $@
 
-release: packages static ## build all that a release has into dist/out: packages, static programs, module lists, SHA256SUMS
+release: packages static ## build a release into dist/out: packages, static programs, module lists, SHA256SUMS
 	cd '$(OUT)' && sha256sum -- *.deb *.rpm *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
 
-bench: ## measure the daemon beside grep, Podman and plain varlink/go, and print one table (root and podman for all of its rows)
+bench: ## compare the daemon with grep, Podman and plain varlink/go, and print one table (all rows need root and podman)
 	$(GO) run ./test/bench $(BENCH)
 
-bench-autoupdate: ## measure auto-update beside podman's own (root, the peers of test-peers)
+bench-autoupdate: ## compare auto-update with podman's own (needs root, and the peers of test-peers)
 	EVENTSVC_LONG=2 EVENTSVC_REQUIRE_PEERS=1 $(GO) test -count=1 -v -tags '$(TAGS)' -run '^TestAutoUpdate$$/^Bench$$' ./test
 
-bench-fleet: build ## measure forwarding and collecting beside bare programs of nats.go (test/peers/nats.sh); FLEET=Latency, FLEET=Hosts: one row
+bench-fleet: build ## compare forwarding and collecting with bare programs that use nats.go (test/peers/nats.sh); FLEET=Latency, FLEET=Hosts: one row
 	test/peers/nats.sh >/dev/null
 	$(GO) test -count=1 -tags '$(TAGS)' -run '^$$' -bench '^BenchmarkFleet$(FLEET)$$' -benchtime 1x -timeout 30m ./test/fleet
 
@@ -139,5 +139,5 @@ bench-parts: ## run the Go benchmarks of the packages, in a form that benchstat 
 fuzz: ## fuzz each target for FUZZTIME (30s)
 	TAGS='$(TAGS)' FUZZTIME=$(FUZZTIME) test/fuzz.sh
 
-clean: ## remove what was built and installed here
+clean: ## remove what was built, and the tools that were installed here
 	rm -rf bin dist/out

@@ -1,9 +1,9 @@
-// Makes the pieces of the page. All text goes in as text, never as HTML.
+// Makes the elements of the page. All text is set as text, never as HTML.
 /* global cockpit */
 
 export const language = cockpit.language.replace("_", "-");
 
-// visible has escapes for characters that turn text around or show nothing, as the terminal has.
+// visible returns text with escapes for characters that change its direction or are invisible, as on a terminal.
 export const visible = text => String(text ?? "").replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, c => "\\u" + c.codePointAt().toString(16).padStart(4, "0"));
 
 export function make(tag, properties, ...content) {
@@ -12,7 +12,7 @@ export function make(tag, properties, ...content) {
 	return element;
 }
 
-// fill has a table's body hold these rows. Rows that stay are not touched, nor is the focus.
+// fill sets the rows of a table's body. It changes neither rows that stay nor the focus.
 export function fill(body, rows) {
 	const focused = document.activeElement;
 	rows.forEach((row, i) => body.children[i] === row || body.insertBefore(row, body.children[i]));
@@ -22,7 +22,7 @@ export function fill(body, rows) {
 		focused.focus({ preventScroll: true });
 }
 
-// scale returns what makes a piece of a bar between two times: a state that lasts, or a mark.
+// scale returns a function that makes a part of a bar between two times: a lasting state, or a mark.
 function scale(from, to) {
 	const place = at => Math.max(0, Math.min(100, (at - from) / (to - from) * 100));
 	return (className, at, until, properties) => {
@@ -47,25 +47,25 @@ export function bar(lane, cell, from, to, mark, clock) {
 			since = at;
 		}
 		const [kind, words] = mark(c);
-		if (kind && !(at - last[kind] < (to - from) / 200)) { // those at one place are one
+		if (kind && !(at - last[kind] < (to - from) / 200)) { // marks at the same place are drawn once
 			last[kind] = at;
 			marks.push(piece(kind, at, 0, { title: clock.format(at) + " " + words }));
 		}
 	}
 	close(to);
 	const element = make("div", { className: "bar" }, ...states, ...marks);
-	element.setAttribute("aria-hidden", true); // the cells beside it say the same
+	element.setAttribute("aria-hidden", true); // the other cells of the row have the same content
 	return element;
 }
 
 const STEPS = [5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880].map(minutes => minutes * 60000);
 
-// axis draws the times above bars that are so many pixels wide.
+// axis draws the times above bars of a width in pixels.
 export function axis(from, to, width) {
 	const least = (to - from) / width * 70, step = STEPS.find(s => s >= least) ?? STEPS.at(-1);
 	const format = new Intl.DateTimeFormat(language, step >= 86400000 ? { weekday: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 	const piece = scale(from, to), ticks = [], day = new Date(from);
-	// Steps are those of a clock on the wall, also where it is put forward or back.
+	// Steps are in local time, also when the clocks change.
 	for (let n = 0, at = 0; at <= to; n++) {
 		at = +new Date(day.getFullYear(), day.getMonth(), day.getDate(), 0, 0, n * step / 1000);
 		if (at >= from && at <= to)

@@ -1,13 +1,13 @@
-// What events mean: a lane for each container, by name, as in internal/timeline,
-// which "eventsvc timeline" prints and whose test compares the two.
+// Turns events into lanes, one for each container, by name, as internal/timeline does for
+// "eventsvc timeline". A test there compares the two.
 // Memory is bounded: at most LANES lanes of CELLS parts.
 
 const CELLS = 480, LANES = 1000, LEFT = 10000;
 const COUNTS = ["starts", "restarts", "deaths", "failures", "pullErrors", "updates", "failedUpdates", "unhealthy"];
 const NONE = Object.fromEntries(COUNTS.map(k => [k, 0]));
 
-// What a container did before an event, where that is its first, and after it; null:
-// the same, or it depends.
+// The state of a container before an event, if that is its first, and after it; null:
+// unchanged, or unknown.
 const STATES = {
 	create: [null, "stopped"], init: [null, "stopped"], start: ["stopped", "running"], restore: ["stopped", "running"],
 	died: ["running", "stopped"], remove: ["stopped", "stopped"], checkpoint: [null, "stopped"], pause: ["running", "paused"],
@@ -20,7 +20,7 @@ export class Lanes {
 		this.span = span; // in ms
 		this.cell = span / CELLS;
 		this.lanes = new Map();
-		this.left = new Map(); // of those dropped, at most LEFT, the cells of their last events
+		this.left = new Map(); // for at most LEFT dropped lanes, the cells of their last events
 	}
 
 	add(e) {
@@ -143,7 +143,7 @@ function become(lane, before, after, cell) {
 	lane.state = cell.after = after;
 }
 
-// takeOver goes on with what a container did under its old name, which there is no more.
+// takeOver continues the lane of a container's old name, which no longer exists.
 function takeOver(lane, old, number) {
 	Object.assign(lane, { died: old.died, exit: old.exit });
 	become(lane, "stopped", old.state, cellAt(lane, number));
@@ -155,8 +155,8 @@ export function failing(lane) {
 	return lane.state === "unhealthy" || (lane.state === "stopped" && lane.failures > 0 && !!lane.exit);
 }
 
-// labels returns what names each lane: its name, and its user and host where these
-// lanes have several.
+// labels returns the label of each lane: its name, and its user and host if the lanes
+// have several of them.
 export function labels(lanes) {
 	const several = of => lanes.some(l => l[of] !== lanes[0][of]);
 	const users = several("uid"), hosts = several("host");

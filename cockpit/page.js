@@ -1,4 +1,4 @@
-// The page: what the viewer asks for, and what is shown of it.
+// The page: what the user selects, and what is shown.
 /* global cockpit */
 import { follow } from "./source.js";
 import { Lanes, failing, labels } from "./lanes.js";
@@ -10,9 +10,9 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const $ = id => document.getElementById(id);
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 let lanes, stop = () => {}, live = false, scheduled, rested = 0, most = 12, taken = 0;
-let paused = 0, held = []; // since when the page is as it is, and what came then
+let paused = 0, held = []; // when the page was paused, and the events since then
 
-// Cockpit's own choice of style goes before that of the browser.
+// Cockpit's own choice of style takes precedence over the browser's.
 function theme() {
 	const style = localStorage.getItem("shell:style");
 	document.documentElement.classList.toggle("dark", style === "dark" || (style !== "light" && dark.matches));
@@ -35,7 +35,7 @@ function help(...words) {
 
 function lost(problem) {
 	state("lost", _("Connection lost, trying again…"));
-	if (problem.includes(" ")) { // what the service says, not a word of Cockpit's
+	if (problem.includes(" ")) { // a message of the service, not an error code of Cockpit
 		say("fault", problem);
 	} else if (["access-denied", "not-authorized"].includes(problem)) {
 		state("lost", _("No access"));
@@ -76,11 +76,11 @@ function begin() {
 	say("filter-error");
 	$("filter").removeAttribute("aria-invalid");
 	state("busy", _("Connecting…"));
-	rested = performance.now() + 250; // most pages are live by then, and show no zeros before
+	rested = performance.now() + 250; // most pages are live by then, and so do not show zeros first
 	stop = follow({ filters: $("filter").value.match(/\S+/g) ?? [], since: $("span").value, allUsers: $("all").checked }, {
 		status(s) {
 			help();
-			$("everyone").hidden = !s.path; // which only those get who may read all
+			$("everyone").hidden = !s.path; // the path is sent only to users who may read everything
 			say("fault", s.fault);
 		},
 		event(e) {
@@ -126,14 +126,14 @@ function pause() {
 	const events = held;
 	held = [];
 	label();
-	if (events.length > table.KEPT) // more than was held: read it all again
+	if (events.length > table.KEPT) // more than the page holds: read everything again
 		return begin();
 	events.forEach(take);
 	schedule();
 }
 
-// Drawing, with the browser's own part of it, takes at most a fifth of the time. While history comes in it is rarer
-// still, so as not to hold that up.
+// Drawing, including the browser's part of it, takes at most a fifth of the time, and less while history is read, so
+// as not to delay that.
 function schedule() {
 	scheduled ??= setTimeout(requestAnimationFrame, Math.max(30, rested - performance.now()), () => {
 		scheduled = undefined;
@@ -146,7 +146,7 @@ function schedule() {
 	});
 }
 
-// mark says how a part of a lane is marked, and why.
+// mark returns how a part of a lane is marked, and why.
 function mark(cell) {
 	const { pullErrors, failures, codes, failedUpdates, updates, deaths } = cell;
 	return pullErrors ? ["failure", _("the image could not be pulled")]
@@ -209,6 +209,6 @@ $("more-lanes").onclick = () => { most = Infinity; schedule() };
 setInterval(schedule, 10000);
 cockpit.translate();
 Object.assign(document.documentElement, { lang: language, dir: cockpit.language_direction });
-// Administrative access turned on or off makes another connection of it.
+// When administrative access is turned on or off, connect again.
 cockpit.permission({ admin: true }).addEventListener("changed", begin);
 begin();

@@ -1,4 +1,4 @@
-// The events, over Varlink: every one once, in order, also over a lost connection.
+// The events, over Varlink: each once and in order, even when the connection is lost.
 // It knows the interface io.podman.events, and nothing of the page.
 /* global cockpit */
 
@@ -7,7 +7,7 @@ const SOCKETS = ["/run/eventsvc/io.podman.events", "/run/eventsvc/io.podman.even
 
 // follow delivers what happens to "on": status(reply of GetStatus), event(e), live(resumed: nothing was missed since it was so
 // before), lost(problem), gap() when the store has lost the place, refused(error, parameters) when nothing more comes. It
-// returns what ends it.
+// returns a function that ends it.
 export function follow({ filters, since, allUsers }, on) {
 	let cursor, lost = false, live = false, resumed = false, over = false, tries = 0, socket = 0, hangUp, timer, watchdog;
 
@@ -29,7 +29,7 @@ export function follow({ filters, since, allUsers }, on) {
 		watch();
 	}
 
-	// A service that says nothing for long has gone, though its socket may not have closed.
+	// A service that sends nothing for long has gone, even if its socket has not closed.
 	function watch() {
 		clearTimeout(watchdog);
 		watchdog = setTimeout(closed, 60000, "timeout");
@@ -82,7 +82,7 @@ export function follow({ filters, since, allUsers }, on) {
 			socket = 1;
 			return connect();
 		}
-		// There is no other socket: what counts is that the first is not for this user.
+		// The other socket does not exist: report that this user may not use the first.
 		if (socket === 1 && problem === "not-found")
 			problem = "access-denied";
 		socket = 0;

@@ -7,7 +7,7 @@ const PAGE = 100;
 export const KEPT = 100000;
 const time = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
-// libpod's own words: the contract has "_" for "-", and raw words beside.
+// libpod's own words: the contract has "_" for "-", and separate members for raw words.
 const typeOf = e => e.rawType || e.type;
 const statusOf = e => e.rawStatus || e.status.replace(/^(auto|log|pull)_/, "$1-");
 
@@ -41,7 +41,7 @@ function matches(e) {
 	return words.every(w => e.haystack.includes(w));
 }
 
-// draw returns what there is to say where it shows no event.
+// draw returns the message to show if there is no event.
 export function draw() {
 	const list = [];
 	for (let i = events.length - 1; i >= 0 && list.length <= shown; i--) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes every Fuzz function of the tree, each for FUZZTIME (default 30s), FUZZJOBS of them at a time (default 1), and
-# prints what each had to say when it has ended. For one that fails Go has written the input under that package's
-# testdata/fuzz, to be committed with the fix.
+# prints the output of each when it has ended. If one fails, Go has written the input to that package's testdata/fuzz; commit it
+# with the fix.
 #
 #   test/fuzz.sh             run them
 #   test/fuzz.sh --list      print "PACKAGE FUNCTION" of each
@@ -29,7 +29,7 @@ fuzz() {
 	go test -tags "${TAGS:-}" -run '^$' -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 50x -parallel "$parallel" "$1" </dev/null 2>&1
 }
 
-# Go's fuzzer now and then reports its own deadline as a failure, without an input that fails. Only that is tried again.
+# Go's fuzzer sometimes reports its own deadline as a failure, without an input that fails. Only that is retried.
 fuzz_and_tell() {
 	local said code=0
 	said=$(fuzz "$1" "$2") || code=$?

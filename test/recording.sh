@@ -5,8 +5,8 @@
 #   make build && test/recording.sh [EVENTS]      default: 4,000; root only
 #
 # It runs in the Debian 13 tree of test/peers/booted.sh, below an overlay in memory, with a network of its own: nothing is left.
-# Podman's API service creates and removes containers, which carry 1 kB of labels, two at a time. Each reply says that an event is
-# stored; that is what the followers are held against.
+# Podman's API service creates and removes containers, which carry 1 kB of labels, two at a time. Each reply confirms that an event
+# is stored; the followers are compared with these.
 set -euo pipefail
 
 record() {
@@ -20,7 +20,7 @@ record() {
 
 api() { curl -fsS --unix-socket /run/podman.sock "$@"; }
 
-# produce WRITER COUNT: creates and removes containers, and notes each event that is stored.
+# produce WRITER COUNT: creates and removes containers, and records each event that is stored.
 produce() {
 	local n name padding
 	padding=$(printf 'x%.0s' {1..1000})
@@ -45,7 +45,7 @@ settle() {
 	sleep 1 # what is repeated after the last event
 }
 
-# judge NAME FILE: a line of the table.
+# judge NAME FILE: prints a line of the table.
 judge() {
 	jq -r 'select((.Type // "container") == "container" and ((.Name // .Actor.Attributes.name) | startswith("c")))
 		| "\(.Name // .Actor.Attributes.name) \(.Status // .Action)"' "$2" | sort >"$2.events"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the packages, deb and rpm, into dist/out; "make packages" calls it. The same commit gives the same bytes, on whatever day and
-# in whatever directory, as long as Go and the compiler are the same.
+# Builds the packages, deb and rpm, into dist/out; "make packages" calls it. The same commit gives the same bytes, at any time and in
+# any directory, if Go and the compiler are the same.
 #
 #   dist/package/build.sh [ARCH...]        default: the machine's own; amd64 and arm64 are known
 #   OUT=DIR                                puts them elsewhere
@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 go=${GO:-go}
 nfpm=${NFPM:-bin/nfpm}
 out=$(realpath -m "${OUT:-dist/out}")
-# The time of the last commit stands in for "now" wherever a time gets into a package.
+# Wherever a package has a time, it is that of the last commit.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 VERSION=$(dist/package/version.sh)
 export SOURCE_DATE_EPOCH VERSION

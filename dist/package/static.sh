@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds what runs on any Linux, into dist/out: for each architecture an archive with both programs, linked statically, and for each
-# program the list of the modules in it, in the format CycloneDX. "make static" calls it. The same commit gives the same bytes, on
-# whatever day and in whatever directory, as long as Go is the same.
+# Builds programs for any Linux into dist/out: for each architecture an archive with both programs, linked statically, and for each
+# program the list of the modules in it, in the format CycloneDX. "make static" calls it. The same commit gives the same bytes, at
+# any time and in any directory, if Go is the same.
 #
 #   dist/package/static.sh [ARCH...]       default: the machine's own; any that Go knows
 #   OUT=DIR                                puts them elsewhere
 #
-# Pure Go, so that no C compiler is needed, and nothing of the host when it runs; without libsystemd the journal cannot be read.
+# Pure Go, which needs no C compiler, and no library of the host when it runs; without libsystemd the journal cannot be read.
 # GO and CYCLONEDX come from the Makefile.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -35,7 +35,7 @@ for arch in "$@"; do
 		GOOS=linux GOARCH=$arch $go build -trimpath -buildvcs=false \
 			-ldflags "-s -w -buildid= -X github.com/eventsvc/eventsvc/internal/version.Version=$version" \
 			-o "$work/$name/$program" "./cmd/$program"
-		# A serial number and the time would be other ones each time. -std: Go's own library has advisories, too.
+		# A serial number and the time would be different each time. -std: Go's own library has advisories, too.
 		"$cyclonedx" bin -json -std -noserial -notimestamp -version "$version" \
 			-output "$out/$program-$version-linux-$arch.cdx.json" "$work/$name/$program"
 	done

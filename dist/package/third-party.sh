@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Says which Go modules the programs are linked with, and under which licences. Whoever hands the programs on has to hand on the
-# texts of these, so every package, archive and image has them.
+# Prints which Go modules the programs are linked with, and under which licences. A copy of the programs must come with the texts of
+# these licences, so every package, archive and image has them.
 #
 #   dist/package/third-party.sh list        module, version and licence (SPDX) of each, one a line
 #   dist/package/third-party.sh expression  all licences, as the field License of an rpm has them
-#   dist/package/third-party.sh provides    what the spec says of them: Provides: bundled(golang(MODULE)) = VERSION
+#   dist/package/third-party.sh provides    lines for the spec: Provides: bundled(golang(MODULE)) = VERSION
 #   dist/package/third-party.sh texts       the list, and then every text once
 #
 # It needs the modules, from the cache or in vendor/, and fails for a licence that it does not know. GO comes from the Makefile.
@@ -29,13 +29,13 @@ terms() {
 	case $text in *'Mozilla Public License'*) echo MPL-2.0 ;; esac
 }
 
-# Each package with its module; of Go's own library there is no module.
+# Each package with its module; Go's own library is in no module.
 packages() {
 	GOOS=linux $go list -deps -tags systemd \
 		-f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{$.ImportPath}} {{$.Dir}}{{end}}{{end}}' ./cmd/eventsvc ./cmd/eventsvc-updater
 }
 
-# Beside a package, and above it up to the module, may be licences of its own.
+# The directory of a package, and those above it up to the module, may have licences of their own.
 packages | while read -r module version package dir; do
 	below=${package#"$module"}
 	root=${dir%"$below"}
@@ -69,7 +69,7 @@ texts)
 	echo "The programs of eventsvc contain these Go modules, and the library of Go, whose licence is that of golang.org/x/sys."
 	echo
 	list
-	# Equal texts once, with all whose they are.
+	# Equal texts once, with all modules that have them.
 	while read -r module _ file place; do
 		echo "$(sha256sum <"$file" | cut -d' ' -f 1) $module/$place $file"
 	done <"$work/files" | sort | awk '

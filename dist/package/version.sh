@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the version of the packages, which dpkg and rpm sort alike and take for what it is: a release for a commit with the tag
-# vX.Y.Z, X.Y.Z+gitN.gCOMMIT behind one, 0.1.0~gitN.gCOMMIT (older than 0.1.0) where no tag is to be seen. N counts commits. What
-# is not committed adds .dirty. EVENTSVC_VERSION overrules it.
+# Prints the version of the packages, which dpkg and rpm sort in the same order: X.Y.Z for a commit with the tag vX.Y.Z,
+# X.Y.Z+gitN.gCOMMIT after it, 0.1.0~gitN.gCOMMIT (older than 0.1.0) if there is no tag. N counts commits. Uncommitted changes add
+# .dirty. EVENTSVC_VERSION overrides all this.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

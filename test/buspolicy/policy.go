@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// Session lets every client do everything, as on a session bus.
+// Session allows every client everything, as on a session bus.
 const Session = `<type>session</type>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
   </policy>`
 
-// system is what a system bus has by default.
+// system is the default policy of a system bus.
 const system = `<type>system</type>
   <policy context="default">
     <allow user="*"/>
@@ -36,8 +36,8 @@ const system = `<type>system</type>
 // below the top of the repository.
 const shipped = "../dist/dbus/io.podman.Events1.conf"
 
-// System returns the policy of a system bus on which the user of this process
-// is who root is on a real one.
+// System returns the policy of a system bus on which the user of this process has the
+// role of root.
 func System(t testing.TB) string {
 	t.Helper()
 	file, err := os.ReadFile(shipped)

@@ -1,6 +1,6 @@
-// Package busy reports how much of the machine others use, for tests of what has
-// to happen within milliseconds: on a machine whose processors belong to others
-// such a test says nothing about the program.
+// Package busy reports how much of the machine other processes use, for tests of what
+// must happen within milliseconds: on a busy machine, such a test says nothing about the
+// program.
 package busy
 
 import (
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Much is the share of the processors from which on others have too much of
-// them for a test of milliseconds.
+// Much is the share of the processors above which other processes use too much of them
+// for a test of milliseconds.
 const Much = 0.2
 
 // Mark is a point in time.
@@ -51,8 +51,8 @@ func used(who int) time.Duration {
 // tick is the unit of /proc/stat (USER_HZ, the same on all architectures).
 const tick = 10 * time.Millisecond
 
-// processors returns how much time all processors together had, and how much of
-// it they were idle (proc(5), /proc/stat: user nice system idle iowait irq
+// processors returns the time of all processors together, and how much of it they were
+// idle (proc(5), /proc/stat: user nice system idle iowait irq
 // softirq steal; guest time is in user).
 func processors() (total, idle time.Duration) {
 	text, err := os.ReadFile("/proc/stat")

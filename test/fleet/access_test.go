@@ -78,8 +78,8 @@ func leaf(name string, addresses ...net.IP) *x509.Certificate {
 	}
 }
 
-// refused runs 'eventsvc hosts', which ends with the error, and a forwarder and a
-// collector, which try again and again and log it.
+// refused runs 'eventsvc hosts', which exits with the error, and a forwarder and a
+// collector, which log it and retry.
 func refused(t *testing.T, h *host, s *server, want string, access ...string) {
 	t.Helper()
 	out, err := exec.Command(binary, append([]string{"hosts", "--from", s.url}, access...)...).CombinedOutput()
@@ -108,8 +108,8 @@ func accepted(t *testing.T, h *host, s *server, access ...string) {
 	}
 }
 
-// With TLS the server's certificate is checked, and the client's is sent; each that is
-// wrong or missing is an error which says what to do.
+// With TLS the server's certificate is checked, and the client's is sent. If one is wrong
+// or missing, the error says what to do.
 func TestFleet_tls(t *testing.T) {
 	ours, other := newAuthority(t, "ours"), newAuthority(t, "other")
 	cert, key := ours.issue("server", leaf("server", net.IPv4(127, 0, 0, 1)))
@@ -161,9 +161,9 @@ func seed(t *testing.T, create func() (nkeys.KeyPair, error)) (pair nkeys.KeyPai
 	return pair, public, file
 }
 
-// An nkey and a password let in; a foreign one, none, and a file that has none are an
-// error which says what to do. What is refused is tried again: once the server knows
-// the key, the forwarder goes on by itself.
+// A client connects with an nkey or a password. With a wrong one, with none, and with a
+// file that has none, the error says what to do. A refused client retries: once the
+// server knows the key, the forwarder continues by itself.
 func TestFleet_nkey(t *testing.T) {
 	_, ours, file := seed(t, nkeys.CreateUser)
 	_, late, lateFile := seed(t, nkeys.CreateUser)
@@ -234,7 +234,8 @@ func claims(t *testing.T, by nkeys.KeyPair, subject, kind string, more map[strin
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// A credentials file lets in; one of another operator, and one without credentials do not.
+// A client connects with a credentials file, but not with one of another operator or one
+// without credentials.
 func TestFleet_creds(t *testing.T) {
 	credentials := func(operator, account nkeys.KeyPair) (operatorJWT, accountJWT, file string) {
 		_, public, seedFile := seed(t, nkeys.CreateUser)

@@ -33,10 +33,10 @@ func (h *host) add(change func(e *events.Event)) {
 	h.append(append(line, '\n'))
 }
 
-// Whatever a user writes into a member of an event, the event arrives, shortened where
-// the server takes nothing so long, and those after it do: words that a subject cannot
-// have, or that are longer than the server lets a line be, and members that are longer
-// than a message may be. The server may be replaced by one that takes less.
+// Whatever a user writes into a member of an event, the event arrives, and so do those
+// after it: words that a subject cannot have, or that are longer than a line of the
+// protocol may be, and members that are longer than a message may be, which are
+// shortened. The server may be replaced by one that accepts less.
 func TestForward_hostileWords(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
@@ -70,8 +70,8 @@ func TestForward_hostileWords(t *testing.T) {
 	await(t, "log", func() map[string]*got { return inLog(t, c.log) }, h)
 }
 
-// Another program's stream has the name: forwarder and collector say so, publish and
-// collect nothing, and go on once it is away.
+// If another program's stream has the name, forwarder and collector report it, publish
+// and collect nothing, and continue when that stream is deleted.
 func TestFleet_foreignStream(t *testing.T) {
 	s := startNATS(t)
 	nc, js := s.connect(t)
@@ -101,8 +101,8 @@ func TestFleet_foreignStream(t *testing.T) {
 	await(t, "log", func() map[string]*got { return inLog(t, c.log) }, h)
 }
 
-// The stream is deleted and made again while events in it were not collected: exactly
-// one event says that some may be lost, and nothing is collected twice.
+// The stream is deleted and created again while events in it were not collected: exactly
+// one event reports that some may be lost, and nothing is collected twice.
 func TestCollect_streamMadeAgain(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
@@ -141,7 +141,7 @@ func TestCollect_streamMadeAgain(t *testing.T) {
 	}
 }
 
-// A host whose clock is wrong is there all the same: the server's clock counts.
+// A host whose clock is wrong is still listed as present: the server's clock counts.
 func TestHosts_clockSkew(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
@@ -177,7 +177,7 @@ func TestForward_hostNames(t *testing.T) {
 	}
 }
 
-// A host that is given another name goes on under it, with all that its log holds.
+// A host that is renamed continues under the new name, with everything in its log.
 func TestForward_renamedHost(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")

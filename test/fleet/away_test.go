@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// While the server is away hosts write on. When it is back all their events arrive, each
-// once and in order: a hundred hosts and five minutes in a long run.
+// While the server is down, hosts continue to write. When it is back, all their events
+// arrive, each once and in order: a hundred hosts and five minutes in a long run.
 func TestFleet_serverAway(t *testing.T) {
 	n, away := 10, 2*time.Second
 	if scale() > 1 {
@@ -50,8 +50,8 @@ func TestFleet_serverAway(t *testing.T) {
 	t.Logf("%d events of %d hosts; the server was away for %v, and %v later all were collected", total, n, away, took.Round(time.Millisecond))
 }
 
-// A server that lets one batch be open for each stream, which another client holds, is
-// sent single events, and nothing is missed or repeated.
+// If the server allows one open batch for each stream, and another client has it, the
+// forwarder sends single events, and nothing is missed or repeated.
 func TestForward_oneBatchSlot(t *testing.T) {
 	s := startNATS(t)
 	s.configure("max_file: 2G", "max_file: 2G, limits { batch { max_inflight_per_stream: 1 } }")
@@ -79,7 +79,7 @@ func TestForward_oneBatchSlot(t *testing.T) {
 	await(t, "stream", func() map[string]*got { return inStream(t, s) }, hosts...)
 }
 
-// configure changes the configuration of the server, and starts it anew.
+// configure changes the configuration of the server, and restarts it.
 func (s *server) configure(old, changed string) {
 	s.t.Helper()
 	path := filepath.Join(s.dir, "nats.conf")
@@ -94,8 +94,8 @@ func (s *server) configure(old, changed string) {
 	s.again()
 }
 
-// Where the server takes longer messages, a collector takes them too, and the longest that
-// anyone may publish keeps it from nothing.
+// If the server accepts longer messages, so does a collector, and the longest message that
+// a client may publish does not stop it.
 func TestCollect_longMessages(t *testing.T) {
 	s := startNATS(t, "max_payload: 8M")
 	h := newHost(t, "h0")

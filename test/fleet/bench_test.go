@@ -21,9 +21,9 @@ import (
 	"github.com/eventsvc/eventsvc/client"
 )
 
-// BenchmarkFleet is 'make bench-fleet': each row once, beside a bare program of nats.go
-// that moves the same bytes through a server of its own. EVENTSVC_BENCH_EVENTS is how
-// many.
+// BenchmarkFleet is 'make bench-fleet': each row once, compared with a bare program with
+// nats.go that moves the same bytes through a server of its own. EVENTSVC_BENCH_EVENTS is
+// the number of events.
 func BenchmarkFleet(b *testing.B) {
 	events := benchEvents(1_000_000)
 	load, err := os.ReadFile("/proc/loadavg")
@@ -89,7 +89,7 @@ func BenchmarkFleet(b *testing.B) {
 // FLEET=Hosts'.
 func BenchmarkFleetHosts(b *testing.B) { rowHosts(b, max(10, benchEvents(1_000_000)/1000)) }
 
-// rowHosts measures a hundred hosts with so many events each.
+// rowHosts measures a hundred hosts with a number of events each.
 func rowHosts(b *testing.B, each int) {
 	b.Helper()
 	const hosts = 100
@@ -137,7 +137,7 @@ func BenchmarkFleetLatency(b *testing.B) {
 	}
 }
 
-// benchEvents is how many events the hosts have before.
+// benchEvents is the number of events that the hosts have at the start.
 func benchEvents(usual int) int {
 	if n, _ := strconv.Atoi(os.Getenv("EVENTSVC_BENCH_EVENTS")); n > 0 {
 		return n
@@ -163,7 +163,7 @@ func collectArgs(s *server, log, metrics string) []string {
 	return []string{"env", "GOMEMLIMIT=18MiB", binary, "collect", "--from", s.url, "--log", log, "--log-max-size", "0", "--metrics", "unix:" + metrics}
 }
 
-// onDisk is how large the server's store is, in bytes.
+// onDisk returns the size of the server's store, in bytes.
 func (s *server) onDisk() (total int) {
 	_ = filepath.WalkDir(filepath.Join(s.dir, "js"), func(_ string, d fs.DirEntry, err error) error {
 		if err == nil {
@@ -344,7 +344,7 @@ func publishBatches(b *testing.B, s *server, all []*nats.Msg) float64 {
 	return rate(len(all), took)
 }
 
-// publishAsync publishes what each of several hosts has, without a fence.
+// publishAsync publishes the messages of several hosts, without a fence.
 func publishAsync(b *testing.B, s *server, per [][]*nats.Msg) float64 {
 	b.Helper()
 	_, look := bareStream(b, s)

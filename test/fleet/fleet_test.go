@@ -109,7 +109,7 @@ func TestFleet_killed(t *testing.T) {
 }
 
 // A forwarder that was stopped while another took over publishes nothing when it
-// goes on.
+// continues.
 func TestForward_stoppedWhileAnotherTookOver(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
@@ -130,8 +130,8 @@ func TestForward_stoppedWhileAnotherTookOver(t *testing.T) {
 	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
 }
 
-// The server's store is put back to an older copy, as a power failure can do it:
-// the host sends again what is missing, and the collector takes nothing twice.
+// The server's store is restored to an older state, as a power failure can do: the host
+// sends again what is missing, and the collector collects nothing twice.
 func TestFleet_storePutBack(t *testing.T) {
 	s := startNATS(t)
 	h, other := newHost(t, "h0"), newHost(t, "h1")
@@ -170,7 +170,7 @@ func copyDir(t *testing.T, from, to string) {
 	}
 }
 
-// The host's log has been rotated past the checkpoint: exactly one event says so.
+// The host's log was rotated past the checkpoint: exactly one event reports it.
 func TestForward_logPassedCheckpoint(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
@@ -209,8 +209,8 @@ func TestForward_logPassedCheckpoint(t *testing.T) {
 }
 
 // Other services are sources as well: each event once, with the name that its host
-// was given, though services and the collector are killed; what a service no longer
-// holds is reported once.
+// was given, although services and the collector are killed; a loss in a service is
+// reported once.
 func TestCollect_services(t *testing.T) {
 	one, two := newHost(t, "h1"), newHost(t, "h2")
 	log := filepath.Join(t.TempDir(), "events.log")

@@ -18,7 +18,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// The requests of FUSE that are answered (linux/fuse.h).
+// The requests of FUSE that get a reply (linux/fuse.h).
 const (
 	fuseLookup  = 1
 	fuseForget  = 2
@@ -29,8 +29,8 @@ const (
 	fuseOpendir = 27
 )
 
-// fuse is a file system that a user has mounted. Its root holds one file, and it stops
-// answering when a test wants it to.
+// fuse is a file system that a user has mounted. Its root has one file, and a test can
+// make it stop replying.
 type fuse struct {
 	*person
 	fuseKind
@@ -50,7 +50,7 @@ type fuseKind struct {
 	hangs func(opcode uint32) bool
 }
 
-// mount mounts one.
+// mount mounts a file system.
 func (p *person) mount(kind fuseKind) *fuse {
 	p.t.Helper()
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -76,7 +76,7 @@ func (p *person) mount(kind fuseKind) *fuse {
 	return f
 }
 
-// die has the kernel answer for it, with an error, as when the program that serves a
+// die makes the kernel reply for it, with an error, as when the program that serves a
 // file system is killed. It stays mounted.
 func (f *fuse) die() {
 	f.once.Do(func() {
@@ -167,9 +167,8 @@ func (f *fuse) answer(opcode uint32, node uint64) (failed unix.Errno, body []byt
 	return 0, body
 }
 
-// File systems of users that answer nothing, or stop to answer while a log is opened,
-// watched or read, cost the events of these users alone; they come when there is an
-// answer again.
+// If a user's file system does not reply, or stops replying while a log is opened, watched
+// or read, only that user's events are delayed; they arrive when it replies again.
 func TestCollect_hungFileSystems(t *testing.T) {
 	u := newUsers(t)
 	var hung []*fuse
@@ -184,7 +183,7 @@ func TestCollect_hungFileSystems(t *testing.T) {
 		mount(fuseKind{hangs: func(uint32) bool { return true }})
 		mount(fuseKind{below: "libpod/tmp/events", hangs: func(opcode uint32) bool { return opcode == fuseRead }})
 	}
-	// It answers that there is nothing, and then not whether that may be watched.
+	// It replies that there is nothing, and then does not reply whether that may be watched.
 	looked := false
 	mount(fuseKind{below: "libpod", empty: true, hangs: func(opcode uint32) bool {
 		hangs := looked
@@ -238,7 +237,7 @@ func TestCollect_hungFileSystems(t *testing.T) {
 	u.await(append(owners, good)...)
 }
 
-// processorTime is what the process has used so far.
+// processorTime returns the processor time that the process has used.
 func (p *process) processorTime() time.Duration {
 	p.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))

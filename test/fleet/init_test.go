@@ -53,7 +53,7 @@ func TestFleetInit_streamsByCLI(t *testing.T) {
 	}
 }
 
-// configOf returns the configuration of a stream, without what a program only notes.
+// configOf returns the configuration of a stream, without what is only recorded there.
 func configOf(t *testing.T, s *server, stream string) jetstream.StreamConfig {
 	t.Helper()
 	nc, js := s.connect(t)

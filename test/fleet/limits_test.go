@@ -26,8 +26,8 @@ func stream(t testing.TB, s *server) (jetstream.JetStream, jetstream.Stream) {
 	return nil, nil
 }
 
-// An event that is longer than the server takes goes without its inspect data, and
-// says so; a long one that fits goes whole.
+// An event that is longer than the server accepts is sent without its inspect data, and
+// marked; a long one that fits is sent unchanged.
 func TestForward_longEvents(t *testing.T) {
 	s := startNATS(t, "max_payload: 512k")
 	h := newHost(t, "h0")
@@ -49,8 +49,7 @@ func TestForward_longEvents(t *testing.T) {
 	}
 }
 
-// The stream's retention has removed all that a quiet host had sent: nothing is
-// sent again.
+// The stream's retention has removed all events of a quiet host: nothing is sent again.
 func TestForward_quietHost(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
@@ -81,8 +80,8 @@ func TestForward_quietHost(t *testing.T) {
 	}
 }
 
-// The stream no longer holds what a collector that was away needs: exactly one
-// event says so.
+// The stream no longer holds what a collector that was stopped needs: exactly one event
+// reports it.
 func TestCollect_streamPassedCollector(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
@@ -119,7 +118,7 @@ func TestCollect_streamPassedCollector(t *testing.T) {
 	}
 }
 
-// A stream that takes no more, and a server that is away, lose nothing.
+// Nothing is lost when the stream is full, or the server is down.
 func TestFleet_streamFull(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
@@ -149,8 +148,8 @@ func TestFleet_streamFull(t *testing.T) {
 	await(t, "stream", func() map[string]*got { return inStream(t, s) }, h)
 }
 
-// What has read a stream leaves no consumer in the server, which has room for few of
-// them, but those by which forwarders read their checkpoint.
+// A reader of a stream leaves no consumer in the server, which can hold only a few, except
+// those with which forwarders read their checkpoint.
 func TestFleet_consumersAreRemoved(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")
@@ -175,8 +174,8 @@ func TestFleet_consumersAreRemoved(t *testing.T) {
 	}
 }
 
-// Two machines with one name notice it, and at least one of them ends with an
-// error that says what to do.
+// Two machines with the same name notice it, and at least one of them exits with an error
+// that says what to do.
 func TestForward_twoMachinesWithOneName(t *testing.T) {
 	s := startNATS(t)
 	one, two := newHost(t, "h0"), newHost(t, "h0")
@@ -210,8 +209,8 @@ func TestForward_twoMachinesWithOneName(t *testing.T) {
 	}
 }
 
-// A stream that takes shorter messages than the server lets the short ones pass whole,
-// and cuts the others: single events and batches, and one that arrives among them.
+// If a stream accepts only shorter messages than the server, short ones are sent unchanged
+// and the others shortened: in single events, in batches, and in between.
 func TestForward_streamTakesShortMessages(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")

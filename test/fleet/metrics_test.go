@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// number asks for one metric, as curl --unix-socket does.
+// number returns one metric, read as curl --unix-socket does.
 func number(t testing.TB, socket, name string) float64 {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -51,8 +51,8 @@ func awaitNumber(t testing.TB, socket, name string, is func(float64) bool) {
 	t.Fatalf("%s is %v", name, number(t, socket, name))
 }
 
-// The metrics of a forwarder and a collector say how far they are, what keeps them, and
-// that nothing does any more.
+// The metrics of a forwarder and a collector show their progress, a fault, and that it is
+// over.
 func TestFleet_metrics(t *testing.T) {
 	s := startNATS(t)
 	h := newHost(t, "h0")

@@ -12,8 +12,8 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// Mosquitto's client has the events of all hosts from the MQTT listener of nats-server,
-// and chooses among them by topic.
+// Mosquitto's client gets the events of all hosts from the MQTT listener of nats-server,
+// and selects them by topic.
 func TestRecipe_mqtt(t *testing.T) {
 	testkit.Need(t, "mosquitto_sub")
 	address := freeAddress(t)

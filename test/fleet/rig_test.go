@@ -90,14 +90,13 @@ func run(t testing.TB, args ...string) *process {
 	return p
 }
 
-// awaitReconnected waits until the process says for the nth time that it has its
-// server again.
+// awaitReconnected waits until the process has reported n times that it has reconnected.
 func (p *process) awaitReconnected(n int) {
 	p.t.Helper()
 	p.awaitTimes(n, "connected to NATS again")
 }
 
-// awaitSaid waits until the process has logged what is wanted.
+// awaitSaid waits until the process has logged the text.
 func (p *process) awaitSaid(want string) {
 	p.t.Helper()
 	p.awaitTimes(1, want)
@@ -141,7 +140,7 @@ func startNATS(t testing.TB, more ...string) *server {
 	return s
 }
 
-// connect returns a connection of the test's own, which it has to close.
+// connect returns a connection for the test, which must close it.
 func (s *server) connect(t testing.TB) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
 	nc, err := nats.Connect(s.url)
@@ -168,7 +167,7 @@ func (p *process) await(address string) {
 	p.t.Fatalf("%s does not answer\n%s", p.args[0], p.out)
 }
 
-// again starts it once more, after its end.
+// again starts it again, after it has ended.
 func (s *server) again() {
 	s.t.Helper()
 	s.start()
@@ -283,7 +282,7 @@ func startCollector(t testing.TB, s *server, more ...string) *collector {
 	return &collector{run(t, append([]string{binary, "collect", "--from", s.url, "--log", log}, more...)...), log}
 }
 
-// userKey stands for a user of this host where else a host stands.
+// userKey is used for a user of this host in place of the name of a host.
 func userKey(uid uint32) string { return "user " + strconv.FormatUint(uint64(uid), 10) }
 
 // got is what arrived from a host.
@@ -316,7 +315,7 @@ func inStream(t testing.TB, s *server) map[string]*got {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A server has room for few consumers, and forgets an idle one after minutes.
+	// A server can hold only a few consumers, and forgets an idle one after minutes.
 	defer func() { _ = stream.DeleteConsumer(t.Context(), consumer.CachedInfo().Name) }()
 	defer messages.Stop()
 	for {
@@ -331,7 +330,7 @@ func inStream(t testing.TB, s *server) map[string]*got {
 	}
 }
 
-// inLog reads the whole lines of a collected log; a writer may be within one.
+// inLog reads the complete lines of a collected log; the last one may be incomplete.
 func inLog(t testing.TB, path string) map[string]*got {
 	t.Helper()
 	all := map[string]*got{}
@@ -347,7 +346,7 @@ func inLog(t testing.TB, path string) map[string]*got {
 	return all
 }
 
-// count holds one event against the model.
+// count compares one event with the model.
 func count(t testing.TB, all map[string]*got, line []byte) {
 	t.Helper()
 	var e struct {
@@ -386,8 +385,8 @@ func count(t testing.TB, all map[string]*got, line []byte) {
 	}
 }
 
-// await waits until all events of the hosts are there, and checks that each is,
-// once and in order.
+// await waits until all events of the hosts have arrived, and checks that each has, once
+// and in order.
 func await(t testing.TB, where string, read func() map[string]*got, hosts ...*host) {
 	t.Helper()
 	deadline := time.Now().Add(90 * time.Second)

@@ -16,8 +16,8 @@ import (
 	"github.com/eventsvc/eventsvc/internal/fleet"
 )
 
-// The configuration of 'eventsvc fleet init' lets each host forward, a collector
-// collect, and no host read or write what is another's.
+// The configuration of 'eventsvc fleet init' allows each host to forward and a collector
+// to collect, and no host to read or write what belongs to another.
 func TestFleetInit_rights(t *testing.T) {
 	out, err := exec.Command(binary, "fleet", "init", "h7", "h8").Output()
 	if err != nil {
@@ -63,7 +63,7 @@ func TestFleetInit_rights(t *testing.T) {
 	refused("$JS.API.CONSUMER.CREATE.EVENTS.h8-cp.containers.events.h8.>", `{"stream_name":"EVENTS","config":{"name":"h8-cp"}}`)
 	refused("$JS.API.CONSUMER.CREATE.EVENTS.h7-cp.containers.events.h8.>", `{"stream_name":"EVENTS","config":{"name":"h7-cp"}}`)
 	refused("$JS.API.STREAM.DELETE.EVENTS", "")
-	// The filter that the subject names is the one that counts.
+	// The filter in the subject is the one that counts.
 	m, err := nc.Request("$JS.API.CONSUMER.CREATE.EVENTS.h7-cp.containers.events.h7.>",
 		[]byte(`{"stream_name":"EVENTS","config":{"name":"h7-cp","filter_subject":"containers.events.h8.>","ack_policy":"none"}}`), 5*time.Second)
 	if err != nil || !strings.Contains(string(m.Data), `"error"`) {
@@ -72,20 +72,19 @@ func TestFleetInit_rights(t *testing.T) {
 	await(t, "log", func() map[string]*got { return inLog(t, c.log) }, h7, h8)
 }
 
-// relative returns the path as an include of the rig's configuration has it.
+// relative returns the path as it is in an include of the rig's configuration.
 func relative(t *testing.T, path string) string {
 	t.Helper()
 	return filepath.Join("..", "..", filepath.Base(filepath.Dir(filepath.Dir(path))), filepath.Base(filepath.Dir(path)), filepath.Base(path))
 }
 
-// forwardAs starts a forwarder that makes no stream.
+// forwardAs starts a forwarder that does not create streams.
 func (h *host) forwardAs(s *server) *process {
 	h.t.Helper()
 	return run(h.t, binary, "forward", "--to", s.url, "--host", h.name, "--address", "unix:"+h.socket)
 }
 
-// awaitHosts waits until the hosts are said to be there, with all that they have
-// forwarded.
+// awaitHosts waits until the hosts are listed, with everything that they have forwarded.
 func awaitHosts(t *testing.T, s *server, names ...string) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
@@ -111,9 +110,9 @@ func awaitHosts(t *testing.T, s *server, names ...string) {
 	}
 }
 
-// A host and a collector that lose their rights while they run say which they lack. Once
-// they have them again they go on: each event once, and the host without a fault though
-// nothing more happens.
+// A host and a collector that lose their rights while they run report which are missing.
+// When they get them back they continue: each event once, and the host's fault is over
+// even if nothing more happens.
 func TestFleet_rightsWithdrawn(t *testing.T) {
 	const publish, subscribe = `"containers.>", "$JS.API.>"`, `"_INBOX_h0.>", "_INBOX_collect.>"`
 	rights := filepath.Join(t.TempDir(), "rights.conf")

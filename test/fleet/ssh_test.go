@@ -15,9 +15,9 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// Another host is a source by ssh: each event once, though its sshd is killed with all
-// its sessions, the collector is killed, and the service there restarts. A collector
-// leaves no process on the host.
+// Another host is a source over ssh: each event arrives once, although its sshd is killed
+// with all its sessions, the collector is killed, and the service there restarts. A
+// collector leaves no process on the host.
 func TestCollect_ssh(t *testing.T) {
 	d := startSSHD(t)
 	h := newHost(t, "h1")
@@ -47,8 +47,8 @@ func TestCollect_ssh(t *testing.T) {
 	awaitNoBridge(t, h.socket)
 }
 
-// sshd is a real one, on loopback, whose only key is that of the test. Its dir has an
-// ssh that knows it, as a configuration of the user's would have it do.
+// sshd is a real sshd, on loopback, which accepts only the test's key. Its dir has an ssh
+// that is configured for it, as a user's configuration would be.
 type sshd struct {
 	*process
 	address, dir string
@@ -99,7 +99,7 @@ func startSSHD(t *testing.T) *sshd {
 	return d
 }
 
-// again starts it once more, after its end.
+// again starts it again, after it has ended.
 func (d *sshd) again() {
 	d.t.Helper()
 	d.start()
@@ -119,7 +119,8 @@ func (p *process) endAll() {
 	p.end(syscall.SIGKILL)
 }
 
-// children returns the processes that one has started, by any of its threads, and theirs.
+// children returns the processes that a process has started, from any of its threads,
+// and their children.
 func children(pid int) []int {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	var all []int

@@ -2,5 +2,5 @@
 
 package fleet
 
-// buildTags are those that eventsvc is built with: those of the tests.
+// buildTags are the tags that eventsvc is built with: those of the tests.
 const buildTags = "systemd"

@@ -16,12 +16,11 @@ import (
 	"github.com/eventsvc/eventsvc/test/testkit"
 )
 
-// firstUID is that of the first imitated user; none of this machine has it.
+// firstUID is the uid of the first imitated user; no user of this machine has it.
 const firstUID = 71000
 
-// users are imitated users of a host: their runtime directories and their entries
-// in /etc/passwd are seen in a mount namespace only, which a journald of its own is
-// in as well.
+// users are imitated users of a host: their runtime directories and their entries in
+// /etc/passwd exist only in a mount namespace, in which a separate journald runs.
 type users struct {
 	t       *testing.T
 	dir     string
@@ -54,7 +53,7 @@ func newUsers(t *testing.T) *users {
 	}
 	u.must(os.WriteFile(u.passwd, passwd, 0o644))
 	u.must(os.Mkdir(filepath.Join(dir, "runtime"), 0o755))
-	// What root's Podman did on this machine is none of the test's.
+	// The test does not use the events of this machine's own root.
 	u.in("sh", "-c", `mkdir -p /run/user /run/libpod && mount --bind "$0/runtime" /run/user && mount --bind "$0/passwd" /etc/passwd &&
 		mount -t tmpfs tmpfs /run/libpod`, dir)
 	run(t, u.command(journald)...)
@@ -123,7 +122,7 @@ func (p *person) again() {
 	p.own(p.runtime())
 }
 
-// own makes all below a path the user's.
+// own gives everything below a path to the user.
 func (p *person) own(root string) {
 	p.t.Helper()
 	p.must(filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
@@ -147,7 +146,7 @@ func (p *person) write(n int) {
 	}
 }
 
-// rotate does with the log what Podman 5 does with one that is full.
+// rotate rotates the log as Podman 5 rotates a full one.
 func (p *person) rotate() {
 	p.t.Helper()
 	text, err := os.ReadFile(p.log)
@@ -164,7 +163,7 @@ func (p *person) rotate() {
 	p.must(os.Rename(next, p.log))
 }
 
-// send has the user write n events to the journal, as a process of that user.
+// send writes n events to the journal, as a process of the user.
 func (p *person) send(n int) {
 	p.t.Helper()
 	c := exec.Command("/proc/self/exe") // its path leads through a directory of root's
@@ -176,7 +175,7 @@ func (p *person) send(n int) {
 	p.written += n
 }
 
-// sendEvents is what the process does that send starts.
+// sendEvents is what the process started by send does.
 func sendEvents(order string) error {
 	var path string
 	var first, n int
@@ -198,7 +197,7 @@ func sendEvents(order string) error {
 	return nil
 }
 
-// awaitUsers waits until all events of the users are there, each once and in order.
+// awaitUsers waits until all events of the users have arrived, each once and in order.
 func (u *users) await(all ...*person) {
 	u.t.Helper()
 	hosts := make([]*host, len(all))
@@ -228,7 +227,7 @@ func (p *person) appendLine() {
 	p.must(err)
 }
 
-// awaitLost waits until exactly so many reports of a gap of the user are there.
+// awaitLost waits until there are exactly n reports of a gap of the user.
 func (u *users) awaitLost(p *person, n int) {
 	u.t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
@@ -244,7 +243,7 @@ func (u *users) awaitLost(p *person, n int) {
 	}
 }
 
-// awaitClosed waits until the process has no file open that was removed.
+// awaitClosed waits until the process no longer has a removed file open.
 func (p *process) awaitClosed() {
 	p.t.Helper()
 	for range 2000 {
@@ -262,7 +261,7 @@ func (p *process) awaitClosed() {
 	p.t.Fatal("a log that was removed is still open")
 }
 
-// memory returns what the process, and not nsenter before it, takes, in kB.
+// memory returns the memory of the process, not of the nsenter that started it, in kB.
 func (p *process) memory() int {
 	p.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))

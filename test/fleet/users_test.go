@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// One collector has the events of fifty users, half of them in log files and half in
+// One collector collects the events of fifty users, half of them in log files and half in
 // the journal, each event once, in order and with its user, while logs are rotated,
 // users log out and in again and the collector is killed.
 func TestCollect_usersOfHost(t *testing.T) {

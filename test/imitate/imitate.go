@@ -1,8 +1,7 @@
-// Package imitate writes an event log as Podman's processes do, only faster:
+// Package imitate writes an event log as Podman's processes do, but faster:
 // the same lock, one write for each event, and the same rotation, in which the
-// newer half is copied to a new file that takes the place of the old. It is
-// for tests of what a reader makes of that, and knows nothing of how eventsvc
-// does it.
+// newer half is copied to a new file that replaces the old one. It is for tests of
+// readers, and knows nothing of how eventsvc reads.
 package imitate
 
 import (
@@ -21,7 +20,7 @@ import (
 // Markers is how a version of Podman marks a rotation in the log.
 type Markers int
 
-// The ways of Podman's versions.
+// The markers of Podman's versions.
 const (
 	MarkEnd  Markers = iota // one after the half that is kept: 4.2 to 4.4
 	MarkBoth                // one before and one after: 4.5 and later
@@ -43,8 +42,8 @@ func Line(name string, at time.Time) string {
 	return fmt.Sprintf(`{"Name":%q,"Status":"create","Time":%q,"Type":"volume","Attributes":null}`, name, at.Format(time.RFC3339Nano))
 }
 
-// Write appends a line, without its newline, and rotates the log before if it
-// is full.
+// Write appends a line, which is given without its newline. If the log is full, it
+// rotates it first.
 func (p *Podman) Write(line string) error {
 	if p.lock == nil {
 		f, err := os.OpenFile(p.Path+".lock", os.O_RDWR|os.O_CREATE, 0o644)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Log says what is in a log that Generate wrote.
+// Log describes a log that Generate wrote.
 type Log struct {
 	Events int
 	Bytes  int64
@@ -62,7 +62,7 @@ type generator struct {
 	line []byte
 }
 
-// container is one that is alive, and what is yet to happen to it.
+// container is a container that exists, and what will happen to it.
 type container struct {
 	id, name, image, imageID, network, labels string
 	created                                   time.Time
@@ -77,7 +77,7 @@ func (g *generator) hex64() string {
 	return hex.EncodeToString(b[:])
 }
 
-// begin gives the place of a container that is gone to a new one.
+// begin replaces a container that was removed by a new one.
 func (g *generator) begin(c *container) {
 	g.born++
 	project, service := "shop"+strconv.Itoa(g.r.IntN(12)), []string{"web", "db", "cache", "worker"}[g.r.IntN(4)]

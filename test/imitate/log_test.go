@@ -9,7 +9,7 @@ import (
 	"github.com/eventsvc/eventsvc/events"
 )
 
-// A generated log is what it says.
+// A generated log is as its description says.
 func TestLog_generated(t *testing.T) {
 	var a, b bytes.Buffer
 	log, err := Generate(&a, 20_000, 7)

@@ -4,7 +4,7 @@
 #
 #   test/peers/booted.sh
 #
-# Root only. About 600 MB and half a minute. Several may call it at once: one builds, the others wait. Tests boot it below an
+# Root only. About 600 MB and half a minute. Several processes may call it at once: one builds, the others wait. Tests boot it below an
 # overlay (test/boot_rig_test.go) and leave it as it is.
 set -euo pipefail
 
@@ -42,18 +42,18 @@ if complete; then
 	exit 0
 fi
 
-# --one-file-system: should a run have died with /proc mounted in the tree, then that is not what gets removed.
+# --one-file-system: if an earlier run died with /proc mounted in the tree, that must not be removed.
 umount "$dir/proc" 2>/dev/null || true
 rm -rf --one-file-system "$dir"
 cp -a --reflink=auto "$base" "$dir"
 rm "$dir/.eventsvc-peer"
 trap 'umount "$dir/proc" 2>/dev/null || true' EXIT
 
-# No service may come up in the tree now, and names have to be resolved in it.
+# No service may start in the tree now, and name resolution must work in it.
 printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
 chmod 0755 "$dir/usr/sbin/policy-rc.d"
 cp /etc/resolv.conf "$dir/etc/resolv.conf"
-# A proxy that this machine's apt goes through, if there is one, is known to be needed.
+# If this machine's apt uses a proxy, the tree needs it, too.
 apt-config dump 2>/dev/null | grep -i '^Acquire::.*proxy' >"$dir/etc/apt/apt.conf.d/99proxy" || true
 mount --bind /proc "$dir/proc"
 for ((attempt = 1; ; attempt++)); do

@@ -2,7 +2,7 @@
 # Installs what the test of the Cockpit page needs, from Debian 12 and npm: Cockpit's web server and bridge, its shell and
 # page for Podman, Chromium, and what
 # drives it (puppeteer-core, the client of Chromium's own protocol without a browser of its own; axe-core, the rules of
-# accessibility). Prints the directory of the latter. Root only for the packages; running it again is free.
+# accessibility). Prints the directory of the latter. Root only for the packages; running it again does nothing.
 #
 #   test/peers/browser.sh
 #   EVENTSVC_BROWSER=DIR      where the modules go (default /var/cache/eventsvc-browser)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the real peers of the end-to-end tests from Debian 12: Podman and the runtimes it needs to run a container, the
-# bus daemon and its command line tools, journald's tools, and what builds a Debian tree. Root only; running it again is free.
+# bus daemon and its command line tools, journald's tools, and what builds a Debian tree. Root only; running it again does nothing.
 #
 #   test/peers/install.sh
 set -euo pipefail
@@ -54,13 +54,12 @@ if ((EUID != 0)); then
 	exit 1
 fi
 
-# Package lists age: a list older than the mirror names files that are gone. So they are fetched, but only when something
-# is missing. A third party's source that does not answer is no reason to stop; apt-get install will tell.
+# An old package list may name files that the mirror no longer has. So the lists are fetched, but only when something is
+# missing. If a third party's source does not respond, that is no reason to stop: apt-get install fails if it matters.
 export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet || echo "peers: some package lists could not be fetched, going on with what there is" >&2
 
-# No service may come up beside the tests: exit code 101 is the answer "not allowed" to every start. An administrator's own
-# policy file is left alone.
+# No service may start beside the tests: exit code 101 forbids every start. An administrator's own policy file is not changed.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy"

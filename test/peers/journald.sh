@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# A room for a real systemd-journald that neither sees nor touches this machine's: a mount namespace in which the places where
-# journald keeps journals and sockets lie below DIR. Prints "ready" and stays, doing nothing, until it is ended; whoever started
-# it enters by its process ID. Root only.
+# An isolated place ("room") for a real systemd-journald that neither sees nor changes this machine's: a mount namespace in which
+# the directories of journald's journals and sockets are below DIR. Prints "ready" and does nothing until it is ended; the caller
+# enters it by its process ID. Root only.
 #
 #   test/peers/journald.sh DIR & room=$!
-#   nsenter --target $room --mount --wdns=/ /lib/systemd/systemd-journald &      as often as one likes
+#   nsenter --target $room --mount --wdns=/ /lib/systemd/systemd-journald &      any number of times
 #   nsenter --target $room --mount --wdns=/ journalctl -o json
 #
-# With EVENTSVC_JOURNALD_TREE=TREE it is the journald, and the libsystemd, of another Debian, such as that of trixie.sh.
+# With EVENTSVC_JOURNALD_TREE=TREE, journald and libsystemd are those of another Debian, such as that of trixie.sh.
 #
-# DIR/var is /var/log/journal. /run/log is in memory, as it has to be for journald to remove its journals there: it writes there
-# until it is told to flush to /var, by SIGUSR1. SIGUSR2 rotates. It takes any number of messages (no rate limit) and reads neither the kernel's log nor audit.
+# DIR/var is /var/log/journal. /run/log is in memory, as journald requires to remove its journals there: it writes there until
+# SIGUSR1 makes it flush to /var. SIGUSR2 rotates. It takes any number of messages (no rate limit) and reads neither the kernel's log nor audit.
 set -euo pipefail
 
 if [[ -z ${1:-} ]]; then

@@ -5,24 +5,24 @@
 #   source test/peers/podman-env.sh DIR
 #   podman_ volume create x        Podman on that storage; any podman started by this shell is bound to it too
 #   podman_image                   makes the image $PODMAN_IMAGE (busybox) and nothing else: Podman pulls nothing here
-#   podman_can_run                 true if this machine can run a container
+#   podman_can_run                 succeeds if this machine can run a container
 #   podman_settle [SECONDS]        waits until every container that ended is reported, so that the log has its last line
 #   podman_clean                   removes what it holds and unmounts what it left; then DIR may be deleted
-#   $PODMAN_LOG                    the event log that arises
+#   $PODMAN_LOG                    path of the event log
 #
 # Before sourcing: EVENTSVC_LOG_MAX_SIZE=2k makes Podman rotate its log often (default: Podman's own, 1 MB),
 # EVENTSVC_RUNTIME names the OCI runtime, EVENTSVC_EVENTS_LOGGER=journald sends the events to the journal,
 # EVENTSVC_NETWORK_BACKEND=netavark suits a Podman that knows no cni (podman5.sh).
 #
-# What was tried with 4.3.1 (root, Debian 12) and is known to work with these settings:
+# These were tried with 4.3.1 (root, Debian 12), and work with these settings:
 #   volume create|rm|prune            image import|tag|untag|save|load|rmi|prune|build, commit
 #   network create|connect|disconnect|rm (files only: a container joined to one was created, not started)
 #   pod create --infra=false|start|pause|unpause|stop|kill|rm
 #   container create|init|start|run|exec|pause|unpause|rename|mount|export|restart|kill|stop|wait|healthcheck run|cleanup|rm
 #   system renumber, events --stream=false --format json
-# and what those do not write although one would expect it: import (a tag event instead, and none without a name), export and
-# cp, secrets, image prune that finds nothing. A run of an image named by tag writes "pull" stamped before "create" but behind it.
-# untag IMAGE without names takes every name of the image away: say untag NAME NAME.
+# These events are missing, although one would expect them: import (a tag event instead, and none without a name), export and
+# cp, secrets, image prune that finds nothing. A run of an image named by tag writes "pull" after "create", but with an earlier time.
+# untag IMAGE without names removes every name of the image: use untag NAME NAME.
 
 if [[ -z ${1:-} ]]; then
 	echo "cannot prepare Podman: say where to keep its storage: source test/peers/podman-env.sh DIR" >&2
@@ -41,8 +41,8 @@ PODMAN_LOG=$PODMAN_DIR/events/events.log
 PODMAN_IMAGE=localhost/busybox:test
 mkdir -p "$PODMAN_DIR"/{conf,root,tmp,net,events}
 
-# Podman refuses a runroot of more than 50 characters, and directories of tests are longer: it gets a short name of its own,
-# always the same for the same DIR, in a directory that only this user may write to.
+# Podman refuses a runroot of more than 50 characters, and directories of tests are longer: it gets a short name, always the same
+# for the same DIR, in a directory that only this user may write to.
 PODMAN_RUN=/run/eventsvc-peers
 ((EUID == 0)) || PODMAN_RUN=${XDG_RUNTIME_DIR:-/run/user/$EUID}/ev
 PODMAN_RUN=$PODMAN_RUN/$(printf %s "$PODMAN_DIR" | sha256sum | cut -c1-12)
@@ -56,8 +56,8 @@ mkdir -p "$PODMAN_RUN"
 #   lock_type                the default, shm, is one table in /dev/shm for all of root's storages: a renumber in here
 #                            would rearrange the locks of the machine's own containers
 #   network_backend          given, so that Podman does not look for netavark and decide by what it finds
-#   log_driver               the default of 4.3.1 may be journald, which needs not run
-# Several processes may source this for one DIR at the same time: each writes a file of its own and puts it in place whole.
+#   log_driver               the default of 4.3.1 may be journald, which may not be running
+# Several processes may source this for one DIR at the same time: each writes a file of its own and renames it.
 conf=$(mktemp "$PODMAN_DIR/conf/new.XXXXXX")
 cat >"$conf" <<CONF
 [containers]
@@ -102,7 +102,7 @@ export CONTAINERS_CONF=$PODMAN_DIR/conf/containers.conf
 export CONTAINERS_STORAGE_CONF=$PODMAN_DIR/conf/storage.conf
 unset CONTAINER_HOST CONTAINER_CONNECTION PODMAN_CONNECTIONS_CONF STORAGE_DRIVER STORAGE_OPTS
 
-# The flags say once more what the files say: should a Podman ignore one of the two, the other still keeps it in its room.
+# The flags repeat the files: if a Podman ignores one of the two, the other still keeps it within DIR.
 PODMAN_FLAGS=(--root "$PODMAN_DIR/root" --runroot "$PODMAN_RUN" --tmpdir "$PODMAN_DIR/tmp"
 	--storage-driver vfs --events-backend "${EVENTSVC_EVENTS_LOGGER:-file}")
 
@@ -131,7 +131,7 @@ podman_image() {
 	rm -r "$tree"
 }
 
-# Runs one container on a storage that is thrown away again: the question leaves no event in $PODMAN_LOG.
+# Runs one container on a temporary storage, so that the check leaves no event in $PODMAN_LOG.
 podman_can_run() (
 	probe=$(mktemp -d) || return 1
 	# shellcheck disable=SC1090,SC1091 # this very file

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs one Podman command on the private storage in DIR (podman-env.sh): for callers that are no shell.
+# Runs one Podman command on the private storage in DIR (podman-env.sh), for callers other than shells.
 #
 #   test/peers/podman.sh DIR volume create x
 #   test/peers/podman.sh DIR events --stream=false --format json
 #   test/peers/podman.sh DIR --image        makes the test image; --settle, --clean, --can-run, --log likewise
 #
-# exec keeps the process ID: who starts "events" through this can end it by the ID it knows.
+# exec keeps the process ID, so the caller can end "events" by the ID of this script.
 set -euo pipefail
 
 # shellcheck source=podman-env.sh

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Lets a real Podman on private storage in DIR go once through its repertoire, and prints the path of the event log that arises:
-# some 70 events of containers, images, pods, volumes, networks and the system, with labels and exit codes.
+# Makes a real Podman on private storage in DIR cause some 70 events of containers, images, pods, volumes, networks and the system,
+# with labels and exit codes, and prints the path of the event log.
 #
 #   test/peers/produce.sh DIR [PREFIX]
 #
-# Nothing of what it makes outlives it but the events and the test image, so it may be called again and again in one DIR: each
-# round adds as many lines. PREFIX (default: demo) is what its names begin with. Not twice at the same time in one DIR: the
-# rounds would rename each other's image. How many lines a round has varies by a few: some clean-ups are reported twice.
+# Only the events and the test image remain afterwards, so it may be called repeatedly with one DIR: each round adds as many
+# lines. PREFIX (default: demo) begins its names. It must not run twice at the same time in one DIR: the rounds would rename each
+# other's image. The number of lines varies by a few, because some clean-ups are reported twice.
 #
-# Where no container can be run, that part is left out and stderr says so; with EVENTSVC_REQUIRE_PEERS=1 that is a failure.
+# If no container can be run, that part is skipped with a message on stderr; with EVENTSVC_REQUIRE_PEERS=1 it is a failure.
 set -euo pipefail
 
 here=$(dirname "${BASH_SOURCE[0]}")
@@ -16,7 +16,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 source "$here/podman-env.sh" "${1:-}"
 name=${2:-demo}
 
-# What Podman prints are IDs; stdout belongs to the path. An image that is not there is a mistake, not a reason to pull.
+# Podman prints IDs, which must not get into stdout. A missing image is a mistake, not a reason to pull.
 quiet() { podman_ "$@" >/dev/null; }
 create=(create --pull=never)
 run=(run --pull=never)
@@ -31,7 +31,7 @@ quiet volume create --label "tier=data base" "$name-vol"
 quiet volume create "$name-vol2"
 quiet volume rm "$name-vol2"
 
-# Images: names come and go, an archive is written and read.
+# Images: names are added and removed, an archive is written and read.
 quiet tag "$image" "localhost/$name:1"
 quiet tag "$image" "localhost/$name:2"
 quiet untag "localhost/$name:2" "localhost/$name:2"

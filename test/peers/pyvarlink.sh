@@ -3,9 +3,9 @@
 #
 #   test/peers/pyvarlink.sh call --more unix:/run/eventsvc/io.podman.events/io.podman.events.Subscribe '{}'
 #
-#   test/peers/pyvarlink.sh --run FILE ARGUMENT...         a program of one's own that imports varlink
+#   test/peers/pyvarlink.sh --run FILE ARGUMENT...         a program that imports varlink
 #
-# It is an independent second client of the Varlink face: another language, another parser, other habits than varlinkctl's.
+# It is an independent second client of the Varlink interface, with another language and another parser than varlinkctl's.
 set -euo pipefail
 
 tree=${EVENTSVC_PEERS:-/var/cache/eventsvc-peers}/trixie

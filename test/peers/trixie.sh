@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Makes a minimal Debian trixie tree: the home of varlinkctl (systemd 257) and of python3-varlink, which Debian 12 does not
-# have, and a whole systemd that systemd-nspawn can boot. Prints the tree's path; does nothing more if it is complete.
+# Makes a minimal Debian trixie tree, with varlinkctl (systemd 257) and python3-varlink, which Debian 12 does not have, and a
+# complete systemd that systemd-nspawn can boot. Prints the tree's path; does nothing more if it is complete.
 #
 #   test/peers/trixie.sh [DIR]        DIR: $EVENTSVC_PEERS/trixie, by default /var/cache/eventsvc-peers/trixie
 #
-# Root only. It takes about 250 MB and half a minute. Several may call it at once: one builds, the others wait.
+# Root only. It takes about 250 MB and half a minute. Several processes may call it at once: one builds, the others wait.
 set -euo pipefail
 
 dir=${1:-${EVENTSVC_PEERS:-/var/cache/eventsvc-peers}/trixie}
 include=systemd,systemd-sysv,dbus,dbus-broker,python3-varlink
 attempts=3
 
-# The marker is written last and holds what the tree was made of, so that neither a torn tree nor an older recipe counts.
+# The marker is written last and contains how the tree was made, so that neither an incomplete tree nor an older recipe counts.
 marker=$dir/.eventsvc-peer
 recipe="trixie minbase $include"
 complete() { [[ -r $marker && $(<"$marker") == "$recipe" ]]; }
@@ -37,12 +37,12 @@ if complete; then
 	exit 0
 fi
 
-# The mirror this machine installs its own Debian from is the one that is known to answer. Nothing found: debootstrap's own.
+# The mirror that this machine's own Debian uses is known to work. If there is none: debootstrap's default.
 # shellcheck disable=SC2016 # the format is apt's to expand
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' 'Origin: Debian' 2>/dev/null |
 	sort -u | sed -n 1p || true)
 
-# --one-file-system: should debootstrap have died with /proc mounted in the tree, then that is not what gets removed.
+# --one-file-system: if debootstrap died with /proc mounted in the tree, that must not be removed.
 rm -rf --one-file-system "$dir"
 for ((attempt = 1; ; attempt++)); do
 	# A second attempt in the same tree reuses what was downloaded. Progress is for people: stdout is the path only.

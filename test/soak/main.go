@@ -1,16 +1,14 @@
-// Command soak runs the daemon for a long time under everything at once:
+// Command soak runs the daemon for a long time under every kind of load at once:
 // processes that write and rotate its log as Podman does, programs that write
-// through it, followers on both interfaces, and clients that come, go and misbehave.
-// It checks the promises of the service from outside, as each follower sees
-// them, and notes what the daemon takes: memory, goroutines, descriptors and
-// threads, as CSV and as a picture.
+// through it, followers on both interfaces, and clients that come, go and misbehave. It
+// checks the promises of the service from outside, for each follower, and records the
+// daemon's memory, goroutines, descriptors and threads, as CSV and as a picture.
 //
 //	go run ./test/soak --duration 30m --csv soak.csv --svg docs/soak.svg
 //
-// It exits with 1 if anything was missed, repeated or out of order, or did not
-// return to what it was. The daemon is this program in another process, so that
-// it can say how many goroutines it has; what runs there is the main function
-// of eventsvc.
+// It exits with 1 if an event was missed, repeated or out of order, or if resources were
+// not released. The daemon is this program in another process, which runs the main
+// function of eventsvc and also reports its number of goroutines.
 package main
 
 import (
@@ -30,7 +28,7 @@ import (
 	"github.com/eventsvc/eventsvc/test/imitate"
 )
 
-// The environment that makes this program another.
+// The environment variable that gives this program another role.
 const (
 	roleVariable = "EVENTSVC_SOAK_ROLE"
 	roleDaemon   = "daemon"
@@ -73,7 +71,7 @@ func again(role, arg string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// The work of one Podman: it writes so many events a second until it has to stop, and
+// The work of one Podman: it writes a number of events a second until it is stopped, and
 // then prints how many it wrote, and how often it rotated the log.
 func writeAsPodman() int {
 	rate, _ := strconv.Atoi(os.Args[3])
@@ -171,7 +169,7 @@ func (o options) run() error {
 	return s.conclude(samples, before, after)
 }
 
-// conclude writes the picture and says how it went.
+// conclude writes the picture and prints the result.
 func (s *soak) conclude(samples *sampling, before, after sample) error {
 	total := 0
 	for _, n := range s.wrote {

@@ -31,7 +31,7 @@ var panels = []panel{
 	}},
 }
 
-// The measures of the picture in pixels.
+// The sizes of the picture in pixels.
 const (
 	plotWidth, plotHeight = 900, 170
 	plotLeft, plotTop     = 60, 40
@@ -93,7 +93,7 @@ func (p *panel) draw(b *bytes.Buffer, samples []sample, end float64, top int) {
 	}
 }
 
-// niceStep returns the next of 1, 2, 5, 10, 20, 50 and so on.
+// niceStep returns the next higher of 1, 2, 5, 10, 20, 50 and so on.
 func niceStep(least float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(math.Max(least, 1e-9))))
 	for _, factor := range []float64{1, 2, 5, 10} {

@@ -18,11 +18,11 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 )
 
-// endName is the name of the event after which nothing comes.
+// endName is the name of the last event.
 const endName = "end-0"
 
-// startWriters starts two programs that write through the daemon and two
-// Podmans that write and rotate beside it.
+// startWriters starts two programs that write through the daemon, and two imitations of
+// Podman that write and rotate the log directly.
 func (s *soak) startWriters() *sync.WaitGroup {
 	var all sync.WaitGroup
 	for i := range 2 {
@@ -92,8 +92,8 @@ func (s *soak) writeEnd() error {
 	return err
 }
 
-// watcher holds what one follower gets against the promises: of each writer the
-// numbers follow each other.
+// watcher checks what one follower gets: the numbers of each writer must follow each
+// other.
 type watcher struct {
 	s    *soak
 	who  string
@@ -130,7 +130,7 @@ func (o *watcher) see(name string) (ended bool) {
 	return false
 }
 
-// all checks that everything has come, from the first event on.
+// all checks that every event has arrived, from the first one on.
 func (o *watcher) all() {
 	o.s.mu.Lock()
 	wrote := make(map[string]int)
@@ -150,8 +150,8 @@ func (s *soak) watcher(who string) *watcher {
 	return &watcher{s: s, who: who, next: map[string]int{"w0": 0, "w1": 0, "p0": 0, "p1": 0}}
 }
 
-// startFollowers starts those who follow from the first event to the last: six
-// on Varlink, of which one reads in gulps, two on D-Bus.
+// startFollowers starts the clients that follow from the first event to the last: six on
+// Varlink, one of which reads in batches, and two on D-Bus.
 func (s *soak) startFollowers() *sync.WaitGroup {
 	var all, ready sync.WaitGroup
 	follow := func(who string, f func(o *watcher, ready func()) error) {
@@ -171,7 +171,7 @@ func (s *soak) startFollowers() *sync.WaitGroup {
 	for i := range 5 {
 		follow(fmt.Sprintf("follower %d", i), func(o *watcher, ready func()) error { return s.followVarlink(o, ready, 0) })
 	}
-	// On the whole it is faster than the writers: else it would lose its place in the end.
+	// On average it is faster than the writers, or it would lose its position eventually.
 	follow("the one who reads in gulps", func(o *watcher, ready func()) error { return s.followVarlink(o, ready, 2*time.Second) })
 	if s.bus != "" {
 		follow("the stream on D-Bus", s.followStream)
@@ -276,8 +276,8 @@ func (s *soak) followSignals(o *watcher, ready func()) error {
 	return io.ErrUnexpectedEOF
 }
 
-// startVisitors starts those who come and go: some follow after the cursor
-// they left with, some read the past, some misbehave.
+// startVisitors starts clients that come and go: some follow after the cursor that they
+// had when they left, some read history, and some misbehave.
 func (s *soak) startVisitors() *sync.WaitGroup {
 	var all sync.WaitGroup
 	visit := func(every time.Duration, f func() error) {
@@ -305,7 +305,7 @@ func (s *soak) startVisitors() *sync.WaitGroup {
 	return &all
 }
 
-// followOn follows a little, from where it was.
+// followOn follows for a short time, after its last cursor.
 func (s *soak) followOn(o *watcher, cursor *string) error {
 	w, err := dial(s.socket)
 	if err != nil {
@@ -338,8 +338,7 @@ func (s *soak) followOn(o *watcher, cursor *string) error {
 	return nil
 }
 
-// readPast reads what the log holds, all of it, and checks that nothing is
-// missing in between.
+// readPast reads the whole history, and checks that nothing is missing in between.
 func (s *soak) readPast() error {
 	w, err := dial(s.socket)
 	if err != nil {

@@ -15,7 +15,7 @@ type counters struct {
 	missed, repeated, disordered                     atomic.Int64
 }
 
-// sample is what the daemon takes at a moment.
+// sample is what the daemon uses at one moment.
 type sample struct {
 	seconds                               float64
 	rss, heap                             int // kB
@@ -83,8 +83,8 @@ func (p *sampling) end() {
 	_ = p.file.Close()
 }
 
-// settle waits for three samples on end with the same goroutines and
-// descriptors, at most two minutes, and returns the last.
+// settle waits for three consecutive samples with the same goroutines and descriptors,
+// for two minutes at most, and returns the last.
 func (p *sampling) settle() sample {
 	first := len(p.all())
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Second) {

@@ -19,7 +19,7 @@ type Manager struct {
 	conn *net.UnixConn
 }
 
-// managerTimeout is how long a notification may take to come.
+// managerTimeout is how long a notification may take to arrive.
 const managerTimeout = 20 * time.Second
 
 // ListenAsManager receives notifications on a socket in dir, until the test ends.
@@ -52,8 +52,8 @@ func (m *Manager) ExpectNone(within time.Duration) {
 	}
 }
 
-// Await returns the next notification that begins so, and fails the test if one of
-// the unwanted comes before.
+// Await returns the next notification with this prefix, and fails the test if an unwanted
+// one arrives before it.
 func (m *Manager) Await(begin string, unwanted ...string) string {
 	m.t.Helper()
 	for {

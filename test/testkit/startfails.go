@@ -7,17 +7,17 @@ import (
 	"github.com/eventsvc/eventsvc/internal/store"
 )
 
-// StartFails is a store of which each reading fails at its start.
+// StartFails is a store whose readings all fail at the start.
 type StartFails struct {
 	store.Store
 	// Err is what it fails with; nil: it panics.
 	Err error
 }
 
-// noReading is what a careless store returns beside an error.
+// noReading is what a careless store returns together with an error.
 type noReading struct{ store.Reading }
 
-// Close is not called of a reading that was never begun.
+// Close is not called for a reading that was never begun.
 func (r *noReading) Close() { r.Reading.Close() }
 
 // Read fails, and returns a reading that is not nil.

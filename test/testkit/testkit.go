@@ -1,6 +1,5 @@
-// Package testkit is what the tests of several packages stand on: peers that have
-// to be there, a bus daemon of their own, and output that is read while it is
-// written.
+// Package testkit has what the tests of several packages need: peers, which must be
+// installed, a bus daemon of their own, and output that is read while it is written.
 package testkit
 
 import (
@@ -23,8 +22,8 @@ import (
 // EVENTSVC_REQUIRE_PEERS=1.
 func PeersRequired() bool { return os.Getenv("EVENTSVC_REQUIRE_PEERS") == "1" }
 
-// Missing skips the test for want of a peer, or fails it where peers are
-// required. It says which script installs what is missing.
+// Missing skips the test because a peer is missing, or fails it if peers are required. It
+// names the script that installs the peer.
 func Missing(t testing.TB, what, script string) {
 	t.Helper()
 	if PeersRequired() {
@@ -43,8 +42,8 @@ func Need(t testing.TB, programs ...string) {
 	}
 }
 
-// Start starts a command that the kernel kills should this process die. It goes
-// by the thread that started it, and a thread of Go's may end before: so one is
+// Start starts a command that the kernel kills if this process dies. The kernel watches
+// the thread that started it, and a thread of Go's may end earlier, so that thread is
 // kept until the command is waited for.
 func Start(c *exec.Cmd) error {
 	if c.SysProcAttr == nil {
@@ -112,8 +111,8 @@ func SocketPair(t testing.TB) (a, b *net.UnixConn) {
 }
 
 // Namespace runs test/peers/journald.sh, at this path, which prepares a directory for a
-// journald of the test's own. It returns the process whose mount namespace that is in,
-// which ends with the test.
+// journald of the test's own. It returns the process that has the mount namespace, which
+// ends with the test.
 func Namespace(t testing.TB, script, dir string) (pid int) {
 	t.Helper()
 	holder := exec.Command(script, dir)
