@@ -58,7 +58,7 @@ func (l *lab) subscribers() int {
 
 // updateRecipes runs the recipes of docs/auto-update.md that report outcomes.
 func updateRecipes(l *lab) {
-	l.follow("mail", "Mail if an update was rolled back", "mail", "cat >>/tmp/mail\n")
+	l.follow("mail", "To send mail if an update was rolled back", "mail", "cat >>/tmp/mail\n")
 	l.follow("hook", "A webhook for every outcome", "curl", "cat >>/tmp/hook\n")
 	l.push("recipe", "good")
 	l.start(quadlet{name: "recipe", image: goodRegistry + "/recipe:latest", container: healthCheck})
@@ -79,7 +79,7 @@ func updateRecipes(l *lab) {
 // updateMuted: with the recipe, a container that exits because a run restarts it raises
 // no alarm, and every other exit does.
 func updateMuted(l *lab) {
-	l.follow("muted", "An alarm for each container that ends", "mail", "echo \"$2\" >>/tmp/alarms\n")
+	l.follow("muted", "An alarm for each container that exits", "mail", "echo \"$2\" >>/tmp/alarms\n")
 	l.push("muted", "good")
 	image := goodRegistry + "/muted:latest"
 	l.start(quadlet{name: "muted", image: image})

@@ -14,7 +14,7 @@ if [[ ! -r $tree/.eventsvc-peer ]]; then
 	exit 125
 fi
 
-# Debian's own interpreter by its full name: a python3 of somebody's version manager may stand before it in PATH.
+# Debian's own interpreter by its full path: another python3 may come first in PATH.
 export PYTHONPATH=$tree/usr/lib/python3/dist-packages PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 if [[ ${1:-} == --run ]]; then
 	exec /usr/bin/python3 "${@:2}"
