@@ -71,7 +71,7 @@ func TestLog_notAnEvent(t *testing.T) {
 		t.Errorf("filtered by new words: %s", got)
 	}
 	if s := d.call("GetStatus", nil).Parameters; s.Skipped != 11 || !strings.Contains(s.LastSkipped, "byte") {
-		t.Errorf("%d left out, the last is %s", s.Skipped, s.LastSkipped)
+		t.Errorf("%d skipped, the last is %s", s.Skipped, s.LastSkipped)
 	}
 }
 

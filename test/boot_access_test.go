@@ -25,10 +25,10 @@ func groupReads(t *testing.T, m *machine, alice user) {
 		t.Errorf("a reader writes: %s", out)
 	}
 	if out := outsider.run(onBusAll...); strings.Contains(out, "volume") {
-		t.Errorf("one outside the group sees events of root: %s", out)
+		t.Errorf("a user outside the group sees events of root: %s", out)
 	}
 	if out, err := outsider.try("varlinkctl", "info", systemSocket); err == nil {
-		t.Errorf("one outside the group may connect: %s", out)
+		t.Errorf("a user outside the group can connect: %s", out)
 	}
 
 	m.run("rm", "-r", "/etc/eventsvc/eventsvc.toml.d/readers.toml", "/etc/systemd/system/eventsvc.socket.d")

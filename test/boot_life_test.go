@@ -44,7 +44,7 @@ func configuration(t *testing.T, m *machine, alice user) {
 		t.Errorf("alice still sees events of root: %s", out)
 	}
 	if now := m.property("eventsvc.service", "MainPID"); now != pid {
-		t.Errorf("reloading made process %s of process %s", now, pid)
+		t.Errorf("after the reload the process is %s, before it was %s", now, pid)
 	}
 
 	m.put("/etc/eventsvc/eventsvc.toml.d/metrics.toml", "metrics = \"unix:/run/eventsvc/metrics\"\n")

@@ -64,7 +64,7 @@ func boot(t *testing.T, files map[string]string) *machine {
 		_ = os.Remove(room)
 	})
 	if err := syscall.Mount("evboot", room, "tmpfs", 0, "mode=0755"); err != nil {
-		t.Fatalf("cannot make a room in memory: %v", err)
+		t.Fatalf("cannot mount a tmpfs: %v", err)
 	}
 	for _, dir := range []string{"upper", "work", "root"} {
 		if err := os.Mkdir(filepath.Join(room, dir), 0o755); err != nil { //nolint:gosec // the root of a system

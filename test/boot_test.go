@@ -267,7 +267,7 @@ func strangers(t *testing.T, m *machine, alice user) {
 	const event = `{"event":{"type":"volume","status":"create","name":"x"}}`
 	refused("PermissionDenied", "varlinkctl", "call", publicSocket, "io.podman.events.WriteEvent", event)
 	if out, err := m.try("varlinkctl", "call", publicSocket, "io.podman.events.WriteEvent", event); err == nil {
-		t.Errorf("root writes through the read-only door: %s", out)
+		t.Errorf("root can write through the read-only socket: %s", out)
 	}
 	m.run("varlinkctl", "call", systemSocket, "io.podman.events.WriteEvent", event)
 	m.run("systemctl", "disable", "--now", "eventsvc-readonly.socket")

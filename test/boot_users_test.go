@@ -99,7 +99,7 @@ func TestUsersUnit_rootlessPodman(t *testing.T) {
 	}
 	for name := range want {
 		if seen[name] != 1 {
-			t.Errorf("%s came %d times", name, seen[name])
+			t.Errorf("%s arrived %d times", name, seen[name])
 		}
 	}
 	if out := m.run("eventsvc", "events", "--all-users", "--stream=false", "--since=1h", "--filter=status=raw:events-lost"); out != "" {

@@ -56,7 +56,7 @@ func TestCollectedLog_refusesWrites(t *testing.T) {
 			}
 			for _, more := range [][]string{{"host", "s", "h9"}, {"Host", "s", "h9"}, {"uid", "u", "0"}, {"UID", "u", "0"}} {
 				if err := busctl(append([]string{"4", "type", "s", "volume", "status", "s", "create", "name", "s", "forged"}, more...)...); err == nil {
-					t.Errorf("D-Bus takes %v", more)
+					t.Errorf("D-Bus accepts %v", more)
 				}
 			}
 			out, err := exec.Command(binary, "events", "--address", "unix:"+d.socket, "--stream=false", "--since=1h", "--all-users", "--format=json").CombinedOutput()
@@ -68,7 +68,7 @@ func TestCollectedLog_refusesWrites(t *testing.T) {
 			}
 			own, err := exec.Command(binary, "events", "--address", "unix:"+d.socket, "--stream=false", "--since=1h", "--all-users", "--filter=host=h9").CombinedOutput()
 			if err != nil || strings.Contains(string(own), "forged") {
-				t.Errorf("an event pretends to be of another host: %v\n%s", err, own)
+				t.Errorf("an event was stored as that of another host: %v\n%s", err, own)
 			}
 		})
 	}

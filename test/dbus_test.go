@@ -94,7 +94,7 @@ func TestDBus_gdbus(t *testing.T) {
 	contains(t, out, "'c1', uint64 1795435201123456", "'naïve': 'läbel'", "true)")
 	out, err = call("GetEvents", "['typ=container']", "{}")
 	if err == nil {
-		t.Error("a wrong filter is taken")
+		t.Error("an invalid filter is accepted")
 	}
 	contains(t, out, "io.podman.Events1.Error.InvalidFilter", `did you mean "type"?`)
 }

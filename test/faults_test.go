@@ -101,7 +101,7 @@ func TestFaults_diskFull(t *testing.T) {
 				cursor, err := w.write(name)
 				w.close()
 				if err != nil {
-					t.Fatalf("there is room again, and: %v", err)
+					t.Fatalf("with room again: %v", err)
 				}
 				m.stored(name, cursor)
 				d.wantFault("")
@@ -316,7 +316,7 @@ func TestFaults_noDescriptors(t *testing.T) {
 	}
 	_ = late.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	if r, err := late.recv(); err != nil || r.Error != "" {
-		t.Errorf("the one who had to wait gets %v %v", r, err)
+		t.Errorf("the client that had to wait got %v %v", r, err)
 	}
 	d.wantFault("")
 	d.awaitLog("accepting connections again")

@@ -72,10 +72,10 @@ func (o *witness) isServed() {
 	name := fmt.Sprintf("witness-%d", o.n)
 	_ = o.writer.conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := o.writer.write(name); err != nil {
-		o.t.Fatalf("an honest client: %v", err)
+		o.t.Fatalf("a well-behaved client: %v", err)
 	}
 	if got := o.follower.nextEvent(o.t); got != name {
-		o.t.Fatalf("an honest follower gets %s, want %s", got, name)
+		o.t.Fatalf("a well-behaved follower got %s, want %s", got, name)
 	}
 }
 
@@ -435,7 +435,7 @@ func TestDBus_hostileCallers(t *testing.T) {
 				{fd}, {[]godbus.UnixFD{fd, fd, fd}}, {[]string{}, map[string]godbus.Variant{"since": godbus.MakeVariant([]godbus.UnixFD{fd})}},
 			} {
 				if err := object.Call(busName+".GetEvents", 0, args...).Err; err == nil {
-					t.Error("a call with descriptors is taken")
+					t.Error("a call with descriptors is accepted")
 				}
 			}
 			object.Call(busName+".OpenStream", godbus.FlagNoReplyExpected, []string{}, map[string]godbus.Variant{})

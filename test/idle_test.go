@@ -260,7 +260,7 @@ func TestIdle_ownSocket(t *testing.T) {
 			case err == nil:
 				found = true
 				if reply, err := w.ask(); err != nil || reply.Error != "" {
-					t.Fatalf("a client that was let in got %+v, %v\n%s", reply, err, d.stderr)
+					t.Fatalf("a client that could connect got %+v, %v\n%s", reply, err, d.stderr)
 				}
 				w.close()
 			case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
@@ -280,7 +280,7 @@ func TestIdle_ownSocket(t *testing.T) {
 					if found || time.Since(began) > time.Minute {
 						_ = d.cmd.Process.Signal(syscall.SIGQUIT) // which shows what it is at
 						<-ended
-						t.Fatalf("no client is let in, and it does not end\n%s", d.stderr)
+						t.Fatalf("no client can connect, and it does not exit\n%s", d.stderr)
 					}
 				}
 			}

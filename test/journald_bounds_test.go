@@ -89,6 +89,6 @@ func TestJournalBounds_hugeEntries(t *testing.T) {
 		t.Errorf("it took %d kB", peak)
 	}
 	if !strings.Contains(d.said(), "its fields are longer than 1048576 bytes") {
-		t.Errorf("the log says nothing of long entries:\n%s", d.said())
+		t.Errorf("the log does not mention long entries:\n%s", d.said())
 	}
 }

@@ -101,7 +101,7 @@ func TestJournal_entriesOfEveryKind(t *testing.T) {
 		t.Errorf("the user is %v", uid)
 	}
 	if s := d.call("GetStatus", nil).Parameters; s.Skipped != 3 || !strings.Contains(s.LastSkipped, "journal entry s=") {
-		t.Errorf("two entries are none and one lacks its labels, counted were %d: %s", s.Skipped, s.LastSkipped)
+		t.Errorf("two entries are invalid and one lacks its labels, but %d were counted: %s", s.Skipped, s.LastSkipped)
 	}
 	last := d.call("GetLastEvent", params{"filters": []string{"type=container"}})
 	if e := last.Parameters.Event; e == nil || e.Name != "odd code" {

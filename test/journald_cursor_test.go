@@ -36,7 +36,7 @@ func TestJournalSubscribe_badCursor(t *testing.T) {
 		}
 		follow := exec.Command(binary, "events", "--address", "unix:"+d.socket, "--after-cursor", old, "--if-expired", "oldest", "--until", "200ms")
 		if out, err := follow.Output(); err != nil || len(out) == 0 {
-			t.Errorf("%s, the command goes on from the oldest event: %q, %v", when, out, err)
+			t.Errorf("%s, the command continues from the oldest event: %q, %v", when, out, err)
 		}
 		d.awaitNoSubscribers()
 		d.stop()

@@ -136,10 +136,10 @@ func TestJournal_fileDamaged(t *testing.T) {
 		t.Errorf("first there are %d events, then, with one more, %d", n, again)
 	}
 	if s := d.call("GetStatus", nil).Parameters; s.Skipped != 2000-n || !strings.Contains(s.LastSkipped, filepath.Base(files[0])) {
-		t.Errorf("%d events cannot be read, counted were %d: %s", 2000-n, s.Skipped, s.LastSkipped)
+		t.Errorf("%d events cannot be read, but %d were counted: %s", 2000-n, s.Skipped, s.LastSkipped)
 	}
 	if !strings.Contains(d.stderr.String(), "damaged") {
-		t.Errorf("the log says nothing of it:\n%s", d.stderr)
+		t.Errorf("the log does not mention it:\n%s", d.stderr)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestVarlinkctl_asWithSystemd(t *testing.T) {
 		}
 	}
 	if log := d.stderr.String(); !strings.Contains(log, "the log level was set") || !strings.Contains(log, "read the configuration again") {
-		t.Errorf("the log says nothing of it:\n%s", log)
+		t.Errorf("the log does not mention it:\n%s", log)
 	}
 }
 

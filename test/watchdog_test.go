@@ -129,7 +129,7 @@ func followerIsStuck(t *testing.T, command func(name string, args ...string) *ex
 		}
 	}
 	if !strings.Contains(stderr.String(), "event feed is not responding") {
-		t.Errorf("the log says nothing of it:\n%s", stderr)
+		t.Errorf("the log does not mention it:\n%s", stderr)
 	}
 }
 
