@@ -37,7 +37,7 @@ func TestPrometheus_alerts(t *testing.T) {
 	}
 	for _, alert := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(text, -1) {
 		if n := bytes.Count(tested, append(alert[1], "\n        exp_alerts:"...)); n == 0 {
-			t.Errorf("no test has %s fire", alert[1])
+			t.Errorf("no test makes %s fire", alert[1])
 		}
 	}
 }

@@ -152,7 +152,7 @@ func TestRotation_unseenGenerations(t *testing.T) {
 		}
 		all := d.history(params{"after": r.Parameters.Oldest})
 		if want := d.history(nil); len(all) != len(want) || len(all) == 0 || all[0].Cursor != want[0].Cursor {
-			t.Errorf("%s: behind 'oldest' are %d events, the store has %d", method, len(all), len(want))
+			t.Errorf("%s: after 'oldest' there are %d events, the store has %d", method, len(all), len(want))
 		}
 		w.close()
 	}
