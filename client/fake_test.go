@@ -79,7 +79,7 @@ func (f *fake) start() {
 	})
 }
 
-// kill ends all connections without a word, as SIGKILL would.
+// kill ends all connections without a reply, as SIGKILL would.
 func (f *fake) kill() {
 	f.mu.Lock()
 	f.killed = true

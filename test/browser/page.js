@@ -256,7 +256,7 @@ async function picture(page, name, most = 760) {
     await says(lost, "notice", "some events may be missing");
     await shows(lost, "after-the-loss");
     await live(lost);
-    check("a lost place is told, and the page goes on", !(await rows(lost)).includes("web"), await lost.$eval("#notice", e => e.textContent));
+    check("a lost place is reported, and the page continues", !(await rows(lost)).includes("web"), await lost.$eval("#notice", e => e.textContent));
     await sleep(1500); // longer than it takes to connect again
     await podman("volume", "create", "once");
     await shows(lost, "once");
@@ -266,7 +266,7 @@ async function picture(page, name, most = 760) {
     await shell(`mv ${LOG} ${LOG}.kept && mkdir ${LOG}`);
     const faulty = await opened(browser, PAGE);
     await says(faulty, "fault", "not a regular file");
-    check("a store that cannot be read is told", true, await faulty.$eval("#fault", e => e.textContent));
+    check("a store that cannot be read is reported", true, await faulty.$eval("#fault", e => e.textContent));
     await shell(`rmdir ${LOG} && mv ${LOG}.kept ${LOG}`);
     await live(faulty);
     check("and the page goes on when it can", await faulty.$eval("#fault", e => e.textContent === ""));

@@ -61,7 +61,7 @@ func TestOrigin_ofNoFile(t *testing.T) {
 	}
 	appendTo(t, path, lineOf(30))
 	if names, gone := w.at(origin); !gone {
-		t.Errorf("in a log that is made anew: %v", names)
+		t.Errorf("in a log that is created again: %v", names)
 	}
 }
 
