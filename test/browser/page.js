@@ -1,5 +1,5 @@
 // Drives the Cockpit page in Chromium, and prints what it sees: a line for each check, "ok" or "not ok".
-// browser_test.go starts the service, Podman and cockpit-ws, and says where they are in the environment.
+// browser_test.go starts the service, Podman and cockpit-ws, and passes their addresses in the environment.
 const { execFile } = require("node:child_process");
 const fs = require("node:fs");
 const puppeteer = require("puppeteer-core");
@@ -42,7 +42,7 @@ const state = page => page.$eval("#state", e => e.className + " " + e.textConten
 const live = page => page.waitForFunction(() => document.getElementById("state").className === "live", { timeout: patience + MANY / 5 });
 const rows = (page, status) => page.$$eval("#events tbody tr:not(.details)", (all, s) => all.filter(r => !s || r.cells[2].textContent === s).map(r => r.cells[3].textContent), status);
 const shows = (page, name) => page.waitForFunction(n => [...document.querySelectorAll("#events tbody td:nth-child(4)")].some(c => c.textContent === n), { timeout: patience, polling: 20 }, name);
-// only waits until all events that are shown have such names, and there is one.
+// only waits until there are events, and all that are shown have these names.
 const only = (page, pattern) => page.waitForFunction(p => { const all = [...document.querySelectorAll(".expand")]; return all.length > 0 && all.every(b => new RegExp(p).test(b.textContent)) }, { timeout: patience }, pattern);
 
 async function set(page, id, text) {
@@ -56,7 +56,7 @@ async function accessible(page, name) {
     check(`axe, ${name}`, found.violations.length === 0, found.violations.map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(" | ")}`).join("; "));
 }
 
-// picture makes one of the pictures of the docs, no higher than what is on the page.
+// picture makes one of the pictures of the docs, no higher than the content of the page.
 async function picture(page, name, most = 760) {
     if (!PICTURES)
         return;
@@ -100,14 +100,14 @@ async function picture(page, name, most = 760) {
     await picture(page, "cockpit-light", 960);
     await page.evaluate(() => document.querySelector("button.expand[aria-expanded=true]").click());
 
-    // Filters, and what is wrong with one.
+    // Filters, and the error of an invalid one.
     await set(page, "filter", "event=died");
     await live(page);
     await page.waitForFunction(() => { const all = [...document.querySelectorAll("#events tbody tr")]; return all.length && all.every(r => r.event.status === "died") }, { timeout: patience });
     check("filter", new Set(await rows(page)).has("web"));
     await set(page, "filter", "evnt=died");
     await page.waitForFunction(() => document.getElementById("filter-error").textContent, { timeout: patience });
-    check("a wrong filter is explained", true, await page.$eval("#filter-error", e => e.textContent));
+    check("an invalid filter is explained", true, await page.$eval("#filter-error", e => e.textContent));
     await accessible(page, "wrong filter");
     await set(page, "filter", "");
     await live(page);
@@ -131,7 +131,7 @@ async function picture(page, name, most = 760) {
     await page.keyboard.press("Enter");
     await shows(page, "meanwhile");
 
-    // All of it by the keyboard, in the order in which it is read.
+    // Everything can be reached by the keyboard, in reading order.
     await page.focus("#span");
     const reached = new Set();
     for (let i = 0; i < 40 && !reached.has("expand"); i++) {
@@ -142,7 +142,7 @@ async function picture(page, name, most = 760) {
     check("the keyboard reaches and opens everything", ["pause", "name", "filter", "search", "expand"].every(k => reached.has(k)) && await page.$("tr.details") !== null, [...reached].join(" "));
     await page.keyboard.press("Enter");
 
-    // Dark by the browser, narrow, and dark by Cockpit's own switch, which goes before the browser's.
+    // Dark by the browser, narrow, and dark by Cockpit's own switch, which takes precedence.
     for (const [name, how, style] of [["dark", { dark: true }], ["narrow", { width: 390, height: 1000 }], ["Cockpit's dark", {}, "dark"], ["Cockpit's light", { dark: true }, "light"]]) {
         const other = await opened(browser, PAGE, how);
         await other.evaluate(s => { s && localStorage.setItem("shell:style", s); window.dispatchEvent(new CustomEvent("cockpit-style")) }, style);
@@ -160,7 +160,7 @@ async function picture(page, name, most = 760) {
         await other.close();
     }
 
-    // The service is killed while Podman goes on.
+    // The service is killed while Podman continues.
     const writing = shell(process.env.SIXTY);
     await sleep(1500);
     process.kill(Number(fs.readFileSync(DAEMON_PID, "utf8")), "SIGKILL");
@@ -176,7 +176,7 @@ async function picture(page, name, most = 760) {
     check("no error in the console", page.troubles.length === 0, page.troubles.join("; "));
     await page.close();
 
-    // A file of translations beside the page is all that another language needs.
+    // For another language, the page needs only a file of translations.
     const translated = await opened(browser, PAGE, { cookie: { name: "CockpitLang", value: "pt-br", url: PAGE } });
     await live(translated);
     await translated.waitForFunction(() => document.querySelectorAll("#summary li").length, { timeout: patience });
@@ -202,7 +202,7 @@ async function picture(page, name, most = 760) {
     await picture(stranger, "cockpit-empty");
     await stranger.close();
 
-    // In Cockpit's shell a container leads to the page of cockpit-podman.
+    // In Cockpit's shell a container has a link to the page of cockpit-podman.
     const shellPage = await opened(browser, new URL("/eventsvc", PAGE).href);
     const frame = await shellPage.waitForFrame(f => f.url().includes("/eventsvc/index.html"), { timeout: patience });
     await frame.waitForFunction(() => [...document.querySelectorAll("button.expand")].some(b => b.textContent === "quiet"), { timeout: patience });
@@ -245,7 +245,7 @@ async function picture(page, name, most = 760) {
     await picture(big, "cockpit-names");
     await big.close();
 
-    // The store loses the place of an open page, cannot be read, and is back.
+    // The store loses the position of an open page, cannot be read, and can be read again.
     const pid = () => Number(fs.readFileSync(DAEMON_PID, "utf8"));
     const says = (on, id, words) => on.waitForFunction((i, w) => !document.getElementById(i).hidden && document.getElementById(i).textContent.includes(w), { timeout: patience }, id, words);
     const lost = await opened(browser, PAGE);
@@ -257,7 +257,7 @@ async function picture(page, name, most = 760) {
     await shows(lost, "after-the-loss");
     await live(lost);
     check("a lost place is reported, and the page continues", !(await rows(lost)).includes("web"), await lost.$eval("#notice", e => e.textContent));
-    await sleep(1500); // longer than it takes to connect again
+    await sleep(1500); // longer than a reconnection takes
     await podman("volume", "create", "once");
     await shows(lost, "once");
     await sleep(300);
@@ -269,10 +269,10 @@ async function picture(page, name, most = 760) {
     check("a store that cannot be read is reported", true, await faulty.$eval("#fault", e => e.textContent));
     await shell(`rmdir ${LOG} && mv ${LOG}.kept ${LOG}`);
     await live(faulty);
-    check("and the page goes on when it can", await faulty.$eval("#fault", e => e.textContent === ""));
+    check("and the page continues when it can be read", await faulty.$eval("#fault", e => e.textContent === ""));
     await faulty.close();
 
-    // The service is not there: for a page that is open, and for a new one.
+    // The service is not running: for an open page, and for a new one.
     fs.writeFileSync(DAEMON_PID + ".over", "");
     process.kill(pid(), "SIGTERM");
     await says(lost, "help", "not running");
