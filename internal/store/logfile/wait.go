@@ -21,9 +21,12 @@ const (
 // does not wait for reports meanwhile. Each takes all reports, and wakes the other if
 // some are for that.
 type waiter struct {
-	epoll int  // the instance it waits on
-	wake  int  // an eventfd
-	due   bool // a report is for it; guarded by watcher.mu
+	epoll int // the instance it waits on
+	wake  int // an eventfd
+
+	// Guarded by watcher.mu.
+	due   bool // a report is for it
+	waits bool // it waits, or is about to, and has to be woken
 }
 
 // open creates what the waiter waits on: the end, its eventfd and, unless it is -1,
@@ -62,9 +65,8 @@ func (w *watcher) addInstance(fd int) error {
 }
 
 // keepApart sets whether the waiter for arrivals leaves the instance to the other.
-// EPOLLEXCLUSIVE would not do: the watch of the file ends with its report, which is a
-// second report, and one that finds the other thread woken already goes on to this one.
-// It is called with the mutex held.
+// EPOLLEXCLUSIVE would not do: a second report that finds the other thread woken already
+// goes on to this one. It is called with the mutex held.
 func (w *watcher) keepApart(apart bool) {
 	if w.fd < 0 || w.apart == apart {
 		return
@@ -147,10 +149,16 @@ func (w *watcher) wait(me *waiter, timeout int) (n int, mounted, ok bool) {
 func (w *watcher) take(me *waiter) (ready bool, timeout int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.drain(me)
+	me.waits = false
+	w.drain()
 	ready, me.due = me.due, false
-	if me == &w.writes && !w.closed {
+	me.waits = !ready
+	switch {
+	case w.closed:
+	case me == &w.writes:
 		w.keepApart(!ready)
+	case w.writes.due:
+		w.dropFile() // while the log is read, further writes would only wake this thread
 	}
 	timeout = -1
 	switch {
@@ -172,22 +180,23 @@ func (w *watcher) again() {
 	}
 }
 
-// call marks a report for a waiter, and wakes it unless it is the one that takes the
-// reports. It is called with the mutex held.
-func (w *watcher) call(other, taking *waiter) {
-	if other != taking && !other.due {
-		_, _ = unix.Write(other.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+// call marks a report for a waiter, and wakes it if it waits. It is called with the
+// mutex held.
+func (w *watcher) call(me *waiter) {
+	if me.waits {
+		_, _ = unix.Write(me.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		me.waits = false
 	}
-	other.due = true
+	me.due = true
 }
 
 // nudge makes a wait return. It uses nothing that may run out, as inotify's watches
 // may.
-func (w *watcher) nudge(other *waiter) {
+func (w *watcher) nudge(me *waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed {
-		w.call(other, nil)
+		w.call(me)
 	}
 }
 

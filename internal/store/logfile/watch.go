@@ -52,7 +52,7 @@ type watcher struct {
 const (
 	watchSelf  = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 	watchNames = watchSelf | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB
-	watchWrite = unix.IN_MODIFY | unix.IN_ONESHOT
+	watchWrite = unix.IN_MODIFY
 )
 
 // unproven is the count of appeared files that stands for an unknown number: more than
@@ -160,9 +160,11 @@ func (w *watcher) dirsChanges() int {
 	return w.changes
 }
 
-// armFile has the next write to the file reported, by whatever path it is made. Called
-// before the file is read to its end, it misses no write, and several writes cost one
-// report.
+// armFile has writes to the file reported, by whatever path they are made. Called before
+// the file is read to its end, it misses no write.
+//
+// With IN_ONESHOT, which ends the watch with its report, a client would have an event a
+// tenth later: the kernel has more to do for the end of a watch than for a report.
 func (w *watcher) armFile(f *os.File) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -183,7 +185,14 @@ func (w *watcher) armFile(f *os.File) {
 func (w *watcher) forgetFile() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file != 0 && !w.closed {
+	if !w.closed {
+		w.dropFile()
+	}
+}
+
+// dropFile is called with the mutex held.
+func (w *watcher) dropFile() {
+	if w.file != 0 {
 		_, _ = unix.InotifyRmWatch(w.fd, uint32(w.file))
 		w.file = 0
 	}
@@ -212,7 +221,7 @@ func (w *watcher) keepOnly(keep map[int32][]pathDir) {
 func (w *watcher) update() (created, detours int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.drain(nil)
+	w.drain()
 	return w.created, w.detours
 }
 
@@ -228,7 +237,7 @@ func (w *watcher) forget(created int) {
 func (w *watcher) sawNew() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.drain(nil)
+	w.drain()
 	n := w.created
 	w.created = 0
 	return n
@@ -241,9 +250,8 @@ func (w *watcher) polled() error {
 	return cmp.Or(w.faults[0], w.faults[1])
 }
 
-// drain takes all reports of the kernel up to now, for one of the waiters or, with nil,
-// for neither.
-func (w *watcher) drain(me *waiter) {
+// drain takes all reports of the kernel up to now.
+func (w *watcher) drain() {
 	for !w.closed && w.fd >= 0 {
 		n, err := unix.Read(w.fd, w.buf)
 		if err == unix.EINTR {
@@ -252,11 +260,11 @@ func (w *watcher) drain(me *waiter) {
 		if err != nil || n <= 0 {
 			return
 		}
-		w.parse(w.buf[:n], me)
+		w.parse(w.buf[:n])
 	}
 }
 
-func (w *watcher) parse(b []byte, me *waiter) {
+func (w *watcher) parse(b []byte) {
 	for len(b) >= unix.SizeofInotifyEvent {
 		wd := int32(binary.NativeEndian.Uint32(b[0:]))
 		mask := binary.NativeEndian.Uint32(b[4:])
@@ -267,15 +275,16 @@ func (w *watcher) parse(b []byte, me *waiter) {
 		switch ways, isDir := w.watched[wd]; {
 		case mask&unix.IN_Q_OVERFLOW != 0:
 			w.created += unproven
-			w.file = 0 // its report may be lost, too
-			w.call(&w.arrivals, me)
-			w.call(&w.writes, me)
+			w.call(&w.arrivals)
+			w.call(&w.writes)
 		case wd == w.file:
-			w.file = 0
-			w.call(&w.writes, me)
+			if mask&unix.IN_IGNORED != 0 { // the watch has ended
+				w.file = 0
+			}
+			w.call(&w.writes)
 		case isDir:
 			for _, on := range ways {
-				w.note(on, name, mask, cookie, me)
+				w.note(on, name, mask, cookie)
 			}
 		} // otherwise it is of a watch that was dropped
 		if mask&unix.IN_MOVED_FROM != 0 {
@@ -285,7 +294,7 @@ func (w *watcher) parse(b []byte, me *waiter) {
 }
 
 // note handles a report about a directory.
-func (w *watcher) note(on pathDir, name string, mask, cookie uint32, me *waiter) {
+func (w *watcher) note(on pathDir, name string, mask, cookie uint32) {
 	ours := name == on.child
 	switch {
 	case !ours || !on.last || mask&(unix.IN_CREATE|unix.IN_MOVED_TO) == 0:
@@ -306,8 +315,8 @@ func (w *watcher) note(on pathDir, name string, mask, cookie uint32, me *waiter)
 		w.armed = false // another directory may now be the one to watch
 	}
 	if ours && (on.last || on.turn) || isOther {
-		w.call(&w.arrivals, me)
-		w.call(&w.writes, me)
+		w.call(&w.arrivals)
+		w.call(&w.writes)
 	}
 }
 
