@@ -1,7 +1,8 @@
 // Package feed is one reading of a store, shared by all its subscribers. Each event is
 // read once, and encoded once for each interface; subscribers are positions in a
 // bounded log of ready frames in memory. One that falls behind that log continues from
-// the store, by its position, and rejoins later. Nothing waits for it.
+// the store, by its position, and rejoins later; those at the same place share what is
+// read. Nothing waits for it.
 //
 // It promises each subscriber every event, once, in the order of the store, or an
 // *events.ExpiredError. It knows neither Varlink nor D-Bus: an interface gives it an
@@ -54,6 +55,7 @@ type Feed struct {
 	changed func()    // set by OnSubscribers; nil: not used
 
 	observer Observer // nil: not used
+	replays  replays
 
 	mu     sync.Mutex
 	chunks []*chunk // oldest first, never empty once started

@@ -80,10 +80,11 @@ type Subscription struct {
 	batch   store.Batch
 	buf     []byte
 
-	// While it follows the memory log.
+	// While it follows the memory log, or chunks that are read again.
 	chunk *chunk
 	index int           // of the next record in chunk
 	at    atomic.Uint64 // seq of chunk, or notLive; for Feed.trim
+	held  store.Reading // what has the store hold the place, nil: not used
 }
 
 // start finds the place where the subscription begins.
@@ -120,7 +121,10 @@ func (s *Subscription) leavePast() {
 	if s.reading != nil {
 		s.reading.Close()
 	}
-	s.reading, s.batch, s.buf = nil, store.Batch{}, nil
+	if s.held != nil {
+		s.held.Close()
+	}
+	s.reading, s.batch, s.buf, s.held = nil, store.Batch{}, nil, nil
 	s.request.Past.Leave()
 }
 
@@ -213,6 +217,9 @@ func (s *Subscription) takeNew(ctx context.Context) (ready bool, err error) {
 		return false, nil
 	}
 	if s.chunk.trimmed.Load() {
+		if s.all && s.request.Past == Unbounded {
+			return false, s.replay(ctx)
+		}
 		return false, s.fallBehind(ctx)
 	}
 	if !s.live {
@@ -325,12 +332,7 @@ func (s *Subscription) fallBehind(ctx context.Context) error {
 	if err := s.request.Past.Enter(ctx); err != nil {
 		return err
 	}
-	reading, err := s.f.read(ctx, store.Start{Pos: s.chunk.end, HasPos: true}, s.request.Query, s.changes)
-	var expired *events.ExpiredError
-	if errors.As(err, &expired) {
-		// The file is gone, but a successor may contain what followed.
-		reading, err = s.f.read(ctx, store.Start{After: s.chunk.cursor}, s.request.Query, s.changes)
-	}
+	reading, err := s.f.readFrom(ctx, s.chunk, s.request.Query, s.changes)
 	if err != nil {
 		s.request.Past.Leave()
 		return err
