@@ -60,15 +60,15 @@ func JSON(line []byte) []byte {
 func IsPlain[T string | []byte](text T) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	odd := func(x uint64) uint64 { return x | (x - ones*' ') | (x + ones) }
-	i, any := 0, uint64(0)
+	i, hidden := 0, uint64(0)
 	for ; i+32 <= len(text); i += 32 { // eight bytes at a time, four times
 		b := text[i : i+32]
-		any |= odd(eight(b[:8])) | odd(eight(b[8:16])) | odd(eight(b[16:24])) | odd(eight(b[24:]))
+		hidden |= odd(eight(b[:8])) | odd(eight(b[8:16])) | odd(eight(b[16:24])) | odd(eight(b[24:]))
 	}
 	for ; i+8 <= len(text); i += 8 {
-		any |= odd(eight(text[i : i+8]))
+		hidden |= odd(eight(text[i : i+8]))
 	}
-	if any&highs != 0 {
+	if hidden&highs != 0 {
 		return false
 	}
 	for ; i < len(text); i++ {
