@@ -127,7 +127,7 @@ func option(r *roff, f *pflag.Flag) {
 		title += "=" + italic(value)
 	}
 	r.item(title)
-	for _, l := range strings.Split(text, "\n") {
+	for l := range strings.SplitSeq(text, "\n") {
 		r.line(escape(strings.TrimSpace(l)))
 	}
 	if !strings.Contains(text, "(default") {

@@ -101,7 +101,7 @@ var topicForm = regexp.MustCompile(`^(Promises|Rights|Users|Words|Filters|Times)
 
 // topics writes the introduction, with a heading for each of its topics.
 func topics(r *roff, text string) {
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		if found := topicForm.FindString(line); found != "" {
 			r.subheading(strings.TrimSuffix(found, ". "))
 			line = strings.TrimPrefix(line, found)

@@ -47,8 +47,7 @@ func cannotRun(words []string, err error) error {
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 		code = exitNotFound
 	}
-	var named *exec.Error
-	if errors.As(err, &named) {
+	if named, ok := errors.AsType[*exec.Error](err); ok {
 		err = named.Err
 	}
 	text := fmt.Sprintf("cannot run %s: %v", words[0], err)
@@ -109,8 +108,7 @@ func (c *child) wait(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	number := syscall.SIGTERM
-	var signal interrupted
-	if errors.As(context.Cause(ctx), &signal) {
+	if signal, ok := errors.AsType[interrupted](context.Cause(ctx)); ok {
 		number = syscall.Signal(signal)
 	}
 	if !c.group {

@@ -164,8 +164,7 @@ func (j *jobs) add(cursor string) *job {
 func (j *jobs) finish(this *job, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var stop *stopWork
-	if errors.As(err, &stop) {
+	if stop, ok := errors.AsType[*stopWork](err); ok {
 		j.end(stop.cause)
 		return
 	}

@@ -88,7 +88,7 @@ func (a *app) warn(server *fleet.Server) {
 
 // checkURL refuses an invalid address of NATS.
 func checkURL(flag, url string) error {
-	for _, one := range strings.Split(url, ",") {
+	for one := range strings.SplitSeq(url, ",") {
 		if !strings.HasPrefix(one, "nats://") && !strings.HasPrefix(one, "tls://") {
 			return errors.Errorf("cannot use --%s %q: give nats://HOST:PORT or tls://HOST:PORT", flag, one)
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pkg/errors"
@@ -28,10 +29,8 @@ var backends = []string{File, Journald, None}
 // parseBackend parses the word of events_logger, whose case does not matter.
 func parseBackend(text string) (string, error) {
 	lower := strings.ToLower(text)
-	for _, backend := range backends {
-		if lower == backend {
-			return backend, nil
-		}
+	if slices.Contains(backends, lower) {
+		return lower, nil
 	}
 	if near := nearest.Word(lower, backends); near != "" {
 		return "", errors.Errorf("unknown backend %q, did you mean %q?", text, near)

@@ -83,8 +83,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		})
 	}
 	running.Wait()
-	var failed failure
-	if errors.As(context.Cause(ctx), &failed) {
+	if failed, ok := errors.AsType[failure](context.Cause(ctx)); ok {
 		return failed.error
 	}
 	return nil

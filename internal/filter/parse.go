@@ -263,7 +263,7 @@ func (c *clause) parseHealth() string {
 		return ""
 	}
 	reason := "unknown verdict of a health check " + strconv.Quote(c.value)
-	if near := nearest.Word(c.value, append(verdicts[:len(verdicts):len(verdicts)], changedVerdict)); near != "" {
+	if near := nearest.Word(c.value, append(slices.Clip(verdicts), changedVerdict)); near != "" {
 		return reason + ", did you mean " + strconv.Quote(near) + "?"
 	}
 	return reason + "; give " + strings.Join(verdicts, ", ") + " or " + changedVerdict + " (a word of a newer libpod is written health=raw:WORD)"

@@ -111,8 +111,8 @@ const notFound = "\x00"
 // after returns the rest of a name after the first match of a part of a pattern.
 func after(name, part string) string {
 	if !strings.Contains(part, "?") {
-		if i := strings.Index(name, part); i >= 0 {
-			return name[i+len(part):]
+		if _, after, ok := strings.Cut(name, part); ok {
+			return after
 		}
 		return notFound
 	}
