@@ -9,6 +9,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/sleep"
 )
 
 // broadcast sends the events of the service's user to every client that listens on the
@@ -37,7 +38,7 @@ func (s *Server) broadcast(c *dbuswire.Conn) {
 		}
 		last = err.Error()
 		s.log.Log(ctx, level, "events are not broadcast now", "error", err, "retryIn", pause)
-		dbuswire.Wait(ctx, pause)
+		sleep.For(ctx, pause)
 	}
 }
 

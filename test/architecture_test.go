@@ -17,7 +17,7 @@ const module = "github.com/eventsvc/eventsvc/"
 // lower layers.
 var layers = []string{
 	"internal/activity internal/flags internal/jsonscan internal/jsonstring internal/limits internal/messageid internal/nanos " +
-		"internal/nearest internal/rotated internal/sdjournal internal/version internal/visible internal/wholefile",
+		"internal/nearest internal/rotated internal/sdjournal internal/sleep internal/version internal/visible internal/wholefile",
 	"internal/config internal/eventline internal/filter internal/servicelog internal/dbuswire internal/varlinkwire",
 	"events iopodmanevents iopodmanautoupdate",
 	"internal/line internal/state internal/timeline client",

@@ -11,6 +11,7 @@ import (
 	"github.com/pkg/errors"
 	"golang.org/x/sys/unix"
 
+	"github.com/eventsvc/eventsvc/internal/sleep"
 	"github.com/eventsvc/eventsvc/internal/wholefile"
 )
 
@@ -160,11 +161,9 @@ func (s store) lock(ctx context.Context) (release func(), err error) {
 			_ = f.Close()
 			return nil, errors.Wrap(err, "cannot take the lock of auto-update")
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep.For(ctx, 100*time.Millisecond) {
 			_ = f.Close()
 			return nil, ErrBusy
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

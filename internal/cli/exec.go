@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/sleep"
 	"github.com/eventsvc/eventsvc/internal/visible"
 )
 
@@ -195,21 +196,9 @@ func (a *app) runFor(ctx context.Context, e *events.Event, do *action) error {
 			return err
 		}
 		a.say("%v, for %s; trying again in %v", err, describe(e), pause)
-		if !rest(ctx, pause) {
+		if !sleep.For(ctx, pause) {
 			return &stopWork{ctx.Err()}
 		}
-	}
-}
-
-// rest waits for a pause. It returns false at once when the context is done.
-func rest(ctx context.Context, pause time.Duration) bool {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/eventsvc/eventsvc/internal/config"
 	"github.com/eventsvc/eventsvc/internal/daemon"
 	"github.com/eventsvc/eventsvc/internal/servicelog"
+	"github.com/eventsvc/eventsvc/internal/sleep"
 )
 
 // execHooks runs the installed hooks until the context ends. An invalid file is
@@ -145,7 +146,7 @@ func (a *app) runHook(ctx context.Context, h *hook, state, address string) {
 			pause = hookPauseFirst
 		}
 		this.say("%v; trying again in %v", err, pause)
-		if !rest(ctx, pause) {
+		if !sleep.For(ctx, pause) {
 			return
 		}
 	}

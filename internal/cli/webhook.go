@@ -15,6 +15,7 @@ import (
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 
+	"github.com/eventsvc/eventsvc/internal/sleep"
 	"github.com/eventsvc/eventsvc/internal/version"
 )
 
@@ -95,7 +96,7 @@ func (a *app) webhook(ctx context.Context, f *webhookFlags, to string) error {
 		}
 		pause = max(pause, wait)
 		a.say("%v; trying again in %v", err, pause)
-		if !rest(ctx, pause) {
+		if !sleep.For(ctx, pause) {
 			return context.Cause(ctx)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/eventsvc/eventsvc/internal/messageid"
+	"github.com/eventsvc/eventsvc/internal/sleep"
 )
 
 // statusPause is the least time between two status lines: clients connect and
@@ -38,12 +39,7 @@ func (d *daemon) reportStatus(ctx context.Context) {
 			status = now
 			d.systemd.notify(status)
 		}
-		timer := time.NewTimer(statusPause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
+		sleep.For(ctx, statusPause)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/sleep"
 )
 
 // A Flow sends signals to one peer no faster than the peer reads them: a bus drops what
@@ -192,7 +193,7 @@ func (f *Flow) awaitReader(ctx context.Context) error {
 				timer.Reset(timeout)
 				continue
 			}
-			Wait(ctx, limits.PingPause)
+			sleep.For(ctx, limits.PingPause)
 			f.peer.unacked.Store(limits.SignalWindow)
 		case <-fewer:
 		case <-ctx.Done():

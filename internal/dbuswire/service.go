@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/activity"
 	"github.com/eventsvc/eventsvc/internal/limits"
+	"github.com/eventsvc/eventsvc/internal/sleep"
 )
 
 // Options say what a Service serves, and where. Bus, Name and Object are required; the
@@ -168,17 +169,7 @@ func (s *Service) Run(ctx context.Context) error {
 			last = ""
 		}
 		s.log.Log(ctx, level, "not on the bus now", "bus", s.o.Bus, "error", err, "retryIn", pause)
-		Wait(ctx, pause)
-	}
-}
-
-// Wait returns after a pause, or when the context is done.
-func Wait(ctx context.Context, pause time.Duration) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+		sleep.For(ctx, pause)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
+
+	"github.com/eventsvc/eventsvc/internal/sleep"
 )
 
 // Source is a source of lines for a collector.
@@ -113,9 +115,7 @@ func (c *Collector) collect(ctx context.Context, source Source) {
 		if after > before {
 			pause = firstPause
 		}
-		select {
-		case <-time.After(pause/2 + rand.N(pause/2)):
-		case <-ctx.Done():
+		if !sleep.For(ctx, pause/2+rand.N(pause/2)) {
 			return
 		}
 		pause = min(2*pause, lastPause)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/eventsvc/eventsvc/internal/sleep"
 )
 
 // follower follows the logs of one user: the one that Podman writes by default, and the
@@ -45,9 +47,7 @@ func (u *follower) run(ctx context.Context) {
 		if more && pause == looksApart {
 			continue
 		}
-		select { // changes in quick succession are read together
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if !sleep.For(ctx, pause) { // changes in quick succession are read together
 			return
 		}
 		if more {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/client"
 	"github.com/eventsvc/eventsvc/events"
+	"github.com/eventsvc/eventsvc/internal/sleep"
 )
 
 // Forwarder publishes the events of the local service to JetStream. Its fields
@@ -111,9 +112,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 			f.Log.Warn("forwarding was interrupted; continuing from the checkpoint", "error", err)
 		}
 		f.note(func(p *Presence) { p.Checkpoints++ })
-		select {
-		case <-time.After(pause/2 + rand.N(pause/2)):
-		case <-ctx.Done():
+		if !sleep.For(ctx, pause/2+rand.N(pause/2)) {
 			return nil
 		}
 		pause = min(2*pause, lastPause)

@@ -12,6 +12,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/eventsvc/eventsvc/internal/config"
+	"github.com/eventsvc/eventsvc/internal/sleep"
 )
 
 // FromUsers collects the log files of all users of this host, as users are added and
@@ -106,9 +107,7 @@ func (f *FromUsers) Collect(ctx context.Context, sink *Sink) error {
 				running.Go(func() { u.run(ctx) })
 			}
 		}
-		select {
-		case <-time.After(looksApart):
-		case <-ctx.Done():
+		if !sleep.For(ctx, looksApart) {
 			return context.Cause(ctx)
 		}
 		select {
