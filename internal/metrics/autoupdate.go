@@ -13,11 +13,11 @@ import (
 // Auto-update is another process, which may run for a second a day: its results are
 // counted from its events.
 var (
-	runsDesc     = describe("autoupdate_runs_total", "Runs of auto-update that ended.")
-	resultsDesc  = describe("autoupdate_results_total", "Outcomes of containers, of those that were not unchanged.", "result")
+	runsDesc     = describe("autoupdate_runs_total", "Completed runs of auto-update, without dry runs.")
+	resultsDesc  = describe("autoupdate_results_total", "Containers by the result of their update, without those that were unchanged.", "result")
 	pendingDesc  = describe("autoupdate_pending", "Containers that the last run left with an update pending, held or deferred.")
 	durationDesc = describe("autoupdate_duration_seconds", "How long the last run took.")
-	requestsDesc = describe("autoupdate_registry_requests_total", "Requests to registries, without those of pulls.")
+	requestsDesc = describe("autoupdate_registry_requests_total", "Requests to registries, without those that pulls make.")
 )
 
 // attribute is the prefix of the attributes of auto-update's events.

@@ -48,10 +48,10 @@ eventsvc_autoupdate_duration_seconds 1.5
 # HELP eventsvc_autoupdate_pending Containers that the last run left with an update pending, held or deferred.
 # TYPE eventsvc_autoupdate_pending gauge
 eventsvc_autoupdate_pending 1
-# HELP eventsvc_autoupdate_registry_requests_total Requests to registries, without those of pulls.
+# HELP eventsvc_autoupdate_registry_requests_total Requests to registries, without those that pulls make.
 # TYPE eventsvc_autoupdate_registry_requests_total counter
 eventsvc_autoupdate_registry_requests_total 6
-# HELP eventsvc_autoupdate_results_total Outcomes of containers, of those that were not unchanged.
+# HELP eventsvc_autoupdate_results_total Containers by the result of their update, without those that were unchanged.
 # TYPE eventsvc_autoupdate_results_total counter
 eventsvc_autoupdate_results_total{result="deferred"} 0
 eventsvc_autoupdate_results_total{result="failed"} 0
@@ -60,7 +60,7 @@ eventsvc_autoupdate_results_total{result="other"} 2
 eventsvc_autoupdate_results_total{result="pending"} 0
 eventsvc_autoupdate_results_total{result="rolled-back"} 0
 eventsvc_autoupdate_results_total{result="updated"} 2
-# HELP eventsvc_autoupdate_runs_total Runs of auto-update that ended.
+# HELP eventsvc_autoupdate_runs_total Completed runs of auto-update, without dry runs.
 # TYPE eventsvc_autoupdate_runs_total counter
 eventsvc_autoupdate_runs_total 2
 `

@@ -22,8 +22,8 @@ const (
 )
 
 var (
-	exitsDesc    = describe("exits_total", "Ends of containers, by class of exit code.", "name", "image", "code")
-	restartsDesc = describe("restarts_total", "Starts of a container that followed its end.", "name")
+	exitsDesc    = describe("exits_total", "Exits of containers, by class of exit code.", "name", "image", "code")
+	restartsDesc = describe("restarts_total", "Starts of a container after it had exited.", "name")
 	healthDesc   = describe("health", "The last verdict of a container's health check: 1 healthy, 0 unhealthy.", "name")
 )
 

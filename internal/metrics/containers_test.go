@@ -44,7 +44,7 @@ func TestContainers_counted(t *testing.T) {
 		happened(t, "gone", events.HealthStatus, 0, "healthy"), happened(t, "gone", events.Remove, 0, ""),
 	}, false)
 	want := `
-# HELP eventsvc_exits_total Ends of containers, by class of exit code.
+# HELP eventsvc_exits_total Exits of containers, by class of exit code.
 # TYPE eventsvc_exits_total counter
 eventsvc_exits_total{code="0",image="quay.io/example/app",name="web"} 1
 eventsvc_exits_total{code="1-125",image="quay.io/example/app",name="web"} 2
@@ -53,7 +53,7 @@ eventsvc_exits_total{code="128+",image="quay.io/example/app",name="web"} 2
 # HELP eventsvc_health The last verdict of a container's health check: 1 healthy, 0 unhealthy.
 # TYPE eventsvc_health gauge
 eventsvc_health{name="db"} 0
-# HELP eventsvc_restarts_total Starts of a container that followed its end.
+# HELP eventsvc_restarts_total Starts of a container after it had exited.
 # TYPE eventsvc_restarts_total counter
 eventsvc_restarts_total{name="db"} 0
 eventsvc_restarts_total{name="gone"} 0
