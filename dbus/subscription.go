@@ -85,20 +85,20 @@ var buffers = sync.Pool{New: func() any {
 func (s *subscription) send(d *feed.Delivery) error {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
-	b, events := (*buffer)[:0], 0
-	for _, part := range d.Frames {
-		for len(part) > 0 {
+	b, last := (*buffer)[:0], (*feed.Record)(nil)
+	for i, part := range d.Frames {
+		for n := 0; len(part) > 0; n++ {
 			var body []byte
 			var detailsAt int
 			body, detailsAt, part = nextFrame(part)
 			s.sequence++
-			events++
+			last = &d.Records[i][n]
 			before := len(b)
 			b = s.signal.appendNumbered(b, s.peer.Conn().Serial(), body, detailsAt, s.sequence)
 			if !s.flow.Count(len(b)-before) && len(b) < limits.DBusBatch {
 				continue
 			}
-			if err := s.flush(b, d.Records[events-1]); err != nil {
+			if err := s.flush(b, last); err != nil {
 				return err
 			}
 			b = b[:0]
@@ -108,7 +108,7 @@ func (s *subscription) send(d *feed.Delivery) error {
 	if len(b) == 0 {
 		return nil
 	}
-	return s.flush(b, d.Records[events-1])
+	return s.flush(b, last)
 }
 
 // flush writes the buffer, which ends with the signal of the record last, as soon as

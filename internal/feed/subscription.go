@@ -43,8 +43,8 @@ type Delivery struct {
 	// Frames are the frames of the events, ready to be written. They are shared and
 	// must not be changed; net.Buffers consumes the slice, not the bytes.
 	Frames net.Buffers
-	// Records are the records of the same events, in the same order.
-	Records []*store.Record
+	// Records are the records of the same events: those of each of the Frames.
+	Records [][]store.Record
 	// Live is set once: every past event has been delivered, and what follows is new. A
 	// delivery with Live has no frames.
 	Live bool
@@ -187,12 +187,11 @@ func (s *Subscription) readPast(ctx context.Context) (ready bool, err error) {
 	}
 	s.buf = s.buf[:0]
 	for i := range s.batch.Records {
-		rec := &s.batch.Records[i]
-		s.buf = s.request.Format.encode(s.buf, rec)
-		s.delivery.Records = append(s.delivery.Records, rec)
+		s.buf = s.request.Format.encode(s.buf, &s.batch.Records[i])
 	}
 	s.request.Past.Hold(s.size())
 	s.delivery.Frames = append(s.delivery.Frames, s.buf)
+	s.delivery.Records = append(s.delivery.Records, s.batch.Records)
 	s.cursor = string(s.batch.Records[len(s.batch.Records)-1].Cursor)
 	return true, nil
 }
@@ -272,16 +271,14 @@ func (s *Subscription) gather() (matched bool, err error) {
 		if from < to {
 			part := c.in(s.request.Format).part(from, to)
 			d.Frames = append(d.Frames, part)
-			for i := from; i < to; i++ {
-				d.Records = append(d.Records, &c.records[i])
-			}
+			d.Records = append(d.Records, c.records[from:to])
 			size += len(part)
 			if c != last {
 				held, last = held+c.size, c
 			}
 		}
 	}
-	if len(d.Records) == 0 {
+	if len(d.Frames) == 0 {
 		if s.index > 0 {
 			s.cursorAt()
 		}
