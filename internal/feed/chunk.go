@@ -24,7 +24,7 @@ type chunk struct {
 
 	frames  []frames // by the index of the format
 	next    atomic.Pointer[chunk]
-	more    chan struct{} // closed when there is a next chunk
+	more    chan struct{} // closed when there is a next chunk, or the feed is closed
 	trimmed atomic.Bool   // it is no longer part of the memory log, and has no next
 }
 

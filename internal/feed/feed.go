@@ -107,12 +107,33 @@ func (f *Feed) Subscribers() int {
 }
 
 // Close ends all subscriptions with ErrClosed. It does not close the store.
-func (f *Feed) Close() { f.once.Do(func() { close(f.closed) }) }
+func (f *Feed) Close() {
+	f.once.Do(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		close(f.closed)
+		if n := len(f.chunks); n > 0 {
+			close(f.chunks[n-1].more)
+		}
+	})
+}
+
+func (f *Feed) isClosed() bool {
+	select {
+	case <-f.closed:
+		return true
+	default:
+		return false
+	}
+}
 
 // take is the store's sink.
 func (f *Feed) take(e store.Emission) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.isClosed() {
+		return
+	}
 	last := f.chunks[len(f.chunks)-1]
 	c := &chunk{
 		seq: last.seq + 1, start: last.end, end: e.Pos, cursor: e.Cursor, records: e.Records, lost: e.Lost,
@@ -192,10 +213,8 @@ func (f *Feed) joinTail(s *Subscription) {
 // *events.ExpiredError if the cursor's place is gone, and an *events.UnavailableError
 // if the store cannot be read.
 func (f *Feed) Subscribe(ctx context.Context, r Request) (*Subscription, error) {
-	select {
-	case <-f.closed:
+	if f.isClosed() {
 		return nil, ErrClosed
-	default:
 	}
 	if r.Past == nil {
 		r.Past = Unbounded

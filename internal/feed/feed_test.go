@@ -236,6 +236,27 @@ func TestSubscription_filter(t *testing.T) {
 	}
 }
 
+func TestFeed_closeEndsWhatWaits(t *testing.T) {
+	r := start(t, 4000, 8000)
+	ended := make(chan error)
+	const subscribers = 3
+	for range subscribers {
+		s := r.subscribe(Request{})
+		go func() {
+			_, err := s.Next(timeout(t))
+			ended <- err
+		}()
+	}
+	r.Close()
+	for range subscribers {
+		if err := <-ended; !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+	}
+	r.write(0, 1) // the store may still report events
+	r.Close()
+}
+
 func TestSubscription_unlisted(t *testing.T) {
 	r := start(t, 4000, 8000)
 	r.subscribe(Request{Unlisted: true})

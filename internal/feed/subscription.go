@@ -135,10 +135,8 @@ func (s *Subscription) leavePast() {
 func (s *Subscription) Next(ctx context.Context) (*Delivery, error) {
 	s.delivery.Frames, s.delivery.Records, s.delivery.Live = s.delivery.Frames[:0], s.delivery.Records[:0], false
 	for {
-		select {
-		case <-s.f.closed:
+		if s.f.isClosed() {
 			return nil, ErrClosed
-		default:
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -360,7 +358,9 @@ func (s *Subscription) expired() error {
 // meanwhile: timers do not notice that.
 const clockCheck = 10 * time.Second
 
-// wait returns when there is a next chunk, or when the subscription has to end.
+// wait returns when there is a next chunk, or when the subscription has to end. It does
+// not wait for the end of the feed, which closes more as well: all subscribers would
+// contend for a second channel.
 func (s *Subscription) wait(ctx context.Context) error {
 	var until <-chan time.Time
 	if !s.request.Until.IsZero() {
@@ -376,8 +376,6 @@ func (s *Subscription) wait(ctx context.Context) error {
 	case <-until:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-s.f.closed:
-		return ErrClosed
 	}
 	return nil
 }
