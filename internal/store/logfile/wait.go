@@ -159,6 +159,7 @@ func (w *watcher) take(me *waiter) (ready bool, timeout int) {
 		w.keepApart(!ready)
 	case w.writes.due:
 		w.dropFile() // while the log is read, further writes would only wake this thread
+		w.drain()    // and so would the report of this
 	}
 	timeout = -1
 	switch {
