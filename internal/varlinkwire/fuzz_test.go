@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
 const getInfo = `{"method":"org.varlink.service.GetInfo"}`
@@ -38,7 +41,7 @@ func FuzzRequest(f *testing.F) {
 		if r.more != (string(want["more"]) == "true") || r.oneway != (string(want["oneway"]) == "true") {
 			t.Fatalf("the flags of %q are %v, %v", frame, r.more, r.oneway)
 		}
-		members(r.parameters, func(name string, value []byte) bool {
+		members(r.parameters, func(name, value []byte) bool {
 			if !json.Valid(value) {
 				t.Fatalf("the value of %q in %q is %q", name, frame, value)
 			}
@@ -52,5 +55,20 @@ func FuzzRequest(f *testing.F) {
 			}
 			return true
 		})
+	})
+}
+
+// FuzzJSON makes sure that one pass accepts nothing that the thorough check refuses.
+func FuzzJSON(f *testing.F) {
+	for _, text := range []string{getInfo, ` {"a" : [ ] , "b":-0,"c":"\u00fc\n"} `, `[[[{}]]]`, `{"a":tru}`, `[1,]`, `[01]`, "\"\xff\""} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if !isPlain(text) {
+			return
+		}
+		if !utf8.Valid(text) || !json.Valid(text) || depthOf(text) > limits.Depth {
+			t.Fatalf("%q is taken for JSON", text)
+		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 	"github.com/eventsvc/eventsvc/internal/limits"
 )
 
@@ -16,6 +17,9 @@ import (
 // checkJSON returns why the text cannot be part of a call: it has to be valid UTF-8 and
 // valid JSON, nested no deeper than limits.Depth.
 func checkJSON(text []byte) error {
+	if isPlain(text) {
+		return nil
+	}
 	if !utf8.Valid(text) {
 		return errors.New("it is not UTF-8")
 	}
@@ -26,6 +30,72 @@ func checkJSON(text []byte) error {
 		return errors.New("it is not JSON")
 	}
 	return nil
+}
+
+// isPlain reports, after one pass, whether the text is what checkJSON accepts, written as
+// programs write it. Of other texts, such as one with a fraction, it does not know.
+func isPlain(text []byte) bool {
+	s := jsonscan.Scanner{Text: text}
+	if !skipPlain(&s, limits.Depth) {
+		return false
+	}
+	s.Space()
+	return s.Pos == len(text)
+}
+
+// skipPlain skips a value that has no more than so many open brackets.
+func skipPlain(s *jsonscan.Scanner, depth int) bool {
+	s.Space()
+	if s.Pos == len(s.Text) {
+		return false
+	}
+	switch c := s.Text[s.Pos]; c {
+	case '"':
+		_, _, ok := s.String()
+		return ok
+	case '{', '[':
+		return depth > 0 && skipPlainParts(s, c, depth-1)
+	case 't':
+		return s.Word("true")
+	case 'f':
+		return s.Word("false")
+	case 'n':
+		return s.Word("null")
+	}
+	_, _, ok := s.Number()
+	return ok
+}
+
+// skipPlainParts skips an object or an array that begins with this bracket.
+func skipPlainParts(s *jsonscan.Scanner, bracket byte, depth int) bool {
+	end := bracket + 2 // in ASCII
+	s.Byte(bracket)
+	s.Space()
+	if s.Byte(end) {
+		return true
+	}
+	for {
+		if bracket == '{' {
+			s.Space()
+			if _, _, ok := s.String(); !ok {
+				return false
+			}
+			s.Space()
+			if !s.Byte(':') {
+				return false
+			}
+		}
+		if !skipPlain(s, depth) {
+			return false
+		}
+		s.Space()
+		if s.Byte(end) {
+			return true
+		}
+		if !s.Byte(',') {
+			return false
+		}
+	}
 }
 
 // depthOf returns the greatest number of open brackets, without checking that they
@@ -108,7 +178,7 @@ func endOfValue(text []byte, i int) int {
 
 // members calls each for every member of an object, with the name unescaped, until each
 // returns false.
-func members(object []byte, each func(name string, value []byte) bool) {
+func members(object []byte, each func(name, value []byte) bool) {
 	for i := skipSpace(object, 0) + 1; ; {
 		i = skipSpace(object, i)
 		if i >= len(object) || object[i] == '}' {
@@ -146,16 +216,46 @@ func elements(array []byte, each func(value []byte) bool) {
 	}
 }
 
-// unquote returns the text of a quoted string.
-func unquote(quoted []byte) string {
-	for _, c := range quoted {
-		if c == '\\' {
-			var s string
-			_ = json.Unmarshal(quoted, &s)
-			return s
+// unquote returns the text of a quoted string, which is part of it if it has no escapes.
+func unquote(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var s string
+	_ = json.Unmarshal(quoted, &s)
+	return []byte(s)
+}
+
+// nameSet is a set of the names of members. The first few take no memory of their own.
+type nameSet struct {
+	few  [16][]byte
+	used int
+	more map[string]bool
+}
+
+// add adds a name. It returns false if the set has it already.
+func (s *nameSet) add(name []byte) bool {
+	switch {
+	case s.has(string(name)):
+		return false
+	case s.used < len(s.few):
+		s.few[s.used] = name
+		s.used++
+		return true
+	case s.more == nil:
+		s.more = make(map[string]bool)
+	}
+	s.more[string(name)] = true
+	return true
+}
+
+func (s *nameSet) has(name string) bool {
+	for _, have := range s.few[:s.used] {
+		if string(have) == name {
+			return true
 		}
 	}
-	return string(quoted[1 : len(quoted)-1])
+	return s.more[name]
 }
 
 // Kinds of values, by their first byte.

@@ -1,7 +1,6 @@
 package varlinkwire
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/pkg/errors"
@@ -64,25 +63,23 @@ func parseRequest(frame []byte) (request, error) {
 
 // readMembers reads the members of a call.
 func (r *request) readMembers(object []byte) error {
-	var all [5]string
-	seen := all[:0]
+	var seen nameSet
 	var err error
-	members(object, func(name string, value []byte) bool {
-		switch name {
+	members(object, func(name, value []byte) bool {
+		switch string(name) {
 		case memberMethod, memberParameters, memberMore, memberOneway, memberUpgrade:
 		default:
 			return true
 		}
-		if slices.Contains(seen, name) {
+		if !seen.add(name) {
 			err = errors.Errorf("its member %q is given twice", name)
 			return false
 		}
-		seen = append(seen, name)
 		if isNull(value) {
 			return true
 		}
 		if ok := r.readMember(name, value); !ok && r.fault == nil {
-			r.fault = InvalidParameter(name)
+			r.fault = InvalidParameter(string(name))
 		}
 		return true
 	})
@@ -90,13 +87,13 @@ func (r *request) readMembers(object []byte) error {
 }
 
 // readMember reads one member. It returns false if the value is invalid.
-func (r *request) readMember(name string, value []byte) bool {
-	switch name {
+func (r *request) readMember(name, value []byte) bool {
+	switch string(name) {
 	case memberMethod:
 		if !isString(value) {
 			return false
 		}
-		r.method = unquote(value)
+		r.method = string(unquote(value))
 	case memberParameters:
 		if !isObject(value) {
 			return false

@@ -81,17 +81,15 @@ func (s *schema) checkStruct(t *idl.Type, value []byte, name string) (field stri
 	if !isObject(value) {
 		return name, false
 	}
-	var some [16]string
-	given := some[:0]
+	var given nameSet
 	ok = true
-	members(value, func(name string, value []byte) bool {
-		i := slices.IndexFunc(t.Fields, func(f idl.TypeField) bool { return f.Name == name })
-		if i < 0 || slices.Contains(given, name) {
-			field, ok = name, false
+	members(value, func(name, value []byte) bool {
+		i := fieldOf(t, name)
+		if i < 0 || !given.add(name) {
+			field, ok = string(name), false
 			return false
 		}
-		given = append(given, name)
-		field, ok = s.checkValue(t.Fields[i].Type, value, name)
+		field, ok = s.checkValue(t.Fields[i].Type, value, t.Fields[i].Name)
 		return ok
 	})
 	if !ok {
@@ -99,7 +97,7 @@ func (s *schema) checkStruct(t *idl.Type, value []byte, name string) (field stri
 	}
 	for i := range t.Fields {
 		f := &t.Fields[i]
-		if f.Type.Kind != idl.TypeMaybe && !slices.Contains(given, f.Name) {
+		if f.Type.Kind != idl.TypeMaybe && !given.has(f.Name) {
 			return f.Name, false
 		}
 	}
@@ -120,7 +118,7 @@ func (s *schema) checkValue(t *idl.Type, value []byte, name string) (field strin
 	case idl.TypeMap:
 		return s.checkMap(t, value, name)
 	case idl.TypeEnum:
-		ok = isString(value) && isMemberOf(t, unquote(value))
+		ok = isString(value) && fieldOf(t, unquote(value)) >= 0
 	case idl.TypeBool:
 		ok = isBool(value)
 	case idl.TypeInt:
@@ -163,22 +161,23 @@ func (s *schema) checkMap(t *idl.Type, value []byte, name string) (field string,
 	if !isObject(value) {
 		return name, false
 	}
-	given := make(map[string]bool)
+	var given nameSet
 	ok = true
-	members(value, func(key string, element []byte) bool {
-		if given[key] {
+	members(value, func(key, element []byte) bool {
+		if !given.add(key) {
 			field, ok = name, false
 			return false
 		}
-		given[key] = true
 		field, ok = s.checkValue(t.ElementType, element, name)
 		return ok
 	})
 	return field, ok
 }
 
-func isMemberOf(t *idl.Type, word string) bool {
-	return slices.ContainsFunc(t.Fields, func(f idl.TypeField) bool { return f.Name == word })
+// fieldOf returns the index of the field of a struct, or the word of an enum, that has
+// this name, -1 if there is none.
+func fieldOf(t *idl.Type, name []byte) int {
+	return slices.IndexFunc(t.Fields, func(f idl.TypeField) bool { return f.Name == string(name) })
 }
 
 // Check returns a function that checks parameters against a method of an interface's
