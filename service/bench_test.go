@@ -106,15 +106,26 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// BenchmarkWriteEvent writes events, 64 calls at a time on one connection. One
-// round is one event.
+// BenchmarkWriteEvent writes events on one connection, with one call or many under way.
+// One round is one event.
 func BenchmarkWriteEvent(b *testing.B) {
-	const together = 64
+	b.Run("1-under-way", func(b *testing.B) { benchCalls(b, 1, writeEventFrame) })
+	b.Run("64-under-way", func(b *testing.B) { benchCalls(b, 64, writeEventFrame) })
+}
+
+// BenchmarkGetStatus asks for the state of the service, one call after the other.
+func BenchmarkGetStatus(b *testing.B) {
+	benchCalls(b, 1, `{"method":"io.podman.events.GetStatus","parameters":{}}`+"\x00")
+}
+
+const writeEventFrame = `{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"container","status":"died","exitCode":0,` +
+	`"id":"b1e15d4efac7ee5570d63fb9286af3b9cd0ef5f0573c1a61574d0a3b7b508596","image":"registry.example.org/shop3/web:1.17",` +
+	`"name":"shop3_web_4711","attributes":{"com.docker.compose.project":"shop3","com.docker.compose.service":"web"}}}}` + "\x00"
+
+// benchCalls makes calls, so many at a time.
+func benchCalls(b *testing.B, together int, frame string) {
 	r := newRig(b)
 	c := r.dial()
-	frame := `{"method":"io.podman.events.WriteEvent","parameters":{"event":{"type":"container","status":"died","exitCode":0,` +
-		`"id":"b1e15d4efac7ee5570d63fb9286af3b9cd0ef5f0573c1a61574d0a3b7b508596","image":"registry.example.org/shop3/web:1.17",` +
-		`"name":"shop3_web_4711","attributes":{"com.docker.compose.project":"shop3","com.docker.compose.service":"web"}}}}` + "\x00"
 	frames, buf := []byte(strings.Repeat(frame, together)), make([]byte, 64<<10)
 	_ = c.conn.SetDeadline(time.Time{})
 	b.ReportAllocs()

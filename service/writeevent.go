@@ -5,6 +5,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/events"
 	"github.com/eventsvc/eventsvc/internal/core"
+	"github.com/eventsvc/eventsvc/internal/eventjson"
 	"github.com/eventsvc/eventsvc/internal/varlinkwire"
 	"github.com/eventsvc/eventsvc/iopodmanevents"
 )
@@ -17,12 +18,12 @@ func (f *handler) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCall, 
 	if err != nil {
 		return f.fail(call, err, "")
 	}
-	return call.Later(&writing{c, event}, func(items []any) error { return f.writeAll(ctx, items) })
+	return call.Later(&writing{call, event}, func(items []any) error { return f.writeAll(ctx, items) })
 }
 
 // writing is a call of WriteEvent whose event is to be stored.
 type writing struct {
-	call  iopodmanevents.VarlinkCall
+	call  *varlinkwire.Call
 	event events.Event
 }
 
@@ -35,14 +36,21 @@ func (f *handler) writeAll(ctx context.Context, items []any) error {
 	for i, result := range f.core.Write(ctx, batch) {
 		c := items[i].(*writing).call
 		if result.Err != nil {
-			if err := f.fail(varlinkwire.CallOf(c.Conn), result.Err, ""); err != nil {
+			if err := f.fail(c, result.Err, ""); err != nil {
 				return err
 			}
-		} else if err := c.ReplyWriteEvent(ctx, result.Cursor); err != nil {
+		} else if err := c.WriteFrame(writtenFrame(result.Cursor)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writtenFrame returns the reply for a stored event, with its NUL.
+func writtenFrame(cursor string) []byte {
+	frame := append(make([]byte, 0, len(cursor)+48), `{"parameters":{"cursor":`...)
+	frame = eventjson.AppendCursor(frame, cursor)
+	return append(frame, "}}\x00"...)
 }
 
 func newEvent(in *iopodmanevents.NewEvent) *core.NewEvent {

@@ -162,7 +162,6 @@ func (c *conn) dispatch(served *served, call *Call, r *request) error {
 	call.method = r.method
 	_, method := r.split()
 	in := served.libraryCall(call, r)
-	c.in.release()
 	return c.guard(func() error { return served.VarlinkDispatch(c.server.base, in, method) }, call)
 }
 
@@ -198,8 +197,10 @@ const failedReason = "the service failed on this call; its log says more"
 // errPanicked is why a connection ends whose client got part of a reply.
 var errPanicked = errors.New("the handler panicked")
 
-// watch returns a context that ends when the client disconnects or the service stops.
+// watch returns a context that ends when the client disconnects or the service stops. It
+// frees the memory of the request: the parameters have been decoded.
 func (c *conn) watch(ctx context.Context) (context.Context, func(), error) {
+	c.in.release()
 	ctx, cancel := context.WithCancelCause(ctx)
 	token, err := c.server.watcher.add(c.in.raw, func() { cancel(ErrGone) })
 	if err != nil {

@@ -1,7 +1,6 @@
 package varlinkwire
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -18,6 +17,8 @@ type Dispatcher interface {
 }
 
 // Interface is an interface to be served, with what the Server needs to know about it.
+// Its Dispatcher decodes the parameters of a call before it calls Watch, and keeps no
+// part of the text.
 // Calls that do not match its description, and calls of methods that it does not have,
 // never reach the Dispatcher.
 type Interface struct {
@@ -45,7 +46,7 @@ type served struct {
 // libraryCall makes the call that varlink/go's bindings take. The parts that they read
 // from it have been parsed already, so it is not parsed again.
 func (i *served) libraryCall(call *Call, r *request) varlink.Call {
-	parameters := json.RawMessage(bytes.Clone(r.parameters)) // the request is in the connection's buffer
+	parameters := json.RawMessage(r.parameters)
 	in := *i.pattern.In
 	in.Method, in.More, in.Oneway, in.Parameters = r.method, r.more, r.oneway, &parameters
 	made := i.pattern

@@ -38,7 +38,7 @@ func (c *conn) endLater() error {
 	for _, call := range l.calls {
 		call.isLater = false
 	}
-	c.out.gather = true
+	c.out.gather = len(l.calls) > 1
 	err := c.guard(func() error { return l.finish(l.items) }, l.calls...)
 	if sendErr := c.out.sendGathered(); err == nil {
 		err = sendErr
