@@ -98,7 +98,8 @@ func (f *follower) openFirst() error {
 // covers what several writers do. Much is burst events or more in one read: a writer
 // that waits for each event is not delayed. The same pause follows a read that found
 // nothing because the events written here had been taken from memory. That will happen
-// again, so those pauses grow, up to longestPause.
+// again, so those pauses grow, up to longestPause. During a pause the file is not
+// watched, so that what is written then wakes no thread.
 const (
 	pauseTime    = 300 * time.Microsecond
 	longestPause = 4 * pauseTime
@@ -110,14 +111,19 @@ const (
 func (f *follower) run() {
 	runtime.LockOSThread()
 	var last time.Time
-	var before, ownBefore uint64
-	inVain := pauseTime
+	var before, foreign, own uint64 // the counts of the last read
+	inVain := time.Duration(0)
 	for f.watch.waitForWrites() {
+		least := inVain
 		read, _ := f.counts()
-		if since := time.Since(last); since < pauseTime && read >= before+burst {
-			pause(pauseTime - since)
+		if read >= before+burst {
+			least = max(least, pauseTime)
 		}
 		before = read
+		if since := time.Since(last); since < least {
+			f.watch.restFile()
+			pause(least - since)
+		}
 		for more := true; more; f.rounds.done() {
 			var err error
 			if more, err = f.lookOnce(); err != nil {
@@ -125,14 +131,13 @@ func (f *follower) run() {
 			}
 		}
 		last = time.Now()
-		found, own := f.counts()
-		if found > read || own == ownBefore {
-			inVain = pauseTime
+		found, remembered := f.counts()
+		if found-remembered > foreign || remembered == own {
+			inVain = 0
 		} else {
-			pause(inVain)
-			inVain = min(2*inVain, longestPause)
+			inVain = min(max(2*inVain, pauseTime), longestPause)
 		}
-		ownBefore = own
+		foreign, own = found-remembered, remembered
 	}
 }
 
