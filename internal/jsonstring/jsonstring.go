@@ -3,7 +3,6 @@
 package jsonstring
 
 import (
-	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -16,8 +15,14 @@ func AppendMap(dst []byte, m map[string]string) []byte {
 	if m == nil {
 		return append(dst, "null"...)
 	}
+	var few [16]string // few keys take no memory of their own
+	keys := few[:0]
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
 	dst = append(dst, '{')
-	for i, key := range slices.Sorted(maps.Keys(m)) {
+	for i, key := range keys {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

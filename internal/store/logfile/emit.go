@@ -101,7 +101,7 @@ type written struct {
 	off    int64     // where it was written
 	before time.Time // modification time of the file before the write
 	data   []byte    // whole lines
-	of     *known    // the fields of its events; nil: not known
+	of     known     // the fields of its events
 }
 
 // knowsEnd reports whether the follower has read to the end of a file of this size, and
@@ -138,7 +138,7 @@ func (f *follower) remember(w *written) bool {
 	}
 	f.unchanged = state.modified
 	before := f.read
-	f.emit(&c, w.of)
+	f.emit(&c, &w.of)
 	f.remembered += f.read - before
 	f.noteGrowth()
 	return true

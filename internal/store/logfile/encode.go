@@ -49,9 +49,10 @@ func (e *encoded) add(event *events.Event) error {
 	return nil
 }
 
-// known iterates over what is known of the events of a write, in order.
+// known iterates over what is known of the events of several writes, in order. The zero
+// value knows nothing.
 type known struct {
-	all []*encoded
+	all []*write
 	i   int // of the next event of the first
 }
 

@@ -27,7 +27,7 @@ func (a *appender) writeAll(all []*write) {
 	stored, w, err := a.writeLines(all)
 	a.lock.unlock()
 	if len(stored) > 0 {
-		a.collect(w, stored)
+		a.collect(&w, stored)
 	}
 	f.mu.Unlock()
 	if len(stored) > 0 {
@@ -47,43 +47,40 @@ func (a *appender) writeAll(all []*write) {
 // writeLines writes the lines at the end of the log, and returns the writes that were
 // stored: all, or the first of them. It is called with the lock of the log held, so
 // that no Podman rotates it meanwhile, and that of the follower.
-func (a *appender) writeLines(all []*write) (stored []*write, w *written, err error) {
+func (a *appender) writeLines(all []*write) (stored []*write, w written, err error) {
 	total := 0
 	for _, w := range all {
 		total += len(w.lines)
 	}
 	state, err := a.openForAppend()
 	if err != nil {
-		return nil, nil, err
+		return nil, w, err
 	}
 	// What was written up to now is read before the file is renamed. If it cannot be
 	// read now, the file stays the log.
 	if a.maxSize > 0 && state.size > 0 && state.size+int64(total) > a.maxSize && a.follower.lookLocked() == nil {
 		if err := a.setAside(); err != nil {
-			return nil, nil, err
+			return nil, w, err
 		}
 		if state, err = a.openForAppend(); err != nil {
-			return nil, nil, err
+			return nil, w, err
 		}
 	}
 	isTorn, err := a.isTorn(&state)
 	if err != nil {
-		return nil, nil, err
+		return nil, w, err
 	}
-	out, of := make([]byte, 0, total+1), new(known)
+	out, of := make([]byte, 0, total+1), known{all: all}
 	if isTorn {
-		out, of = append(out, '\n'), nil // the fragment becomes a line of its own
+		out, of = append(out, '\n'), known{} // the fragment becomes a line of its own
 	}
 	kept := len(out)
 	for _, w := range all {
 		out = append(out, w.lines...)
-		if of != nil {
-			of.all = append(of.all, w.encoded)
-		}
 	}
 	n, err := a.writeWhole(out, state.size)
 	a.follower.ownFile, a.follower.ownEnd = a.id, state.size+int64(n)
-	w = &written{file: a.id, off: state.size, before: state.modified, of: of}
+	w = written{file: a.id, off: state.size, before: state.modified, of: of}
 	if err == nil {
 		w.data = out
 	}
