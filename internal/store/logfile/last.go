@@ -28,6 +28,10 @@ func (p *past) lastIn(ctx context.Context, g *generation, end int64, query *stor
 	if _, err := g.stat(); err != nil {
 		return nil, unavailable(err)
 	}
+	// Often it is one of the last lines, and their block need not be read.
+	if rec, err := p.lastBetween(ctx, g, max(0, end-firstStep), end, query, b); rec != nil || err != nil {
+		return rec, err
+	}
 	w := sweep{past: p, g: g, filter: newPrefilter(query)}
 	var t task
 	for end > 0 {

@@ -64,7 +64,7 @@ func (p *past) enlist(r *reading) {
 // is none.
 func (p *past) span() (oldest, newest time.Time) {
 	ctx := context.Background()
-	var b store.Batch
+	b := store.Batch{Buffer: make([]byte, firstStep)} // the first lines suffice
 	if r, err := p.read(ctx, store.Start{}, store.Everything()); err == nil {
 		if r.nextSome(ctx, &b, 1) == nil {
 			oldest = b.Records[0].When()
