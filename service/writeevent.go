@@ -14,7 +14,8 @@ import (
 // the request is carried out all the same.
 func (f *handler) WriteEvent(ctx context.Context, c iopodmanevents.VarlinkCall, in iopodmanevents.NewEvent) error {
 	call := varlinkwire.CallOf(c.Conn)
-	event, err := f.core.ToWrite(Caller(call), newEvent(&in))
+	given := newEvent(&in)
+	event, err := f.core.ToWrite(Caller(call), &given)
 	if err != nil {
 		return f.fail(call, err, "")
 	}
@@ -53,8 +54,8 @@ func writtenFrame(cursor string) []byte {
 	return append(frame, "}}\x00"...)
 }
 
-func newEvent(in *iopodmanevents.NewEvent) *core.NewEvent {
-	e := &core.NewEvent{
+func newEvent(in *iopodmanevents.NewEvent) core.NewEvent {
+	e := core.NewEvent{
 		Type: string(in.Type), Status: string(in.Status), Time: in.Time, ID: text(in.Id), Name: text(in.Name), Image: text(in.Image),
 		PodID: text(in.PodId), Network: text(in.Network), ExitCode: in.ExitCode, HealthStatus: text(in.HealthStatus),
 		HealthLog: text(in.HealthLog), HealthFailingStreak: in.HealthFailingStreak, Error: text(in.Error),

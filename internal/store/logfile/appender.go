@@ -48,7 +48,7 @@ type write struct {
 	*encoded
 	cursors []string
 	err     error
-	done    chan struct{}
+	done    chan struct{} // closed when it is completed; nil: its caller has the turn
 }
 
 // errClosed is returned for events written to a closed store.
@@ -70,7 +70,7 @@ func newAppender(path string, d disk, f *follower, y *syncer, o *Options) *appen
 // lock, nothing is written and the errors wrap the context's error.
 func (a *appender) append(ctx context.Context, batch []events.Event) []store.Written {
 	results := make([]store.Written, len(batch))
-	w := &write{encoded: encodings.Get().(*encoded), cursors: make([]string, 0, len(batch)), done: make(chan struct{})}
+	w := &write{encoded: encodings.Get().(*encoded), cursors: make([]string, 0, len(batch))}
 	for i := range batch {
 		results[i].Err = w.add(&batch[i])
 	}
@@ -96,10 +96,12 @@ func (a *appender) append(ctx context.Context, batch []events.Event) []store.Wri
 // perform gets the events written, by this caller or by an earlier one.
 func (a *appender) perform(ctx context.Context, w *write) error {
 	deadline := time.Now().Add(a.timeout)
-	a.enqueue(w)
 	select {
 	case a.turn <- struct{}{}: // nearly always
+		a.enqueue(w)
 	default:
+		w.done = make(chan struct{})
+		a.enqueue(w)
 		timer := time.NewTimer(a.timeout)
 		defer timer.Stop()
 		select {
@@ -125,7 +127,9 @@ func (a *appender) perform(ctx context.Context, w *write) error {
 	all := a.takeWaiting()
 	a.writeAll(all)
 	for _, other := range all {
-		close(other.done)
+		if other.done != nil {
+			close(other.done)
+		}
 	}
 	return w.finish()
 }

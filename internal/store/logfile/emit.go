@@ -20,7 +20,7 @@ func (f *follower) emit(c *chunk, of *known) {
 	records := make([]store.Record, 0, min(bytes.Count(c.data, []byte{'\n'}), len(c.data)/leastLine+1))
 	const cursorLength = 2 + idLength + checkLength
 	arena := make([]byte, 0, cursorLength*cap(records))
-	var d decoded
+	var read *decoded // of lines that have to be decoded
 	data, off := c.data, c.off
 	for len(data) > 0 {
 		n := bytes.IndexByte(data, '\n')
@@ -31,8 +31,13 @@ func (f *follower) emit(c *chunk, of *known) {
 		if n == 0 {
 			continue
 		}
+		var d decoded
 		if of == nil || !of.next(text, &d) {
-			found, err := d.decode(text)
+			if read == nil {
+				read = new(decoded)
+			}
+			found, err := read.decode(text)
+			d = *read
 			if err != nil {
 				f.skips.note(g, start, err)
 			}
