@@ -117,16 +117,16 @@ func medianOf[T cmp.Ordered](b *bench, measure func() (T, error)) (T, error) {
 
 // mediansByTurns measures two by turns, so that both run on the same machine: the speed
 // of one that is shared changes within seconds.
-func mediansByTurns(rounds int, a, b func() (time.Duration, error)) (ofA, ofB time.Duration, err error) {
-	var as, bs []time.Duration
+func mediansByTurns[T cmp.Ordered](rounds int, a, b func() (T, error)) (ofA, ofB T, err error) {
+	var as, bs []T
 	for range rounds {
 		x, err := a()
 		if err != nil {
-			return 0, 0, err
+			return ofA, ofB, err
 		}
 		y, err := b()
 		if err != nil {
-			return 0, 0, err
+			return ofA, ofB, err
 		}
 		as, bs = append(as, x), append(bs, y)
 	}

@@ -25,35 +25,31 @@ func writes(b *bench) error {
 	if err != nil {
 		return err
 	}
-	echo, err := b.echo(alone, 1)
+	e, err := b.startEcho()
 	if err != nil {
 		return err
 	}
-	echoes, err := b.echo(together, 1)
-	if err != nil {
-		return err
-	}
-	ready, err := b.echo(alone, pipelined)
-	if err != nil {
-		return err
-	}
+	defer e.stop()
 	d, err := b.startDaemon("")
 	if err != nil {
 		return err
 	}
 	defer d.stop()
-	rate := func(writers, underWay int) (float64, error) {
-		return medianOf(b, func() (float64, error) { return b.socketWriters(d.socket, writers, underWay, writeCall()) })
+	rates := func(writers, underWay int) (ours, echo float64, err error) {
+		rate := func(socket string) func() (float64, error) {
+			return func() (float64, error) { return b.socketWriters(socket, writers, underWay, writeCall()) }
+		}
+		return mediansByTurns(b.size.rounds, rate(d.socket), rate(e.socket))
 	}
-	single, err := rate(alone, 1)
+	single, echo, err := rates(alone, 1)
 	if err != nil {
 		return err
 	}
-	many, err := rate(together, 1)
+	many, echoes, err := rates(together, 1)
 	if err != nil {
 		return err
 	}
-	pipe, err := rate(alone, pipelined)
+	pipe, ready, err := rates(alone, pipelined)
 	if err != nil {
 		return err
 	}
@@ -167,23 +163,22 @@ func (b *bench) race(writers int, child string, args ...string) (float64, error)
 	return float64(b.size.writes/writers*writers) / took.Seconds(), ended
 }
 
-// echo returns how many replies a second, as long as those to WriteEvent, that number
-// of clients get from a service that does nothing else. Each client has that many
-// calls under way.
-func (b *bench) echo(clients, underWay int) (float64, error) {
+// echo is a service that only sends, for each call, a reply as long as that to
+// WriteEvent.
+type echo struct {
+	process
+	socket string
+}
+
+func (b *bench) startEcho() (*echo, error) {
 	dir, err := os.MkdirTemp(b.dir, "e")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	socket := filepath.Join(dir, "s")
-	cmd, err := thisProgram("echo", socket)
+	e := &echo{socket: filepath.Join(dir, "s")}
+	cmd, err := thisProgram("echo", e.socket)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var p process
-	if err := p.start(cmd, socket); err != nil {
-		return 0, err
-	}
-	defer p.stop()
-	return medianOf(b, func() (float64, error) { return b.socketWriters(socket, clients, underWay, writeCall()) })
+	return e, e.start(cmd, e.socket)
 }
