@@ -279,7 +279,7 @@ func (f *fake) subscribe(conn net.Conn, parameters json.RawMessage) {
 const fakePage = 3
 
 func (f *fake) getEvents(conn net.Conn, parameters json.RawMessage, more bool) {
-	var p queryParameters
+	var p Query
 	json.Unmarshal(parameters, &p)
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -12,34 +12,22 @@ import (
 	"github.com/eventsvc/eventsvc/internal/eventline"
 )
 
-// Query selects past events. The zero value selects all.
+// Query selects past events. The zero value selects all. Its JSON is the parameters of
+// GetEvents.
 type Query struct {
 	// Filters are strings in the form that events.ParseFilters parses.
-	Filters []string
+	Filters []string `json:"filters,omitempty"`
 	// Since and Until bound the time of the events, both exclusive, in the forms that
 	// events.ParseTime parses; empty means no bound.
-	Since, Until string
+	Since string `json:"since,omitempty"`
+	Until string `json:"until,omitempty"`
 	// After is a cursor: only events after it.
-	After string
+	After string `json:"after,omitempty"`
 	// Limit is the most events to return in all; 0 means all.
-	Limit int
+	Limit int `json:"limit,omitempty"`
 	// AllUsers selects the events of every user that the caller may read, not only
 	// those of its own uid. So does a filter on uid.
-	AllUsers bool
-}
-
-// queryParameters are the parameters of GetEvents.
-type queryParameters struct {
-	Filters  []string `json:"filters,omitempty"`
-	Since    string   `json:"since,omitempty"`
-	Until    string   `json:"until,omitempty"`
-	After    string   `json:"after,omitempty"`
-	Limit    int      `json:"limit,omitempty"`
-	AllUsers bool     `json:"allUsers,omitempty"`
-}
-
-func (q Query) parameters() queryParameters {
-	return queryParameters(q)
+	AllUsers bool `json:"allUsers,omitempty"`
 }
 
 // Page is a part of the past.
@@ -57,7 +45,7 @@ type Page struct {
 // next one, until it is Complete; or let History do that.
 func (c *Client) GetEvents(ctx context.Context, q Query) (*Page, error) {
 	reply := pageReply{copies: true} // another call may use the connection at once
-	if err := c.call(ctx, "GetEvents", q.parameters(), &reply, true); err != nil {
+	if err := c.call(ctx, "GetEvents", q, &reply, true); err != nil {
 		return nil, err
 	}
 	page := &Page{Events: make([]events.Event, len(reply.events)), Cursor: reply.cursor, Complete: reply.complete}
@@ -95,7 +83,7 @@ func (c *Client) History(ctx context.Context, q Query) (*History, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cn.send(ctx, "GetEvents", q.parameters(), true); err != nil {
+	if err := cn.send(ctx, "GetEvents", q, true); err != nil {
 		_ = cn.Close()
 		return nil, err
 	}
