@@ -98,8 +98,7 @@ func (f *follower) openFirst() error {
 // covers what several writers do. Much is burst events or more in one read: a writer
 // that waits for each event is not delayed. The same pause follows a read that found
 // nothing because the events written here had been taken from memory. That will happen
-// again, so those pauses grow, up to longestPause. During a pause the file is not
-// watched, so that what is written then wakes no thread.
+// again, so those pauses grow, up to longestPause.
 const (
 	pauseTime    = 300 * time.Microsecond
 	longestPause = 4 * pauseTime
@@ -111,19 +110,14 @@ const (
 func (f *follower) run() {
 	runtime.LockOSThread()
 	var last time.Time
-	var before, foreign, own uint64 // the counts of the last read
-	inVain := time.Duration(0)
+	var before, ownBefore uint64
+	inVain := pauseTime
 	for f.watch.waitForWrites() {
-		least := inVain
 		read, _ := f.counts()
-		if read >= before+burst {
-			least = max(least, pauseTime)
+		if since := time.Since(last); since < pauseTime && read >= before+burst {
+			pause(pauseTime - since)
 		}
 		before = read
-		if since := time.Since(last); since < least {
-			f.watch.restFile()
-			pause(least - since)
-		}
 		for more := true; more; f.rounds.done() {
 			var err error
 			if more, err = f.lookOnce(); err != nil {
@@ -131,13 +125,14 @@ func (f *follower) run() {
 			}
 		}
 		last = time.Now()
-		found, remembered := f.counts()
-		if found-remembered > foreign || remembered == own {
-			inVain = 0
+		found, own := f.counts()
+		if found > read || own == ownBefore {
+			inVain = pauseTime
 		} else {
-			inVain = min(max(2*inVain, pauseTime), longestPause)
+			pause(inVain)
+			inVain = min(2*inVain, longestPause)
 		}
-		foreign, own = found-remembered, remembered
+		ownBefore = own
 	}
 }
 

@@ -87,39 +87,6 @@ func TestWatcher_oneReportWakesOneThread(t *testing.T) {
 	}
 }
 
-// While the thread that reads pauses, no write wakes a thread, and a file that appears
-// wakes the other. The next write after the pause is reported.
-func TestWatcher_pause(t *testing.T) {
-	w := newWatchedLog(t)
-	w.write()
-	if ready, _ := w.take(&w.writes); !ready {
-		t.Fatal("the first write is not reported")
-	}
-	w.restFile()
-	for i := range 2 {
-		if w.isWoken(&w.writes) || w.isWoken(&w.arrivals) {
-			t.Errorf("after %d writes the thread that reads is woken: %v, the other: %v", i, w.isWoken(&w.writes), w.isWoken(&w.arrivals))
-		}
-		w.write()
-	}
-	if err := os.Rename(w.path, w.path+".old"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(w.path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if !w.isWoken(&w.arrivals) {
-		t.Error("a file that appears during the pause wakes nothing")
-	}
-	w.take(&w.writes)
-	w.take(&w.writes)
-	w.armFile(w.file)
-	w.write()
-	if !w.isWoken(&w.writes) {
-		t.Error("a write after the pause wakes nothing")
-	}
-}
-
 // While the log is read, many writes wake the other thread no more often than one, and
 // none is missed.
 func TestWatcher_writesWhileTheLogIsRead(t *testing.T) {

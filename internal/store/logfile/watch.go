@@ -190,21 +190,6 @@ func (w *watcher) forgetFile() {
 	}
 }
 
-// restFile is for the thread that reads: what is written to the file wakes no thread
-// until armFile watches it again. The end of the watch is a report, too, which that
-// thread takes itself.
-func (w *watcher) restFile() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return
-	}
-	w.keepApart(true)
-	w.dropFile()
-	w.drain()
-	w.keepApart(false)
-}
-
 // dropFile is called with the mutex held.
 func (w *watcher) dropFile() {
 	if w.file != 0 {
