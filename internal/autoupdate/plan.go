@@ -188,7 +188,11 @@ func (r *run) lanes(ctx context.Context, batches map[string]*batch) []lane {
 		l := related.root("batch " + root)
 		byRoot[l] = append(byRoot[l], batches[root])
 	}
-	return slices.Collect(maps.Values(byRoot)) // they are independent
+	var all []lane
+	for _, root := range slices.Sorted(maps.Keys(byRoot)) { // they are independent, but runs are the same each time
+		all = append(all, byRoot[root])
+	}
+	return all
 }
 
 // pullOnly pulls the image of a container that is not to be restarted.
