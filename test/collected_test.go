@@ -46,6 +46,7 @@ func TestCollectedLog_refusesWrites(t *testing.T) {
 				}
 				said = append(said, r.Error)
 			}
+			awaitName(t, bus)
 			busctl := func(args ...string) error {
 				out, err := exec.Command("busctl", append([]string{"--address=" + bus.Address(), "call", busName, objectPath, busName, "WriteEvent", "a{sv}"}, args...)...).CombinedOutput()
 				said = append(said, string(out))
