@@ -2,7 +2,6 @@ package client
 
 import (
 	"iter"
-	"strings"
 	"unsafe"
 
 	"github.com/eventsvc/eventsvc/internal/jsonscan"
@@ -193,31 +192,8 @@ func (s *scan) boolOrNull() bool {
 }
 
 // skip skips a value.
-func (s *scan) skip() { s.skipDepth(0) }
-
-func (s *scan) skipDepth(depth int) {
-	if depth > maxDepth {
+func (s *scan) skip() {
+	if !s.Value(maxDepth) {
 		s.giveUp()
-		return
-	}
-	switch s.peek() {
-	case '{':
-		for range s.members() {
-			s.skipDepth(depth + 1)
-		}
-	case '[':
-		for range s.elements() {
-			s.skipDepth(depth + 1)
-		}
-	case '"':
-		s.quoted()
-	default:
-		start := s.Pos
-		for s.Pos < len(s.Text) && strings.IndexByte(",]} \t\r\n", s.Text[s.Pos]) < 0 {
-			s.Pos++
-		}
-		if s.Pos == start {
-			s.giveUp()
-		}
 	}
 }

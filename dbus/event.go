@@ -9,7 +9,7 @@ import (
 
 	"github.com/eventsvc/eventsvc/internal/dbuswire"
 	"github.com/eventsvc/eventsvc/internal/feed"
-	"github.com/eventsvc/eventsvc/internal/filter"
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 	"github.com/eventsvc/eventsvc/internal/limits"
 	"github.com/eventsvc/eventsvc/internal/line"
 )
@@ -144,13 +144,13 @@ func (e *eventEncoder) labels(object []byte) {
 	}
 	cut := false
 	a := e.Begin(8)
-	for name, rest, ok := filter.CutString(object); ok; name, rest, ok = filter.CutString(rest) {
+	for name, rest, ok := jsonscan.CutString(object); ok; name, rest, ok = jsonscan.CutString(rest) {
 		if len(e.Buf)-a.Start > mostAll {
 			cut = true
 			break
 		}
 		var value []byte
-		if value, rest, ok = filter.CutString(rest); !ok {
+		if value, rest, ok = jsonscan.CutString(rest); !ok {
 			break
 		}
 		before := len(e.Buf)

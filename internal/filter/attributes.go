@@ -3,6 +3,7 @@ package filter
 import (
 	"bytes"
 
+	"github.com/eventsvc/eventsvc/internal/jsonscan"
 	"github.com/eventsvc/eventsvc/internal/jsonstring"
 )
 
@@ -33,35 +34,16 @@ func (l Labels) Lookup(key string) (value string, found bool) {
 // returns false.
 func eachString(object []byte, f func(name, value []byte) bool) {
 	for {
-		name, after, ok := CutString(object)
+		name, after, ok := jsonscan.CutString(object)
 		if !ok {
 			return
 		}
-		value, after, ok := CutString(after)
+		value, after, ok := jsonscan.CutString(after)
 		if !ok || !f(name, value) {
 			return
 		}
 		object = after
 	}
-}
-
-// CutString returns the next string, without its quotes and still escaped, and the text
-// after it.
-func CutString(b []byte) (content, after []byte, ok bool) {
-	start := bytes.IndexByte(b, '"')
-	if start < 0 {
-		return nil, nil, false
-	}
-	b = b[start+1:]
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return b[:i], b[i+1:], true
-		}
-	}
-	return nil, nil, false
 }
 
 // stringIs compares an escaped string with a plain one.

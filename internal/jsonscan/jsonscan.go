@@ -193,12 +193,15 @@ func (s *Scanner) Number() (from, digits int, ok bool) {
 	from = s.Pos
 	s.Byte('-')
 	first := s.Pos
-	for _, c := range s.Text[first:] {
-		if c-'0' > 9 {
-			break
-		}
-		digits++
-	}
-	s.Pos += digits
+	digits = s.digits()
 	return from, digits, digits == 1 || digits > 1 && s.Text[first] != '0'
+}
+
+// digits skips digits, and returns how many.
+func (s *Scanner) digits() (n int) {
+	for s.Pos < len(s.Text) && s.Text[s.Pos]-'0' <= 9 {
+		s.Pos++
+		n++
+	}
+	return n
 }

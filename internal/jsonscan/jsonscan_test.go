@@ -51,3 +51,34 @@ func TestName_inOrderOnly(t *testing.T) {
 		}
 	}
 }
+
+// A value that is skipped is one for encoding/json, and ends where it ends there.
+func FuzzValue(f *testing.F) {
+	for _, text := range []string{
+		`1`, `-0.5e+3`, `1.`, `1e`, `01`, `-`, `.5`, `[]`, `[1,]`, `{"a":[1,2.5e3,{"b":null}],"c":"]"}`, `{"a" : true , "b":false}`, `{"a"}`, `[[[[]]]]`, `nul`, `"a`,
+	} {
+		f.Add([]byte(text))
+	}
+	const depth = 3
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s := Scanner{Text: text}
+		if !s.Value(depth) {
+			return
+		}
+		if value := text[:s.Pos]; !json.Valid(value) {
+			t.Errorf("%q is skipped", value)
+		}
+	})
+}
+
+func TestValue_bounds(t *testing.T) {
+	for text, want := range map[string]bool{
+		`[[[]]]`: true, `[[[[]]]]`: false, `{"a":{"b":[1]}}`: true, `{"a":{"b":[[1]]}}`: false, `2.5e3`: true, `1.`: false, `1e+`: false,
+		`{"a":1,}`: false, `[1 , 2]`: true, `{"a":tru}`: false, ``: false, `"a`: false,
+	} {
+		s := Scanner{Text: []byte(text)}
+		if got := s.Value(3); got != want || want && s.Pos != len(text) {
+			t.Errorf("%s: %v, up to %d", text, got, s.Pos)
+		}
+	}
+}

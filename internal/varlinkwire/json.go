@@ -33,69 +33,14 @@ func checkJSON(text []byte) error {
 }
 
 // isPlain reports, after one pass, whether the text is what checkJSON accepts, written as
-// programs write it. Of other texts, such as one with a fraction, it does not know.
+// programs write it. Of other texts, such as one with line breaks, it does not know.
 func isPlain(text []byte) bool {
 	s := jsonscan.Scanner{Text: text}
-	if !skipPlain(&s, limits.Depth) {
+	if !s.Value(limits.Depth) {
 		return false
 	}
 	s.Space()
 	return s.Pos == len(text)
-}
-
-// skipPlain skips a value that has no more than so many open brackets.
-func skipPlain(s *jsonscan.Scanner, depth int) bool {
-	s.Space()
-	if s.Pos == len(s.Text) {
-		return false
-	}
-	switch c := s.Text[s.Pos]; c {
-	case '"':
-		_, _, ok := s.String()
-		return ok
-	case '{', '[':
-		return depth > 0 && skipPlainParts(s, c, depth-1)
-	case 't':
-		return s.Word("true")
-	case 'f':
-		return s.Word("false")
-	case 'n':
-		return s.Word("null")
-	}
-	_, _, ok := s.Number()
-	return ok
-}
-
-// skipPlainParts skips an object or an array that begins with this bracket.
-func skipPlainParts(s *jsonscan.Scanner, bracket byte, depth int) bool {
-	end := bracket + 2 // in ASCII
-	s.Byte(bracket)
-	s.Space()
-	if s.Byte(end) {
-		return true
-	}
-	for {
-		if bracket == '{' {
-			s.Space()
-			if _, _, ok := s.String(); !ok {
-				return false
-			}
-			s.Space()
-			if !s.Byte(':') {
-				return false
-			}
-		}
-		if !skipPlain(s, depth) {
-			return false
-		}
-		s.Space()
-		if s.Byte(end) {
-			return true
-		}
-		if !s.Byte(',') {
-			return false
-		}
-	}
 }
 
 // depthOf returns the greatest number of open brackets, without checking that they
